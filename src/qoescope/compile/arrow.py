@@ -1,0 +1,44 @@
+"""Arrow: the catalog's tables as schemas, and tables brought to them."""
+
+import pyarrow as pa
+
+from qoescope.catalog.schema import Field, Table
+from qoescope.catalog.schema import Type
+
+TYPES: dict[Type, pa.DataType] = {
+    "text": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "instant": pa.timestamp("us", tz="UTC"),
+    "day": pa.date32(),
+    "score": pa.decimal128(5, 2),
+    "score_sum": pa.decimal128(18, 2),
+    "ints": pa.list_(pa.int64()),
+    "sketch": pa.list_(pa.int32()),
+    "bytes": pa.binary(),
+    "json": pa.string(),
+}
+
+
+def field(f: Field) -> pa.Field:
+    """The field in Arrow."""
+    return pa.field(f.name, TYPES[f.type], nullable=f.nullable)
+
+
+def schema(table: Table) -> pa.Schema:
+    """The table's columns in its order."""
+    return pa.schema([field(f) for f in table.fields])
+
+
+def conform(rows: pa.Table, table: Table) -> pa.Table:
+    """Exactly the table's columns, in its order and types; an absent column takes its default, or fails by name."""
+    columns = []
+    for f in table.fields:
+        if f.name in rows.column_names:
+            columns.append(rows[f.name].cast(TYPES[f.type]))
+        elif f.default is not None or f.nullable:
+            columns.append(pa.repeat(pa.scalar(f.default, TYPES[f.type]), len(rows)))
+        else:
+            raise KeyError(f"{table.name}.{f.name} is missing")
+    return pa.table(columns, schema=schema(table))

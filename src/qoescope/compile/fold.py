@@ -1,0 +1,206 @@
+"""The fold: a table of events in, a table of session rows out. The one way in which a session is measured.
+
+DuckDB runs it in process, in the stream, in the batch, in the data set's CSV and without Spark alike. Neither the order
+nor the repetition of events changes a row.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+
+import duckdb
+import pyarrow as pa
+
+from qoescope.catalog import sessions as c
+from qoescope.catalog.dimensions import SENT
+from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED
+from qoescope.catalog.schema import Field
+from qoescope.catalog.tables import EVENTS, SESSIONS
+from qoescope.compile import arrow, sketch
+from qoescope.compile.duck import naive, types
+
+KEY = "property, session_id"
+CONTEXT = ("viewer_id", "content_duration_ms", *SENT)
+_UNREAD = {"session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at"}
+_NEUTRAL = "('heartbeat', 'rendition_update', 'player_resize', 'cdn_change', 'visibility_change', 'error')"
+
+
+def sessions(events: pa.Table, threads: int = 1) -> pa.Table:
+    """One row a session, as the catalog's `sessions` table; absent optional columns of `events` take their defaults."""
+    with duckdb.connect(config={"threads": threads}) as engine:
+        engine.register("events", naive(events))
+        engine.execute(prepared_sql(frozenset(events.column_names)))
+        rows = engine.sql(fold_sql()).to_arrow_table()
+    return arrow.conform(rows, SESSIONS)
+
+
+@cache
+def prepared_sql(given: frozenset[str]) -> str:
+    """Each identity once, the first accepted; absent values as their defaults; `t` the believed milliseconds."""
+    columns = ", ".join(_column(f, given) for f in EVENTS.fields if f.name not in _UNREAD)
+    watched = ", ".join(f"'{state}'" for state in WATCHED)
+    asleep = f"state in ({watched}) and state_ms > {LONGEST_INTERVAL_MS}"
+    return f"""
+create temp table prepared as
+with given as (select {columns} from events),
+repeated as (select {KEY}, seq from given group by all having count(*) > 1),
+once as (
+  select * from given anti join repeated using ({KEY}, seq)
+  union all by name
+  select given.* from given semi join repeated using ({KEY}, seq)
+  qualify row_number() over (partition by {KEY}, seq order by received_at, kafka_partition, kafka_offset, position) = 1
+)
+select *, case when {asleep} then 0 else state_ms end as t, case when {asleep} then state_ms else 0 end as disbelieved_ms,
+  cast(round(rate * 100) as bigint) as rate_percent,
+  width > 0 and height > 0 and player_width is not null and player_height is not null as sized,
+  least(player_width / nullif(width, 0), player_height / nullif(height, 0)) as scale
+from once"""
+
+
+def _column(f: Field, given: frozenset[str]) -> str:
+    kind = types[f.type]
+    if f.name not in given:
+        return f'cast({_literal(f.default)} as {kind}) as "{f.name}"'
+    return f'"{f.name}"' if f.default is None else f"coalesce({f.name}, cast({_literal(f.default)} as {kind})) as {f.name}"
+
+
+def _literal(value: str | float | bool | None) -> str:
+    if value is None:
+        return "null"
+    return f"'{value}'" if isinstance(value, str) else str(value).lower()
+
+
+@cache
+def fold_sql() -> str:
+    """The whole fold over `prepared`, as one statement. Sums first a session and rendition height, then a session."""
+    return f"""
+with by_height as (select {KEY}, height, {_list(_sums())}, {_list(_PICKED_BY_HEIGHT.items())} from prepared group by all),
+summed as (
+  select {KEY}, {_list((s.name, f"sum({s.name})::bigint") for s in c.SUMS)}, {_list(_PICKED.items())}
+  from by_height group by all
+),
+starts as ({_STARTS_SQL}),
+traces as (
+  select {KEY}, string_agg(next_cdn, ' > ' order by seq) as cdns from prepared
+  where type = 'cdn_change' and next_cdn is not null group by all
+),
+contexts as (
+  select {KEY}, seq as first_seq, {", ".join(CONTEXT)} from prepared
+),
+known as (
+  select summed.*, contexts.* exclude (property, session_id, first_seq),
+    coalesce(carried_startup_ms, complete_startup_ms) as startup_raw_ms, content_startup_raw_ms,
+    contexts.cdn || coalesce(' > ' || cdns, '') as cdn_trace,
+    coalesce(request_at, first_at - to_milliseconds(first_state_ms)) as started_at
+  from summed join contexts using ({KEY}, first_seq)
+  left join starts using ({KEY}) left join traces using ({KEY})
+),
+{_derived()}
+select * replace ({", ".join(f"cast(round({s}, 2) as decimal(5, 2)) as {s}" for s in c.SCORES)}),
+  cast(started_at as date) as day, hour(started_at) as hour, isodow(started_at) - 1 as day_of_week,
+  {sketch.register_sql("viewer_id")} as viewer_register
+from derived_{len(c.DERIVED)}"""
+
+
+def _list(columns: Iterable[tuple[str, str]]) -> str:
+    return ",\n    ".join(f"{sql} as {name}" for name, sql in columns)
+
+
+def _sums() -> Iterable[tuple[str, str]]:
+    for s in c.SUMS:
+        where = f" filter (where {s.where})" if s.where else ""
+        yield s.name, f"coalesce(sum({s.of}){where}, 0)::bigint"
+
+
+def _derived() -> str:
+    """One step a derived value, so that each sees those before it."""
+    weights = " + ".join(f"case when {name} is null then 0 else {w} end" for name, w in c.SCORE_WEIGHTS.items())
+    steps = ["derived_0 as (from known)"]
+    for i, d in enumerate(c.DERIVED, 1):
+        sql = d.sql
+        if d.name == "experience_score":
+            sql = sql.format(**c.SCORE_WEIGHTS).replace("score_weight", f"nullif({weights}, 0)")
+            sql = f"coalesce({sql}, success_score)"
+        elif d.name == "is_good":
+            sql = sql.format(good_startup_ms=c.GOOD_STARTUP_MS, good_stall_share=c.GOOD_STALL_SHARE,
+                             good_bitrate=_good_bitrate())  # fmt: skip
+        steps.append(f"derived_{i} as (select *, {sql} as {d.name} from derived_{i - 1})")
+    return ",\n".join(steps)
+
+
+def _good_bitrate() -> str:
+    cases = " ".join(f"when '{device}' then {kbps}" for device, kbps in c.GOOD_BITRATE_KBPS.items())
+    return f"case device_type {cases} else {c.GOOD_BITRATE_ELSE_KBPS} end"
+
+
+_BEGUN = "type = 'playback_start' and state in ('starting', 'idle')"
+_CONTENT_BEGUN = "type = 'playback_start' and not ad"
+_ASKED = "type = 'playback_request' and state <> 'paused'"
+_FAILED = "type = 'playback_fail'"
+_STALL_WORD = (
+    "(type = 'playback_stall' and state in ('playing', 'stalled')) or "
+    f"(type in {_NEUTRAL} and state = 'stalled')"
+)
+
+_PICKED_BY_HEIGHT = {
+    "first_seq": "min(seq)",
+    "last_seq": "max(seq)",
+    "first_at": "arg_min(\"at\", seq)",
+    "first_state_ms": "arg_min(state_ms, seq)",
+    "request_seq": f"min(seq) filter (where {_ASKED})",
+    "request_at": f"arg_min(\"at\", seq) filter (where {_ASKED})",
+    "start_seq": f"min(seq) filter (where {_BEGUN})",
+    "carried_startup_ms": f"arg_min_null(startup_ms, seq) filter (where {_BEGUN})",
+    "content_start_seq": f"min(seq) filter (where {_CONTENT_BEGUN})",
+    "carried_wait_ms": "max(startup_ms) filter (where state = 'starting')",
+    "fail_seq": f"min(seq) filter (where {_FAILED})",
+    "fail_class": f"arg_min_null(error_class, seq) filter (where {_FAILED})",
+    "fail_code": f"arg_min_null(error_code, seq) filter (where {_FAILED})",
+    "error_seq": "min(seq) filter (where type = 'error' and error_code is not null)",
+    "first_error_code": "arg_min(error_code, seq) filter (where type = 'error')",
+    "has_failed": f"bool_or({_FAILED})",
+    "has_finished": "bool_or(type = 'playback_finish' and coalesce(reason, 'finished') = 'finished' and not ad)",
+    "has_exited": "bool_or(type = 'playback_finish' and reason = 'exited')",
+    "exited_stalled": "bool_or(type = 'playback_finish' and reason = 'exited' and state = 'stalled')",
+    "last_word_stalled": f"arg_max({_STALL_WORD}, seq)",
+    "is_attempt": "bool_or(type = 'playback_request' or state <> 'idle')",
+    "is_play": "bool_or(type = 'playback_start' or state in ('playing', 'stalled', 'seeking', 'resuming'))",
+    "startup_hidden": "bool_or(state = 'starting' and hidden and t > 0)",
+    "startup_disbelieved": "bool_or(state = 'starting' and disbelieved_ms > 0)",
+    "scale_max": "max(scale) filter (where state = 'playing' and not ad and sized)",
+    "height_ms": "sum(t) filter (where state = 'playing' and not ad)",
+    "playhead_max_ms": "max(playhead_ms) filter (where not ad)",
+    "first_received_at": "min(received_at)",
+    "last_received_at": "max(received_at)",
+}
+
+
+def _again(name: str) -> str:
+    """The same pick over a session's heights."""
+    by = {
+        "first_at": "first_seq", "first_state_ms": "first_seq", "request_at": "request_seq",
+        "carried_startup_ms": "start_seq", "fail_class": "fail_seq", "fail_code": "fail_seq",
+        "first_error_code": "error_seq",
+    }  # fmt: skip
+    if name in by:
+        return f"arg_min_null({name}, {by[name]})"
+    if name == "last_word_stalled":
+        return f"arg_max({name}, last_seq)"
+    outer = _PICKED_BY_HEIGHT[name].split("(", 1)[0]
+    return f"{outer}({name})"
+
+
+_PICKED = {name: _again(name) for name in _PICKED_BY_HEIGHT if name not in ("scale_max", "height_ms")} | {
+    "main_height": "max(struct_pack(ms := height_ms, height := height)) filter "
+    "(where height is not null and height_ms > 0).height",
+    "upscale_max": "case when max(scale_max) is not null then round(greatest(max(scale_max) - 1, 0), 4) end",
+}
+
+_STARTS_SQL = f"""
+  select {KEY},
+    case when count(*) filter (where seq <= start_seq) = any_value(start_seq) then
+      coalesce(sum(t) filter (where seq <= start_seq and state = 'starting'), 0)::bigint end as complete_startup_ms,
+    case when count(*) filter (where seq <= content_start_seq) = any_value(content_start_seq) then
+      coalesce(sum(t) filter (where seq <= content_start_seq and not ad and state in ('starting', 'resuming')), 0)::bigint
+    end as content_startup_raw_ms
+  from prepared join (select {KEY}, start_seq, content_start_seq from summed) as firsts using ({KEY})
+  where seq <= greatest(start_seq, content_start_seq) group by all"""
