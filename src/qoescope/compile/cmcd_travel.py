@@ -1,0 +1,160 @@
+"""How CMCD travels: in headers, in a query, in a body; written strictly, found leniently."""
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import NamedTuple
+from urllib.parse import quote, unquote, unquote_plus
+
+from qoescope.catalog.cmcd import (
+    HEADERS,
+    KEYS,
+    LONGEST_BODY,
+    LONGEST_RECORD,
+    MOST_RECORDS,
+    VERSION_1_HEADERS,
+)
+from qoescope.compile import cmcd
+from qoescope.compile import structured_fields as sf
+from qoescope.compile.structured_fields import Unsayable, Value
+
+
+class Sent(NamedTuple):
+    """One record as it came, percent-decoded: one dictionary; and what was noted on the way."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+class TooLarge(ValueError):
+    """Beyond a limit: 413."""
+
+
+def to_query(record: Mapping[str, Value], version: int) -> str:
+    """`CMCD=…`, percent-encoded once, for the URL of a media request."""
+    return "CMCD=" + quote(cmcd.encode_line(record, version), safe=cmcd.URI_SAFE)
+
+
+def to_headers(record: Mapping[str, Value], version: int) -> dict[str, str]:
+    """`CMCD-Object`, `CMCD-Request`, `CMCD-Status`, `CMCD-Session` of a media request; event keys do not travel so."""
+    homes = sorted((home(name, version), name, text) for name, text in cmcd.members(record, version).items())
+    return {
+        f"CMCD-{header}": sf.dictionary({name: text for _, name, text in group})
+        for header, group in groupby(homes, key=lambda member: member[0])
+        if header
+    }
+
+
+def to_body(records: Iterable[Mapping[str, Value]]) -> bytes:
+    """Event reports of version 2, one a line, without a line feed at the end."""
+    return "\n".join(cmcd.encode_line(record, 2) for record in records).encode()
+
+
+def home(name: str, version: int) -> str:
+    """The header that a key travels in; empty if in none."""
+    key = KEYS.get(name)
+    if key is None:
+        return "Request"
+    return VERSION_1_HEADERS.get(name, key.header) if version == 1 else key.header
+
+
+def in_headers(headers: Iterable[tuple[str, str]]) -> Sent | None:
+    """The union of the four headers, in any case; None if there is none of them."""
+    names = {f"cmcd-{header.lower()}": header for header in HEADERS}
+    found = [(names[name.lower()], value.strip()) for name, value in headers if name.lower() in names]
+    if not found:
+        return None
+    texts, notes = [], set[str]()
+    for header, value in found:
+        said, at = sf.parsed(value)
+        if at < len(value):  # one header's ruin must not swallow the next one's members
+            text, said = _readable(value)
+            notes.add("cmcd_repaired")
+        else:
+            text = value
+        if any(header not in (home(name, 1), home(name, 2)) for name in said if name in KEYS):
+            notes.add("cmcd_wrong_header")
+        texts.append(text)
+    return Sent(_short(",".join(text for text in texts if text)), tuple(sorted(notes)))
+
+
+def in_query(query: str) -> Sent | None:
+    """The record behind `CMCD=`, percent-decoded once, or twice if it was encoded twice; None if there is none."""
+    for argument in query.lstrip("?").split("&"):
+        name, _, value = argument.partition("=")
+        if name == "CMCD":
+            return _settled(unquote_plus(value))
+    return None
+
+
+def in_request(headers: Iterable[tuple[str, str]], query: str) -> Sent | None:
+    """The record on a request: any CMCD header makes its query ignored."""
+    found = in_headers(headers)
+    return in_query(query) if found is None else found
+
+
+def in_body(body: bytes, media_type: str = "application/cmcd") -> list[Sent]:
+    """The records of a body, one a line, or JSON objects. Raises `TooLarge`; what cannot be read gives no record."""
+    if len(body) > LONGEST_BODY:
+        raise TooLarge(f"a body holds at most {LONGEST_BODY} bytes")
+    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+    if media_type.partition(";")[0].strip().lower() == "application/json":
+        return _in_json(text)
+    lines = [line.strip() for line in text.split("\n")]
+    lines = [line for line in lines if line]
+    if len(lines) > MOST_RECORDS:
+        raise TooLarge(f"a body holds at most {MOST_RECORDS} records")
+    return [_settled(line) for line in lines]
+
+
+def _in_json(text: str) -> list[Sent]:
+    """Objects with CMCD keys, or an array of them, as records."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    objects = found if isinstance(found, list) else [found]
+    if len(objects) > MOST_RECORDS:
+        raise TooLarge(f"a body holds at most {MOST_RECORDS} records")
+    return [_object(said) for said in objects if isinstance(said, dict)]
+
+
+def _object(said: Mapping[str, object]) -> Sent:
+    """A JSON object as a dictionary; members without a form are left out and noted."""
+    members: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
+    for name, value in said.items():
+        if value is None:
+            continue
+        try:
+            members[sf.key(name)] = "" if value is True else sf.value(value)
+        except (Unsayable, RecursionError):
+            notes = ("cmcd_repaired",)
+    return Sent(_short(sf.dictionary(members)), notes)
+
+
+def _settled(text: str) -> Sent:
+    """The text, percent-decoded once more where only that makes it a dictionary."""
+    text = _short(text.strip())
+    if "%" in text and sf.parsed(text)[1] < len(text):
+        again = unquote(text)
+        if sf.parsed(again)[1] == len(again) or "=" not in text:
+            return Sent(again, ("cmcd_encoded_twice",))
+    return Sent(text)
+
+
+def _readable(text: str) -> tuple[str, sf.Record]:
+    """Only the members that can be parsed, as text and as values."""
+    texts, said = [], sf.Record()
+    for member in sf.split(text):
+        one, at = sf.parsed(member)
+        if one and at == len(member):
+            texts.append(member)
+            said |= one
+    return ",".join(texts), said
+
+
+def _short(text: str) -> str:
+    if len(text) > LONGEST_RECORD:
+        raise TooLarge(f"a record holds at most {LONGEST_RECORD} bytes")
+    return text
