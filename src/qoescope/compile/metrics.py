@@ -1,0 +1,60 @@
+"""Metrics from measures: the one place where sums become ratios, histograms quantiles, and sketches counts."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from qoescope.catalog.measures import HISTOGRAM_EDGES_MS
+from qoescope.catalog.metrics import Count, Distinct, DistinctRatio, Metric, Quantile, Ratio
+from qoescope.compile import sketch
+
+Value = float | int | None
+
+
+def value(metric: Metric, row: Mapping[str, Any]) -> Value:
+    """The metric over a row of summed measures; null where the denominator is zero."""
+    match metric:
+        case Count():
+            return row[metric.measure] if metric.per == 1 else row[metric.measure] / metric.per
+        case Ratio():
+            return _ratio(metric.times * sum(row[m] for m in metric.numerator), sum(row[m] for m in metric.denominator))
+        case Quantile():
+            return quantile(row[metric.histogram], metric.q)
+        case Distinct():
+            return distinct(row[metric.sketch])
+        case DistinctRatio():
+            return _ratio(row[metric.numerator], distinct(row[metric.sketch]))
+
+
+def _ratio(numerator: Any, denominator: Any) -> float | None:
+    return float(numerator) / float(denominator) if denominator else None
+
+
+def distinct(registers: Any) -> int:
+    """Distinct values behind a sketch, or behind several joined."""
+    return sketch.estimate(np.asarray(registers, dtype=np.int32))
+
+
+def quantile(histogram: Sequence[int], q: float) -> int | None:
+    """The q-quantile in ms, half up to 1 ms: geometric within its bucket; null when the histogram is empty.
+
+    Below the first edge it is linear; from the last edge up it is that edge, to be read as "at least".
+    """
+    total = sum(histogram)
+    if not total:
+        return None
+    rank, before = q * total, 0
+    bucket = 0
+    for bucket, count in enumerate(histogram):
+        if count and before + count >= rank:
+            break
+        before += count
+    share = (rank - before) / histogram[bucket]
+    if bucket == len(HISTOGRAM_EDGES_MS):
+        return HISTOGRAM_EDGES_MS[-1]
+    if bucket == 0:
+        return math.floor(HISTOGRAM_EDGES_MS[0] * share + 0.5)
+    low, high = HISTOGRAM_EDGES_MS[bucket - 1], HISTOGRAM_EDGES_MS[bucket]
+    return math.floor(low * (high / low) ** share + 0.5)

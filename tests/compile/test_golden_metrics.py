@@ -1,0 +1,143 @@
+"""Golden vectors: every number's meaning, checked case by case."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY
+from qoescope.catalog.metrics import BY_NAME
+from qoescope.compile.cube import cube
+from qoescope.compile.fold import sessions
+from qoescope.compile.metrics import quantile, value
+
+GOLDEN = json.loads((Path(__file__).parent.parent / "golden/metrics.json").read_text())
+CASES: dict[str, list[dict[str, Any]]] = {
+    kind: [c for c in GOLDEN["cases"] if c["kind"] == kind] for kind in ("session", "aggregate", "quantile", "live")
+}
+
+
+def named(cases: list[dict[str, Any]]) -> Any:
+    return pytest.mark.parametrize("case", cases, ids=[c["name"] for c in cases])
+
+
+def events(case: dict[str, Any]) -> pa.Table:
+    """The case's events as rows of the lake."""
+    rows = []
+    for event in case["events"]:
+        row = {"property": "app", **case.get("session", {}), **event}
+        if "cdn" in event:
+            row["event_cdn"] = row.pop("cdn")
+        rows.append(row | {"at": event["at"] * 1000})
+    names = {name for row in rows for name in row}
+    table = pa.table({name: [row.get(name) for row in rows] for name in sorted(names)})
+    i = table.column_names.index("at")
+    return table.set_column(i, "at", table["at"].cast(pa.timestamp("us", tz="UTC")))
+
+
+def plain(name: str, found: Any) -> Any:
+    """A value as the golden file writes it."""
+    if name == "started_at":
+        return round(found.timestamp() * 1000)
+    if name == "day":
+        return str(found)
+    return float(found) if name.endswith(("_score", "_score_sum")) and found is not None else found
+
+
+def total(rows: pa.Table) -> dict[str, Any]:
+    """The measures of all rows of a cube that are its total, as one row."""
+    (row,) = [r for r in rows.to_pylist() if r["grouping"] == ""]
+    return row
+
+
+def check_metrics(expected: dict[str, Any], measures: dict[str, Any]) -> None:
+    found = {name: value(BY_NAME[name], measures) for name in expected}
+    assert found == {n: pytest.approx(v, abs=5.1e-3 if n.endswith("_score") else 5.1e-7) for n, v in expected.items()}
+
+
+@named(CASES["session"])
+def test_a_session_has_the_measures_it_should(case: dict[str, Any]) -> None:
+    (row,) = sessions(events(case)).to_pylist()
+    assert {name: plain(name, row[name]) for name in case["expected"]} == case["expected"]
+
+
+@named([c for c in CASES["session"] if "metrics" in c])
+def test_a_session_alone_has_the_metrics_it_should(case: dict[str, Any]) -> None:
+    check_metrics(case["metrics"], total(cube(sessions(events(case)), QUALITY_DAY)))
+
+
+@named(CASES["session"])
+def test_order_and_repetition_change_nothing(case: dict[str, Any]) -> None:
+    table = events(case)
+    again = pa.concat_tables([table.take(list(range(len(table) - 1, -1, -1))), table])
+    assert sessions(again).equals(sessions(table))
+
+
+@named(CASES["aggregate"])
+def test_a_set_of_sessions_adds_up(case: dict[str, Any]) -> None:
+    by_name = {c["name"]: c for c in CASES["session"]}
+    parts = []
+    for i, name in enumerate(case["sessions"]):
+        table = events(by_name[name])
+        ids = pa.array([f"{name} {i}"] * len(table))
+        parts.append(table.set_column(table.column_names.index("session_id"), "session_id", ids))
+    rows = sessions(pa.concat_tables(parts, promote_options="default"))
+    found = total(cube(rows.set_column(rows.column_names.index("day"), "day", rows["day"]), QUALITY_DAY))
+    expected = dict(case["expected"]["measures"])
+    viewers, histogram = expected.pop("viewers"), expected.pop("startup_histogram")
+    assert {name: plain(name, found[name]) for name in expected} == expected
+    assert {str(i): n for i, n in enumerate(found["startup_histogram"]) if n} == histogram
+    assert value(BY_NAME["viewers"], found) == viewers
+    check_metrics(case["expected"]["metrics"], found)
+
+
+@named(CASES["quantile"])
+def test_a_quantile_is_read_from_the_histogram(case: dict[str, Any]) -> None:
+    histogram = [case["expected"]["histogram"].get(str(i), 0) for i in range(62)]
+    found = {f"startup_p{round(q * 100)}_ms": quantile(histogram, q) for q in (0.5, 0.95)}
+    assert found == {name: v for name, v in case["expected"].items() if name != "histogram"}
+
+
+@named(CASES["live"])
+def test_a_live_window_counts_what_ended_in_it(case: dict[str, Any]) -> None:
+    table = sessions_once(events(case))
+    start, length = case["window"]["start_at"] * 1000, case["window"]["length_ms"] * 1000
+    at = table["at"].cast(pa.int64()).to_pylist()
+    inside = table.filter(pa.array([start <= t < start + length for t in at]))
+    rows = [r for r in cube(inside, LIVE_WINDOW).to_pylist() if r["grouping"] == ""]
+    measures: dict[str, Any] = {}
+    for name in (m.name for m in LIVE_WINDOW.measures):
+        parts = [r[name] for r in rows]
+        if name.endswith("histogram"):
+            measures[name] = [sum(column) for column in zip(*parts, strict=True)]
+        else:
+            measures[name] = sum(parts, [] if isinstance(parts[0], list) else 0)
+    for name, expected in case["expected"].items():
+        found = value(BY_NAME[name], measures) if name in BY_NAME else measures[name]
+        assert found == pytest.approx(expected, abs=5.1e-7), name
+
+
+def sessions_once(table: pa.Table) -> pa.Table:
+    """The events without repeats, as the stream hands them to its windows, with every column a window reads."""
+    seen: set[tuple[str, int]] = set()
+    keep = []
+    for row in table.select(["session_id", "seq"]).to_pylist():
+        keep.append((row["session_id"], row["seq"]) not in seen)
+        seen.add((row["session_id"], row["seq"]))
+    from qoescope.catalog.tables import EVENTS
+    from qoescope.compile import arrow
+
+    return arrow.conform(with_places(table.filter(pa.array(keep))), EVENTS)
+
+
+def with_places(table: pa.Table) -> pa.Table:
+    """The rows with the columns that only a stored event has."""
+    n = len(table)
+    days = table["at"].cast(pa.date32())
+    return (
+        table.append_column("received_at", table["at"])
+        .append_column("session_day", days)
+        .append_column("bucket", pa.array([0] * n, pa.int64()))
+    )
