@@ -66,9 +66,26 @@ BY_NAME = {d.name: d for d in DIMENSIONS}
 SENT = tuple(d.name for d in DIMENSIONS if not d.derived)
 """Dimensions that travel in a beacon's context."""
 
-CUBED = tuple(
-    "device_type os app_version player_name network_type country_code isp cdn cdn_pop "
-    "content_id content_type stream_format drm experiment variant source close_reason start_outcome error_code".split()
+CUBED = (
+    "device_type",
+    "os",
+    "app_version",
+    "player_name",
+    "network_type",
+    "country_code",
+    "isp",
+    "cdn",
+    "cdn_pop",
+    "content_id",
+    "content_type",
+    "stream_format",
+    "drm",
+    "experiment",
+    "variant",
+    "source",
+    "close_reason",
+    "start_outcome",
+    "error_code",
 )
 """Dimensions by which the hourly marts are kept, each alone."""
 
@@ -87,8 +104,16 @@ PAIRS = (
 CONTEXT_FIELDS = (
     Field("session_id", "text", "one press of play", nullable=False),
     Field("viewer_id", "text", "pseudonym of the viewer", default=UNKNOWN),
-    Field("started_at", "instant", "the press of play; says in which day of the lake the session lies"),
-    Field("content_duration_ms", "int", "length of the content; null when live or not known"),
+    Field(
+        "started_at",
+        "instant",
+        "the press of play; says in which day of the lake the session lies",
+    ),
+    Field(
+        "content_duration_ms",
+        "int",
+        "length of the content; null when live or not known",
+    ),
     *(Field(name, "text", BY_NAME[name].doc, default=UNKNOWN) for name in SENT),
 )
 """What a beacon says once of its session."""

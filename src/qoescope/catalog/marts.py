@@ -9,8 +9,19 @@ from qoescope.catalog.schema import Field, Table
 Grouping = tuple[str, ...]
 
 SINGLES: tuple[Grouping, ...] = tuple((name,) for name in CUBED)
-LIVE_DIMENSIONS = tuple(
-    "device_type os app_version country_code isp cdn cdn_pop network_type content_type player_name drm variant".split()
+LIVE_DIMENSIONS = (
+    "device_type",
+    "os",
+    "app_version",
+    "country_code",
+    "isp",
+    "cdn",
+    "cdn_pop",
+    "network_type",
+    "content_type",
+    "player_name",
+    "drm",
+    "variant",
 )
 
 
@@ -37,16 +48,31 @@ KEY_FIELDS = (
     Field("property", "text", "the tenant: one app or site", nullable=False),
     Field("day", "day", "day, UTC", nullable=False),
     Field("starts_at", "instant", "start of the hour, day or window", nullable=False),
-    Field("grouping", "text", "dimensions it is kept by, joined by commas; empty for the total", nullable=False),
-    Field("value_1", "text", "value of the first dimension", default="", nullable=False),
-    Field("value_2", "text", "value of the second dimension", default="", nullable=False),
+    Field(
+        "grouping",
+        "text",
+        "dimensions it is kept by, joined by commas; empty for the total",
+        nullable=False,
+    ),
+    Field(
+        "value_1", "text", "value of the first dimension", default="", nullable=False
+    ),
+    Field(
+        "value_2", "text", "value of the second dimension", default="", nullable=False
+    ),
 )
 
 
 def measure_fields(measures: tuple[Measure, ...]) -> tuple[Field, ...]:
     """Columns that hold the measures."""
     return tuple(
-        Field(m.name, m.type, m.doc, default=None if m.type in ("ints", "sketch") else 0, nullable=False)
+        Field(
+            m.name,
+            m.type,
+            m.doc,
+            default=None if m.type in ("ints", "sketch") else 0,
+            nullable=False,
+        )
         for m in measures
     )
 
@@ -60,11 +86,25 @@ LIVE_WINDOW = Mart("live_window", "events by the ten seconds in which their inte
 
 MARTS = (QUALITY_HOUR, QUALITY_DAY, LIVE_WINDOW)
 
-LEAF_DIMENSIONS = tuple("device_type os_version app_version country_code isp cdn cdn_pop drm content_id variant".split())
+LEAF_DIMENSIONS = (
+    "device_type",
+    "os_version",
+    "app_version",
+    "country_code",
+    "isp",
+    "cdn",
+    "cdn_pop",
+    "drm",
+    "content_id",
+    "variant",
+)
 """Dimensions among which the monitor looks for the slice that broke."""
 
 _STARTED = "type = 'playback_start' and state in ('starting', 'idle')"
-_FAILED, _EXITED = "type = 'playback_fail'", "type = 'playback_finish' and reason = 'exited' and state = 'starting'"
+_FAILED, _EXITED = (
+    "type = 'playback_fail'",
+    "type = 'playback_finish' and reason = 'exited' and state = 'starting'",
+)
 _WAIT = "coalesce(startup_ms, state_ms)"
 
 LEAF_MEASURES = (
@@ -102,7 +142,10 @@ LIVE_LEAF = Table(
     "events by minute and by all dimensions that the monitor watches together",
     (
         *KEY_FIELDS[:3],
-        *(Field(name, "text", f"dimension {name}", nullable=False) for name in LEAF_DIMENSIONS),
+        *(
+            Field(name, "text", f"dimension {name}", nullable=False)
+            for name in LEAF_DIMENSIONS
+        ),
         *measure_fields(LEAF_MEASURES),
     ),
     key=("property", "day", "starts_at", *LEAF_DIMENSIONS),

@@ -10,7 +10,28 @@ from qoescope.catalog.schema import Type
 HISTOGRAM_EDGES_MS = tuple(
     base * scale
     for scale in (1, 10, 100)
-    for base in (100, 112, 125, 140, 160, 180, 200, 224, 250, 280, 315, 355, 400, 450, 500, 560, 630, 710, 800, 900)
+    for base in (
+        100,
+        112,
+        125,
+        140,
+        160,
+        180,
+        200,
+        224,
+        250,
+        280,
+        315,
+        355,
+        400,
+        450,
+        500,
+        560,
+        630,
+        710,
+        800,
+        900,
+    )
 ) + (100_000,)
 """61 edges, preferred numbers R20. Bucket i holds edge(i-1) ≤ v < edge(i); 0 is below the first, 61 from the last up."""
 
@@ -31,7 +52,11 @@ class Measure:
 def _score(name: str) -> tuple[Measure, Measure]:
     return (
         Measure(f"{name}_sum", name, doc=f"sum of {name}", type="score_sum"),
-        Measure(f"{name}_count", where=f"{name} is not null", doc=f"sessions that have a {name}"),
+        Measure(
+            f"{name}_count",
+            where=f"{name} is not null",
+            doc=f"sessions that have a {name}",
+        ),
     )
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Better = Literal["lower", "higher", "neither"]
-Unit = Literal["count", "hours", "ratio", "ms", "kbps", "per_minute", "per_session", "score"]
+Unit = Literal[
+    "count", "hours", "ratio", "ms", "kbps", "per_minute", "per_session", "score"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 import pyarrow as pa
 
-from qoescope.catalog.schema import Field, Table
-from qoescope.catalog.schema import Type
+from qoescope.catalog.schema import Field, Table, Type
 
 TYPES: dict[Type, pa.DataType] = {
     "text": pa.string(),

@@ -29,7 +29,9 @@ def leaves(events: pa.Table, threads: int = 1) -> pa.Table:
     return arrow.conform(rows, LIVE_LEAF)
 
 
-def _counted(rows: pa.Table, sql: str, source: str, threads: int, mart: Mart) -> pa.Table:
+def _counted(
+    rows: pa.Table, sql: str, source: str, threads: int, mart: Mart
+) -> pa.Table:
     with duckdb.connect(config={"threads": threads}) as engine:
         engine.register("given", naive(rows))
         cubed = engine.sql(sql).to_arrow_table()
@@ -39,11 +41,18 @@ def _counted(rows: pa.Table, sql: str, source: str, threads: int, mart: Mart) ->
 @cache
 def _cube_sql(mart: Mart) -> str:
     dims = sorted({name for grouping in mart.groupings for name in grouping})
-    sets = ", ".join("(" + ", ".join(("property", "starts_at", *grouping)) + ")" for grouping in mart.groupings)
+    sets = ", ".join(
+        "(" + ", ".join(("property", "starts_at", *grouping)) + ")"
+        for grouping in mart.groupings
+    )
     mask = f"grouping({', '.join(dims)})" if dims else "0"
     names, first, second = [], [], []
     for grouping in mart.groupings:
-        bits = sum(1 << (len(dims) - 1 - i) for i, name in enumerate(dims) if name not in grouping)
+        bits = sum(
+            1 << (len(dims) - 1 - i)
+            for i, name in enumerate(dims)
+            if name not in grouping
+        )
         names.append(f"when {bits} then '{','.join(grouping)}'")
         if grouping:
             first.append(f"when {bits} then {grouping[0]}")
@@ -70,9 +79,7 @@ def _source_sql(mart: Mart, dims: Sequence[str]) -> str:
     if mart.source == "events":
         return f"select *, time_bucket(interval '{mart.every_s} seconds', \"at\") as starts_at from ({EVENT_SQL})"
     named = ", ".join(f"coalesce({name}, '{UNKNOWN}') as {name}" for name in dims)
-    return (
-        f"select * replace ({named}), time_bucket(interval '{mart.every_s} seconds', started_at) as starts_at from given"
-    )
+    return f"select * replace ({named}), time_bucket(interval '{mart.every_s} seconds', started_at) as starts_at from given"
 
 
 _WATCHED = "state in (" + ", ".join(f"'{state}'" for state in WATCHED) + ")"

@@ -36,7 +36,9 @@ def sessions(events: pa.Table, threads: int = 1) -> pa.Table:
 @cache
 def prepared_sql(given: frozenset[str]) -> str:
     """Each identity once, the first accepted; absent values as their defaults; `t` the believed milliseconds."""
-    columns = ", ".join(_column(f, given) for f in EVENTS.fields if f.name not in _UNREAD)
+    columns = ", ".join(
+        _column(f, given) for f in EVENTS.fields if f.name not in _UNREAD
+    )
     watched = ", ".join(f"'{state}'" for state in WATCHED)
     asleep = f"state in ({watched}) and state_ms > {LONGEST_INTERVAL_MS}"
     return f"""
@@ -60,7 +62,11 @@ def _column(f: Field, given: frozenset[str]) -> str:
     kind = types[f.type]
     if f.name not in given:
         return f'cast({_literal(f.default)} as {kind}) as "{f.name}"'
-    return f'"{f.name}"' if f.default is None else f"coalesce({f.name}, cast({_literal(f.default)} as {kind})) as {f.name}"
+    return (
+        f'"{f.name}"'
+        if f.default is None
+        else f"coalesce({f.name}, cast({_literal(f.default)} as {kind})) as {f.name}"
+    )
 
 
 def _literal(value: str | float | bool | None) -> str:
@@ -113,22 +119,31 @@ def _sums() -> Iterable[tuple[str, str]]:
 
 def _derived() -> str:
     """One step a derived value, so that each sees those before it."""
-    weights = " + ".join(f"case when {name} is null then 0 else {w} end" for name, w in c.SCORE_WEIGHTS.items())
+    weights = " + ".join(
+        f"case when {name} is null then 0 else {w} end"
+        for name, w in c.SCORE_WEIGHTS.items()
+    )
     steps = ["derived_0 as (from known)"]
     for i, d in enumerate(c.DERIVED, 1):
         sql = d.sql
         if d.name == "experience_score":
-            sql = sql.format(**c.SCORE_WEIGHTS).replace("score_weight", f"nullif({weights}, 0)")
+            sql = sql.format(**c.SCORE_WEIGHTS).replace(
+                "score_weight", f"nullif({weights}, 0)"
+            )
             sql = f"coalesce({sql}, success_score)"
         elif d.name == "is_good":
             sql = sql.format(good_startup_ms=c.GOOD_STARTUP_MS, good_stall_share=c.GOOD_STALL_SHARE,
                              good_bitrate=_good_bitrate())  # fmt: skip
-        steps.append(f"derived_{i} as (select *, {sql} as {d.name} from derived_{i - 1})")
+        steps.append(
+            f"derived_{i} as (select *, {sql} as {d.name} from derived_{i - 1})"
+        )
     return ",\n".join(steps)
 
 
 def _good_bitrate() -> str:
-    cases = " ".join(f"when '{device}' then {kbps}" for device, kbps in c.GOOD_BITRATE_KBPS.items())
+    cases = " ".join(
+        f"when '{device}' then {kbps}" for device, kbps in c.GOOD_BITRATE_KBPS.items()
+    )
     return f"case device_type {cases} else {c.GOOD_BITRATE_ELSE_KBPS} end"
 
 
@@ -144,10 +159,10 @@ _STALL_WORD = (
 _PICKED_BY_HEIGHT = {
     "first_seq": "min(seq)",
     "last_seq": "max(seq)",
-    "first_at": "arg_min(\"at\", seq)",
+    "first_at": 'arg_min("at", seq)',
     "first_state_ms": "arg_min(state_ms, seq)",
     "request_seq": f"min(seq) filter (where {_ASKED})",
-    "request_at": f"arg_min(\"at\", seq) filter (where {_ASKED})",
+    "request_at": f'arg_min("at", seq) filter (where {_ASKED})',
     "start_seq": f"min(seq) filter (where {_BEGUN})",
     "carried_startup_ms": f"arg_min_null(startup_ms, seq) filter (where {_BEGUN})",
     "content_start_seq": f"min(seq) filter (where {_CONTENT_BEGUN})",
@@ -189,7 +204,11 @@ def _again(name: str) -> str:
     return f"{outer}({name})"
 
 
-_PICKED = {name: _again(name) for name in _PICKED_BY_HEIGHT if name not in ("scale_max", "height_ms")} | {
+_PICKED = {
+    name: _again(name)
+    for name in _PICKED_BY_HEIGHT
+    if name not in ("scale_max", "height_ms")
+} | {
     "main_height": "max(struct_pack(ms := height_ms, height := height)) filter "
     "(where height is not null and height_ms > 0).height",
     "upscale_max": "case when max(scale_max) is not null then round(greatest(max(scale_max) - 1, 0), 4) end",

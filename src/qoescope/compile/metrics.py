@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from qoescope.catalog.measures import HISTOGRAM_EDGES_MS
-from qoescope.catalog.metrics import Count, Distinct, DistinctRatio, Metric, Quantile, Ratio
+from qoescope.catalog.metrics import (
+    Count,
+    Distinct,
+    DistinctRatio,
+    Metric,
+    Quantile,
+    Ratio,
+)
 from qoescope.compile import sketch
 
 Value = float | int | None
@@ -17,9 +24,16 @@ def value(metric: Metric, row: Mapping[str, Any]) -> Value:
     """The metric over a row of summed measures; null where the denominator is zero."""
     match metric:
         case Count():
-            return row[metric.measure] if metric.per == 1 else row[metric.measure] / metric.per
+            return (
+                row[metric.measure]
+                if metric.per == 1
+                else row[metric.measure] / metric.per
+            )
         case Ratio():
-            return _ratio(metric.times * sum(row[m] for m in metric.numerator), sum(row[m] for m in metric.denominator))
+            return _ratio(
+                metric.times * sum(row[m] for m in metric.numerator),
+                sum(row[m] for m in metric.denominator),
+            )
         case Quantile():
             return quantile(row[metric.histogram], metric.q)
         case Distinct():

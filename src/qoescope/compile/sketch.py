@@ -38,7 +38,11 @@ def estimate(registers: npt.NDArray[np.int32]) -> int:
     for rank in range(HASH_BITS, 0, -1):
         z = 0.5 * (z + counts[rank])
     z += REGISTERS * _sigma(counts[0] / REGISTERS)
-    return round(REGISTERS * REGISTERS / (2 * math.log(2)) / z) if z and not math.isinf(z) else 0
+    return (
+        round(REGISTERS * REGISTERS / (2 * math.log(2)) / z)
+        if z and not math.isinf(z)
+        else 0
+    )
 
 
 def _sigma(x: float) -> float:

@@ -1,0 +1,251 @@
+"""Questions: metrics by dimensions, filters and time, compiled to SQL over the mart that answers them cheapest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from qoescope.catalog import metrics as catalog
+from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.dimensions import UNKNOWN
+from qoescope.catalog.errors import Mistake, UnknownName
+from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR, Mart
+from qoescope.catalog.measures import ALL, BUCKETS, HISTOGRAM_EDGES_MS, Measure
+from qoescope.compile.ddl import SCHEMA
+
+STEPS_S = {
+    "10s": 10,
+    "minute": 60,
+    "5m": 300,
+    "hour": 3600,
+    "day": 86_400,
+    "week": 604_800,
+}
+LONGEST = timedelta(days=400)
+MOST_ROWS = 10_000
+Between = tuple[datetime, datetime]
+Where = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A checked question; `where` maps a dimension to allowed values, or `!dimension` to excluded ones."""
+
+    metrics: tuple[catalog.Metric, ...]
+    by: tuple[str, ...]
+    where: dict[str, tuple[str, ...]]
+    between: Between
+    every: str | None
+    limit: int = MOST_ROWS
+
+    @property
+    def live(self) -> bool:
+        """Whether it is about intervals in windows, not about sessions."""
+        return self.metrics[0].name.startswith("live_")
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What has to be summed to answer it."""
+        names = dict.fromkeys(
+            name for metric in self.metrics for name in catalog.measures(metric)
+        )
+        return tuple(ALL[name] for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """SQL with bound parameters, and the mart it reads."""
+
+    mart: str
+    sql: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def question(
+    metrics: Sequence[str],
+    between: Between,
+    by: Sequence[str] = (),
+    where: Where | None = None,
+    every: str | None = None,
+    limit: int = MOST_ROWS,
+) -> Question:
+    """The question, checked by name; a startup metric brings its companions. Raises UnknownName or Mistake."""
+    if not metrics:
+        raise Mistake("ask for at least one metric, such as rebuffer_ratio")
+    for name in metrics:
+        if name not in catalog.BY_NAME:
+            raise UnknownName("metric", name, catalog.BY_NAME)
+    filters = {name: tuple(map(str, values)) for name, values in (where or {}).items()}
+    for name in (*by, *(n.removeprefix("!") for n in filters)):
+        if name not in DIMENSIONS:
+            raise UnknownName("dimension", name, DIMENSIONS)
+    if every is not None and every not in STEPS_S:
+        raise UnknownName("step", every, STEPS_S)
+    if len({name.startswith("live_") for name in metrics}) > 1:
+        raise Mistake(
+            "live_ metrics count intervals, the others sessions: ask for them apart"
+        )
+    start, end = between
+    if end <= start:
+        raise Mistake(
+            f"the time asked for ends before it begins: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
+        )
+    if end - start > LONGEST:
+        raise Mistake(f"at most {LONGEST.days} days a question")
+    names = list(dict.fromkeys(metrics))
+    if any(name.startswith(("startup_avg", "startup_p")) for name in names):
+        names += [name for name in catalog.COMPANIONS if name not in names]
+    return Question(
+        tuple(catalog.BY_NAME[n] for n in names),
+        tuple(dict.fromkeys(by)),
+        filters,
+        between,
+        every,
+        limit,
+    )
+
+
+def plan(q: Question) -> Plan:
+    """The SQL that answers the question from the smallest mart that can."""
+    mart = _mart(q)
+    if mart is None:
+        return _over_sessions(q)
+    dims = _named(q)
+    grouping = next(g for g in mart.groupings if set(g) == set(dims))
+    column = {name: f"value_{i}" for i, name in enumerate(grouping, 1)}
+    parameters: dict[str, Any] = {"grouping": ",".join(grouping), "limit": q.limit}
+    conditions = [
+        "grouping = %(grouping)s",
+        *_time(q, parameters),
+        *_filters(q, column, parameters),
+    ]
+    aggregates = [(m.name, _summed(m)) for m in q.measures]
+    return Plan(
+        mart.name, _select(q, mart.name, column, conditions, aggregates), parameters
+    )
+
+
+def _named(q: Question) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*q.by, *(name.removeprefix("!") for name in q.where))))
+
+
+def _mart(q: Question) -> Mart | None:
+    dims = set(_named(q))
+    if q.live:
+        if not any(set(g) == dims for g in LIVE_WINDOW.groupings):
+            known = ", ".join(g[0] for g in LIVE_WINDOW.groupings if g)
+            raise Mistake(
+                f"live numbers are kept by one dimension at a time, of: {known}"
+            )
+        return LIVE_WINDOW
+    if not any(set(g) == dims for g in QUALITY_HOUR.groupings):
+        return None
+    step = STEPS_S[q.every] if q.every else 86_400
+    if step % 86_400 == 0 and all(t.timestamp() % 86_400 == 0 for t in q.between):
+        return QUALITY_DAY
+    if step % 3600 == 0 and q.between[0].timestamp() % 3600 == 0:
+        return QUALITY_HOUR
+    return None
+
+
+def _time(
+    q: Question, parameters: dict[str, Any], column: str = "starts_at"
+) -> list[str]:
+    start, end = q.between
+    parameters |= {
+        "start": start,
+        "end": end,
+        "first_day": start.date(),
+        "last_day": end.date(),
+    }
+    return [
+        f"{column} >= %(start)s and {column} < %(end)s",
+        "day between %(first_day)s and %(last_day)s",
+    ]
+
+
+def _filters(
+    q: Question, column: Mapping[str, str], parameters: dict[str, Any]
+) -> list[str]:
+    conditions = []
+    for i, (name, values) in enumerate(q.where.items()):
+        parameters[f"where_{i}"] = list(values)
+        test = f"{column[name.removeprefix('!')]} = any(%(where_{i})s)"
+        conditions.append(f"not ({test})" if name.startswith("!") else test)
+    return conditions
+
+
+def _select(
+    q: Question, source: str, column: Mapping[str, str], conditions: list[str], aggregates: list[tuple[str, str]],
+    time: str = "starts_at",
+) -> str:  # fmt: skip
+    outputs = [f"{column[name]} as {name}" for name in q.by]
+    if q.every:
+        outputs.insert(
+            0,
+            f"date_bin('{STEPS_S[q.every]} seconds', {time}, timestamptz '2001-01-01 00:00Z') as starts_at",
+        )
+    groups = len(outputs)
+    keys = ", ".join(map(str, range(1, groups + 1)))
+    outputs += [f"{sql} as {name}" for name, sql in aggregates]
+    tail = f" group by {keys} order by {keys}" if groups else ""
+    return f"select {', '.join(outputs)} from {SCHEMA}.{source} where {' and '.join(conditions)}{tail} limit %(limit)s"
+
+
+def _summed(m: Measure) -> str:
+    """The measure over a mart's rows: sums add, histograms add place by place, sketches travel joined."""
+    match m.type:
+        case "ints":
+            return (
+                "array["
+                + ", ".join(
+                    f"coalesce(sum({m.name}[{i}]), 0)::bigint"
+                    for i in range(1, BUCKETS + 1)
+                )
+                + "]"
+            )
+        case "sketch":
+            return f"coalesce(string_agg(array_send({m.name}), ''::bytea), ''::bytea)"
+        case "score_sum":
+            return f"coalesce(sum({m.name}), 0)"
+        case "float":
+            return f"coalesce(sum({m.name}), 0)"
+        case _:
+            return f"coalesce(sum({m.name}), 0)::bigint"
+
+
+_EDGES = "array[" + ", ".join(str(edge) for edge in HISTOGRAM_EDGES_MS) + "]::bigint[]"
+
+
+def _over_sessions(q: Question) -> Plan:
+    """Any dimensions and any time, from the sessions themselves: slower, and always possible."""
+    column = {name: f"coalesce({name}, '{UNKNOWN}')" for name in _named(q)}
+    parameters: dict[str, Any] = {"limit": q.limit}
+    conditions = [*_time(q, parameters, "started_at"), *_filters(q, column, parameters)]
+    aggregates = [(m.name, _counted(m)) for m in q.measures]
+    return Plan(
+        "sessions",
+        _select(q, "sessions", column, conditions, aggregates, "started_at"),
+        parameters,
+    )
+
+
+def _counted(m: Measure) -> str:
+    """The measure over sessions, in Postgres."""
+    where = f" filter (where {m.where})" if m.where else ""
+    known = " and ".join(filter(None, (m.where, f"{m.of} is not null")))
+    match m.type:
+        case "ints":
+            counts = (
+                f"count(*) filter (where {known} and width_bucket({m.of}, {_EDGES}) = {i})"
+                for i in range(BUCKETS)
+            )
+            return f"array[{', '.join(counts)}]"
+        case "sketch":
+            return f"coalesce(array_send(array_agg(distinct {m.of}::integer){where}), ''::bytea)"
+        case "score_sum":
+            return f"coalesce(sum({m.of}){where}, 0)"
+        case _ if m.of == "1":
+            return f"count(*){where}"
+        case _:
+            return f"coalesce(sum({m.of}){where}, 0)::bigint"

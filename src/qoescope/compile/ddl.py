@@ -1,0 +1,117 @@
+"""Postgres: the catalog's tables as DDL, with partitions by day, row-level security and roles that can do little."""
+
+from qoescope.catalog.schema import Field, Table, Type
+
+SCHEMA = "qoescope"
+OWNER, WRITER, READER = "qoescope_owner", "qoescope_writer", "qoescope_reader"
+
+TYPES: dict[Type, str] = {
+    "text": "text",
+    "int": "bigint",
+    "float": "double precision",
+    "bool": "boolean",
+    "instant": "timestamptz",
+    "day": "date",
+    "score": "numeric(5, 2)",
+    "score_sum": "numeric(18, 2)",
+    "ints": "bigint[]",
+    "sketch": "integer[]",
+    "bytes": "bytea",
+    "json": "jsonb",
+}
+
+FUNCTIONS = f"""
+create or replace function {SCHEMA}.added(a bigint[], b bigint[]) returns bigint[]
+  language sql immutable parallel safe as
+  $$ select array(select coalesce(x, 0) + coalesce(y, 0) from unnest(a, b) with ordinality as u(x, y, i) order by i) $$;
+create or replace function {SCHEMA}.merged(a integer[], b integer[]) returns integer[]
+  language sql immutable parallel safe as
+  $$ select array(select max(r) from unnest(a || b) as r group by r >> 6 order by 1) $$;
+create or replace function {SCHEMA}.make_partition(parent text, day date) returns void
+  language plpgsql security definer set search_path = {SCHEMA}, pg_temp as $$
+declare part text := parent || to_char(day, '"_"YYYYMMDD');
+begin
+  if to_regclass('{SCHEMA}.' || quote_ident(part)) is null then
+    perform pg_advisory_xact_lock(hashtext(part));
+    execute format('create table if not exists {SCHEMA}.%I partition of {SCHEMA}.%I for values from (%L) to (%L)',
+      part, parent, day, day + 1);
+  end if;
+end $$;
+revoke all on function {SCHEMA}.make_partition from public;
+grant execute on function {SCHEMA}.make_partition to {WRITER};
+"""
+"""How histograms add, how sketches merge, and how a day's partition is made by a role that may not create tables."""
+
+
+def column(f: Field) -> str:
+    """One column's definition."""
+    return f"{quoted(f.name)} {TYPES[f.type]}" + ("" if f.nullable else " not null")
+
+
+def quoted(name: str) -> str:
+    """The name, safe also where it is one of SQL's words."""
+    return f'"{name}"'
+
+
+def create(table: Table) -> str:
+    """The table, its partitioning, grants and policies; running it again changes nothing."""
+    key = f",\n  primary key ({', '.join(map(quoted, table.key))})" if table.key else ""
+    by_day = " partition by range (day)" if table.partition == ("day",) else ""
+    name = f"{SCHEMA}.{table.name}"
+    columns = ",\n  ".join(column(f) for f in table.fields)
+    grants = f"grant select, insert, update, delete, truncate on {name} to {WRITER};\ngrant select on {name} to {READER};"
+    lines = [
+        f"create table if not exists {name} (\n  {columns}{key}\n){by_day};",
+        grants,
+    ]
+    if "property" in table.names:
+        lines.append(_secured(name))
+    return "\n".join(lines)
+
+
+def _secured(name: str) -> str:
+    """A reader sees one property's rows, the one it set for its transaction; nothing set, nothing seen."""
+    return (
+        f"alter table {name} enable row level security;\nalter table {name} force row level security;\n"
+        f"drop policy if exists reading on {name};\ndrop policy if exists writing on {name};\n"
+        f"create policy reading on {name} for select to {READER}\n"
+        f"  using (property = current_setting('qoescope.property', true));\n"
+        f"create policy writing on {name} for all to {WRITER} using (true) with check (true);"
+    )
+
+
+def schema(tables: tuple[Table, ...]) -> str:
+    """Everything that the owner creates."""
+    head = f"create schema if not exists {SCHEMA};\ngrant usage on schema {SCHEMA} to {WRITER}, {READER};"
+    return (
+        "\n\n".join([head, FUNCTIONS.strip(), *(create(table) for table in tables)])
+        + "\n"
+    )
+
+
+def upsert(table: Table, staging: str) -> str:
+    """Rows of `staging` into the table by its key: declared sums add up, everything else is replaced."""
+    names = ", ".join(map(quoted, table.names))
+    types = {f.name: f.type for f in table.fields}
+    changes = ", ".join(
+        f"{quoted(n)} = {_added(table.name, n, types[n]) if n in table.sums else f'excluded.{quoted(n)}'}"
+        for n in table.names
+        if n not in table.key
+    )
+    action = f"do update set {changes}" if changes else "do nothing"
+    keys = ", ".join(map(quoted, table.key))
+    return (
+        f"insert into {SCHEMA}.{table.name} as {table.name} ({names}) select {names} from {staging} "
+        f"order by {keys} on conflict ({keys}) {action}"
+    )
+
+
+def _added(table: str, name: str, kind: Type) -> str:
+    column_name = quoted(name)
+    match kind:
+        case "ints":
+            return f"{SCHEMA}.added({table}.{column_name}, excluded.{column_name})"
+        case "sketch":
+            return f"{SCHEMA}.merged({table}.{column_name}, excluded.{column_name})"
+        case _:
+            return f"{table}.{column_name} + excluded.{column_name}"

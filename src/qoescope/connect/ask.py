@@ -1,0 +1,137 @@
+"""`ask`: the one query on the marts, for the API, the console, the monitor, notebooks and the command line."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+from qoescope.catalog.metrics import Distinct, DistinctRatio
+from qoescope.compile.ask import Between, Plan, Question, Where, plan, question
+from qoescope.compile.metrics import value
+from qoescope.connect.postgres import Connection, reading
+
+_ELEMENT = 8
+"""Bytes of one integer in Postgres' binary array: its length, then itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rows of an answered question: `starts_at` where a step was asked for, the dimensions, then the metrics.
+
+    `measures` are the sums behind each row (numerators and denominators), in the same order.
+    """
+
+    question: Question
+    plan: Plan
+    rows: list[dict[str, Any]]
+    measures: list[dict[str, Any]]
+
+
+def ask(
+    connections: ConnectionPool[Connection],
+    tenant: str,
+    metrics: Sequence[str],
+    between: Between,
+    by: Sequence[str] = (),
+    where: Where | None = None,
+    every: str | None = None,
+) -> Answer:
+    """The metrics over one property's marts. Raises UnknownName or Mistake for a question that cannot be answered."""
+    return answer(connections, tenant, question(metrics, between, by, where, every))
+
+
+def answer(connections: ConnectionPool[Connection], tenant: str, q: Question) -> Answer:
+    """The answer to a checked question."""
+    chosen = plan(q)
+    sums = _sums(connections, tenant, q, chosen)
+    behind = _look_back(connections, tenant, q)
+    keys = [*(["starts_at"] if q.every else []), *q.by]
+    rows = []
+    for row in sums:
+        seen = row | _sketches_until(row, behind, q)
+        rows.append(
+            {k: row[k] for k in keys}
+            | {m.name: value(m, seen if _looks_back(m) else row) for m in q.metrics}
+        )
+    shown = [
+        {k: v for k, v in row.items() if not isinstance(v, np.ndarray)} for row in sums
+    ]
+    return Answer(q, chosen, rows, shown)
+
+
+def _sums(
+    connections: ConnectionPool[Connection], tenant: str, q: Question, chosen: Plan
+) -> list[dict[str, Any]]:
+    sketches = [m.name for m in q.measures if m.type == "sketch"]
+    with (
+        reading(connections, tenant) as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        rows: list[dict[str, Any]] = cursor.execute(
+            chosen.sql, chosen.parameters
+        ).fetchall()  # type: ignore[call-overload]
+    for row in rows:
+        row.update({name: registers(row[name]) for name in sketches})
+    return rows
+
+
+def registers(sent: bytes) -> npt.NDArray[np.int32]:
+    """The integers of any number of binary Postgres arrays laid end to end."""
+    parts, at = [], 0
+    while at < len(sent):
+        dimensions = struct.unpack_from(">i", sent, at)[0]
+        count = struct.unpack_from(">i", sent, at + 12)[0] if dimensions else 0
+        at += 20 if dimensions else 12
+        parts.append(np.frombuffer(sent, ">i4", 2 * count, at)[1::2])
+        at += _ELEMENT * count
+    return np.concatenate(parts).astype(np.int32) if parts else np.empty(0, np.int32)
+
+
+def _looks_back(metric: object) -> bool:
+    return isinstance(metric, Distinct | DistinctRatio) and metric.look_back_s > 0
+
+
+def _look_back(
+    connections: ConnectionPool[Connection], tenant: str, q: Question
+) -> list[dict[str, Any]]:
+    """For metrics that look back: the windows' sketches one by one, from before the time asked for."""
+    looking = [
+        m
+        for m in q.metrics
+        if isinstance(m, Distinct | DistinctRatio) and m.look_back_s
+    ]
+    if not looking or not q.every:
+        return []
+    start, end = q.between
+    earlier = replace(q, metrics=tuple(looking), every="10s",
+                      between=(start - timedelta(seconds=max(m.look_back_s for m in looking)), end))  # fmt: skip
+    return _sums(connections, tenant, earlier, plan(earlier))
+
+
+def _sketches_until(
+    row: dict[str, Any], behind: list[dict[str, Any]], q: Question
+) -> dict[str, Any]:
+    """The row's sketches joined with those of the windows it looks back on."""
+    joined: dict[str, Any] = {}
+    for metric in q.metrics:
+        if not (
+            isinstance(metric, Distinct | DistinctRatio)
+            and metric.look_back_s
+            and behind
+        ):
+            continue
+        since = row["starts_at"] - timedelta(seconds=metric.look_back_s)
+        parts = [
+            b[metric.sketch]
+            for b in behind
+            if since <= b["starts_at"] < row["starts_at"]
+            and all(b[name] == row[name] for name in q.by)
+        ]
+        joined[metric.sketch] = np.concatenate([row[metric.sketch], *parts])
+    return joined

@@ -1,0 +1,154 @@
+"""Postgres: pools, one property's readings, and writes that are there wholly, once, or not at all."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from io import BytesIO
+from typing import Any, Literal, LiteralString, cast
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+from psycopg import sql
+from psycopg_pool import ConnectionPool
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.schema import Table
+from qoescope.compile import arrow, ddl
+from qoescope.settings import Settings
+
+Role = Literal["owner", "writer", "reader"]
+Connection = psycopg.Connection[Any]
+STATEMENT_S = {"owner": 120, "writer": 120, "reader": 10}
+
+
+def dsn(settings: Settings, role: Role) -> str:
+    """Where Postgres is for this role: the setting, else what the stack left under `var/secrets`."""
+    given = {"writer": settings.writer_dsn, "reader": settings.reader_dsn}.get(role)
+    if given and given.get_secret_value():
+        return given.get_secret_value()
+    path = settings.var / "secrets" / f"{role}.dsn"
+    if not path.exists():
+        raise Mistake(
+            f"no Postgres for the {role}: start one with `qoescope up`, or set QOESCOPE_{role.upper()}_DSN"
+        )
+    return path.read_text().strip()
+
+
+def pool(settings: Settings, role: Role, size: int = 8) -> ConnectionPool[Connection]:
+    """Up to `size` connections; waits 5 s for a free one, then raises PoolTimeout."""
+    return ConnectionPool(
+        dsn(settings, role), min_size=1, max_size=size, timeout=5, open=True, check=ConnectionPool.check_connection,
+        kwargs={"connect_timeout": 5, "autocommit": True, "application_name": f"qoescope {role}", "options": _options(role)},
+    )  # fmt: skip
+
+
+def connect(settings: Settings, role: Role) -> Connection:
+    """One connection of its own, in autocommit; a transaction is asked for by name."""
+    return psycopg.connect(
+        dsn(settings, role), connect_timeout=5, autocommit=True, options=_options(role)
+    )
+
+
+def _options(role: Role) -> str:
+    return (
+        f"-c statement_timeout={STATEMENT_S[role]}s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s "
+        f"-c timezone=UTC -c search_path={ddl.SCHEMA}"
+    )
+
+
+@contextmanager
+def reading(
+    connections: ConnectionPool[Connection], tenant: str
+) -> Iterator[Connection]:
+    """A transaction that sees the rows of one property, and forgets it at its end."""
+    with connections.connection() as connection, connection.transaction():
+        connection.execute(
+            "select set_config('qoescope.property', %s, true)", (tenant,)
+        )
+        yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Rows for a table: its declared sums are added to what is there, other columns replaced."""
+
+    table: Table
+    rows: pa.Table
+
+
+def write_batch(
+    connection: Connection, query: str, batch: int, writes: Sequence[Write]
+) -> bool:
+    """All writes and the note of (query, batch), in one transaction; False, and nothing done, if it was noted before."""
+    with connection.transaction():
+        noted = connection.execute(
+            "insert into epochs (query, batch) values (%s, %s) on conflict do nothing",
+            (query, batch),
+        ).rowcount
+        if not noted:
+            return False
+        for write in writes:
+            upsert(connection, write)
+    return True
+
+
+def upsert(connection: Connection, write: Write) -> None:
+    """The rows into their table, by its key; call it inside a transaction. Keys must not repeat within the rows."""
+    if not len(write.rows):
+        return
+    staging = staged(connection, write)
+    connection.execute(cast(LiteralString, ddl.upsert(write.table, staging)))
+    connection.execute(sql.SQL("drop table {}").format(sql.Identifier(staging)))
+
+
+def staged(connection: Connection, write: Write) -> str:
+    """The rows in a temporary table of this transaction, named in the answer; their days' partitions exist after it."""
+    rows, table = arrow.conform(write.rows, write.table), write.table
+    staging = f"staged_{table.name}"
+    columns = ", ".join(map(ddl.column, table.fields))
+    connection.execute(
+        cast(LiteralString, f"create temp table {staging} ({columns}) on commit drop")
+    )
+    names = ", ".join(map(ddl.quoted, table.names))
+    with connection.cursor().copy(
+        cast(LiteralString, f"copy {staging} ({names}) from stdin (format csv)")
+    ) as copy:
+        for batch in rows.to_batches(max_chunksize=10_000):
+            copy.write(_csv(pa.Table.from_batches([batch])))
+    if table.partition == ("day",):
+        for day in pc.unique(rows["day"]).to_pylist():
+            connection.execute("select make_partition(%s, %s)", (table.name, day))
+    return staging
+
+
+def replace_day(connection: Connection, day: date, writes: Sequence[Write]) -> None:
+    """A day's rows of each table become exactly these; call it inside a transaction: readers see all of it or none."""
+    for write in writes:
+        name = sql.Identifier(ddl.SCHEMA, write.table.name)
+        connection.execute(
+            sql.SQL("delete from {} where day = %s").format(name), (day,)
+        )
+        upsert(connection, write)
+
+
+def _csv(rows: pa.Table) -> bytes:
+    """Rows as Postgres reads CSV: lists in braces, bytes in hex, NUL (which it refuses) left out."""
+    columns = []
+    for name, values in zip(rows.column_names, rows.columns, strict=True):
+        if pa.types.is_list(values.type):
+            joined = pc.binary_join(values.cast(pa.list_(pa.string())), ",")
+            values = pc.binary_join_element_wise("{", joined, "}", "")
+        elif pa.types.is_binary(values.type):
+            values = pa.array(
+                [None if v is None else "\\x" + v.hex() for v in values.to_pylist()],
+                pa.string(),
+            )
+        columns.append((name, values))
+    out = BytesIO()
+    pyarrow.csv.write_csv(
+        pa.table(dict(columns)), out, pyarrow.csv.WriteOptions(include_header=False)
+    )
+    return out.getvalue().replace(b"\x00", b"")
