@@ -1,0 +1,202 @@
+"""Kafka: one producer that waits for all, topics as declared, and readers that end."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.topics import TOPICS, Topic
+from qoescope.settings import Settings
+
+DAY_MS = 86_400_000
+AWAY = (KafkaException, Mistake)
+"""What says that no broker answered."""
+Acknowledged = Callable[[str | None], None]
+"""Told once a record: None when Kafka has it, else why it is not known to."""
+
+
+class Log:
+    """The one way to write to Kafka: idempotent, `acks=all`, each record's fate told to its callback by `poll`.
+
+    Not thread-safe by itself: one owner calls `send` and `poll`. A producer that Kafka declared broken is replaced.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._options = _producer_options(settings)
+        self._broken = False
+        self._producer = self._made()
+
+    def _made(self) -> Producer:
+        return Producer({**self._options, "error_cb": self._on_error})
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._broken = self._broken or error.fatal()
+
+    def send(
+        self,
+        topic: str,
+        value: bytes,
+        done: Acknowledged,
+        key: bytes | None = None,
+        partition: int = -1,
+    ) -> bool:
+        """Queues one record; False when the queue is at its bound and nothing was sent. Never blocks."""
+
+        def told(error: KafkaError | None, _: Message) -> None:
+            done(None if error is None else error.name())
+
+        try:
+            self._producer.produce(topic, value, key, partition, told)
+        except BufferError:
+            return False
+        except KafkaException as error:
+            self._broken = self._broken or error.args[0].fatal()
+            return False
+        return True
+
+    def poll(self, timeout_s: float = 0.0) -> None:
+        """Calls back for what became of records; waits at most `timeout_s` for the first."""
+        self._producer.poll(timeout_s)
+        if self._broken:
+            self._producer.purge()
+            self._producer.flush(0.1)
+            self._producer, self._broken = self._made(), False
+
+    def flush(self, timeout_s: float) -> int:
+        """Waits until all is acknowledged or the time is over; how many records are still not."""
+        return self._producer.flush(timeout_s)
+
+    def partitions(self, topic: str, timeout_s: float) -> list[int]:
+        """The topic's partitions as the broker knows them; raises `KafkaException` when it is away."""
+        found = self._producer.list_topics(topic, timeout_s).topics[topic]
+        return [] if found.error else sorted(found.partitions)
+
+
+def _client_options(settings: Settings) -> dict[str, str | int | float | bool]:
+    quiet: dict[str, str | int | float | bool] = {
+        "log_level": 2,
+        "reconnect.backoff.max.ms": 1000,
+    }
+    return {"bootstrap.servers": settings.brokers, **quiet, **settings.kafka_options}
+
+
+def _producer_options(settings: Settings) -> dict[str, str | int | float | bool]:
+    return {
+        **_client_options(settings),
+        "acks": "all",
+        "enable.idempotence": True,
+        "delivery.timeout.ms": settings.kafka_delivery_ms,
+        "linger.ms": 2,
+        "batch.size": 1024 * 1024,
+        "compression.type": "lz4",
+        "message.max.bytes": max(topic.largest_record_bytes for topic in TOPICS),
+        "queue.buffering.max.messages": 100_000,
+        "queue.buffering.max.kbytes": settings.door_unacknowledged_bytes * 2 // 1024,
+        "topic.metadata.refresh.interval.ms": 10_000,
+    }
+
+
+def ensure_topics(settings: Settings, topics: Sequence[Topic] = TOPICS, timeout_s: float = 30.0) -> list[str]:
+    """Creates the topics that are missing and returns their names; raises `Mistake` when no broker answers."""
+    admin = AdminClient(_client_options(settings))
+    try:
+        known = admin.list_topics(timeout=timeout_s).topics
+        missing = [_new(topic) for topic in topics if topic.name not in known]
+        created = admin.create_topics(missing, request_timeout=timeout_s) if missing else {}
+        for future in created.values():
+            _existing_is_fine(future.result)
+    except KafkaException as error:
+        raise Mistake(f"no Kafka at {settings.brokers}: {error.args[0].str()}; is the broker up?") from error
+    return list(created)
+
+
+def _existing_is_fine(result: Callable[[], None]) -> None:
+    try:
+        result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+
+
+def _new(topic: Topic) -> NewTopic:
+    return NewTopic(
+        topic.name,
+        num_partitions=topic.partitions,
+        replication_factor=-1,  # the broker's own
+        config={
+            "retention.ms": str(topic.retention_days * DAY_MS),
+            "max.message.bytes": str(topic.largest_record_bytes),
+        },
+    )
+
+
+def consumer(settings: Settings, group: str = "qoescope-reader") -> Consumer:
+    """A reader that commits nothing and is told of the log's holes."""
+    return Consumer(
+        {
+            **_client_options(settings),
+            "group.id": group,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "fetch.message.max.bytes": max(topic.largest_record_bytes for topic in TOPICS),
+        }
+    )
+
+
+def offsets(settings: Settings, topic: str, timeout_s: float = 10.0) -> dict[int, tuple[int, int]]:
+    """For each partition its first offset and its end; raises `KafkaException` when the broker is away."""
+    reader = consumer(settings)
+    try:
+        found = reader.list_topics(topic, timeout_s).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return {
+            partition: reader.get_watermark_offsets(TopicPartition(topic, partition), timeout_s)
+            for partition in sorted(found.partitions)
+        }
+    finally:
+        reader.close()
+
+
+def records(
+    settings: Settings,
+    topic: str,
+    since: dict[int, int] | None = None,
+    timeout_s: float = 60.0,
+) -> Iterator[Message]:
+    """What the topic holds now, from its first records or from `since` (offsets by partition), and then ends.
+
+    Order holds within a partition. Raises `TimeoutError` when the broker does not give it all in time.
+    """
+    bounds = offsets(settings, topic, min(10.0, timeout_s))
+    first = {p: max(low, (since or {}).get(p, OFFSET_INVALID)) for p, (low, _) in bounds.items()}
+    left = {p: high for p, (_, high) in bounds.items() if high > first[p]}
+    deadline = time.monotonic() + timeout_s
+    reader = consumer(settings)
+    try:
+        reader.assign([TopicPartition(topic, p, first[p]) for p in left])
+        while left:
+            message = reader.poll(1.0)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{topic}: {len(left)} partitions not read to their end within {timeout_s} s")
+            if message is None:
+                continue
+            if message.error() is not None:
+                raise KafkaException(message.error())
+            partition, offset = message.partition(), message.offset()
+            if partition in left and offset < left[partition]:
+                yield message
+            if offset + 1 >= left.get(partition, 0):
+                left.pop(partition, None)
+    finally:
+        reader.close()

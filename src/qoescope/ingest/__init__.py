@@ -1,0 +1,1 @@
+"""Stage 2, HTTP → Kafka: judge each event, account for it."""

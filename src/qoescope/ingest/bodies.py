@@ -1,0 +1,47 @@
+"""Bodies: what was sent, inflated within bounds."""
+
+import zlib
+
+from qoescope.ingest.limits import Limits
+
+STEP = 64 * 1024
+GZIP = 31  # zlib's window bits for a gzip header
+
+
+class Refused(Exception):
+    """A whole request is refused: with which status, why, and what was read of it."""
+
+    def __init__(self, status: int, error: str, body: bytes | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(error)
+        self.status, self.error, self.body, self.retry_after_s = status, error, body, retry_after_s
+
+
+def plain(body: bytes, encoding: str | None, limits: Limits) -> bytes:
+    """The body without its encoding; raises `Refused` (415 an unknown encoding, 413 too large, 400 broken gzip)."""
+    if encoding in (None, "", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise Refused(415, "unknown Content-Encoding: send identity or gzip", body)
+    return _inflated(body, limits)
+
+
+def _inflated(body: bytes, limits: Limits) -> bytes:
+    made, left, size = [], body, 0
+    try:
+        while left:
+            member = zlib.decompressobj(GZIP)
+            while not member.eof:
+                piece = member.decompress(left, STEP)
+                left = member.unconsumed_tail
+                size += len(piece)
+                if size > limits.inflated_bytes:
+                    raise Refused(413, f"larger than {limits.inflated_bytes} bytes when inflated", body)
+                if size > STEP and size > limits.inflated_ratio * (len(body) - len(left)):
+                    raise Refused(413, f"inflates more than {limits.inflated_ratio} times", body)
+                made.append(piece)
+                if not piece and not left and not member.eof:
+                    raise Refused(400, "gzip ends too early", body)
+            left = member.unused_data
+    except zlib.error as error:
+        raise Refused(400, "not gzip, though its Content-Encoding says so", body) from error
+    return b"".join(made)

@@ -1,0 +1,91 @@
+"""Books: what the door counts of itself, and how it tells."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from qoescope.compile.wire import Counts
+
+MINUTE_MS = 60_000
+OUTCOMES = ("accepted", "duplicate", "invalid", "filtered")
+UPPER_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Books:
+    """Counters of one process. The events' books travel in Kafka's records; these are for looking on."""
+
+    def __init__(self) -> None:
+        self.events: Counter[tuple[str, str]] = Counter()
+        self.requests: Counter[tuple[str, int]] = Counter()
+        self.waits: Counter[float] = Counter()
+        self.wait_s = 0.0
+        self.ready = False
+        self.requests_in_flight = 0
+        self.bytes_in_flight = 0
+        self._refused: Counter[tuple[str, int]] = Counter()
+
+    def count(self, property_name: str, counts: Counts) -> None:
+        """Books one beacon's outcomes."""
+        if counts.accepted == counts.received:
+            self.events[property_name, "accepted"] += counts.accepted
+            return
+        for outcome in OUTCOMES:
+            self.events[property_name, outcome] += getattr(counts, outcome)
+
+    def refuse(self, property_name: str, events: int, received_at: int) -> None:
+        """Books events over the key's budget; they leave with the next tick."""
+        self.events[property_name, "rate_limited"] += events
+        self._refused[property_name, received_at - received_at % MINUTE_MS] += events
+
+    def refused(self) -> list[tuple[str, int, int]]:
+        """(property, minute, events over budget) since the last call."""
+        taken, self._refused = self._refused, Counter()
+        return [(property_name, minute, events) for (property_name, minute), events in taken.items()]
+
+    def take_back(self, refused: list[tuple[str, int, int]]) -> None:
+        """Books again what a tick could not carry."""
+        for property_name, minute, events in refused:
+            self._refused[property_name, minute] += events
+
+    def waited(self, seconds: float) -> None:
+        """Books one answered request's time."""
+        self.wait_s += seconds
+        self.waits[next((upper for upper in UPPER_S if seconds <= upper), float("inf"))] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """The counters as Prometheus families."""
+        events = CounterMetricFamily(
+            "qoescope_door_events", "Events by what became of them.", labels=("property", "outcome")
+        )
+        for (property_name, outcome), value in list(self.events.items()):
+            events.add_metric((property_name, outcome), value)
+        requests = CounterMetricFamily("qoescope_door_requests", "Requests by answer.", labels=("route", "status"))
+        for (route, status), value in list(self.requests.items()):
+            requests.add_metric((route, str(status)), value)
+        yield from (events, requests, self._histogram())
+        for name, doc, value in (
+            ("qoescope_door_ready", "1 while Kafka acknowledges.", float(self.ready)),
+            ("qoescope_door_requests_in_flight", "Requests not answered yet.", self.requests_in_flight),
+            ("qoescope_door_bytes_in_flight", "Bytes that Kafka has not acknowledged.", self.bytes_in_flight),
+        ):
+            yield GaugeMetricFamily(name, doc, value=value)
+
+    def _histogram(self) -> Metric:
+        family = Metric("qoescope_door_wait_seconds", "Time until a beacon is answered.", "histogram")
+        running = 0
+        for upper in (*UPPER_S, float("inf")):
+            running += self.waits[upper]
+            name = "+Inf" if upper == float("inf") else str(upper)
+            family.add_sample("qoescope_door_wait_seconds_bucket", {"le": name}, running)
+        family.add_sample("qoescope_door_wait_seconds_count", {}, running)
+        family.add_sample("qoescope_door_wait_seconds_sum", {}, self.wait_s)
+        return family
+
+
+def exposition(books: Books) -> bytes:
+    """The text that Prometheus reads."""
+    registry = CollectorRegistry()
+    registry.register(books)  # type: ignore[arg-type]
+    return generate_latest(registry)

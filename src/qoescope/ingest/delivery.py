@@ -1,0 +1,121 @@
+"""Delivery: records on their way to Kafka, and whether Kafka is there."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from qoescope.catalog.topics import BEACONS, TICK_PROPERTY
+from qoescope.compile.wire import Tick
+from qoescope.ingest.books import Books
+from qoescope.ingest.limits import InFlight
+
+POLL_S = 0.001
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class Log(Protocol):
+    """Where records go; `connect.kafka.Log` is one."""
+
+    def send(
+        self,
+        topic: str,
+        value: bytes,
+        done: Callable[[str | None], None],
+        key: bytes | None = None,
+        partition: int = -1,
+    ) -> bool:
+        """Queues one record, whose fate `poll` tells."""
+
+    def poll(self, timeout_s: float = 0.0) -> None:
+        """Calls back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record to be written."""
+
+    topic: str
+    value: bytes
+    key: bytes | None = None
+
+
+class Delivery:
+    """Puts records in the log and waits for its word, all on one event loop; remembers when it last heard it."""
+
+    def __init__(self, log: Log, in_flight: InFlight, silence_s: float) -> None:
+        self._log, self.in_flight, self.silence_s = log, in_flight, silence_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting = 0
+        self._polling = False
+        self._heard_at = self._loop.time() - 2 * silence_s
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since Kafka last acknowledged anything."""
+        return self._loop.time() - self._heard_at
+
+    @property
+    def away(self) -> bool:
+        """Kafka has said nothing for longer than a delivery may take; a tick each second would have been answered."""
+        return self.silent_s > self.silence_s
+
+    async def put(self, *records: Outgoing) -> bool:
+        """Whether Kafka has them all. False: not all, or not known, so the sender must come again."""
+        future: asyncio.Future[bool] = self._loop.create_future()
+        left, good = len(records), True
+
+        def settled(error: str | None) -> None:
+            nonlocal left, good
+            left -= 1
+            good = good and error is None
+            if left == 0 and not future.done():
+                future.set_result(good)
+
+        for record in records:
+            if not self.send(record, settled):
+                settled("queue full")
+        return await future
+
+    def send(self, record: Outgoing, done: Callable[[str | None], None], partition: int = -1) -> bool:
+        """Queues one record and calls `done` with None or an error; False when it was not queued."""
+        size = len(record.value)
+
+        def told(error: str | None) -> None:
+            self._waiting -= 1
+            self.in_flight.bytes -= size
+            if error is None:
+                self._heard_at = self._loop.time()
+            done(error)
+
+        if not self._log.send(record.topic, record.value, told, record.key, partition):
+            return False
+        self._waiting += 1
+        self.in_flight.bytes += size
+        if not self._polling:
+            self._polling = True
+            self._loop.call_later(POLL_S, self._poll)
+        return True
+
+    def _poll(self) -> None:
+        self._log.poll(0)
+        if self._waiting:
+            self._loop.call_later(POLL_S, self._poll)
+        else:
+            self._polling = False
+
+    def tick(self, partitions: list[int], received_at: int, books: Books) -> None:
+        """One tick to each partition; the first carries what was refused since the last, and books it again if lost."""
+        self._log.poll(0)
+        for partition in partitions:
+            refused = books.refused() if partition == partitions[0] else []
+            value = _ENCODE(Tick(TICK_PROPERTY, received_at, refused))
+
+            def told(error: str | None, refused: list[tuple[str, int, int]] = refused) -> None:
+                if error is not None:
+                    books.take_back(refused)
+
+            if not self.send(Outgoing(BEACONS.name, value), told, partition):
+                books.take_back(refused)

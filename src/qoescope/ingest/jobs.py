@@ -1,0 +1,144 @@
+"""Jobs of the door: serve it, and make, revoke and list its keys."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import secrets
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from qoescope.catalog.errors import Mistake
+from qoescope.ingest import keys
+from qoescope.ingest.app import Door
+from qoescope.settings import Settings
+
+SECRET_BYTES = 32
+
+
+def serve(settings: Settings) -> None:
+    """Runs the collector until SIGTERM or SIGINT, then drains; blocks."""
+    refuse_open_door(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_served(settings))
+
+
+async def _served(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    door = Door(settings, keys_path(settings), viewer_secret(settings))
+    await door.start()
+    server = Server(
+        door,
+        settings.door_address,
+        settings.door_port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1 if settings.door_tls_certificate is None else HTTPModes.auto,
+        websockets=False,
+        backlog=1024,
+        backpressure=2 * settings.door_requests + 64,
+        http1_settings=HTTP1Settings(header_read_timeout=int(settings.header_timeout_s * 1000)),
+        ssl_cert=settings.door_tls_certificate,
+        ssl_key=settings.door_tls_key,
+        log_level=LogLevels.error,
+    )
+    serving = asyncio.create_task(server.serve())
+    living = asyncio.create_task(door.live(stop))
+    await asyncio.wait([serving, living], return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    await door.drain(settings.door_stop_s - 1)
+    server.interrupt_signal = True
+    server.main_loop_interrupt.set()
+    await serving
+    await living
+
+
+def refuse_open_door(settings: Settings) -> None:
+    """Raises `Mistake` when the door would listen beyond this machine without TLS or a named proxy."""
+    try:
+        local = ipaddress.ip_address(settings.door_address).is_loopback
+    except ValueError:
+        local = settings.door_address == "localhost"
+    tls = settings.door_tls_certificate is not None and settings.door_tls_key is not None
+    if not (local or tls or settings.door_proxy):
+        raise Mistake(
+            f"the door would listen on {settings.door_address} in the clear: set QOESCOPE_DOOR_TLS_CERTIFICATE and "
+            "QOESCOPE_DOOR_TLS_KEY, or name the proxy that speaks TLS in QOESCOPE_DOOR_PROXY"
+        )
+
+
+def keys_path(settings: Settings) -> Path:
+    """The file of keys that the door reads."""
+    return settings.door_keys or settings.var / "door" / "keys.json"
+
+
+def new_key(settings: Settings, property_name: str) -> str:
+    """Makes a key for the property and returns its secret, which is stored nowhere; raises `Mistake` beyond two."""
+    now = datetime.now(UTC)
+    secret, row = keys.made(property_name, now)
+    _write_snapshot(settings, keys.with_key(snapshot(settings), row))
+    return secret
+
+
+def revoke(settings: Settings, prefix: str) -> None:
+    """Revokes the key of this prefix: the door refuses it within a few seconds."""
+    _write_snapshot(settings, keys.without_key(snapshot(settings), prefix, datetime.now(UTC)))
+
+
+def listed(settings: Settings) -> list[keys.Key]:
+    """All keys, oldest first; secrets are not among what is known of them."""
+    return sorted(snapshot(settings).keys, key=lambda key: key.created_at)
+
+
+def snapshot(settings: Settings) -> keys.Snapshot:
+    """What the door knows; empty before the first key."""
+    path = keys_path(settings)
+    return keys.decoded(path.read_bytes()) if path.exists() else keys.Snapshot()
+
+
+def _write_snapshot(settings: Settings, known: keys.Snapshot) -> None:
+    path = keys_path(settings)
+    _private_folder(path.parent)
+    _replace(path, keys.encoded(known))
+
+
+def viewer_secret(settings: Settings) -> bytes:
+    """The key of the viewers' pseudonyms, made on first use; raises `Mistake` when others may read it."""
+    path = settings.var / "secrets" / "viewers.v1.key"
+    if not path.exists():
+        _private_folder(path.parent)
+        with contextlib.suppress(FileExistsError):
+            _create(path, secrets.token_bytes(SECRET_BYTES))
+    if path.stat().st_mode & 0o077:
+        raise Mistake(f"{path} may be read by others: chmod 600 {path}")
+    return path.read_bytes()
+
+
+def _private_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _create(path: Path, data: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Writes the file so that a reader sees the old or the new, whole."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)
+    _create(beside, data)
+    beside.replace(path)
+
+
+logging.getLogger("_granian").setLevel(logging.ERROR)

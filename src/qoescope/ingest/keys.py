@@ -1,0 +1,148 @@
+"""Keys: who may write to which property, known by digest only."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from qoescope.catalog.doors import LIVE_KEYS
+from qoescope.catalog.errors import Mistake, UnknownName
+
+BITS = 256
+PREFIX_LENGTH = 11  # `qw_` and eight characters: enough for people to tell keys apart
+LONGEST = 200
+
+
+class Key(msgspec.Struct, frozen=True):
+    """One write key as stored, a row of the table `keys`."""
+
+    property: str
+    prefix: str
+    digest: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+    @property
+    def live(self) -> bool:
+        """It was not revoked."""
+        return self.revoked_at is None
+
+
+class Property(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a property's door does, a row of the table `properties`."""
+
+    property: str
+    created_at: datetime
+    enabled: bool = True
+    cmcd: bool = True
+    origins: str = ""
+    honours_dnt: bool = True
+
+    def allows(self, origin: str | None) -> bool:
+        """A page of this origin may write; a request without one comes from no page."""
+        return origin is None or not self.origins or origin in self.origins.split()
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All that the door must know to let in: keys, properties, and viewers that asked to be forgotten."""
+
+    keys: tuple[Key, ...] = ()
+    properties: tuple[Property, ...] = ()
+    forgotten: tuple[tuple[str, str], ...] = ()
+    """(property, pseudonym)."""
+
+
+class Keyring:
+    """A snapshot, ready to be asked."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._by_prefix: dict[str, list[Key]] = {}
+        for key in snapshot.keys:
+            self._by_prefix.setdefault(key.prefix, []).append(key)
+        self._properties = {found.property: found for found in snapshot.properties}
+        self.forgotten = frozenset(snapshot.forgotten)
+
+    def key(self, secret: str | None) -> Key | None:
+        """The key, live or revoked, whose secret this is; compared in constant time."""
+        if not secret or len(secret) > LONGEST:
+            return None
+        found = digest(secret)
+        for key in self._by_prefix.get(secret[:PREFIX_LENGTH], ()):
+            if hmac.compare_digest(key.digest, found):
+                return key
+        return None
+
+    def property(self, name: str) -> Property:
+        """The property; one without a row has every default."""
+        return self._properties.get(name) or Property(name, datetime.fromtimestamp(0, UTC))
+
+
+def digest(secret: str) -> str:
+    """SHA-256 of the key, hexadecimal: 256 random bits need no salt and no slowness."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def made(property_name: str, now: datetime) -> tuple[str, Key]:
+    """A new key: its secret, to be shown once, and its row."""
+    secret = "qw_" + secrets.token_urlsafe(BITS // 8)
+    return secret, Key(property_name, secret[:PREFIX_LENGTH], digest(secret), now)
+
+
+def with_key(snapshot: Snapshot, key: Key) -> Snapshot:
+    """The snapshot with one more key and, if new, its property; raises `Mistake` when it has two live ones."""
+    live = [other for other in snapshot.keys if other.property == key.property and other.live]
+    if len(live) >= LIVE_KEYS:
+        names = " and ".join(other.prefix for other in live)
+        raise Mistake(f"{key.property} has {LIVE_KEYS} live keys, {names}: revoke one before making another")
+    known = any(found.property == key.property for found in snapshot.properties)
+    properties = snapshot.properties if known else (*snapshot.properties, Property(key.property, key.created_at))
+    return Snapshot((*snapshot.keys, key), properties, snapshot.forgotten)
+
+
+def without_key(snapshot: Snapshot, prefix: str, now: datetime) -> Snapshot:
+    """The snapshot with the key of this prefix revoked; revoking it again changes nothing."""
+    if not any(key.prefix == prefix for key in snapshot.keys):
+        raise UnknownName("key", prefix, [key.prefix for key in snapshot.keys])
+    keys = tuple(
+        msgspec.structs.replace(key, revoked_at=now) if key.prefix == prefix and key.live else key
+        for key in snapshot.keys
+    )
+    return Snapshot(keys, snapshot.properties, snapshot.forgotten)
+
+
+def token(authorization: str | None, query: str) -> str | None:
+    """The secret that a request carries: `Authorization: Bearer …`, or `?key=…` where no header can be set."""
+    if authorization is not None:
+        scheme, _, rest = authorization.partition(" ")
+        return rest.strip() if scheme.lower() == "bearer" else None
+    if "key=" not in query:
+        return None
+    found = parse_qs(query, max_num_fields=20).get("key") if query.count("&") < 20 else None  # noqa: PLR2004
+    return found[0] if found else None
+
+
+def encoded(snapshot: Snapshot) -> bytes:
+    """The snapshot as the file that the door reads."""
+    return msgspec.json.format(msgspec.json.encode(snapshot))
+
+
+def decoded(data: bytes) -> Snapshot:
+    """The snapshot in the file; raises `Mistake` when it is none."""
+    try:
+        return msgspec.json.decode(data, type=Snapshot)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Mistake(f"the file of keys cannot be read: {error}") from error
+
+
+def from_rows(keys: Iterable[Any], properties: Iterable[Any], forgotten: Iterable[Any]) -> Snapshot:
+    """The snapshot out of the three tables' rows, each a mapping."""
+    return Snapshot(
+        tuple(msgspec.convert(row, Key) for row in keys),
+        tuple(msgspec.convert(row, Property) for row in properties),
+        tuple((row["property"], row["viewer_id"]) for row in forgotten),
+    )
