@@ -1,0 +1,1 @@
+"""Monitor: marts → incidents; when it broke, which slice, how many viewers."""

@@ -1,0 +1,81 @@
+"""Baseline: what each leaf should show: traffic may shift without a fault, a new value starts at its parent's rate.
+
+A log-linear model of main effects, fitted to the baseline by proportional fitting with a gamma prior on each factor (of
+`SHRINK` sessions at the whole's rate). Its margins are the baseline's own; a value without history has factor 1.
+"""
+
+import numpy as np
+
+from qoescope.monitor.counts import Floats, Ints, Leaves
+
+SHRINK = 30.0
+"""Sessions at the parent's rate that are added to each slice's own history."""
+
+_PASSES = 8
+_CLOSE = 2e-3
+
+
+def _sums(code: Ints, weights: Floats, card: int) -> Floats:
+    sums: Floats = np.bincount(code, weights, card).astype(np.float64)
+    return sums
+
+
+def expected_rates(leaves: Leaves, exposure: Floats, events: Floats, unit: float = 1.0) -> Floats:
+    """The model's rate (0..1) for each leaf, from baseline `exposure` (sessions, watched time) and `events` (bad ones).
+
+    `unit` is the exposure of one session. Without any baseline all rates are 0.
+    """
+    total = exposure.sum()
+    if total <= 0:
+        return np.zeros(leaves.size)
+    mean = (events.sum() + 0.5 * unit) / (total + unit)
+    known = exposure > 0
+    where, weight = leaves.codes[:, known], exposure[known]
+    prior = SHRINK * mean * unit
+    seen = [_sums(code, events[known], card) for code, card in zip(where, leaves.cards, strict=True)]
+    factors = [np.ones(card) for card in leaves.cards]
+    rate = np.full(len(weight), mean)
+    for _ in range(_PASSES):
+        moved = 0.0
+        for dim, code in enumerate(where):
+            old = factors[dim]
+            without = _sums(code, weight * rate, len(old)) / old
+            new = (seen[dim] + prior) / np.maximum(without + prior, 1e-300)
+            step = new / old
+            rate = np.minimum(rate * step[code], 1.0)
+            factors[dim] = new
+            moved = max(moved, float(np.abs(step - 1).max(initial=0)))
+        if moved < _CLOSE:
+            break
+    whole = np.full(leaves.size, mean)
+    for code, factor in zip(leaves.codes, factors, strict=True):
+        whole *= factor[code]
+    bounded: Floats = np.minimum(whole, 1.0)
+    return bounded
+
+
+def expected_means(leaves: Leaves, number: Floats, total: Floats) -> Floats:
+    """The additive model's mean for each leaf, from baseline `number` of values and their `total` (of logarithms)."""
+    count = number.sum()
+    if count <= 0:
+        return np.zeros(leaves.size)
+    mean = total.sum() / count
+    known = number > 0
+    where, weight = leaves.codes[:, known], number[known]
+    rest = total[known] - weight * mean
+    weights = [_sums(code, weight, card) for code, card in zip(where, leaves.cards, strict=True)]
+    shifts = [np.zeros(card) for card in leaves.cards]
+    for _ in range(_PASSES):
+        moved = 0.0
+        for dim, code in enumerate(where):
+            new = (_sums(code, rest, len(shifts[dim])) + weights[dim] * shifts[dim]) / (weights[dim] + SHRINK)
+            step = new - shifts[dim]
+            rest = rest - weight * step[code]
+            shifts[dim] = new
+            moved = max(moved, float(np.abs(step).max(initial=0)))
+        if moved < _CLOSE:
+            break
+    whole = np.full(leaves.size, mean)
+    for code, shift in zip(leaves.codes, shifts, strict=True):
+        whole += shift[code]
+    return whole

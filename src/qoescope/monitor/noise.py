@@ -1,0 +1,61 @@
+"""Noise: how far clean slices stray beyond chance, so that drift is no alarm and a fault does not hide behind itself.
+
+The drift τ is the variance of a clean slice's relative error: φ = 1 + τ · information (for shares the beta-binomial's
+over-dispersion by moments, growing with the expected bad sessions). It comes from windows without an incident; where a
+table brings no history, from the slices that are left once the found ones are taken out.
+"""
+
+import numpy as np
+
+from qoescope.monitor.cells import groupings, whole
+from qoescope.monitor.counts import Floats, Leaves
+from qoescope.monitor.measures import Measure
+from qoescope.monitor.scan import Limits, Search
+
+_MEDIAN = 0.4549
+"""Median of χ² with one degree of freedom."""
+
+_LEAST_SLICES = 20
+_LEAST_INFORMATION = 5.0
+
+
+def drift(errors: Floats, information: Floats) -> float:
+    """τ at which the median of errors² / (1/information + τ) is what chance may give; 0 with too few slices.
+
+    Slices overlap, so their number counts for a quarter: a few slices must stray far before they count as drift.
+    """
+    known = information >= _LEAST_INFORMATION
+    squared, chance = errors[known] ** 2, 1 / information[known]
+    if squared.size < _LEAST_SLICES:
+        return 0.0
+    usual = _MEDIAN * (1 + 5 / np.sqrt(squared.size))
+    if np.median(squared / chance) <= usual:
+        return 0.0
+    low, high = 0.0, 10.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        if np.median(squared / (chance + middle)) > usual:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def errors_by_depth(leaves: Leaves, measure: Measure, limits: Limits) -> list[tuple[Floats, Floats]]:
+    """For each depth from 0: relative errors of all supported slices, and their information."""
+    gathered: list[list[tuple[Floats, Floats]]] = [[] for _ in range(limits.depth + 1)]
+    search = Search(measure, limits, groupings(leaves, limits.depth))
+    for cells in (whole(leaves), *search.counted(leaves)):
+        seen = measure.evidence(cells.sums, len(cells.dims))
+        gathered[len(cells.dims)].append((seen.error, seen.information))
+    none = (np.zeros(0), np.zeros(0))
+    return [
+        (np.concatenate([e for e, _ in pairs]), np.concatenate([i for _, i in pairs])) if pairs else none
+        for pairs in gathered
+    ]
+
+
+def left_over_drift(leaves: Leaves, measure: Measure, limits: Limits) -> float:
+    """τ from one window's own remaining slices, of whatever depth."""
+    strays = errors_by_depth(leaves, measure, limits)[1:]
+    return drift(np.concatenate([e for e, _ in strays]), np.concatenate([i for _, i in strays])) if strays else 0.0
