@@ -1,0 +1,51 @@
+"""Writes output/streaming_telemetry.csv: 100,000 simulated viewing sessions over 30 days, with injected faults."""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+try:
+    import typer
+
+    from qoescope.catalog.errors import Mistake
+    from qoescope.emit import jobs
+    from qoescope.emit.scenario import DEFAULT_END
+except ImportError as error:
+    sys.exit(f"generate_telemetry.py: {error}. Run `make setup` once, then .venv/bin/python generate_telemetry.py")
+
+
+def main(  # noqa: PLR0913 - each is an option of the command line
+    sessions: Annotated[int, typer.Option(help="How many presses of play.")] = 100_000,
+    days: Annotated[float, typer.Option(help="Over how many days.")] = 30.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 42,
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("output"),
+    end: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="The period ends before this day, UTC.")
+    ] = datetime(
+        DEFAULT_END.year,
+        DEFAULT_END.month,
+        DEFAULT_END.day,  # noqa: DTZ001 - a day, not an instant
+    ),
+    faults: Annotated[
+        list[str] | None, typer.Option("--faults", "--fault", help="Names of faults, `all` or `none`.")
+    ] = None,
+    random_faults: Annotated[
+        int, typer.Option(help="Draw so many random faults (instead of all, unless --faults says which).")
+    ] = 0,
+    workers: Annotated[int | None, typer.Option(help="Processes; never changes the bytes.")] = None,
+) -> None:
+    """Simulate viewing sessions and write one row for each."""
+    try:
+        made = jobs.csv(
+            out, sessions=sessions, days=days, seed=seed, end=end.date(), faults=faults or ["all"], random_faults=random_faults,
+            workers=workers,
+        )  # fmt: skip
+    except Mistake as mistake:
+        typer.echo(f"generate_telemetry.py: {mistake}", err=True)
+        raise typer.Exit(2) from None
+    jobs.show(made)
+
+
+if __name__ == "__main__":
+    typer.run(main)

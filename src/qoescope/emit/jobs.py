@@ -1,0 +1,239 @@
+"""Jobs of emit: the data set's CSV, its events in files, live traffic over HTTP, and the report."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from multiprocessing import cpu_count, get_context
+from os import getpid
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from qoescope.catalog import faults as f
+from qoescope.catalog.errors import Mistake, UnknownName
+from qoescope.emit import chunks, drawn
+from qoescope.emit import key as answers
+from qoescope.emit.chunks import Part, Tally
+from qoescope.emit.counterfactual import Effect
+from qoescope.emit.scenario import CHUNK, DEFAULT_END, Scenario, over_days
+
+CSV_NAME, KEY_NAME, KEY_TABLE_NAME = "streaming_telemetry.csv", "answer_key.json", "answer_key.csv"
+MOST_DAYS, MOST_SESSIONS = 366.0, 1_000_000_000
+AHEAD = 2
+"""Chunks that each worker may be ahead of what is written."""
+
+
+@dataclass
+class Summary:
+    """What was made, for a person to read."""
+
+    paths: list[Path]
+    run: Scenario
+    tally: Tally
+    key: dict[str, Any]
+    sample: list[dict[str, Any]] = field(default_factory=list)
+    events: int = 0
+
+
+def chosen(names: Sequence[str]) -> tuple[f.Fault, ...]:
+    """The faults of these names; `all` and `none` are names too."""
+    known = {fault.name: fault for fault in f.FAULTS}
+    wanted = [name.strip() for given in names for name in given.split(",") if name.strip()]
+    if "all" in wanted:
+        return f.FAULTS
+    for name in wanted:
+        if name not in known and name != "none":
+            raise UnknownName("fault", name, [*known, "all", "none"])
+    return tuple(known[name] for name in dict.fromkeys(wanted) if name != "none")
+
+
+def scenario(sessions: int, days: float, seed: int, end: date, faults: Sequence[str], random_faults: int) -> Scenario:
+    """A checked scenario; what cannot be is said in one line."""
+    if not 1 <= sessions <= MOST_SESSIONS:
+        raise Mistake(f"--sessions must be between 1 and {MOST_SESSIONS:,}, not {sessions:,}")
+    if not 0 < days <= MOST_DAYS:
+        raise Mistake(f"--days must be above 0 and at most {MOST_DAYS:g}, not {days:g}")
+    if not 0 <= seed < 2**63:
+        raise Mistake(f"--seed must be between 0 and 2^63 - 1, not {seed}")
+    if not 0 <= random_faults <= 200:  # noqa: PLR2004 - distinct slices run out beyond
+        raise Mistake(f"--random-faults must be between 0 and 200, not {random_faults}")
+    if not date(1990, 1, 1) <= end <= date(2200, 1, 1):
+        raise Mistake(f"--end must be between 1990 and 2200, not {end}")
+    run = over_days(sessions, days, seed, end, chosen(faults) if not random_faults or tuple(faults) != ("all",) else ())
+    return over_days(sessions, days, seed, end, run.faults + drawn.drawn(run, random_faults))
+
+
+def csv(
+    out: Path = Path("output"), *, sessions: int = 100_000, days: float = 30.0, seed: int = 42, end: date = DEFAULT_END,
+    faults: Sequence[str] = ("all",), random_faults: int = 0, workers: int | None = None, progress: bool = True,
+) -> Summary:  # fmt: skip
+    """Writes `streaming_telemetry.csv`, a row a session, and the answer key beside it; whole or not at all."""
+    run = scenario(sessions, days, seed, end, faults, random_faults)
+    folder = _folder(out)
+    with _whole(folder / CSV_NAME) as file, _whole(folder / KEY_NAME) as key, _whole(folder / KEY_TABLE_NAME) as table:
+        file.write(chunks.rows.HEADER)
+        summary = _summed(
+            run, _parts(run, partial(chunks.csv_part, run), workers, progress), lambda _, part: file.write(part.data)
+        )
+        _write_key(summary, key, table)
+    summary.paths = [folder / CSV_NAME, folder / KEY_NAME, folder / KEY_TABLE_NAME]
+    return summary
+
+
+def events(
+    out: Path = Path("output"), *, format: Literal["ndjson", "parquet"] = "ndjson", sessions: int = 10_000, days: float = 30.0,
+    seed: int = 42, end: date = DEFAULT_END, faults: Sequence[str] = ("all",), random_faults: int = 0, device_clocks: bool = False,
+    workers: int | None = None, progress: bool = True,
+) -> Summary:  # fmt: skip
+    """Writes the sessions' events: `events.ndjson`, a beacon a line, or `events.parquet`, a folder in the lake's shape."""
+    if format not in ("ndjson", "parquet"):
+        raise UnknownName("format", format, ["ndjson", "parquet"])
+    run = scenario(sessions, days, seed, end, faults, random_faults)
+    folder = _folder(out)
+    with _whole(folder / KEY_NAME) as key, _whole(folder / KEY_TABLE_NAME) as table:
+        if format == "ndjson":
+            path = folder / "events.ndjson"
+            with _whole(path) as file:
+                parts = _parts(run, partial(chunks.ndjson_part, run, device_clocks=device_clocks), workers, progress)
+                summary = _summed(run, parts, lambda _, part: file.write(part.data))
+        else:
+            path = folder / "events.parquet"
+            with _whole_folder(path) as place:
+                job = partial(_parquet_part, run, device_clocks, str(place))
+                summary = _summed(run, _parts(run, job, workers, progress), lambda _, __: None)
+        _write_key(summary, key, table)
+    summary.paths = [path, folder / KEY_NAME, folder / KEY_TABLE_NAME]
+    return summary
+
+
+def _parquet_part(run: Scenario, device_clocks: bool, place: str, chunk: int) -> Part:
+    return chunks.parquet_part(run, chunk, device_clocks, f"{place}/part-{chunk:05d}.parquet")
+
+
+def _summed(run: Scenario, parts: Iterable[Part], keep: Callable[[int, Part], object]) -> Summary:
+    """The parts together, each kept as it comes."""
+    total: Tally | None = None
+    effects: dict[str, Effect] = {}
+    sample: list[dict[str, Any]] = []
+    count = 0
+    for number, part in enumerate(parts):
+        keep(number, part)
+        total = part.tally if total is None else total + part.tally
+        count += part.events
+        sample += part.sample
+        for name, effect in part.effects.items():
+            effects[name] = effects[name] + effect if name in effects else effect
+    if total is None:
+        raise Mistake("nothing to simulate")
+    return Summary([], run, total, answers.answer_key(run, effects), sample, count)
+
+
+def _parts(run: Scenario, job: Callable[[int], Part], workers: int | None, progress: bool) -> Iterator[Part]:
+    """Each chunk's part, in order, whoever made it; never more than a few ahead."""
+    if workers is not None and not 1 <= workers <= 256:  # noqa: PLR2004
+        raise Mistake(f"--workers must be between 1 and 256, not {workers}")
+    hands = min(workers or cpu_count(), run.chunks)
+    with _bar(run, progress) as advance:
+        made = map(job, range(run.chunks)) if hands == 1 else _by_processes(job, run.chunks, hands)
+        for number, part in enumerate(made):
+            yield part
+            advance(min(CHUNK, run.sessions - number * CHUNK))
+
+
+def _by_processes(job: Callable[[int], Part], count: int, hands: int) -> Iterator[Part]:
+    pool = ProcessPoolExecutor(hands, mp_context=get_context("spawn"))
+    waiting: list[Future[Part]] = []
+    try:
+        for chunk in range(count):
+            waiting.append(pool.submit(job, chunk))
+            if len(waiting) >= hands * AHEAD:
+                yield waiting.pop(0).result()
+        while waiting:
+            yield waiting.pop(0).result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _bar(run: Scenario, shown: bool) -> Iterator[Callable[[int], None]]:
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("simulating"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("sessions"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
+        task = bar.add_task("", total=run.sessions)
+        yield lambda n: bar.advance(task, n)
+
+
+def _folder(out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Mistake(f"cannot make the folder {out}: {error.strerror or error}; choose another with --out") from error
+    return out
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears only once all of it is written; nothing is left of a failure."""
+    half = path.with_name(f".{path.name}.{getpid()}.part")
+    try:
+        with half.open("wb") as file:
+            yield file
+        half.replace(path)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise Mistake(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _whole_folder(path: Path) -> Iterator[Path]:
+    half = path.with_name(f".{path.name}.{getpid()}.part")
+    try:
+        half.mkdir()
+        yield half
+        if path.is_dir():
+            shutil.rmtree(path)
+        half.rename(path)
+    except OSError as error:
+        shutil.rmtree(half, ignore_errors=True)
+        raise Mistake(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
+    except BaseException:
+        shutil.rmtree(half, ignore_errors=True)
+        raise
+
+
+def _write_key(summary: Summary, key: IO[bytes], table: IO[bytes]) -> None:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    key.write(json.dumps(summary.key, indent=1).encode() + b"\n")
+    lines = [
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in answers.table(summary.key)
+    ]
+    arrow_csv.write_csv(pa.Table.from_pylist(lines), table)
+
+
+def show(summary: Summary, console: Console | None = None) -> None:
+    """Prints what was made: a sample, the distributions, what was injected, and where it lies."""
+    from qoescope.emit import summary as words
+
+    console = console or Console()
+    words.shown(console, summary.run, summary.tally, summary.key, summary.sample)
+    for path in summary.paths:
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
