@@ -1,0 +1,1 @@
+"""Kafka to Delta, streaming: events and sessions, each once."""

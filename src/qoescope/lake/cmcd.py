@@ -1,0 +1,205 @@
+"""CMCD: all records of sessions in, our events out, and what is known of their delivery."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any
+
+import pyarrow as pa
+
+from qoescope.catalog.cmcd import CONTENT_TYPES, NO_RULES, OBSERVED, REQUESTS, STREAM_FORMATS, Rules
+from qoescope.catalog.dimensions import CONTEXT_FIELDS, UNKNOWN
+from qoescope.catalog.schema import Table
+from qoescope.catalog.tables import EVENTS
+from qoescope.compile import arrow
+from qoescope.lake.cmcd_counters import counters
+from qoescope.lake.cmcd_delivery import delivery, observation
+from qoescope.lake.cmcd_events import Context, Event, cdn_of
+from qoescope.lake.cmcd_order import Session, Told, ordered, plays, sessions
+from qoescope.lake.cmcd_states import Play, told_in_full
+
+_OURS = tuple(Event.__dataclass_fields__)
+_CONTEXT = tuple(f.name for f in CONTEXT_FIELDS if f.name not in ("session_id", "started_at", "content_duration_ms"))
+_ORIGIN = ("received_at", "kafka_partition", "kafka_offset", "position")
+_CLOSING = frozenset("efq")
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """All that is made of CMCD records, from one reading of them."""
+
+    events: pa.Table
+    """In the shape of the catalog's `events`; `seq` runs anew when a late record is added, so rows are replaced."""
+    observed: pa.Table
+    requests: pa.Table
+
+
+def events(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> pa.Table:
+    """The events of all sessions whose records tell states; `rules` by property."""
+    return mapped(records, rules).events
+
+
+def observed(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> pa.Table:
+    """One row a `sid`: what it tells of delivery, null where it cannot tell."""
+    return mapped(records, rules).observed
+
+
+def requests(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> pa.Table:
+    """One row a `sid` and host: sums over its media requests."""
+    return mapped(records, rules).requests
+
+
+def mapped(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> Mapped:
+    """Events, observed sessions and requests of the records: all that each session told, in any order."""
+    made, seen, asked = _Columns(records), list[dict[str, Any]](), list[dict[str, Any]]()
+    for session in sessions(records):
+        if not session.records:
+            continue
+        own = (rules or {}).get(session.property, NO_RULES)
+        context = made.context(session, own)
+        stories = _stories(session, own)
+        for number, story in enumerate(stories, 1):
+            made.add(session, story, session.session_id + (f"~{number}" if number > 1 else ""), context)
+        seen.append(observation(session, context, tells_states=bool(stories)))
+        asked += delivery(session, own)
+    return Mapped(
+        made.table(),
+        _rows(seen, OBSERVED),
+        _rows(asked, REQUESTS),
+    )
+
+
+def _rows(rows: list[dict[str, Any]], table: Table) -> pa.Table:
+    """Rows as the table; absent values take their defaults."""
+    given = {f.name: pa.array([row.get(f.name, f.default) for row in rows], arrow.TYPES[f.type]) for f in table.fields}
+    return arrow.conform(pa.table(given), table)
+
+
+def _stories(session: Session, rules: Rules) -> list[list[Event]]:
+    """The events of each press of play, in order; none where nobody told a state."""
+    reports = [r for r in session.of("event") if r.event != "rr" and not r.reading.flags.get("nr")]
+    if reports:
+        told = ordered(reports)
+        parts = plays(told) if any(r.state for r in told) else []
+    else:
+        told = [replace(r, at=r.arrived) for r in session.of("request") if not r.reading.flags.get("nr")]
+        parts = [part for play in plays(told) if (part := _believed(play))] if any(r.state for r in told) else []
+    context = Context(
+        tells_visibility=any(r.event == "b" for r in told),
+        live=any(r.reading.texts.get("st") in ("l", "ll") for r in session.records),
+    )
+    totals, open_play, stories = counters(told), None, []
+    for part in parts:
+        startup_ms = _startup(part)
+        if startup_ms is None and reports and len(parts) == 1:
+            startup_ms = _startup(session.of("request"))
+        if open_play is not None:
+            open_play.leave(part[0])
+        open_play = Play(rules, context, totals, startup_ms)
+        stories.append(told_in_full(part, open_play))
+    return [story for story in stories if story]
+
+
+def _startup(records: Sequence[Told]) -> int | None:
+    return next((r.reading.numbers["msd"] for r in records if "msd" in r.reading.numbers), None)
+
+
+def _believed(play: list[Told]) -> list[Told]:
+    """Of media requests: what they can tell of states.
+
+    Before the first frame they cannot tell an exit from silence, and their arrivals are no measure of startup.
+    """
+    begun = next((i for i, r in enumerate(play) if r.state == "p" or "msd" in r.reading.numbers), None)
+    if begun is None:
+        return play if any(r.state in _CLOSING for r in play) else []
+    before = [replace(r, state=None) for r in play[:begun]]
+    return [*before, replace(play[begun], state="p"), *play[begun + 1 :]]
+
+
+class _Columns:
+    """Rows of `events`, column by column."""
+
+    def __init__(self, records: pa.Table) -> None:
+        self._ours: dict[str, list[Any]] = {name: [] for name in _OURS}
+        self._said: dict[str, list[Any]] = {n: [] for n in ("property", "session_id", "seq", "session_started_at")}
+        self._contexts: list[dict[str, str]] = []
+        self._lengths: list[int] = []
+        self._records = records
+        self._known = {
+            name: values
+            for name in _CONTEXT
+            if name in records.column_names
+            and any(v not in (None, UNKNOWN) for v in records[name].unique().to_pylist())
+            for values in (records[name].to_pylist(),)
+        }
+
+    def context(self, session: Session, rules: Rules) -> dict[str, str]:
+        """The session's dimensions: mapped custom keys and CMCD's own, else what the door knew."""
+        said: dict[str, str] = {}
+        newest = max(r.reading.version for r in session.records)
+        for record in session.records:
+            texts = record.reading.texts
+            told = {
+                "content_id": texts.get("cid"),
+                "stream_format": STREAM_FORMATS.get(texts.get("sf", "")),
+                "content_type": CONTENT_TYPES.get(texts.get("st", "")),
+                "cdn": cdn_of(record, rules),
+            }
+            told |= {rules.custom[key]: value for key, value in record.reading.custom.items() if key in rules.custom}
+            for name, value in told.items():
+                if value:
+                    said.setdefault(name, value)
+        for name, values in self._known.items():
+            found = next((values[r.row] for r in session.records if values[r.row] not in (None, UNKNOWN)), None)
+            if found is not None:
+                said.setdefault(name, found)
+        said["source"] = "cmcd_v2" if newest > 1 else "cmcd_v1"
+        return said
+
+    def add(self, session: Session, story: list[Event], session_id: str, context: dict[str, str]) -> None:
+        """The events of one press of play."""
+        asked = next((e.at for e in story if e.type == "playback_request"), story[0].at - story[0].state_ms)
+        many = len(story)
+        for name in _OURS:
+            self._ours[name] += map(attrgetter(name), story)
+        self._said["property"] += [session.property] * many
+        self._said["session_id"] += [session_id] * many
+        self._said["seq"] += range(1, many + 1)
+        self._said["session_started_at"] += [asked] * many
+        self._contexts.append(context)
+        self._lengths.append(many)
+
+    def table(self) -> pa.Table:
+        """All of them."""
+        columns: dict[str, Any] = {name: values for name, values in self._ours.items() if name not in ("row", "at")}
+        columns |= {name: values for name, values in self._said.items() if name != "session_started_at"}
+        columns["at"] = _instants(self._ours["at"])
+        columns["session_started_at"] = _instants(self._said["session_started_at"])
+        columns["session_day"] = [
+            datetime.fromtimestamp(ms / 1000, UTC).date() for ms in self._said["session_started_at"]
+        ]
+        columns["bucket"] = pa.repeat(pa.scalar(0, pa.int64()), len(columns["at"]))
+        for name in {name for context in self._contexts for name in context}:
+            columns[name] = [
+                value
+                for context, many in zip(self._contexts, self._lengths, strict=True)
+                for value in [context.get(name, UNKNOWN)] * many
+            ]
+        rows = pa.array(self._ours["row"], pa.int64())
+        for name in _ORIGIN:
+            if name in self._records.column_names:
+                columns[name] = self._records[name].take(rows)
+        known = {f.name: f for f in EVENTS.fields}
+        arrays: dict[str, Any] = {
+            name: values
+            if isinstance(values, pa.Array | pa.ChunkedArray)
+            else pa.array(values, arrow.TYPES[known[name].type])
+            for name, values in columns.items()
+            if name in known
+        }
+        return arrow.conform(pa.table(arrays), EVENTS)
+
+
+def _instants(ms: list[int]) -> "pa.Array[Any]":
+    return pa.array(ms, pa.timestamp("ms", tz="UTC"))

@@ -1,0 +1,186 @@
+"""CMCD records of one session in the order in which they happened, without repeats, play by play."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import cast
+
+import pyarrow as pa
+
+from qoescope.catalog.cmcd import RECORDS
+from qoescope.compile import arrow
+from qoescope.compile.cmcd_reading import Mode, Reading, read
+
+_NEEDED = (
+    "property",
+    "session_id",
+    "mode",
+    "target",
+    "record",
+    "received_at",
+    "host",
+    "status",
+    "kafka_partition",
+    "kafka_offset",
+    "position",
+)
+_DAY_MS = 86_400_000
+_AHEAD_MS = 300_000
+
+
+@dataclass(slots=True)
+class Told:
+    """One record: what it says, when by the player's clock, when and by which way it came."""
+
+    reading: Reading
+    mode: Mode
+    target: str
+    at: int
+    """ms since the epoch: `ts`, or the arrival where there is none."""
+    arrived: int
+    row: int
+    """Its row in the table of records."""
+    host: str | None = None
+    status: int | None = None
+    event: str | None = None
+    """`e`; None on media requests, where it has no say."""
+    state: str | None = None
+    """`sta`."""
+
+    @property
+    def calendar(self) -> int:
+        """When it was, for the calendar: a clock that is a day off, or ahead, is not believed."""
+        believed = -_DAY_MS <= self.at - self.arrived <= _AHEAD_MS
+        return self.at if believed else self.arrived
+
+
+@dataclass(slots=True)
+class Session:
+    """All that one `sid` told: repeats are gone, unknown versions too."""
+
+    property: str
+    session_id: str
+    records: list[Told] = field(default_factory=list)
+    """In order of arrival."""
+
+    def of(self, mode: Mode) -> list[Told]:
+        """Its records of one mode."""
+        return [record for record in self.records if record.mode == mode]
+
+
+def sessions(records: pa.Table) -> list[Session]:
+    """The table's records by property and `sid`, each in order of arrival; the same bytes of a report count once."""
+    table = arrow.conform(records, RECORDS).select(_NEEDED)
+    columns = {name: table[name].to_pylist() for name in _NEEDED if name != "received_at"}
+    arrivals = cast("list[int]", table["received_at"].cast(pa.int64()).to_pylist())
+    order = sorted(
+        range(len(table)),
+        key=lambda i: (arrivals[i], columns["kafka_partition"][i], columns["kafka_offset"][i], columns["position"][i]),
+    )
+    found: dict[tuple[str, str], Session] = {}
+    seen: set[tuple[str, str, str]] = set()
+    names, sids, texts = (cast("list[str]", columns[name]) for name in ("property", "session_id", "record"))
+    modes = cast("list[Mode]", columns["mode"])
+    for i in order:
+        who = (names[i], sids[i])
+        if modes[i] == "event":
+            bytes_sent = (*who, texts[i])
+            if bytes_sent in seen:
+                continue
+            seen.add(bytes_sent)
+        session = found.get(who)
+        if session is None:
+            session = found[who] = Session(*who)
+        reading = read(texts[i], modes[i])
+        if not reading.ignored:
+            session.records.append(_told(reading, i, arrivals[i] // 1000, columns))
+    return list(found.values())
+
+
+def _told(reading: Reading, i: int, arrived: int, columns: dict[str, list[object]]) -> Told:
+    mode = cast("Mode", columns["mode"][i])
+    at, event = arrived, None
+    if mode == "event":
+        at = reading.numbers.get("ts", arrived)
+        event = reading.texts.get("e")
+    return Told(
+        reading,
+        mode,
+        cast("str", columns["target"][i]),
+        at,
+        arrived,
+        i,
+        cast("str | None", columns["host"][i]),
+        cast("int | None", columns["status"][i]),
+        event,
+        reading.texts.get("sta"),
+    )
+
+
+def ordered(records: Sequence[Told]) -> list[Told]:
+    """Event records by `ts`, then arrival; where `ts` steps back while `sn` rises on one target, by `sn`.
+
+    `records` come in order of arrival.
+    """
+    straight = sorted(records, key=attrgetter("at"))
+    if all("sn" not in record.reading.numbers for record in records):
+        return straight
+    believed = {id(record): (record.at, 0) for record in records}
+    for run in runs(records):
+        latest = None
+        for place, record in enumerate(run):
+            if latest is not None and record.at < latest:  # the clock was set back
+                believed[id(record)] = (latest, place)
+            else:
+                latest = record.at
+    return sorted(straight, key=lambda record: believed[id(record)])
+
+
+def runs(records: Iterable[Told]) -> list[list[Told]]:
+    """Records with `sn` in runs of rising numbers, by target; a number that falls while time goes on began anew."""
+    streams: dict[tuple[str, str], list[list[Told]]] = {}
+    tops: dict[tuple[str, str], Told] = {}
+    for record in records:
+        if "sn" not in record.reading.numbers:
+            continue
+        way = (record.mode, record.target)
+        stream, top = streams.setdefault(way, []), tops.get(way)
+        rises = top is not None and _number(record) > _number(top)
+        if top is None or (not rises and record.at > top.at):
+            stream.append([])
+            rises = True
+        stream[-1].append(record)
+        if rises:
+            tops[way] = record
+    return [sorted(run, key=_number) for stream in streams.values() for run in stream]
+
+
+def _number(record: Told) -> int:
+    return record.reading.numbers["sn"]
+
+
+def lost_reports(records: Iterable[Told]) -> int | None:
+    """Numbers missing inside the runs of `sn`; None where no `sn` was sent."""
+    found = [{_number(record) for record in run} for run in runs(records)]
+    return sum(max(numbers) - min(numbers) + 1 - len(numbers) for numbers in found) if found else None
+
+
+def plays(records: Iterable[Told]) -> list[list[Told]]:
+    """The presses of play that share one `sid`: `s` or `d` outside an ad, after a `p` or an end, opens the next."""
+    found: list[list[Told]] = [[]]
+    over = ad = False
+    for record in records:
+        state = record.state
+        if state in ("s", "d") and over and not ad:
+            found.append([])
+            over = False
+        found[-1].append(record)
+        if record.event in ("abs", "as"):
+            ad = True
+        elif record.event in ("abe", "ae"):
+            ad = False
+        if state in ("q", "f") or (state == "e" and not ad):
+            over, ad = True, False
+        elif state == "p":
+            over = True
+    return found
