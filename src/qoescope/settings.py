@@ -1,9 +1,14 @@
 """Settings: what differs between a laptop, CI and production; `QOESCOPE_BROKERS=…` overrides `brokers`."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout."""
 
 
 class Settings(BaseSettings):
@@ -13,13 +18,15 @@ class Settings(BaseSettings):
 
     var: Path = Path("var")
     """Folder of all state: data, logs, secrets."""
+    owner_dsn: SecretStr = SecretStr("")
+    """Postgres as the role that owns the tables, for DDL only; empty means the stack's own server."""
     writer_dsn: SecretStr = SecretStr("")
     """Postgres as the role that writes; empty means the stack's own server."""
     reader_dsn: SecretStr = SecretStr("")
     """Postgres as the read-only role; empty means the stack's own server."""
 
     # The log
-    brokers: str = "127.0.0.1:9092"
+    brokers: str = "127.0.0.1:9492"
     """Kafka's bootstrap list."""
     kafka_options: dict[str, str] = {}
     """More of the client's options, such as SASL_SSL's."""
@@ -29,7 +36,7 @@ class Settings(BaseSettings):
     # The door
     door_address: str = "127.0.0.1"
     """Where the collector listens; another address than loopback needs `door_tls_*` or `door_proxy`."""
-    door_port: int = 8400
+    door_port: int = 8460
     door_workers: int = 1
     """Processes; a key's budget is divided among them."""
     door_tls_certificate: Path | None = None
@@ -68,3 +75,70 @@ class Settings(BaseSettings):
     door_stop_s: float = 15.0
     crash_at: str = ""
     """A crash point, such as `door.after_ack`: the process ends there, once, as `kill -9` would. For tests."""
+
+    # The lake and its streams
+    lake: str = ""
+    """Where the lake is: a folder or an object store's URL; empty means `var/lake`."""
+    lake_options: dict[str, str] = {}
+    """What the object store wants to know, such as keys and endpoint."""
+    lake_buckets: int = 8
+    """Parts of a day by hash of the session, at most 256; fixed for the life of a lake."""
+    checkpoints: str = ""
+    """Where streams keep their place; empty means `var/checkpoints`."""
+    spark_master: str = "local[2]"
+    """Spark's master; on one machine as many threads as cores."""
+    spark_memory: str = "2g"
+    """The driver's heap; on one machine it is all of it."""
+    spark_partitions: int = 2
+    """Shuffle partitions, fixed for the life of a stream's checkpoint."""
+    spark_options: dict[str, str] = {}
+    """More of Spark's options."""
+    events_every_s: float = 1.0
+    """How often the stream writes events; 0 for as often as it can."""
+    live_every_s: float = 1.0
+    sessions_every_s: float = 5.0
+    quality_every_s: float = 5.0
+    batch_records: int = 40_000
+    """Records of the log in one batch at most."""
+    batch_bytes: str = "64m"
+    """Bytes of the lake in one batch of a stream that reads it, about."""
+    session_gap_s: int = 60
+    """A session closes after this long without events."""
+    watermark_s: int = 5
+    """How much later than others a record may come, by `received_at`, before sessions close without it."""
+    late_after_days: int = 7
+    """An event older than this when received is kept aside as late."""
+    repeats_within_s: int = 600
+    """How far back each event is compared with those received before; older events with all of their day."""
+    new_checkpoint: bool = False
+    """Allows a stream whose checkpoint is gone to begin a new one."""
+    skip_lost_records: bool = False
+    """Allows a stream to go on where the log has lost records that it has not read; they are booked as lost."""
+
+    # The stack on one machine; a port that is taken is replaced by a free one, 0 always is
+    postgres_port: int = 5842
+    broker_port: int = 9492
+    airflow_port: int = 8480
+    broker_heap: str = "512m"
+    """The broker's heap."""
+    dags: Path = ROOT / "dags"
+    """Folder of Airflow's DAGs."""
+    jars: Path = ROOT / "jars"
+    """Folder of the JVM's parts, which set-up makes: `broker` and `spark`."""
+
+    # The console and the API
+    console_address: str = "127.0.0.1"
+    """Where they listen; another address than loopback needs `console_tls_*` or `console_proxy`."""
+    console_port: int = 8500
+    console_tls_certificate: Path | None = None
+    console_tls_key: Path | None = None
+    console_proxy: str = ""
+    """Name of the proxy that speaks TLS in front of the console."""
+    console_threads: int = 8
+    """Questions of the console that are worked on at once."""
+    console_stop_s: float = 10.0
+
+
+def environment(more: Mapping[str, str]) -> dict[str, str]:
+    """This process' environment and `more`, for a child process."""
+    return {**os.environ, **more}  # noqa: TID251

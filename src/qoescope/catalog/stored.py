@@ -1,0 +1,16 @@
+"""Stored: every table that Postgres holds, in one list."""
+
+from qoescope.catalog import operations
+from qoescope.catalog.doors import FORGOTTEN, KEYS, PROPERTIES
+from qoescope.catalog.marts import LIVE_LEAF, MARTS
+from qoescope.catalog.schema import Table
+
+POSTGRES_TABLES: tuple[Table, ...] = (
+    *operations.POSTGRES_TABLES,
+    *(mart.table for mart in MARTS),
+    LIVE_LEAF,
+    PROPERTIES,
+    KEYS,
+    FORGOTTEN,
+)
+"""In the order in which they are made."""

@@ -1,0 +1,1 @@
+"""All of it on one machine: broker, Postgres, Airflow and our own parts as supervised children."""

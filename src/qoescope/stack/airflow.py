@@ -1,0 +1,190 @@
+"""Airflow: its four processes on loopback, its database in our Postgres, and runs of DAGs through its API."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from qoescope.catalog.errors import Mistake
+from qoescope.settings import Settings, environment
+from qoescope.stack import postgres, processes, secrets
+from qoescope.stack.children import Part
+
+USER = "admin"
+COMPONENTS = ("scheduler", "dag-processor", "triggerer")
+NEEDS_MIGRATION = threading.Lock()
+
+CONFIGURATION = """[core]
+dags_folder = {dags}
+executor = LocalExecutor
+parallelism = 2
+max_active_tasks_per_dag = 2
+load_examples = False
+dags_are_paused_at_creation = False
+default_timezone = utc
+default_task_retries = 0
+fernet_key = {fernet_key}
+simple_auth_manager_users = admin:admin
+simple_auth_manager_all_admins = False
+simple_auth_manager_passwords_file = {passwords}
+execution_api_server_url = {url}/execution/
+[database]
+sql_alchemy_conn = {database}
+sql_alchemy_pool_size = 5
+[api]
+host = 127.0.0.1
+port = {port}
+base_url = {url}
+workers = 1
+secret_key = {api_secret}
+[api_auth]
+jwt_secret = {jwt_secret}
+[scheduler]
+enable_health_check = False
+scheduler_heartbeat_sec = 2
+[triggerer]
+default_capacity = 10
+[dag_processor]
+parsing_processes = 1
+min_file_process_interval = 300
+refresh_interval = 300
+[logging]
+base_log_folder = {home}/logs
+logging_level = INFO
+[metrics]
+statsd_on = False
+[usage_data_collection]
+enabled = False
+"""
+
+
+def home(settings: Settings) -> Path:
+    """Airflow's own folder."""
+    return settings.var.resolve() / "airflow"
+
+
+def url(settings: Settings) -> str:
+    """Where its pages and its API are."""
+    return f"http://127.0.0.1:{settings.airflow_port}"
+
+
+def parts(settings: Settings, more: Mapping[str, str]) -> list[Part]:
+    """API server, scheduler, DAG processor and triggerer; `more` is what the DAGs' tasks find in their environment."""
+    variables = {**more, "AIRFLOW_HOME": str(home(settings))}
+
+    def prepare() -> None:
+        with NEEDS_MIGRATION:
+            migrate(settings, variables)
+
+    def component(name: str, *options: str) -> Part:
+        return Part(
+            name=f"airflow-{name}", command=[sys.executable, "-m", "airflow", name, *options],
+            ready=lambda: is_healthy(settings, name), needs=("postgres",), prepare=prepare,
+            environment=variables, stop_s=30,
+        )  # fmt: skip
+
+    server = Part(
+        name="airflow", command=[sys.executable, "-m", "airflow", "api-server", "--host", "127.0.0.1"],
+        ready=lambda: health(settings) is not None, needs=("postgres",), prepare=prepare, environment=variables,
+        stop_s=30, port=settings.airflow_port, url=url(settings),
+    )  # fmt: skip
+    return [
+        server,
+        component("scheduler", "--skip-serve-logs"),
+        component("dag-processor"),
+        component("triggerer", "--skip-serve-logs"),
+    ]
+
+
+def migrate(settings: Settings, variables: Mapping[str, str]) -> None:
+    """Writes the configuration; brings the database to this version of Airflow unless it is known to be there."""
+    folder = home(settings)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _configure(settings)
+    done_before = postgres.data(settings).parent / "airflow.version"
+    if done_before.exists() and done_before.read_text() == version("apache-airflow"):
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"], env=environment(variables), capture_output=True, text=True,
+        check=False, stdin=subprocess.DEVNULL, timeout=300,
+    )  # fmt: skip
+    if done.returncode:
+        raise Mistake(f"airflow db migrate failed: {done.stderr.strip()[-2000:]}")
+    done_before.write_text(version("apache-airflow"))
+
+
+def _configure(settings: Settings) -> None:
+    passwords = secrets.folder(settings) / "airflow_users.json"
+    if not passwords.exists():
+        secrets.write(passwords, json.dumps({USER: secrets.secret(settings, "airflow_admin.password")}))
+    text = CONFIGURATION.format(
+        dags=settings.dags.resolve(), passwords=passwords.resolve(), home=home(settings), port=settings.airflow_port,
+        url=url(settings), database=postgres.airflow_url(settings),
+        fernet_key=secrets.secret(settings, "airflow_fernet.key", secrets.fernet_key()),
+        jwt_secret=secrets.secret(settings, "airflow_jwt.key", secrets.signing_key()),
+        api_secret=secrets.secret(settings, "airflow_api.key"),
+    )  # fmt: skip
+    secrets.write(home(settings) / "airflow.cfg", text)
+
+
+def health(settings: Settings) -> dict[str, Any] | None:
+    """What Airflow says of its processes; None while nobody answers."""
+    answer = processes.said(settings.airflow_port, "/api/v2/monitor/health")
+    return dict(json.loads(answer)) if answer else None
+
+
+def is_healthy(settings: Settings, component: str) -> bool:
+    """Whether this process has a fresh heartbeat."""
+    state = (health(settings) or {}).get(component.replace("-", "_")) or {}
+    return state.get("status") == "healthy"
+
+
+class Client:
+    """Airflow's API as its administrator."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._http = httpx.Client(base_url=url(settings), timeout=30, trust_env=False)
+        password = secrets.secret(settings, "airflow_admin.password")
+        answer = self._http.post("/auth/token", json={"username": USER, "password": password})
+        self._http.headers["authorization"] = f"Bearer {_good(answer)['access_token']}"
+
+    def knows(self, dag: str) -> bool:
+        """Whether the DAG was parsed."""
+        return self._http.get(f"/api/v2/dags/{dag}").is_success
+
+    def import_errors(self) -> list[str]:
+        """What is wrong with files in the DAGs' folder."""
+        answer = _good(self._http.get("/api/v2/importErrors"))
+        return [f"{e['filename']}: {e['stack_trace']}" for e in answer["import_errors"]]
+
+    def trigger(self, dag: str, conf: Mapping[str, Any]) -> str:
+        """Starts a run and returns its id."""
+        body = {"logical_date": None, "conf": dict(conf)}
+        return str(_good(self._http.post(f"/api/v2/dags/{dag}/dagRuns", json=body))["dag_run_id"])
+
+    def state(self, dag: str, run: str) -> str:
+        """queued, running, success or failed."""
+        return str(_good(self._http.get(f"/api/v2/dags/{dag}/dagRuns/{run}"))["state"])
+
+    def runs(self, dag: str = "~", limit: int = 50) -> list[dict[str, Any]]:
+        """The last runs, newest first."""
+        answer = self._http.get(f"/api/v2/dags/{dag}/dagRuns", params={"limit": limit, "order_by": "-run_after"})
+        return list(_good(answer)["dag_runs"])
+
+    def failed_tasks(self, dag: str, run: str) -> list[str]:
+        """Names of the run's tasks that did not succeed."""
+        answer = _good(self._http.get(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances"))
+        return [t["task_id"] for t in answer["task_instances"] if t["state"] not in ("success", "skipped")]
+
+
+def _good(answer: httpx.Response) -> dict[str, Any]:
+    if not answer.is_success:
+        asked = f"{answer.request.method} {answer.request.url.path}"
+        raise Mistake(f"Airflow answered {answer.status_code} to {asked}: {answer.text[:300]}")
+    return dict(answer.json())

@@ -1,0 +1,111 @@
+"""Assembly: which parts a stack has, where each listens, and one context in which all of them run."""
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from qoescope.settings import Settings
+from qoescope.stack import airflow, kafka, postgres, processes, state
+from qoescope.stack.children import Child, Children, Part
+
+LOOPBACK_PORTS = ("postgres_port", "broker_port", "airflow_port", "door_port", "console_port")
+PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "session_gap_s")
+"""Settings that the parts are told, since they may differ from what they would read themselves."""
+SERVICES = ("postgres", "kafka")
+
+
+def placed(settings: Settings) -> Settings:
+    """The settings with ports that are free now and a folder that does not depend on where a part runs."""
+    taken: dict[str, Any] = {name: processes.free_port(getattr(settings, name)) for name in LOOPBACK_PORTS}
+    if "brokers" not in settings.model_fields_set:
+        taken["brokers"] = f"127.0.0.1:{taken['broker_port']}"
+    return settings.model_copy(update={**taken, "var": settings.var.resolve()})
+
+
+def passed_on(settings: Settings) -> dict[str, str]:
+    """The environment by which a part reads these settings."""
+    names = {*PASSED_ON, *(n for n in settings.model_fields_set if isinstance(getattr(settings, n), str | int | float))}
+    variables = {f"QOESCOPE_{name.upper()}": str(getattr(settings, name)) for name in sorted(names)}
+    return {**variables, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
+
+
+def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
+    """The parts of these names (`airflow` is four processes) and those that they need, all of them by default."""
+    more = passed_on(settings)
+    own_broker = settings.brokers == f"127.0.0.1:{settings.broker_port}"
+    known = [
+        postgres.part(settings),
+        *([kafka.part(settings)] if own_broker else []),
+        *airflow.parts(settings, more),
+        *_own(settings, more, ("kafka",) if own_broker else ()),
+    ]
+    if not names:
+        return known
+    asked = {part.name for part in known if part.name.split("-")[0] in names}
+    asked |= {need for part in known if part.name in asked for need in part.needs}
+    return [part for part in known if part.name in asked]
+
+
+def _own(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> list[Part]:
+    """Our own parts: each is one command of `qoescope`."""
+    stores = ("postgres", *broker)
+    door, console = settings.door_port, settings.console_port
+
+    def command(name: str) -> list[str]:
+        return [sys.executable, "-m", "qoescope.cli.app", name]
+
+    return [
+        Part("collect", command("collect"), lambda: _is_ok(door, "/readyz"), stores, environment=more, stop_s=20,
+             port=door, url=f"http://127.0.0.1:{door}"),
+        Part("stream", command("stream"), lambda: _fresh(settings.var / "run" / "stream.ready"), stores,
+             environment=more, stop_s=60),
+        Part("console", command("console"), lambda: _is_ok(console, "/readyz"), ("postgres",), environment=more,
+             stop_s=12, port=console, url=f"http://127.0.0.1:{console}"),
+        Part("monitor", command("monitor"), lambda: True, stores, environment=more, stop_s=10),
+    ]  # fmt: skip
+
+
+def _is_ok(port: int, path: str) -> bool:
+    return processes.said(port, path) is not None
+
+
+def _fresh(path: Path) -> bool:
+    return path.exists()
+
+
+@contextmanager
+def running(settings: Settings, names: Sequence[str] = ()) -> Iterator[tuple[Settings, Children]]:
+    """The stack's parts, started and on their way to ready; all stopped at the end, whatever ends it."""
+    with state.alone(settings):
+        processes.sweep(str(settings.var.resolve()))
+        here = placed(settings)
+        children = Children(here.var, parts(here, names))
+        one_at_a_time = threading.Lock()
+
+        def noted() -> None:
+            with one_at_a_time:
+                state.written(here, _place(here, children))
+
+        children.changed = noted
+        try:
+            children.start()
+            yield here, children
+        finally:
+            children.stop()
+            state.path(here).unlink(missing_ok=True)
+
+
+def _place(settings: Settings, children: Children) -> state.Place:
+    found = {name: getattr(settings, name) for name in PASSED_ON if name != "var"}
+    return {"supervisor": state.supervisor(), "settings": found, "parts": {c.name: _line(c) for c in children}}
+
+
+def _line(child: Child) -> dict[str, Any]:
+    part, process = child.part, child.process
+    return {
+        "state": child.state, "reason": child.reason, "restarts": child.restarts, "port": part.port, "url": part.url,
+        "pid": process.pid if process and process.poll() is None else None,
+    }  # fmt: skip

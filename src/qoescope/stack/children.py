@@ -1,0 +1,213 @@
+"""Children: the parts of a stack as supervised processes, restarted when they die and stopped in order."""
+
+import logging
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qoescope.catalog.errors import Mistake
+from qoescope.settings import environment
+from qoescope.stack import processes
+
+log = logging.getLogger(__name__)
+
+RETRY_S, LONGEST_RETRY_S = 1.0, 30.0
+STEADY_S = 60.0
+"""A part that ran this long is started again without delay."""
+LOOK_S = 0.2
+STOP_S = 85.0
+"""Time for the whole stack to stop; who is still there then is killed."""
+LARGEST_LOG = 20 * 1024 * 1024
+
+
+def _nothing() -> None:
+    """What a part does that needs no preparation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process: how it is started, when it is ready, what it needs, how it stops."""
+
+    name: str
+    command: Sequence[str]
+    ready: Callable[[], bool]
+    needs: tuple[str, ...] = ()
+    prepare: Callable[[], None] = _nothing
+    """Before each start; what it raises is logged and tried again."""
+    settle: Callable[[], None] = _nothing
+    """Once after it is first ready; those who need it wait for that too."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    as_user: Sequence[str] = ()
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_s: float = 15.0
+    port: int | None = None
+    url: str = ""
+
+
+class Child(threading.Thread):
+    """Keeps one part running. Its thread starts the process, since a process is told of the death of that thread."""
+
+    def __init__(self, part: Part, needs: Sequence["Child"], all_: "Children") -> None:
+        super().__init__(name=part.name, daemon=True)
+        self.part, self._needs, self._all = part, needs, all_
+        self.state, self.reason, self.restarts = "waiting", "", 0
+        self.ready_at: float | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+        self.is_settled = threading.Event()
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Until asked to stop: start, wait for the end, start again."""
+        for need in self._needs:
+            while not need.is_settled.wait(LOOK_S):
+                if self.stopping.is_set():
+                    return self._turn("stopped")
+        delay = RETRY_S
+        while not self.stopping.is_set():
+            began = time.monotonic()
+            self._once()
+            if self.stopping.is_set():
+                break
+            delay = RETRY_S if time.monotonic() - began > STEADY_S else delay
+            self.restarts += 1
+            self._turn("restarting", self.reason)
+            log.warning("%s ended (%s); again in %.0f s", self.name, self.reason, delay)
+            self.stopping.wait(delay)
+            delay = min(2 * delay, LONGEST_RETRY_S)
+        return self._turn("stopped")
+
+    def _once(self) -> None:
+        """One life of the process."""
+        self._turn("preparing")
+        try:
+            self.part.prepare()
+        except Exception as error:  # noqa: BLE001  whatever it is, it is said and tried again
+            self.reason = f"{type(error).__name__}: {error}"
+            return
+        if self.stopping.is_set():
+            return
+        self.process = self._spawned()
+        self._turn("starting")
+        self._watch(self.process)
+        if self.stopping.is_set():
+            return
+        processes.kill_group(self.process.pid)
+        self.reason = _ending(self.process.returncode)
+
+    def _spawned(self) -> subprocess.Popen[bytes]:
+        """The process, in a group of its own, with its own log."""
+        part, everyone = self.part, self._all
+        with everyone.log_path(self.name).open("ab") as out:
+            return subprocess.Popen(  # noqa: S603
+                processes.bound(part.command, part.as_user, part.stop_signal),
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=everyone.folder, start_new_session=True,
+                env=environment({**part.environment, processes.MARK: everyone.mark}),
+            )  # fmt: skip
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the process ends; says when it became ready."""
+        began = time.monotonic()
+        while process.poll() is None and not self.stopping.is_set() and not self.part.ready():
+            self.stopping.wait(LOOK_S)
+        if process.poll() is not None or self.stopping.is_set():
+            process.wait()
+        elif self._settled():
+            self.ready_at = self.ready_at or time.monotonic()
+            log.info("%s is ready after %.1f s", self.name, time.monotonic() - began)
+            self.is_settled.set()
+            self._turn("ready")
+            process.wait()
+        else:
+            process.send_signal(self.part.stop_signal)
+            process.wait()
+
+    def _settled(self) -> bool:
+        if self.is_settled.is_set():
+            return True
+        try:
+            self.part.settle()
+        except Exception as error:  # noqa: BLE001  as above
+            log.warning("%s: %s: %s", self.name, type(error).__name__, error)
+            return False
+        return True
+
+    def stop(self, within_s: float) -> None:
+        """Stops it for good and waits for that."""
+        self.stopping.set()
+        self._turn("stopping")
+        process = self.process
+        if process is not None and process.poll() is None:
+            went = processes.ended(process, self.part.stop_signal, min(within_s, self.part.stop_s))
+            if not went:
+                log.warning("%s did not stop within %.0f s and was killed", self.name, self.part.stop_s)
+        self.join(within_s)
+        self._turn("stopped")
+
+    def _turn(self, state: str, reason: str = "") -> None:
+        self.state, self.reason = state, reason
+        self._all.changed()
+
+
+def _ending(code: int) -> str:
+    return f"exit {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+class Children:
+    """All parts of one stack; `changed` is told at each turn of any of them."""
+
+    def __init__(self, folder: Path, parts: Sequence[Part], changed: Callable[[], None] = _nothing) -> None:
+        self.folder, self.changed, self.mark = folder, changed, str(folder)
+        self._children: dict[str, Child] = {}
+        for part in parts:
+            self._children[part.name] = Child(part, [self._children[name] for name in part.needs], self)
+
+    def __getitem__(self, name: str) -> Child:
+        return self._children[name]
+
+    def __iter__(self) -> Iterator[Child]:
+        return iter(self._children.values())
+
+    def log_path(self, name: str) -> Path:
+        """The part's own log."""
+        return self.folder / "log" / f"{name}.log"
+
+    def start(self) -> None:
+        """Starts every part as soon as those that it needs are ready; does not wait."""
+        self.log_path("").parent.mkdir(parents=True, exist_ok=True)
+        for child in self:
+            path = self.log_path(child.name)
+            if path.exists() and path.stat().st_size > LARGEST_LOG:
+                path.replace(path.with_suffix(".log.1"))
+            child.start()
+
+    def wait(self, names: Sequence[str], within_s: float) -> None:
+        """Until these parts are ready; raises `Mistake` that names the first one that is not, and its last words."""
+        deadline = time.monotonic() + within_s
+        for name in names:
+            child = self[name]
+            if not child.is_settled.wait(max(0.0, deadline - time.monotonic())):
+                why = f"{child.state} {child.reason}".strip()
+                raise Mistake(f"{name} is not ready after {within_s:.0f} s ({why}): see {self.log_path(name)}")
+
+    def stop(self, within_s: float = STOP_S) -> None:
+        """Stops those that others need last; at most `within_s`."""
+        deadline = time.monotonic() + within_s
+        for level in reversed(self._levels()):
+            left = max(1.0, deadline - time.monotonic())
+            stoppers = [threading.Thread(target=child.stop, args=(left,)) for child in level if child.is_alive()]
+            for stopper in stoppers:
+                stopper.start()
+            for stopper in stoppers:
+                stopper.join()
+        processes.kill(processes.marked(self.mark))
+
+    def _levels(self) -> list[list[Child]]:
+        """Those that need nothing, those that need only these, and so on."""
+        depth: dict[str, int] = {}
+        for child in self:
+            depth[child.name] = 1 + max((depth[name] for name in child.part.needs), default=-1)
+        return [[c for c in self if depth[c.name] == level] for level in range(max(depth.values(), default=-1) + 1)]

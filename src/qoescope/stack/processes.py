@@ -1,0 +1,140 @@
+"""Processes: started so that none outlives its supervisor, ended with all of their own, found again by their mark."""
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+MARK = "QOESCOPE_STACK"
+"""Variable that a stack's processes carry; its value is the stack's folder."""
+UNPRIVILEGED = "nobody"
+GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
+
+
+def is_root() -> bool:
+    """Whether this process may become another user."""
+    return os.geteuid() == 0
+
+
+def reachable(path: Path) -> bool:
+    """Whether every user may pass through the folders that lead to `path`, as far as they are there."""
+    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents if parent.exists())
+
+
+def unprivileged(*paths: Path) -> list[str]:
+    """What to put before a command so that root runs it as nobody, who can still reach `paths`; nothing for others."""
+    if not is_root():
+        return []
+    passing = [] if all(map(reachable, paths)) else ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    return ["setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={_group()}", "--clear-groups", *passing]
+
+
+def _group() -> int:
+    import pwd
+
+    return pwd.getpwnam(UNPRIVILEGED).pw_gid
+
+
+def bound(command: Sequence[str], as_user: Sequence[str], death_signal: signal.Signals) -> list[str]:
+    """The command so that it is signalled when the *thread* that starts it ends, however that happens (Linux only)."""
+    if not shutil.which("setpriv"):
+        return list(command)
+    return [*(as_user or ["setpriv"]), f"--pdeathsig={death_signal.name.removeprefix('SIG')}", "--", *command]
+
+
+def ended(process: subprocess.Popen[bytes], stop_signal: signal.Signals, within_s: float) -> bool:
+    """Asks the process to stop and waits; what is left of it and its own is killed then. True if it went by itself."""
+    family = descendants(process.pid)
+    with suppress(ProcessLookupError):
+        process.send_signal(stop_signal)
+    try:
+        process.wait(within_s)
+        went = True
+    except subprocess.TimeoutExpired:
+        went = False
+    kill_group(process.pid)
+    kill(family)
+    process.wait()
+    return went
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """The process' children and theirs."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except GONE:
+        return []
+
+
+def kill_group(leader: int) -> None:
+    """Kills what is left of a process group."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """Kills those that are still there; a process id that went to another process is left alone."""
+    for process in processes:
+        with suppress(*GONE):
+            process.kill()
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Processes that carry the mark, whoever started them."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(*GONE):
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                found.append(process)
+    return found
+
+
+def sweep(mark: str, within_s: float = 10.0) -> int:
+    """Ends what a supervisor that died left behind; how many there were."""
+    left = marked(mark)
+    for process in left:
+        with suppress(*GONE):
+            process.terminate()
+    _, alive = psutil.wait_procs(left, within_s)
+    kill(alive)
+    psutil.wait_procs(alive, within_s)
+    return len(left)
+
+
+def free_port(preferred: int) -> int:
+    """The port, or another free one of loopback when it is taken or 0."""
+    for port in (preferred, 0):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise OSError("no free port on 127.0.0.1")
+
+
+def answers(port: int, timeout_s: float = 1.0) -> bool:
+    """Whether somebody listens on the port."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout_s):
+        return True
+    return False
+
+
+def said(port: int, path: str, timeout_s: float = 3.0) -> bytes | None:
+    """What the HTTP server on this port says with a status below 300; None for anything else."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return body if answer.status < http.client.MULTIPLE_CHOICES else None
