@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY
 from qoescope.catalog.metrics import BY_NAME
+from qoescope.catalog.tables import EVENTS
+from qoescope.compile import arrow
 from qoescope.compile.cube import cube
 from qoescope.compile.fold import sessions
 from qoescope.compile.metrics import quantile, value
@@ -23,11 +26,13 @@ def named(cases: list[dict[str, Any]]) -> Any:
     return pytest.mark.parametrize("case", cases, ids=[c["name"] for c in cases])
 
 
-def events(case: dict[str, Any]) -> pa.Table:
+def events(case: dict[str, Any], tenant: str = "app", name: str | None = None) -> pa.Table:
     """The case's events as rows of the lake."""
     rows = []
     for event in case["events"]:
-        row = {"property": "app", **case.get("session", {}), **event}
+        row = {"property": tenant, **case.get("session", {}), **event}
+        if name:
+            row["session_id"] = name
         if "cdn" in event:
             row["event_cdn"] = row.pop("cdn")
         rows.append(row | {"at": event["at"] * 1000})
@@ -35,6 +40,10 @@ def events(case: dict[str, Any]) -> pa.Table:
     table = pa.table({name: [row.get(name) for row in rows] for name in sorted(names)})
     i = table.column_names.index("at")
     return table.set_column(i, "at", table["at"].cast(pa.timestamp("us", tz="UTC")))
+
+
+def joined(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
 
 
 def plain(name: str, found: Any) -> Any:
@@ -46,10 +55,9 @@ def plain(name: str, found: Any) -> Any:
     return float(found) if name.endswith(("_score", "_score_sum")) and found is not None else found
 
 
-def total(rows: pa.Table) -> dict[str, Any]:
-    """The measures of all rows of a cube that are its total, as one row."""
-    (row,) = [r for r in rows.to_pylist() if r["grouping"] == ""]
-    return row
+def totals(rows: pa.Table) -> dict[str, dict[str, Any]]:
+    """The measures of each property's total."""
+    return {r["property"]: r for r in rows.to_pylist() if r["grouping"] == ""}
 
 
 def check_metrics(expected: dict[str, Any], measures: dict[str, Any]) -> None:
@@ -57,40 +65,50 @@ def check_metrics(expected: dict[str, Any], measures: dict[str, Any]) -> None:
     assert found == {n: pytest.approx(v, abs=5.1e-3 if n.endswith("_score") else 5.1e-7) for n, v in expected.items()}
 
 
+@pytest.fixture(scope="module")
+def together() -> pa.Table:
+    """The events of all session cases, each case a property of its own."""
+    return joined([events(case, case["name"]) for case in CASES["session"]])
+
+
+@pytest.fixture(scope="module")
+def folded(together: pa.Table) -> pa.Table:
+    return sessions(together)
+
+
 @named(CASES["session"])
-def test_a_session_has_the_measures_it_should(case: dict[str, Any]) -> None:
-    (row,) = sessions(events(case)).to_pylist()
+def test_a_session_has_the_measures_it_should(case: dict[str, Any], folded: pa.Table) -> None:
+    (row,) = folded.filter(pc.field("property") == case["name"]).to_pylist()
     assert {name: plain(name, row[name]) for name in case["expected"]} == case["expected"]
 
 
-@named([c for c in CASES["session"] if "metrics" in c])
-def test_a_session_alone_has_the_metrics_it_should(case: dict[str, Any]) -> None:
-    check_metrics(case["metrics"], total(cube(sessions(events(case)), QUALITY_DAY)))
+def test_a_session_alone_has_the_metrics_it_should(folded: pa.Table) -> None:
+    found = totals(cube(folded, QUALITY_DAY))
+    for case in CASES["session"]:
+        if "metrics" in case:
+            check_metrics(case["metrics"], found[case["name"]])
 
 
-@named(CASES["session"])
-def test_order_and_repetition_change_nothing(case: dict[str, Any]) -> None:
-    table = events(case)
-    again = pa.concat_tables([table.take(list(range(len(table) - 1, -1, -1))), table])
-    assert sessions(again).equals(sessions(table))
+def test_order_and_repetition_change_nothing(together: pa.Table, folded: pa.Table) -> None:
+    backwards = together.take(list(range(len(together) - 1, -1, -1)))
+    again = sessions(joined([backwards, together]))
+    assert again.sort_by("property").equals(folded.sort_by("property"))
 
 
-@named(CASES["aggregate"])
-def test_a_set_of_sessions_adds_up(case: dict[str, Any]) -> None:
+def test_sets_of_sessions_add_up() -> None:
     by_name = {c["name"]: c for c in CASES["session"]}
-    parts = []
-    for i, name in enumerate(case["sessions"]):
-        table = events(by_name[name])
-        ids = pa.array([f"{name} {i}"] * len(table))
-        parts.append(table.set_column(table.column_names.index("session_id"), "session_id", ids))
-    rows = sessions(pa.concat_tables(parts, promote_options="default"))
-    found = total(cube(rows.set_column(rows.column_names.index("day"), "day", rows["day"]), QUALITY_DAY))
-    expected = dict(case["expected"]["measures"])
-    viewers, histogram = expected.pop("viewers"), expected.pop("startup_histogram")
-    assert {name: plain(name, found[name]) for name in expected} == expected
-    assert {str(i): n for i, n in enumerate(found["startup_histogram"]) if n} == histogram
-    assert value(BY_NAME["viewers"], found) == viewers
-    check_metrics(case["expected"]["metrics"], found)
+    found = totals(cube(sessions(joined([
+        events(by_name[name], case["name"], f"{name} {i}")
+        for case in CASES["aggregate"] for i, name in enumerate(case["sessions"])
+    ])), QUALITY_DAY))  # fmt: skip
+    for case in CASES["aggregate"]:
+        row = found[case["name"]]
+        expected = dict(case["expected"]["measures"])
+        viewers, histogram = expected.pop("viewers"), expected.pop("startup_histogram")
+        assert {name: plain(name, row[name]) for name in expected} == expected
+        assert {str(i): n for i, n in enumerate(row["startup_histogram"]) if n} == histogram
+        assert value(BY_NAME["viewers"], row) == viewers
+        check_metrics(case["expected"]["metrics"], row)
 
 
 @named(CASES["quantile"])
@@ -126,9 +144,6 @@ def sessions_once(table: pa.Table) -> pa.Table:
     for row in table.select(["session_id", "seq"]).to_pylist():
         keep.append((row["session_id"], row["seq"]) not in seen)
         seen.add((row["session_id"], row["seq"]))
-    from qoescope.catalog.tables import EVENTS
-    from qoescope.compile import arrow
-
     return arrow.conform(with_places(table.filter(pa.array(keep))), EVENTS)
 
 

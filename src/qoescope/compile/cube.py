@@ -1,85 +1,146 @@
-"""Cubes: rows of sessions or events in, measures by time and grouping out. DuckDB in process, in stream and batch alike."""
+"""Cubes: rows of sessions or events in, measures by time and grouping out, in stream and batch alike.
+
+DuckDB says once a row what it adds to each measure; a sparse one-hot matrix a grouping then adds the rows up. That is
+exact on 64-bit integers, and many times faster than an engine's grouping sets over sixty aggregates.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
 
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED
-from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES, LIVE_LEAF, Mart
+from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES, LIVE_LEAF, Grouping, Mart
 from qoescope.catalog.measures import BUCKETS, HISTOGRAM_EDGES_MS, Measure
 from qoescope.compile import arrow, sketch
 from qoescope.compile.duck import naive, types
 
-EDGES = "[" + ", ".join(str(edge) for edge in HISTOGRAM_EDGES_MS) + "]"
+Ints = npt.NDArray[np.int64]
+EDGES = np.array(HISTOGRAM_EDGES_MS)
 
 
-def cube(rows: pa.Table, mart: Mart, threads: int = 1) -> pa.Table:
+def cube(rows: pa.Table, mart: Mart) -> pa.Table:
     """The mart's rows over `rows` (its source's shape), one a (property, step, grouping, values)."""
-    return _counted(rows, _cube_sql(mart), mart.source, threads, mart)
-
-
-def leaves(events: pa.Table, threads: int = 1) -> pa.Table:
-    """`live_leaf` over events, one row a (property, minute, leaf)."""
-    with duckdb.connect(config={"threads": threads}) as engine:
-        engine.register("given", naive(events))
-        rows = engine.sql(_leaf_sql()).to_arrow_table()
-    return arrow.conform(rows, LIVE_LEAF)
-
-
-def _counted(
-    rows: pa.Table, sql: str, source: str, threads: int, mart: Mart
-) -> pa.Table:
-    with duckdb.connect(config={"threads": threads}) as engine:
+    with duckdb.connect(config={"threads": 1}) as engine:
         engine.register("given", naive(rows))
-        cubed = engine.sql(sql).to_arrow_table()
-    return arrow.conform(cubed, mart.table)
+        added = engine.sql(_added_sql(mart)).to_arrow_table().combine_chunks()
+    if not len(added):
+        return arrow.schema(mart.table).empty_table()
+    parts = _Parts.of(added, mart)
+    return arrow.conform(pa.concat_tables([_grouped(parts, grouping, mart) for grouping in mart.groupings]), mart.table)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What each row adds: `sums` (row × measure), buckets of histograms, registers of sketches; codes of its keys."""
+
+    keys: pa.Table
+    codes: dict[str, Ints]
+    sums: Ints
+    points: dict[str, Ints]
+
+    @classmethod
+    def of(cls, added: pa.Table, mart: Mart) -> "_Parts":
+        dims = sorted({name for grouping in mart.groupings for name in grouping})
+        keys = added.select(["property", "starts_at", *dims])
+        codes = {name: _codes(added[name]) for name in keys.column_names}
+        names = [m.name for m in mart.measures if m.type not in ("ints", "sketch")]
+        sums = np.column_stack([added[name].to_numpy() for name in names]) if names else np.empty((len(added), 0))
+        points = {}
+        for m in mart.measures:
+            if m.type in ("ints", "sketch"):
+                value = added[m.name].fill_null(-1).to_numpy()
+                points[m.name] = _bucketed(value) if m.type == "ints" else value
+        return cls(keys, codes, np.ascontiguousarray(sums, dtype=np.int64), points)
+
+
+def _codes(column: pa.ChunkedArray) -> Ints:
+    encoded = column.combine_chunks().dictionary_encode()
+    array = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
+    return array.indices.to_numpy().astype(np.int64)
+
+
+def _bucketed(values: Ints) -> Ints:
+    """The histogram bucket of each value in ms; -1 stays: it counts nowhere."""
+    return np.where(values < 0, -1, np.searchsorted(EDGES, values, side="right"))
+
+
+def _grouped(parts: _Parts, grouping: Grouping, mart: Mart) -> pa.Table:
+    key = np.zeros(len(parts.keys), np.int64)
+    for name in ("property", "starts_at", *grouping):
+        key = key * (parts.codes[name].max() + 1) + parts.codes[name]
+    _, first, group = np.unique(key, return_index=True, return_inverse=True)
+    count, n = len(first), len(group)
+    ones = sparse.csr_matrix((np.ones(n, np.int64), (group, np.arange(n))), shape=(count, n))
+    sums = ones @ parts.sums
+    keys = parts.keys.take(pa.array(first))
+    columns: dict[str, object] = {
+        "property": keys["property"],
+        "day": keys["starts_at"].cast(pa.date32()),
+        "starts_at": keys["starts_at"],
+        "grouping": pa.repeat(",".join(grouping), count),
+        "value_1": keys[grouping[0]].combine_chunks() if grouping else pa.repeat("", count),
+        "value_2": keys[grouping[1]] if len(grouping) > 1 else pa.repeat("", count),
+    }
+    place = 0
+    for m in mart.measures:
+        if m.type == "ints":
+            columns[m.name] = _histograms(group, parts.points[m.name], count)
+        elif m.type == "sketch":
+            columns[m.name] = _sketches(group, parts.points[m.name], count)
+        else:
+            values = pa.array(sums[:, place])
+            columns[m.name] = _hundredths(values) if m.type == "score_sum" else values
+            place += 1
+    return pa.table(columns)
+
+
+def _hundredths(values: pa.Array) -> pa.Array:
+    return pc.multiply(values.cast(pa.decimal128(19, 0)), pa.scalar("0.01").cast(pa.decimal128(3, 2))).cast(
+        pa.decimal128(18, 2)
+    )
+
+
+def _histograms(group: Ints, bucket: Ints, count: int) -> pa.Array:
+    counts = np.bincount((group * BUCKETS + bucket)[bucket >= 0], minlength=count * BUCKETS).astype(np.int64)
+    return pa.ListArray.from_arrays(np.arange(0, count * BUCKETS + 1, BUCKETS, dtype=np.int32), counts)
+
+
+def _sketches(group: Ints, register: Ints, count: int) -> pa.Array:
+    """The greatest rank of each register a group holds."""
+    known = register >= 0
+    width = sketch.REGISTERS * 64
+    key = np.sort(group[known] * width + register[known])
+    last = np.append(np.diff(key >> 6) != 0, np.ones(min(1, len(key)), bool))
+    key = key[last]
+    offsets = np.searchsorted(key, np.arange(count + 1) * width).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, (key % width).astype(np.int32))
 
 
 @cache
-def _cube_sql(mart: Mart) -> str:
+def _added_sql(mart: Mart) -> str:
+    """What each row adds to each measure, as 64-bit integers; scores in hundredths."""
     dims = sorted({name for grouping in mart.groupings for name in grouping})
-    sets = ", ".join(
-        "(" + ", ".join(("property", "starts_at", *grouping)) + ")"
-        for grouping in mart.groupings
-    )
-    mask = f"grouping({', '.join(dims)})" if dims else "0"
-    names, first, second = [], [], []
-    for grouping in mart.groupings:
-        bits = sum(
-            1 << (len(dims) - 1 - i)
-            for i, name in enumerate(dims)
-            if name not in grouping
-        )
-        names.append(f"when {bits} then '{','.join(grouping)}'")
-        if grouping:
-            first.append(f"when {bits} then {grouping[0]}")
-        if len(grouping) > 1:
-            second.append(f"when {bits} then {grouping[1]}")
-    aggregates = ",\n  ".join(f"{aggregate_sql(m)} as {m.name}" for m in mart.measures)
-    return f"""
-with source as ({_source_sql(mart, dims)}),
-cubed as (
-  select property, starts_at, {mask} as mask, {", ".join(dims)}{"," if dims else ""}
-  {aggregates}
-  from source group by grouping sets ({sets})
-)
-select property, cast(starts_at as date) as day, starts_at, case mask {" ".join(names)} end as grouping,
-  {_case(first)} as value_1, {_case(second)} as value_2, {", ".join(_finished(m) for m in mart.measures)}
-from cubed"""
+    at = '"at"' if mart.source == "events" else "started_at"
+    source = f"({EVENT_SQL})" if mart.source == "events" else "given"
+    named = [f"coalesce({name}, '{UNKNOWN}') as {name}" for name in dims]
+    start = f"time_bucket(interval '{mart.every_s} seconds', {at}) as starts_at"
+    added = [f"{_row_sql(m)} as {m.name}" for m in mart.measures]
+    return f"select property, {start}, {', '.join([*named, *added])} from {source}"
 
 
-def _case(whens: Sequence[str]) -> str:
-    return f"case mask {' '.join(whens)} else '' end" if whens else "''"
-
-
-def _source_sql(mart: Mart, dims: Sequence[str]) -> str:
-    if mart.source == "events":
-        return f"select *, time_bucket(interval '{mart.every_s} seconds', \"at\") as starts_at from ({EVENT_SQL})"
-    named = ", ".join(f"coalesce({name}, '{UNKNOWN}') as {name}" for name in dims)
-    return f"select * replace ({named}), time_bucket(interval '{mart.every_s} seconds', started_at) as starts_at from given"
+def _row_sql(m: Measure) -> str:
+    of = f"{m.of} * 100" if m.type == "score_sum" else m.of
+    nothing = "" if m.type in ("ints", "sketch") else " else 0"
+    value = f"case when {m.where} then {of}{nothing} end" if m.where else of
+    return f"cast({value} as bigint)" if nothing == "" else f"cast(coalesce({value}, 0) as bigint)"
 
 
 _WATCHED = "state in (" + ", ".join(f"'{state}'" for state in WATCHED) + ")"
@@ -92,30 +153,21 @@ from given"""
 """Events with what the live measures' SQL speaks of."""
 
 
-def aggregate_sql(m: Measure) -> str:
-    """The measure over rows, in DuckDB; a histogram as a map from bucket to count."""
+def leaves(events: pa.Table, threads: int = 1) -> pa.Table:
+    """`live_leaf` over events, one row a (property, minute, leaf)."""
+    with duckdb.connect(config={"threads": threads}) as engine:
+        engine.register("given", naive(events))
+        rows = engine.sql(_leaf_sql()).to_arrow_table()
+    return arrow.conform(rows, LIVE_LEAF)
+
+
+def _leaf_sum(m: Measure) -> str:
     where = f" filter (where {m.where})" if m.where else ""
-    match m.type:
-        case "ints":
-            bucket = f"list_count(list_filter({EDGES}, lambda edge: edge <= {m.of}))"
-            known = f"{m.of} is not null" + (f" and {m.where}" if m.where else "")
-            return f"histogram({bucket}) filter (where {known})"
-        case "sketch":
-            return f"coalesce(list(distinct cast({m.of} as integer)){where}, [])"
-        case _:
-            return f"cast(coalesce(sum({m.of}){where}, 0) as {types[m.type]})"
-
-
-def _finished(m: Measure) -> str:
-    """A histogram becomes a list with a place for every bucket."""
-    if m.type != "ints":
-        return m.name
-    return f"list_transform(range({BUCKETS}), lambda i: coalesce(map_extract_value({m.name}, i), 0)) as {m.name}"
+    return f"cast(coalesce(sum({m.of}){where}, 0) as {types[m.type]}) as {m.name}"
 
 
 @cache
-def _leaf_sql() -> str:
-    aggregates = ",\n  ".join(f"{aggregate_sql(m)} as {m.name}" for m in LEAF_MEASURES)
+def _leaf_sql(measures: Sequence[Measure] = LEAF_MEASURES) -> str:
     keys = ", ".join(LEAF_DIMENSIONS)
     return f"""
 with source as (
@@ -123,5 +175,5 @@ with source as (
     seq - 1 - lag(seq) over (partition by property, session_id, kafka_partition, kafka_offset order by seq) as gap
   from ({EVENT_SQL})
 )
-select property, cast(starts_at as date) as day, starts_at, {keys}, {aggregates}
+select property, cast(starts_at as date) as day, starts_at, {keys}, {", ".join(map(_leaf_sum, measures))}
 from source group by property, starts_at, {keys}"""
