@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 from qoescope.catalog.cmcd import CUSTOM_LIMIT, KEYS, SESSION_ID_LIMIT, Key
 from qoescope.compile import structured_fields as sf
@@ -75,7 +75,13 @@ def read(text: str, mode: Mode) -> Reading:
         if key is None:
             if "-" in name:
                 _take_custom(reading, name, value)
-        elif reading.version in key.versions:
+        elif reading.version not in key.versions:
+            continue
+        elif key.kind == "int" and key.step == 1 and type(value) is int and value >= 0:
+            reading.numbers[name] = value  # nearly all integers, without a call
+        elif key.kind == "token" and value in key.tokens:
+            reading.texts[name] = cast("str", value)
+        else:
             _TAKE[key.kind](reading, key, value)
     if mode == "event":
         _assume(reading)

@@ -16,6 +16,7 @@ Value: TypeAlias = "Bare | list[Value] | dict[str, Value]"
 Record: TypeAlias = dict[str, Value]
 
 MOST = 999_999_999_999_999
+_WHOLE_DECIMAL = Decimal(10) ** 12
 _KEY = r"[a-z*][a-z0-9_.*\-]*+"
 _PLAIN = r"[\x20-\x21\x23-\x5b\x5d-\x7e]*+"
 _STRING = rf'{_PLAIN}(?:\\["\\]{_PLAIN})*+'
@@ -235,9 +236,9 @@ def decimal(value: float) -> str:
     try:
         rounded = Decimal(str(value)).quantize(Decimal("0.001"), ROUND_HALF_UP)
     except ArithmeticError:
-        raise Unsayable(f"{value} is no decimal number") from None
-    if not abs(rounded) < Decimal(10) ** 12:
-        raise Unsayable(f"{value} has more than 12 digits before the point")
+        raise Unsayable(f"{value} is no number that can be sent") from None
+    if not rounded.is_finite() or abs(rounded) >= _WHOLE_DECIMAL:
+        raise Unsayable(f"{value} is no decimal of at most 12 digits before the point")
     whole, _, fraction = f"{rounded:f}".partition(".")
     return f"{whole}.{fraction.rstrip('0') or '0'}"
 
