@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 from qoescope.catalog.cmcd import CUSTOM_LIMIT, KEYS, SESSION_ID_LIMIT, Key
 from qoescope.compile import structured_fields as sf
@@ -61,11 +61,7 @@ def read(text: str, mode: Mode) -> Reading:
     reading = Reading()
     if at < len(text):
         reading.notes.add("cmcd_repaired")
-        record = {}
-        for member in sf.split(text):
-            one, end = sf.parsed(member)
-            if end == len(member):
-                record |= one
+        record = _good_members(text)
     reading.version = _version(record, mode, reading)
     if reading.version not in VERSIONS:
         reading.notes.add("cmcd_version")
@@ -80,12 +76,21 @@ def read(text: str, mode: Mode) -> Reading:
         elif key.kind == "int" and key.step == 1 and type(value) is int and value >= 0:
             reading.numbers[name] = value  # nearly all integers, without a call
         elif key.kind == "token" and value in key.tokens:
-            reading.texts[name] = cast("str", value)
+            reading.texts[name] = value
         else:
             _TAKE[key.kind](reading, key, value)
     if mode == "event":
         _assume(reading)
     return reading
+
+
+def _good_members(text: str) -> sf.Record:
+    record: sf.Record = {}
+    for member in sf.split(text):
+        one, end = sf.parsed(member)
+        if end == len(member):
+            record |= one
+    return record
 
 
 def _version(record: Mapping[str, Value], mode: Mode, reading: Reading) -> int:
