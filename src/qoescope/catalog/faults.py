@@ -100,6 +100,40 @@ FAULTS = (
 )  # fmt: skip
 """Injected together by default; each alone by name."""
 
+DEMO = (
+    Fault(
+        "demo-certificate",
+        "A certificate of CDN cascade expired in the middle of the run: nobody can start there.",
+        (("cdn", "cascade"),),
+        Window(0.40, 0.72), "connect_chance", 0.85, "start_failure_ratio", 20.0, "TLS_CERT_EXPIRED",
+    ),
+    Fault(
+        "demo-release",
+        "v18.9.8 crashes on televisions since a server-side switch.",
+        (("app_version", "v18.9.8"), ("device_type", "smart_tv")),
+        Window(0.50, 0.95), "failures_a_minute", 0.25, "play_failure_ratio", 8.0, "DECODER_CRASH",
+    ),
+    Fault(
+        "demo-routing",
+        "Comcast sends the service the long way round: each start waits 7 s more.",
+        (("country_code", "US"), ("isp", "comcast")),
+        Window(0.45, 0.80), "connect_ms", 7000.0, "startup_avg_ms", 2.0,
+    ),
+    Fault(
+        "demo-brownout",
+        "India's borealis POP browns out.",
+        (("cdn_pop", "IN-3"),),
+        Window(0.55, 0.85), "throughput", 0.05, "rebuffer_ratio", 3.0,
+    ),
+    Fault(
+        "demo-traffic",
+        "More viewers from India than usual: no viewer is worse off.",
+        (("country_code", "IN"),),
+        Window(0.60, 0.90), "traffic", 0.10, "rebuffer_ratio", 1.0, kind="decoy",
+    ),
+)  # fmt: skip
+"""What the live demo injects: wide slices, so that minutes of traffic show them, after a clean first part."""
+
 STANDING_DECOYS = (
     ("old-television", "Old televisions are always slower to start and drop frames: no change, nothing to report.",
      (("device_model", "LG UK6200"),)),

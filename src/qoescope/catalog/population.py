@@ -194,8 +194,13 @@ DEVICES = (
            "fairplay", "hls", "hevc", (2560, 1440), 8100, 380, 0.5),
     Device("web", "Linux PC", 0.12, "linux", (("6.1", 1.0),), "chrome", (("118", 0.4), ("119", 0.6)), "hls.js", _HLS,
            _CHROME.format(where="X11; Linux x86_64"), "widevine", "hls", "avc", (1920, 1080), 5800, 470, 1.5),
+    Device(
+        "web", "Headless browser", 0.006, "linux", (("6.1", 1.0),), "headless_chrome", (("119", 1.0),), "hls.js", _HLS,
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/{browser}.0.0.0 Safari/537.36",
+        "none", "hls", "avc", (1280, 720), 1750, 300, 0.2,
+    ),
 )  # fmt: skip
-"""Machines and their software. Old televisions and the cheapest phone are always slower: that is no fault."""
+"""Machines and their software, a few robots among them. Old televisions and the cheapest phone are always slower: that is no fault."""
 
 NETWORK_SHARES = {
     "smart_tv": {"wifi": 0.62, "ethernet": 0.38},

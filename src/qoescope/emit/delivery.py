@@ -11,9 +11,10 @@ from qoescope.emit.simulation import Sessions
 from qoescope.emit.spans import CODE, FAIL, FINISH, Rows, Timeline
 from qoescope.emit.viewers import SOFTWARE, Mask
 
-BEACON_MS = 10_000
-"""A beacon is sent at each heartbeat, with what happened since the last one, and at the end. The first, with the press of
-play alone, is sent at once and repeated until it is answered, so that it is never lost."""
+HEARTBEAT_MS = 10_000
+BEACON_MS = 20_000
+"""A beacon is sent at every other heartbeat, with what happened since the last one, and at the end. The first, with the
+press of play alone, is sent at once and repeated until it is answered, so that it is never lost."""
 LOST = 0.019
 """Beacons that never arrive."""
 TWICE = 0.04
@@ -37,7 +38,7 @@ class Delivered:
     ended: Mask
     lost_session: Rows
     lost_window: Rows
-    """Beacons that were lost, by session and number of the heartbeat."""
+    """Beacons that were lost, by session and place in the session."""
     silent: Mask
     """Sessions whose last event was never sent."""
 
@@ -55,7 +56,7 @@ def delivered(s: Sessions) -> Delivered:
     span, begin, end, ended = _pieces(t, session, window)
     last = t.first[1:][silent] - 1
     ends = t.end_ms[last]
-    begins = np.maximum(ends - t["ms"][last], np.maximum((ends - 1) // BEACON_MS, 0) * BEACON_MS)
+    begins = np.maximum(ends - t["ms"][last], np.maximum((ends - 1) // HEARTBEAT_MS, 0) * HEARTBEAT_MS)
     span, begin, end = np.concatenate([span, last]), np.concatenate([begin, begins]), np.concatenate([end, ends])
     ended = np.concatenate([ended, np.ones(len(last), dtype=bool)])
     total = len(t.session)

@@ -10,7 +10,7 @@ from qoescope.catalog import population as p
 from qoescope.catalog.tables import EVENTS as TABLE
 from qoescope.compile import arrow
 from qoescope.emit import delivery, draws, rows
-from qoescope.emit.delivery import BEACON_MS, Delivered
+from qoescope.emit.delivery import BEACON_MS, HEARTBEAT_MS, Delivered
 from qoescope.emit.players import content_length_ms, start_position_ms
 from qoescope.emit.simulation import Sessions
 from qoescope.emit.spans import (
@@ -69,16 +69,16 @@ class Cut:
         t = s.timeline.part(begin, end)
         span_from = int(s.timeline.first[begin])
         starts = t.end_ms - t["ms"]
-        beats = np.where(t["ms"] > 0, np.maximum((t.end_ms - 1) // BEACON_MS - starts // BEACON_MS, 0), 0)
+        beats = np.where(t["ms"] > 0, np.maximum((t.end_ms - 1) // HEARTBEAT_MS - starts // HEARTBEAT_MS, 0), 0)
         self.timeline = t
         self.span = np.repeat(np.arange(len(t.session)), beats + 1)
         first = np.concatenate([[0], np.cumsum(beats + 1)])
         turn = np.arange(len(self.span)) - first[self.span]
         self.last = turn == beats[self.span]
         self.session = t.session[self.span]
-        beat_ms = (starts[self.span] // BEACON_MS + 1 + turn) * BEACON_MS
+        beat_ms = (starts[self.span] // HEARTBEAT_MS + 1 + turn) * HEARTBEAT_MS
         self.at_ms = np.where(self.last, t.end_ms[self.span], beat_ms)
-        self.from_ms = np.where(turn == 0, starts[self.span], beat_ms - BEACON_MS)
+        self.from_ms = np.where(turn == 0, starts[self.span], beat_ms - HEARTBEAT_MS)
         opens = first[t.first[:-1]]
         self.seq = np.arange(len(self.span)) - opens[self.session] + 1
         self.window = delivery.windows(self.at_ms)

@@ -1,11 +1,13 @@
 """Jobs of emit: the data set's CSV, its events in files, live traffic over HTTP, and the report."""
 
+import asyncio
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from multiprocessing import cpu_count, get_context
@@ -18,14 +20,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from qoescope.catalog import faults as f
 from qoescope.catalog.errors import Mistake, UnknownName
-from qoescope.emit import chunks, drawn
+from qoescope.emit import chunks, drawn, feed, sender, traffic
 from qoescope.emit import key as answers
 from qoescope.emit.chunks import Part, Tally
 from qoescope.emit.counterfactual import Effect
 from qoescope.emit.scenario import CHUNK, DEFAULT_END, Scenario, over_days
+from qoescope.emit.traffic import Sent
 
 CSV_NAME, KEY_NAME, KEY_TABLE_NAME = "streaming_telemetry.csv", "answer_key.json", "answer_key.csv"
 MOST_DAYS, MOST_SESSIONS = 366.0, 1_000_000_000
+START_IN_S = 1.0
 AHEAD = 2
 """Chunks that each worker may be ahead of what is written."""
 
@@ -44,13 +48,15 @@ class Summary:
 
 def chosen(names: Sequence[str]) -> tuple[f.Fault, ...]:
     """The faults of these names; `all` and `none` are names too."""
-    known = {fault.name: fault for fault in f.FAULTS}
+    known = {fault.name: fault for fault in (*f.FAULTS, *f.DEMO)}
     wanted = [name.strip() for given in names for name in given.split(",") if name.strip()]
     if "all" in wanted:
         return f.FAULTS
+    if "demo" in wanted:
+        return f.DEMO
     for name in wanted:
         if name not in known and name != "none":
-            raise UnknownName("fault", name, [*known, "all", "none"])
+            raise UnknownName("fault", name, [*known, "all", "demo", "none"])
     return tuple(known[name] for name in dict.fromkeys(wanted) if name != "none")
 
 
@@ -82,7 +88,7 @@ def csv(
         summary = _summed(
             run, _parts(run, partial(chunks.csv_part, run), workers, progress), lambda _, part: file.write(part.data)
         )
-        _write_key(summary, key, table)
+        _write_key(summary.key, key, table)
     summary.paths = [folder / CSV_NAME, folder / KEY_NAME, folder / KEY_TABLE_NAME]
     return summary
 
@@ -108,7 +114,7 @@ def events(
             with _whole_folder(path) as place:
                 job = partial(_parquet_part, run, device_clocks, str(place))
                 summary = _summed(run, _parts(run, job, workers, progress), lambda _, __: None)
-        _write_key(summary, key, table)
+        _write_key(summary.key, key, table)
     summary.paths = [path, folder / KEY_NAME, folder / KEY_TABLE_NAME]
     return summary
 
@@ -218,15 +224,88 @@ def _whole_folder(path: Path) -> Iterator[Path]:
         raise
 
 
-def _write_key(summary: Summary, key: IO[bytes], table: IO[bytes]) -> None:
+def _write_key(answer: dict[str, Any], key: IO[bytes], table: IO[bytes]) -> None:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    key.write(json.dumps(summary.key, indent=1).encode() + b"\n")
+    key.write(json.dumps(answer, indent=1).encode() + b"\n")
     lines = [
-        {name: "" if value is None else str(value) for name, value in row.items()} for row in answers.table(summary.key)
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in answers.table(answer)
     ]
     arrow_csv.write_csv(pa.Table.from_pylist(lines), table)
+
+@dataclass
+class Live:
+    """A finished live run."""
+
+    run: Scenario
+    sent: Sent
+    key: dict[str, Any]
+    paths: list[Path]
+
+
+def live(
+    url: str, key: str, *, rate: float = 500.0, duration: float = 90.0, speed: float = 10.0, seed: int = 42,
+    faults: Sequence[str] = ("demo",), random_faults: int = 0, out: Path = Path("output"), book: Path | None = None,
+    property: str = "demo", connections: int = 8, patience: float = 30.0, progress: bool = True,
+    told: Callable[[Sent], None] | None = None,
+) -> Live:  # fmt: skip
+    """Sends live traffic to POST {url}/v1/beacons: about `rate` events a second for `duration` seconds.
+
+    The simulated clock runs `speed` times as fast and ends at the wall's now. Beacons are sent again on 429, 503 and
+    lost connections. The answer key goes to `out`, and each beacon with its answer into `book` (Parquet).
+    """
+    for name, value, most in (("rate", rate, 1e6), ("duration", duration, 7 * 86_400), ("speed", speed, 1000.0)):
+        if not 0 < value <= most:
+            raise Mistake(f"--{name} must be above 0 and at most {most:g}, not {value:g}")
+    to = sender.door(url, key)
+    length = round(duration * speed * 1000)
+    start_s = time.time() + START_IN_S
+    begin = round((start_s + duration) * 1000) - length
+    run = Scenario(1, begin, length, seed, chosen(faults) if not random_faults or tuple(faults) != ("demo",) else ())
+    run = replace(run, sessions=feed.sessions_for(run, rate * duration))
+    run = replace(run, faults=run.faults + drawn.drawn(run, random_faults))
+    start_s = max(start_s, time.time())
+    folder = _folder(out)
+    with _half_book(book) as half:
+        pages = traffic.Book(half, property)
+        with _live_bar(duration, progress) as shown:
+            try:
+                result = asyncio.run(traffic.sent(run, to, speed, start_s, pages, connections, patience, told or shown))
+            finally:
+                pages.close()
+    answer = answers.answer_key(run, result.effects)
+    with _whole(folder / KEY_NAME) as file, _whole(folder / KEY_TABLE_NAME) as table:
+        _write_key(answer, file, table)
+    paths = [folder / KEY_NAME, folder / KEY_TABLE_NAME, *([book] if book else [])]
+    return Live(run, result, answer, paths)
+
+
+@contextmanager
+def _half_book(book: Path | None) -> Iterator[Path | None]:
+    if book is None:
+        yield None
+        return
+    half = _folder(book.parent) / f".{book.name}.{getpid()}.part"
+    try:
+        yield half
+    finally:
+        if half.exists():
+            half.replace(book)
+
+
+@contextmanager
+def _live_bar(duration: float, shown: bool) -> Iterator[Callable[[Sent], None]]:
+    console = Console(stderr=True)
+    columns = (TextColumn("sending"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
+        task = bar.add_task("", total=duration)
+
+        def told(sent: Sent) -> None:
+            words = f"{sent.events:,} events, {sent.acknowledged:,} acknowledged, {sent.retries:,} sent again"
+            bar.update(task, completed=min(sent.seconds, duration), description=words)
+
+        yield told
 
 
 def show(summary: Summary, console: Console | None = None) -> None:

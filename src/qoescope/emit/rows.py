@@ -34,8 +34,9 @@ def texts(fixed: NDArray[np.uint8]) -> pa.Array:
 
 
 def session_ids(v: Viewing) -> pa.Array:
-    """A random UUID (version 4) for each session, from its key."""
-    halves = np.stack([draws.bits(v.key, 70), draws.bits(v.key, 71)], axis=1).astype(">u8")
+    """A random UUID (version 4) for each session, from its key and its moment, so that live runs never repeat one."""
+    moment = draws.mixed(v.started_ms.astype(np.uint64))
+    halves = np.stack([draws.bits(v.key ^ moment, 70), draws.bits(v.key ^ moment, 71)], axis=1).astype(">u8")
     raw = halves.view(np.uint8).reshape(-1, 16)
     raw[:, 6] = raw[:, 6] & 0x0F | 0x40
     raw[:, 8] = raw[:, 8] & 0x3F | 0x80
