@@ -1,0 +1,154 @@
+"""Known players and their peculiarities, each as it was seen to speak."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from qoescope.catalog.cmcd import RECORDS
+from qoescope.compile import arrow
+from qoescope.compile.fold import sessions
+from qoescope.lake.cmcd import Mapped, mapped
+
+T = 1_762_000_000_000
+Said = tuple[int, str]
+
+
+def heard(reports: list[Said], requests: list[Said] | None = None) -> Mapped:
+    """Event reports and media requests of (ms after T, record); of reports that is also their `ts`."""
+    rows = [("event", at, f"{text},ts={T + at},v=2") for at, text in reports]
+    rows += [("request", at, text) for at, text in requests or []]
+    known = {f.name: arrow.TYPES[f.type] for f in RECORDS.fields}
+    columns: dict[str, Any] = {
+        "property": ["app"] * len(rows),
+        "session_id": ["x"] * len(rows),
+        "mode": [mode for mode, _, _ in rows],
+        "record": [text for _, _, text in rows],
+        "received_at": pa.array([(T + at) * 1000 for _, at, _ in rows], known["received_at"]),
+        "kafka_offset": list(range(len(rows))),
+    }
+    return mapped(pa.table(columns))
+
+
+def folded(found: Mapped) -> list[dict[str, Any]]:
+    return sorted(sessions(found.events).to_pylist(), key=lambda row: str(row["session_id"]))
+
+
+def test_hls_js_ends_in_silence_waits_inside_seeks_and_has_no_error_codes() -> None:
+    found = heard(
+        [
+            (0, 'e=t,sid="x",sn=0'),
+            (10, 'e=ps,sid="x",sn=1,sta=s'),
+            (1010, 'br=(3000),e=ps,sid="x",sn=2,sta=p'),
+            (6010, 'br=(3000),e=ps,sid="x",sn=3,sta=k'),
+            (6110, 'br=(3000),e=ps,sid="x",sn=4,sta=r'),
+            (7010, 'br=(3000),e=ps,sid="x",sn=0,sta=p'),
+            (8010, 'br=(3000),e=e,sid="x",sn=1'),
+            (17010, 'br=(3000),e=t,sid="x",sn=3,sta=p'),
+        ]
+    )
+    (row,) = folded(found)
+    wanted = {
+        "startup_ms": 1000,
+        "stall_count": 0,
+        "seek_count": 1,
+        "seek_ms": 1000,
+        "play_ms": 15_000,
+        "error_count": 1,
+        "error_code": None,
+        "close_reason": "timed_out",
+        "bitrate_avg_kbps": 3000,
+    }
+    assert {name: row[name] for name in wanted} == wanted
+    assert found.observed["lost_reports"].to_pylist() == [1]
+
+
+def test_dash_js_says_w_before_r_and_puts_event_keys_on_media_requests() -> None:
+    found = heard(
+        [
+            (0, 'e=ps,sid="x",sta=s'),
+            (800, 'e=ps,msd=780,sid="x",sta=p'),
+            (5800, 'e=ps,sid="x",sta=w'),
+            (5810, 'e=ps,sid="x",sta=r'),
+            (7000, 'bs,e=ps,sid="x",sta=p'),
+            (9000, 'e=e,ec=27,sid="x"'),
+            (9000, 'e=ps,sid="x",sta=f'),
+        ],
+        [(6000, f'br=3000,bs,e=ps,ot=v,sid="x",sta=e,ts={T}'), (6001, 'bs,nor="..%252Fa",ot=a,sid="x",v=2')],
+    )
+    (row,) = folded(found)
+    wanted = {
+        "startup_ms": 780,
+        "starting_ms": 800,
+        "stall_count": 1,
+        "stall_ms": 1200,
+        "play_ms": 7000,
+        "error_count": 0,
+        "error_code": "27",
+        "close_reason": "failed",
+        "source": "cmcd_v2",
+    }
+    assert {name: row[name] for name in wanted} == wanted
+    assert found.observed["starvation_count"].to_pylist() == [1]
+
+
+def test_shaka_keeps_one_sid_over_loads_and_says_s_only_once() -> None:
+    rows = folded(
+        heard(
+            [
+                (0, 'e=ps,sf=mss,sid="x",sta=d'),
+                (500, 'e=ps,sid="x",sta=s'),
+                (1500, 'e=ps,sid="x",sta=p'),
+                (3000, 'bg,e=b,sid="x"'),
+                (5000, 'e=b,sid="x"'),
+                (6000, 'e=ps,sid="x",sta=w'),
+                (6000, 'e=ps,sid="x",sta=r'),
+                (6500, 'e=ps,sid="x",sta=p'),
+                (8000, 'e=ps,sid="x",sta=d'),
+                (9000, 'e=ps,sid="x",sta=p'),
+                (12000, 'e=ps,sid="x",sta=e'),
+            ]
+        )
+    )
+    first, second = rows
+    wanted = {
+        "startup_ms": 1000,
+        "hidden_ms": 2000,
+        "stall_count": 1,
+        "stall_ms": 500,
+        "close_reason": "exited",
+        "stream_format": "unknown",
+    }
+    assert {name: first[name] for name in wanted} == wanted
+    wanted = {"session_id": "x~2", "is_play": True, "startup_ms": None, "play_ms": 3000, "close_reason": "finished"}
+    assert {name: second[name] for name in wanted} == wanted
+
+
+def test_media3_tells_one_stall_on_audio_and_on_video() -> None:
+    found = heard(
+        [],
+        [
+            (0, 'br=3001,d=4000,ot=v,pr=1.5,sid="x",su'),
+            (1, 'br=129,d=4000,ot=a,sid="x",su'),
+            (9000, 'br=129,bs,d=4000,ot=a,sid="x",su'),
+            (9100, 'br=3001,bs,d=4000,ot=v,sid="x",su'),
+        ],
+    )
+    (row,) = found.observed.to_pylist()
+    assert len(found.events) == 0
+    assert (row["source"], row["starvation_count"], row["requested_kbps"], row["media_ms"]) == (
+        "cmcd_v1",
+        1,
+        3001,
+        8000,
+    )
+
+
+def test_the_common_library_repeats_its_batch_and_its_states() -> None:
+    once = [
+        (0, 'e=ps,sid="x",sta=s'),
+        (900, 'e=ps,sid="x",sta=p'),
+        (900, 'e=ps,sid="x",sn=9,sta=p'),
+        (4900, 'e=ps,sid="x",sta=q'),
+    ]
+    (row,) = folded(heard([*once, *once]))
+    assert (row["startup_ms"], row["play_ms"], row["is_play"], row["event_count"]) == (900, 4000, True, 4)
