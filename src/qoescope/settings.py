@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     budget_bytes: float = 8 * 1024 * 1024
     """Bytes a second and key."""
     budget_burst_s: float = 10.0
+    door_connections: int = 4_096
+    """Connections in one worker; more are closed at once."""
     door_requests: int = 256
     """Requests in flight in one worker."""
     door_unacknowledged_bytes: int = 64 * 1024 * 1024

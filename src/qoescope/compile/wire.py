@@ -1,7 +1,7 @@
 """The wire: beacons as msgspec types, made from the catalog, so that no field is written down twice."""
 
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -35,7 +35,7 @@ NUMBERS = {"int": int, "instant": int, "float": float}
 """On the wire an instant is milliseconds since the epoch."""
 
 
-def _type(f: Field, bounds: dict[str, tuple[int, int]]) -> Any:
+def _type(f: Field, bounds: dict[str, tuple[int, int]]) -> Any:  # noqa: ANN401 — annotations have no type
     """The field's type with its limits, as an annotation."""
     if f.name in WORDS:
         return Literal[WORDS[f.name]]
@@ -56,7 +56,10 @@ def _type(f: Field, bounds: dict[str, tuple[int, int]]) -> Any:
 
 
 def _struct(name: str, doc: str, fields: tuple[Field, ...], bounds: dict[str, tuple[int, int]]) -> type[msgspec.Struct]:
-    """A struct whose absent fields are the catalog's defaults; texts that default to `unknown` are absent instead."""
+    """A struct whose absent fields are the catalog's defaults; texts that default to `unknown` are absent instead.
+
+    An unknown field makes decoding fail, so that the door reads such a beacon again in its patient way.
+    """
     members: list[Any] = []
     for f in fields:
         kind = _type(f, bounds)
@@ -79,16 +82,33 @@ def _struct(name: str, doc: str, fields: tuple[Field, ...], bounds: dict[str, tu
     return made
 
 
-Event: Any = _struct("Event", "One thing that a player says.", EVENT_FIELDS, EVENT_BOUNDS)
-"""An event that is exactly as declared: an unknown field makes it fail here, and be judged in the patient way."""
+if TYPE_CHECKING:
 
-Session: Any = _struct("Session", "What is true of the whole session.", CONTEXT_FIELDS, CONTEXT_BOUNDS)
+    class Event(msgspec.Struct):
+        """One thing that a player says; its fields are the catalog's."""
 
+        def __init__(self, **fields: Any) -> None: ...  # noqa: ANN401
+        def __getattr__(self, name: str) -> Any: ...  # noqa: ANN401
+        def __setattr__(self, name: str, value: object) -> None: ...
 
-class AdjustedEvent(Event, gc=False, omit_defaults=True, kw_only=True):  # type: ignore[misc]
-    """An event whose `at` was ahead of the collector's clock and was set to `received_at`."""
+    class Session(Event):
+        """What is true of the whole session; its fields are the catalog's."""
 
-    clock_adjusted: bool = False
+    class AdjustedEvent(Event):
+        """An event whose `at` was ahead of the collector's clock and was set to `received_at`."""
+
+else:
+    Event = _struct("Event", "One thing that a player says.", EVENT_FIELDS, EVENT_BOUNDS)
+    Session = _struct("Session", "What is true of the whole session.", CONTEXT_FIELDS, CONTEXT_BOUNDS)
+    AdjustedEvent = msgspec.defstruct(
+        "AdjustedEvent",
+        [("clock_adjusted", bool, False)],
+        bases=(Event,),
+        module=__name__,
+        omit_defaults=True,
+        gc=False,
+        kw_only=True,
+    )
 
 
 class Beacon(msgspec.Struct, gc=False, forbid_unknown_fields=True, omit_defaults=True):
@@ -129,12 +149,17 @@ class Record(msgspec.Struct, gc=False):
 
 
 class CmcdRecord(msgspec.Struct, gc=False):
-    """A record of the topic `beacons` that holds CMCD as sent: one text a report, all of one session."""
+    """A record of the topic `beacons` that holds CMCD as sent: one text a report, all of one session.
+
+    `session` says what the request around it told: `session_id` is the `sid`, device fields are the user agent's.
+    """
 
     property: str
     received_at: int
     counts: Counts
+    session: Session | None
     cmcd: list[str]
+    mode: Literal["event", "request"]
     target: str
     user_agent: str | None
 

@@ -12,7 +12,8 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.topics import TOPICS, Topic
@@ -193,7 +194,7 @@ def records(
                 continue
             if message.error() is not None:
                 raise KafkaException(message.error())
-            partition, offset = message.partition(), message.offset()
+            partition, offset = message.partition() or 0, message.offset() or 0
             if partition in left and offset < left[partition]:
                 yield message
             if offset + 1 >= left.get(partition, 0):

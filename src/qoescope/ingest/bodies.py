@@ -9,11 +9,20 @@ GZIP = 31  # zlib's window bits for a gzip header
 
 
 class Refused(Exception):
-    """A whole request is refused: with which status, why, and what was read of it."""
+    """A whole request is refused: with which status, why, and what was read of it if that is to be kept."""
 
-    def __init__(self, status: int, error: str, body: bytes | None = None, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        body: bytes | None = None,
+        *,
+        retry_after_s: int | None = None,
+        allow: str | None = None,
+    ) -> None:
         super().__init__(error)
-        self.status, self.error, self.body, self.retry_after_s = status, error, body, retry_after_s
+        self.status, self.error, self.body = status, error, body
+        self.retry_after_s, self.allow = retry_after_s, allow
 
 
 def plain(body: bytes, encoding: str | None, limits: Limits) -> bytes:

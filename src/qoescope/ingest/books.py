@@ -1,5 +1,6 @@
 """Books: what the door counts of itself, and how it tells."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 
@@ -19,7 +20,7 @@ class Books:
     def __init__(self) -> None:
         self.events: Counter[tuple[str, str]] = Counter()
         self.requests: Counter[tuple[str, int]] = Counter()
-        self.waits: Counter[float] = Counter()
+        self.waits = [0] * (len(UPPER_S) + 1)
         self.wait_s = 0.0
         self.ready = False
         self.requests_in_flight = 0
@@ -52,7 +53,7 @@ class Books:
     def waited(self, seconds: float) -> None:
         """Books one answered request's time."""
         self.wait_s += seconds
-        self.waits[next((upper for upper in UPPER_S if seconds <= upper), float("inf"))] += 1
+        self.waits[bisect_left(UPPER_S, seconds)] += 1
 
     def collect(self) -> Iterator[Metric]:
         """The counters as Prometheus families."""
@@ -61,23 +62,22 @@ class Books:
         )
         for (property_name, outcome), value in list(self.events.items()):
             events.add_metric((property_name, outcome), value)
-        requests = CounterMetricFamily("qoescope_door_requests", "Requests by answer.", labels=("route", "status"))
-        for (route, status), value in list(self.requests.items()):
-            requests.add_metric((route, str(status)), value)
-        yield from (events, requests, self._histogram())
-        for name, doc, value in (
+        answered = CounterMetricFamily("qoescope_door_requests", "Requests by answer.", labels=("route", "status"))
+        for (route, status), answers in list(self.requests.items()):
+            answered.add_metric((route, str(status)), answers)
+        yield from (events, answered, self._histogram())
+        for name, doc, level in (
             ("qoescope_door_ready", "1 while Kafka acknowledges.", float(self.ready)),
-            ("qoescope_door_requests_in_flight", "Requests not answered yet.", self.requests_in_flight),
-            ("qoescope_door_bytes_in_flight", "Bytes that Kafka has not acknowledged.", self.bytes_in_flight),
+            ("qoescope_door_requests_in_flight", "Requests not answered yet.", float(self.requests_in_flight)),
+            ("qoescope_door_bytes_in_flight", "Bytes that Kafka has not acknowledged.", float(self.bytes_in_flight)),
         ):
-            yield GaugeMetricFamily(name, doc, value=value)
+            yield GaugeMetricFamily(name, doc, value=level)
 
     def _histogram(self) -> Metric:
         family = Metric("qoescope_door_wait_seconds", "Time until a beacon is answered.", "histogram")
         running = 0
-        for upper in (*UPPER_S, float("inf")):
-            running += self.waits[upper]
-            name = "+Inf" if upper == float("inf") else str(upper)
+        for name, waits in zip((*map(str, UPPER_S), "+Inf"), self.waits, strict=True):
+            running += waits
             family.add_sample("qoescope_door_wait_seconds_bucket", {"le": name}, running)
         family.add_sample("qoescope_door_wait_seconds_count", {}, running)
         family.add_sample("qoescope_door_wait_seconds_sum", {}, self.wait_s)
@@ -87,5 +87,5 @@ class Books:
 def exposition(books: Books) -> bytes:
     """The text that Prometheus reads."""
     registry = CollectorRegistry()
-    registry.register(books)  # type: ignore[arg-type]
+    registry.register(books)
     return generate_latest(registry)

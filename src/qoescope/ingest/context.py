@@ -1,23 +1,31 @@
 """Context: what a session says of itself, made fit to keep."""
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Protocol
 
+import msgspec
 import pycountry
 
 from qoescope.catalog.dimensions import BY_NAME, SENT, UNKNOWN
+from qoescope.compile.wire import Session
 from qoescope.ingest.agents import fields as agent_fields
-from qoescope.ingest.privacy import pseudonym, without_query
+from qoescope.ingest.privacy import NO_TRACKING, pseudonym, without_query
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 CLOSED = tuple((name, BY_NAME[name].values) for name in SENT if BY_NAME[name].values)
 OPEN = tuple(name for name in SENT if not BY_NAME[name].values)
-FROM_AGENT = ("device_type", "os", "browser")
+NOTHING = frozenset(("", UNKNOWN))
+"""Texts that say nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Headers(Protocol):
+    """A request's headers; names are in lower case."""
+
+    def get(self, name: str) -> str | None:
+        """The header, or None."""
+
+
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """What the door knows of a request beside its body."""
 
     property: str
@@ -25,40 +33,62 @@ class Arrival:
     """By the collector's clock, epoch ms."""
     secret: bytes
     """Key of the pseudonyms."""
+    headers: Headers
     secret_version: int = 1
-    user_agent: str | None = None
-    anonymous: bool = False
-    """The viewer asked not to be followed."""
+    honours_dnt: bool = True
 
 
-def kept(session: Any, arrival: Arrival, ahead_ms: int) -> Any:
-    """The session, changed in place: viewer a pseudonym, values as the catalog spells them, no query in any URL."""
-    viewer = session.viewer_id
-    if viewer is not None:
-        known = viewer not in ("", UNKNOWN) and not arrival.anonymous
-        session.viewer_id = (
-            pseudonym(arrival.secret, arrival.secret_version, arrival.property, viewer) if known else None
-        )
-    if session.started_at is not None and session.started_at > arrival.received_at + ahead_ms:
-        session.started_at = arrival.received_at
-    if type(session.asn) is int:
-        session.asn = str(session.asn)
+def kept(session: Session, arrival: Arrival, ahead_ms: int, urls: bool = True) -> Session:
+    """The session, changed in place: viewer a pseudonym, values as the catalog spells them, no query in any URL.
+
+    `urls` is false when the body is known to hold none.
+    """
+    if session.viewer_id is not None:
+        session.viewer_id = _viewer(session.viewer_id, arrival)
+    if session.started_at is not None:
+        ahead = session.started_at > arrival.received_at + ahead_ms
+        session.started_at = arrival.received_at if ahead else session.started_at
+    _spell(session)
+    if urls or not NOTHING.isdisjoint(msgspec.structs.astuple(session)):
+        for name in OPEN:
+            value = getattr(session, name)
+            if value is not None:
+                setattr(session, name, _tidy(value))
+    if session.browser is None and session.os is None:
+        _add_from_agent(session, session.user_agent or arrival.headers.get("user-agent"))
+    return session
+
+
+def _spell(session: Session) -> None:
+    """Brings closed values, country and provider to the catalog's spelling."""
     for name, values in CLOSED:
         value = getattr(session, name)
         if value is not None and value not in values:
             setattr(session, name, _spelled(value, values))
-    for name in OPEN:
-        value = getattr(session, name)
-        if value is not None and (value in ("", UNKNOWN) or "://" in value):
-            setattr(session, name, without_query(value) if "://" in value else None)
+    if type(session.asn) is int:
+        session.asn = str(session.asn)
     if session.country_code is not None and session.country_code not in COUNTRIES:
-        code = session.country_code.upper()
-        session.country_code = code if code in COUNTRIES else None
+        session.country_code = _country(session.country_code)
     if session.isp is not None:
         session.isp = session.isp.lower()
-    if session.browser is None and session.os is None:
-        _from_agent(session, session.user_agent or arrival.user_agent)
-    return session
+
+
+def _viewer(viewer_id: str, arrival: Arrival) -> str | None:
+    """The viewer's pseudonym; None for one who is unknown or asked not to be followed."""
+    if viewer_id in NOTHING:
+        return None
+    if arrival.honours_dnt and any(arrival.headers.get(name) == "1" for name in NO_TRACKING):
+        return None
+    return pseudonym(arrival.secret, arrival.secret_version, arrival.property, viewer_id)
+
+
+def _tidy(value: str) -> str | None:
+    return None if value in NOTHING else without_query(value)
+
+
+def _country(value: str) -> str | None:
+    code = value.upper()
+    return code if code in COUNTRIES else None
 
 
 @lru_cache(4096)
@@ -67,12 +97,10 @@ def _spelled(value: str, values: tuple[str, ...]) -> str | None:
     simple = value.strip().lower().replace(" ", "_").replace("-", "_")
     if simple in values:
         return simple
-    return "other" if "other" in values and simple not in ("", UNKNOWN) else None
+    return "other" if "other" in values and simple not in NOTHING else None
 
 
-def _from_agent(session: Any, user_agent: str | None) -> None:
-    if user_agent is None:
-        return
-    for name, value in agent_fields(user_agent):
+def _add_from_agent(session: Session, user_agent: str | None) -> None:
+    for name, value in agent_fields(user_agent) if user_agent else ():
         if getattr(session, name) is None:
             setattr(session, name, value)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -11,6 +10,7 @@ from qoescope.catalog.topics import BEACONS, TICK_PROPERTY
 from qoescope.compile.wire import Tick
 from qoescope.ingest.books import Books
 from qoescope.ingest.limits import InFlight
+from qoescope.ingest.records import Outgoing
 
 POLL_S = 0.001
 _ENCODE = msgspec.json.Encoder().encode
@@ -33,15 +33,6 @@ class Log(Protocol):
         """Calls back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One record to be written."""
-
-    topic: str
-    value: bytes
-    key: bytes | None = None
-
-
 class Delivery:
     """Puts records in the log and waits for its word, all on one event loop; remembers when it last heard it."""
 
@@ -62,7 +53,7 @@ class Delivery:
         """Kafka has said nothing for longer than a delivery may take; a tick each second would have been answered."""
         return self.silent_s > self.silence_s
 
-    async def put(self, *records: Outgoing) -> bool:
+    async def put(self, records: list[Outgoing]) -> bool:
         """Whether Kafka has them all. False: not all, or not known, so the sender must come again."""
         future: asyncio.Future[bool] = self._loop.create_future()
         left, good = len(records), True

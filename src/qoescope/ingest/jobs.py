@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ipaddress
-import logging
 import os
 import secrets
 import signal
@@ -11,14 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server.embed import Server
 
 from qoescope.catalog.errors import Mistake
 from qoescope.ingest import keys
-from qoescope.ingest.app import Door
+from qoescope.ingest.app import App
+from qoescope.ingest.http import Server
 from qoescope.settings import Settings
 
 SECRET_BYTES = 32
@@ -36,31 +32,15 @@ async def _served(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    door = Door(settings, keys_path(settings), viewer_secret(settings))
-    await door.start()
-    server = Server(
-        door,
-        settings.door_address,
-        settings.door_port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1 if settings.door_tls_certificate is None else HTTPModes.auto,
-        websockets=False,
-        backlog=1024,
-        backpressure=2 * settings.door_requests + 64,
-        http1_settings=HTTP1Settings(header_read_timeout=int(settings.header_timeout_s * 1000)),
-        ssl_cert=settings.door_tls_certificate,
-        ssl_key=settings.door_tls_key,
-        log_level=LogLevels.error,
-    )
-    serving = asyncio.create_task(server.serve())
-    living = asyncio.create_task(door.live(stop))
-    await asyncio.wait([serving, living], return_when=asyncio.FIRST_COMPLETED)
-    stop.set()
-    await door.drain(settings.door_stop_s - 1)
-    server.interrupt_signal = True
-    server.main_loop_interrupt.set()
-    await serving
-    await living
+    app = App(settings, keys_path(settings), viewer_secret(settings))
+    server = Server(app.handle, settings)
+    try:
+        await server.start()
+    except OSError as error:
+        raise Mistake(f"port {settings.door_port} is taken: set QOESCOPE_DOOR_PORT to another one") from error
+    await app.live(server, stop)
+    server.stop()
+    await app.drain(settings.door_stop_s - 1)
 
 
 def refuse_open_door(settings: Settings) -> None:
@@ -139,6 +119,3 @@ def _replace(path: Path, data: bytes) -> None:
     beside.unlink(missing_ok=True)
     _create(beside, data)
     beside.replace(path)
-
-
-logging.getLogger("_granian").setLevel(logging.ERROR)

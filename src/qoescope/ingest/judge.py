@@ -1,7 +1,7 @@
 """Judge: each event on its own, so that a bad one never sinks its beacon."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -21,13 +21,14 @@ _BEACON = msgspec.json.Decoder(wire.Beacon).decode
 _ENVELOPE = msgspec.json.Decoder(wire.Envelope).decode
 _ANYTHING = msgspec.json.Decoder().decode
 _NUL = b"\\u0000"
-_URL = b"://"
+_URL, _SLASH, _BACKSLASH = b"://", b"/", b"\\"
 _EVENT_TEXTS = tuple(f.name for f in EVENT_FIELDS if f.type == "text" and f.name not in wire.WORDS)
 _EVENT_NAMES = frozenset(f.name for f in EVENT_FIELDS)
 _CONTEXT_NAMES = frozenset(f.name for f in CONTEXT_FIELDS)
 _WHOLE = frozenset({"session_id", *wire.WORDS})
 """Texts that are never cut: a cut one would be another one."""
 LONGEST_REASON = 200
+Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
 class Bad(Exception):
@@ -38,8 +39,8 @@ class Bad(Exception):
 class Judged:
     """A beacon's accepted events with its session, its books, and what was not accepted."""
 
-    session: Any
-    events: list[Any]
+    session: wire.Session | None
+    events: list[wire.Event]
     sent_at: int | None
     counts: wire.Counts
     verdicts: list[wire.Verdict]
@@ -56,11 +57,12 @@ def judged(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
     beacon = _plain_beacon(body, horizon, limits)
     if beacon is None:
         return _patient(body, arrival, limits)
-    if _URL in body:
+    urls = _BACKSLASH in body or (_SLASH in body and _URL in body)
+    if urls:
         for event in beacon.events:
             _strip_queries(event)
     count = len(beacon.events)
-    session = kept(beacon.session, arrival, limits.ahead_ms)
+    session = kept(beacon.session, arrival, limits.ahead_ms, urls)
     return Judged(session, beacon.events, beacon.sent_at, wire.Counts(count, count), [])
 
 
@@ -74,7 +76,7 @@ def event_count(body: bytes) -> int:
 
 def _plain_beacon(body: bytes, horizon: int, limits: Limits) -> wire.Beacon | None:
     """The beacon if nothing about it needs a second look."""
-    if _NUL in body:
+    if _BACKSLASH in body and _NUL in body:  # looking for one byte first is twenty times faster
         return None
     try:
         beacon = _BEACON(body)
@@ -106,10 +108,10 @@ def _patient(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
         verdicts = [wire.Verdict(i, "invalid", reason) for i in range(len(raws))]
         return Judged(None, [], None, wire.Counts(len(raws), invalid=len(raws)), verdicts, body)
     horizon = arrival.received_at + limits.ahead_ms
-    events: list[Any] = []
+    events: list[wire.Event] = []
     verdicts = []
     bad_raws: list[bytes] = []
-    seen: dict[int, Any] = {}
+    seen: dict[int, wire.Event] = {}
     for index, raw in enumerate(raws):
         try:
             event = _event(raw, limits)
@@ -169,25 +171,25 @@ def withdrawn(found: Judged, outcome: Literal["duplicate", "filtered"], reason: 
     return Judged(found.session, [], found.sent_at, _counts(0, verdicts), verdicts, found.dead)
 
 
-def _event(raw: bytes, limits: Limits) -> Any:
+def _event(raw: bytes, limits: Limits) -> wire.Event:
     """One event; raises `Bad`. What we do not know is left out, null is absent, long texts are cut."""
     event = _converted(_known(raw, _EVENT_NAMES, limits), wire.Event)
     _strip_queries(event)
     return event
 
 
-def _session(raw: bytes, limits: Limits) -> Any:
+def _session(raw: bytes, limits: Limits) -> wire.Session:
     return _converted(_known(raw, _CONTEXT_NAMES, limits), wire.Session)
 
 
-def _converted(known: dict[str, Any], kind: Any) -> Any:
+def _converted(known: dict[str, object], kind: type[Kind]) -> Kind:
     try:
         return msgspec.convert(known, kind)
     except msgspec.ValidationError as error:
         raise Bad(str(error)[:LONGEST_REASON]) from error
 
 
-def _known(raw: bytes, names: frozenset[str], limits: Limits) -> dict[str, Any]:
+def _known(raw: bytes, names: frozenset[str], limits: Limits) -> dict[str, object]:
     """The object's members that the catalog names; raises `Bad` when it is none or beyond a limit."""
     if len(raw) > limits.event_bytes:
         raise Bad(f"larger than {limits.event_bytes} bytes")
@@ -205,7 +207,7 @@ def _known(raw: bytes, names: frozenset[str], limits: Limits) -> dict[str, Any]:
     return {name: _tidy(name, value) for name, value in found.items() if name in names and value is not None}
 
 
-def _tidy(name: str, value: Any) -> Any:
+def _tidy(name: str, value: object) -> object:
     if not isinstance(value, str):
         return value
     if name in _WHOLE:
@@ -215,13 +217,14 @@ def _tidy(name: str, value: Any) -> Any:
     return value.replace("\0", "")[:LONGEST_TEXT]
 
 
-def _within(found: Any, limits: Limits) -> None:
+def _within(found: object, limits: Limits) -> None:
     """Nothing when the value is within the limits on nesting, keys, texts and numbers; else raises `Bad`."""
-    level, depth = [found], 1
+    level: list[object] = [found]
+    depth = 1
     while level:
         if depth > limits.nesting:
             raise Bad(f"nested deeper than {limits.nesting}")
-        below: list[Any] = []
+        below: list[object] = []
         for value in level:
             if isinstance(value, dict):
                 if len(value) > limits.object_keys:
@@ -237,14 +240,14 @@ def _within(found: Any, limits: Limits) -> None:
         level, depth = below, depth + 1
 
 
-def _strip_queries(event: Any) -> None:
+def _strip_queries(event: wire.Event) -> None:
     for name in _EVENT_TEXTS:
         value = getattr(event, name)
         if value is not None and "://" in value:
             setattr(event, name, without_query(value))
 
 
-def _adjusted(event: Any, received_at: int) -> wire.AdjustedEvent:
+def _adjusted(event: wire.Event, received_at: int) -> wire.Event:
     return wire.AdjustedEvent(**{**msgspec.structs.asdict(event), "at": received_at, "clock_adjusted": True})
 
 

@@ -27,11 +27,6 @@ class Key(msgspec.Struct, frozen=True):
     created_at: datetime
     revoked_at: datetime | None = None
 
-    @property
-    def live(self) -> bool:
-        """It was not revoked."""
-        return self.revoked_at is None
-
 
 class Property(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a property's door does, a row of the table `properties`."""
@@ -95,7 +90,7 @@ def made(property_name: str, now: datetime) -> tuple[str, Key]:
 
 def with_key(snapshot: Snapshot, key: Key) -> Snapshot:
     """The snapshot with one more key and, if new, its property; raises `Mistake` when it has two live ones."""
-    live = [other for other in snapshot.keys if other.property == key.property and other.live]
+    live = [other for other in snapshot.keys if other.property == key.property and other.revoked_at is None]
     if len(live) >= LIVE_KEYS:
         names = " and ".join(other.prefix for other in live)
         raise Mistake(f"{key.property} has {LIVE_KEYS} live keys, {names}: revoke one before making another")
@@ -109,7 +104,7 @@ def without_key(snapshot: Snapshot, prefix: str, now: datetime) -> Snapshot:
     if not any(key.prefix == prefix for key in snapshot.keys):
         raise UnknownName("key", prefix, [key.prefix for key in snapshot.keys])
     keys = tuple(
-        msgspec.structs.replace(key, revoked_at=now) if key.prefix == prefix and key.live else key
+        msgspec.structs.replace(key, revoked_at=now) if key.prefix == prefix and key.revoked_at is None else key
         for key in snapshot.keys
     )
     return Snapshot(keys, snapshot.properties, snapshot.forgotten)

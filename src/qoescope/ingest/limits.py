@@ -22,15 +22,25 @@ class Limits:
 class Bucket:
     """One key's budget: events and bytes that flow in steadily and are taken in bursts. Its clock is passed in."""
 
-    __slots__ = ("_at", "_bytes", "_events", "bytes_a_second", "events_a_second", "most_bytes", "most_events")
+    __slots__ = (
+        "_at",
+        "_bytes",
+        "_events",
+        "bytes_a_second",
+        "events_a_second",
+        "most_bytes",
+        "most_events",
+        "strained",
+    )
 
     def __init__(self, events_a_second: float, bytes_a_second: float, burst_s: float, now_s: float) -> None:
         self.events_a_second, self.bytes_a_second = events_a_second, bytes_a_second
         self.most_events, self.most_bytes = events_a_second * burst_s, bytes_a_second * burst_s
         self._events, self._bytes, self._at = self.most_events, self.most_bytes, now_s
+        self.strained = False
 
     def wait_s(self, events: int, size: int, now_s: float) -> float:
-        """Seconds until so much can be taken; 0 when it can be now. A request larger than the burst needs a full one."""
+        """Seconds until so much can be taken; 0 when it can be now. What is larger than the burst needs a full one."""
         passed = max(0.0, now_s - self._at)
         self._at = max(now_s, self._at)
         self._events = min(self.most_events, self._events + passed * self.events_a_second)
@@ -42,7 +52,8 @@ class Bucket:
     def take(self, events: int, size: int, now_s: float) -> float:
         """Takes all of it and returns 0, or nothing and returns the seconds to wait."""
         wait_s = self.wait_s(events, size, now_s)
-        if wait_s == 0.0:
+        self.strained = wait_s > 0.0
+        if not self.strained:
             self._events -= events
             self._bytes -= size
         return wait_s

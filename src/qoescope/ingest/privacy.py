@@ -2,12 +2,14 @@
 
 import hmac
 import ipaddress
+from functools import lru_cache
 
 PSEUDONYM_BITS = 128
 NO_TRACKING = ("dnt", "sec-gpc")
 """Request headers by which a browser asks not to be followed, when they are `1`."""
 
 
+@lru_cache(16_384)
 def pseudonym(key: bytes, version: int, property_name: str, viewer_id: str) -> str:
     """The viewer's name in our tables: HMAC-SHA-256 under the installation's key, cut to 128 bits.
 
@@ -21,12 +23,13 @@ def network(address: str) -> str:
     """The address cut to its network, /24 or /48; empty for what is no address."""
     host = address.rpartition(":")[0] if address.count(":") == 1 else address.strip("[]")
     try:
-        known = ipaddress.ip_address(host)
+        known: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(host)
     except ValueError:
         return ""
     if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped:
         known = known.ipv4_mapped
-    return str(ipaddress.ip_network((known, 24 if known.version == 4 else 48), strict=False).network_address)
+    bits = 24 if isinstance(known, ipaddress.IPv4Address) else 48
+    return str(ipaddress.ip_network((known, bits), strict=False).network_address)
 
 
 def without_query(text: str) -> str:

@@ -1,0 +1,63 @@
+"""Answers: what a sender hears."""
+
+import uuid
+
+import msgspec
+
+from qoescope.compile import wire
+from qoescope.ingest.bodies import Refused
+from qoescope.ingest.judge import Judged
+
+Header = tuple[str, str]
+JSON = ("content-type", "application/json")
+QUIET = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+PREFLIGHT = (
+    ("access-control-allow-methods", "GET, POST, OPTIONS"),
+    (
+        "access-control-allow-headers",
+        "Authorization, Content-Type, Content-Encoding, CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session",
+    ),
+    ("access-control-max-age", "86400"),
+)
+RETRY_S = 5
+UNAUTHORIZED = 401
+_ENCODE = msgspec.json.Encoder().encode
+_PLAIN = [JSON, *QUIET]
+
+
+def of_beacon(found: Judged) -> bytes:
+    """Counts, and a verdict on each event that was not accepted."""
+    c = found.counts
+    if not found.verdicts:
+        text = b'{"received":%d,"accepted":%d,"duplicate":0,"invalid":0,"filtered":0,"results":[]}'
+        return text % (c.received, c.accepted)
+    return _ENCODE(wire.Answer(c.received, c.accepted, c.duplicate, c.invalid, c.filtered, found.verdicts))
+
+
+def of_refused(refused: Refused) -> bytes:
+    """A reason and an id by which to ask about it."""
+    return _ENCODE(wire.Refusal(refused.error, uuid.uuid4().hex))
+
+
+def headers(origin: str | None) -> list[Header]:
+    """Headers of each answer of the write endpoints; `origin` is the page's that may read it."""
+    if origin is None:
+        return _PLAIN
+    return [*_PLAIN, ("access-control-allow-origin", origin), ("vary", "Origin")]
+
+
+def refusal_headers(refused: Refused, origin: str | None) -> list[Header]:
+    """Those of a refusal: when to come again, how to say who one is, what is allowed."""
+    more = []
+    if refused.retry_after_s is not None:
+        more.append(("retry-after", str(refused.retry_after_s)))
+    if refused.status == UNAUTHORIZED:
+        more.append(("www-authenticate", "Bearer"))
+    if refused.allow is not None:
+        more.append(("allow", refused.allow))
+    return [*headers(origin), *more]
+
+
+def unavailable(why: str) -> Refused:
+    """503: the sender keeps what it has and comes again."""
+    return Refused(503, f"{why}: send it again", retry_after_s=RETRY_S)

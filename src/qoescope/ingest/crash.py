@@ -1,0 +1,17 @@
+"""Crash points: where a test lets the process end as `kill -9` would."""
+
+import os
+import signal
+
+from qoescope.settings import Settings
+
+
+def crash(settings: Settings, point: str) -> None:
+    """Ends the process at once if this point is the one that is set; once, so that a restart lives."""
+    if settings.crash_at != point:
+        return
+    done = settings.var / "crashed" / point
+    if not done.exists():
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.touch()
+        os.kill(os.getpid(), signal.SIGKILL)

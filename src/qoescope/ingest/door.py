@@ -1,0 +1,183 @@
+"""The door's writing routes: who may write, how much, and what becomes of it."""
+
+import time
+from typing import TYPE_CHECKING
+
+from qoescope.compile import wire
+from qoescope.ingest import answers, judge, records, reports
+from qoescope.ingest.bodies import Refused, plain
+from qoescope.ingest.books import Books
+from qoescope.ingest.context import Arrival
+from qoescope.ingest.crash import crash
+from qoescope.ingest.keys import Key, Keyring, Property, Snapshot, token
+from qoescope.ingest.limits import Bucket, InFlight, Limits
+from qoescope.ingest.repeats import Repeats
+from qoescope.settings import Settings
+
+if TYPE_CHECKING:
+    from qoescope.ingest.delivery import Delivery
+    from qoescope.ingest.http import Request
+
+BEACONS, CMCD = "/v1/beacons", "/v1/cmcd"
+
+
+class Door:
+    """What one process of the collector holds, and what it does with a request to write."""
+
+    def __init__(self, settings: Settings, secret: bytes) -> None:
+        self.settings, self._secret = settings, secret
+        self.limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
+        self.in_flight = InFlight(settings.door_requests, settings.door_unacknowledged_bytes)
+        self.books = Books()
+        self.keyring = Keyring(Snapshot())
+        self.repeats = Repeats()
+        self.stopping = False
+        self.delivery: Delivery
+        self._buckets: dict[str, Bucket] = {}
+
+    async def write(self, request: "Request") -> None:
+        """Answers one request to a writing route."""
+        began = time.monotonic()
+        origin = request.headers.get("origin")
+        route = BEACONS if request.path == BEACONS else CMCD
+        if request.method == "OPTIONS":
+            request.answer(204, [*answers.headers(origin), *answers.PREFLIGHT])
+            return
+        try:
+            status, answer = await self._written(request, route, origin)
+        except Refused as refused:
+            self.books.requests[route, refused.status] += 1
+            headers = answers.refusal_headers(refused, origin)
+            request.answer(refused.status, headers, answers.of_refused(refused))
+        else:
+            self.books.requests[route, status] += 1
+            self.books.waited(time.monotonic() - began)
+            request.answer(status, answers.headers(origin), answer)
+
+    async def _written(self, request: "Request", route: str, origin: str | None) -> tuple[int, bytes]:
+        """Status and answer when it went well; raises `Refused` when not."""
+        key, owner = self._admitted(request, origin)
+        reads = request.method == "GET" and route == CMCD
+        if request.method != "POST" and not reads:
+            raise Refused(405, "send it by POST", allow="POST, OPTIONS" if route == BEACONS else "GET, POST, OPTIONS")
+        if self.in_flight.full or self.stopping or self.delivery.away:
+            raise answers.unavailable("busy or without Kafka")
+        self.in_flight.requests += 1
+        arrival = Arrival(
+            key.property, time.time_ns() // 1_000_000, self._secret, request.headers, honours_dnt=owner.honours_dnt
+        )
+        try:
+            body = b"" if reads else await self._body(request)
+            if route == BEACONS:
+                return 200, await self._beacon(body, arrival, key, owner)
+            return 204, await self._reports(request, body, arrival, key)
+        except Refused as refused:
+            if refused.body is not None:
+                await self._bury(refused, key, arrival)
+            raise
+        finally:
+            self.in_flight.requests -= 1
+
+    def _admitted(self, request: "Request", origin: str | None) -> tuple[Key, Property]:
+        """The key and its property; raises `Refused`."""
+        secret = token(request.headers.get("authorization"), request.query)
+        if secret is None and request.path.startswith(CMCD + "/"):
+            secret = request.path[len(CMCD) + 1 :]
+        key = self.keyring.key(secret)
+        cmcd = request.path.startswith(CMCD)
+        if key is None:
+            if cmcd and secret:
+                raise Refused(403, "this write key is not known")
+            raise Refused(401, "a write key is needed: Authorization: Bearer qw_…, or ?key=qw_…")
+        if key.revoked_at is not None:
+            raise Refused(410 if cmcd else 403, "this key was revoked")
+        owner = self.keyring.property(key.property)
+        if cmcd and not (owner.cmcd and owner.enabled):
+            raise Refused(410, "this property takes no CMCD")
+        if not owner.allows(origin):
+            raise Refused(403, "this origin may not write to the property")
+        return key, owner
+
+    async def _body(self, request: "Request") -> bytes:
+        """What was sent, without its encoding; raises `Refused`."""
+        declared = request.headers.get("content-length")
+        if declared is not None and int(declared) > self.limits.body_bytes:
+            raise Refused(413, f"larger than {self.limits.body_bytes} bytes", b"")
+        return plain(await request.body(), request.headers.get("content-encoding"), self.limits)
+
+    # Budgets
+
+    def _bucket(self, key: Key) -> Bucket:
+        bucket = self._buckets.get(key.prefix)
+        if bucket is None:
+            s, share = self.settings, self.settings.door_workers
+            bucket = Bucket(s.budget_events / share, s.budget_bytes / share, s.budget_burst_s, time.monotonic())
+            self._buckets[key.prefix] = bucket
+        return bucket
+
+    def _charge(self, key: Key, events: int, size: int, received_at: int) -> None:
+        """Takes it from the key's budget; raises `Refused` when that has not so much."""
+        wait_s = self._bucket(key).take(events, size, time.monotonic())
+        if wait_s > 0:
+            self._over_budget(key, events, wait_s, received_at)
+
+    def _charge_early(self, key: Key, body: bytes, received_at: int) -> None:
+        """Refuses what is over a strained budget before it costs a judgement."""
+        bucket = self._bucket(key)
+        if bucket.strained and (wait_s := bucket.wait_s(1, len(body), time.monotonic())) > 0:
+            self._over_budget(key, judge.event_count(body), wait_s, received_at)
+
+    def _over_budget(self, key: Key, events: int, wait_s: float, received_at: int) -> None:
+        self.books.refuse(key.property, events, received_at)
+        raise Refused(429, "over this key's budget", retry_after_s=int(wait_s) + 1)
+
+    # Beacons
+
+    async def _beacon(self, body: bytes, arrival: Arrival, key: Key, owner: Property) -> bytes:
+        """The answer to a beacon, once Kafka has it."""
+        self._charge_early(key, body, arrival.received_at)
+        found = judge.judged(body, arrival, self.limits)
+        self._charge(key, found.counts.received, len(body), arrival.received_at)
+        identity = None
+        if found.session is not None and found.events:
+            viewer = (key.property, found.session.viewer_id)
+            identity = (key.property, found.session.session_id, found.events[0].seq, len(found.events), hash(body))
+            if not owner.enabled:
+                found = judge.withdrawn(found, "filtered", "switched_off")
+            elif viewer in self.keyring.forgotten:
+                found = judge.withdrawn(found, "filtered", "forgotten_viewer")
+            elif identity in self.repeats:
+                found = judge.withdrawn(found, "duplicate", "this beacon was acknowledged before")
+        if found.counts.received:
+            await self._put(records.of_beacon(found, arrival))
+        if found.events:
+            self.repeats.add(identity)
+        self.books.count(key.property, found.counts)
+        return answers.of_beacon(found)
+
+    async def _put(self, outgoing: list[records.Outgoing]) -> None:
+        """Comes back once Kafka has all of it; raises `Refused` when it does not say so."""
+        if not await self.delivery.put(outgoing):
+            raise answers.unavailable("Kafka does not acknowledge")
+        if self.settings.crash_at:
+            crash(self.settings, "door.after_ack")
+
+    async def _bury(self, refused: Refused, key: Key, arrival: Arrival) -> None:
+        """Keeps and books a body that was refused whole; raises `Refused` when its budget or Kafka do not allow it."""
+        body = refused.body or b""
+        self._charge(key, 1, len(body), arrival.received_at)
+        await self._put(records.of_refused(body, refused.error, arrival))
+        self.books.count(key.property, wire.Counts(1, invalid=1))
+
+    # CMCD
+
+    async def _reports(self, request: "Request", body: bytes, arrival: Arrival, key: Key) -> bytes:
+        """Nothing to say, once Kafka has all CMCD records of the request."""
+        if request.method == "GET":
+            found = reports.in_request(request.headers.items(), request.query)
+        else:
+            found = reports.in_body(body, request.headers.get("content-type"))
+        self._charge(key, found.received, len(body), arrival.received_at)
+        await self._put(reports.records(found, arrival, CMCD))
+        self.books.count(key.property, found.counts)
+        return b""

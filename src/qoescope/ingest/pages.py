@@ -1,0 +1,77 @@
+"""Pages: the browser's client and the demo, served from here; media as slowly as asked."""
+
+import asyncio
+import mimetypes
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote
+
+from qoescope.ingest import answers
+from qoescope.ingest.bodies import Refused
+from qoescope.ingest.limits import Bucket
+from qoescope.settings import Settings
+
+if TYPE_CHECKING:
+    from qoescope.ingest.http import Request
+
+STATIC = Path(__file__).parent / "static"
+MEDIA = "/demo/media/"
+PATHS = {"/v1/qoescope.js": "qoescope.js", "/demo": "demo.html", "/demo/": "demo.html"}
+CHUNK = 16 * 1024
+LEAST_KBPS, MOST_KBPS = 50.0, 1_000_000.0
+CLOSED = "default-src 'self'; connect-src 'self'; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"
+BITS_A_BYTE = 8
+
+
+async def show(request: "Request", settings: Settings) -> None:
+    """Answers with a file of ours, or says that there is none."""
+    path = found(request.path, settings)
+    if path is None or request.method not in ("GET", "HEAD"):
+        refused = Refused(404, "no such path") if path is None else Refused(405, "read it by GET", allow="GET, HEAD")
+        request.answer(refused.status, answers.refusal_headers(refused, None), answers.of_refused(refused))
+        return
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    headers = [("content-type", kind), *answers.QUIET, ("referrer-policy", "same-origin")]
+    if kind == "text/html":
+        headers.append(("content-security-policy", CLOSED))
+    if request.path in PATHS and path.suffix == ".js":
+        headers.append(("access-control-allow-origin", "*"))
+    speed = kbps(request.query)
+    if speed is None or request.method == "HEAD":
+        request.answer(200, headers, await asyncio.to_thread(path.read_bytes))
+    else:
+        await _slowly(request, headers, path, speed)
+
+
+def found(path: str, settings: Settings) -> Path | None:
+    """The file behind a path; None if there is none, or it lies outside its folder."""
+    if path in PATHS:
+        file = STATIC / PATHS[path]
+        return file if file.is_file() else None
+    folder = (settings.var / "media").resolve()
+    file = (folder / unquote(path.removeprefix(MEDIA))).resolve()
+    return file if file.is_relative_to(folder) and file.is_file() else None
+
+
+def kbps(query: str) -> float | None:
+    """The speed that `?kbps=` asks for, within bounds; None for as fast as can be."""
+    said = parse_qs(query, max_num_fields=20).get("kbps") if query.count("&") < 20 else None  # noqa: PLR2004
+    try:
+        return min(MOST_KBPS, max(LEAST_KBPS, float(said[0]))) if said else None
+    except ValueError:
+        return None
+
+
+async def _slowly(request: "Request", headers: list[answers.Header], path: Path, speed: float) -> None:
+    """Sends the file at so many kbit/s."""
+    a_second = speed * 1000 / BITS_A_BYTE
+    loop = asyncio.get_running_loop()
+    bucket = Bucket(1e9, a_second, max(0.1, CHUNK / a_second), loop.time())
+    data = await asyncio.to_thread(path.read_bytes)
+    request.head(200, headers, len(data))
+    for start in range(0, len(data), CHUNK):
+        chunk = data[start : start + CHUNK]
+        while (wait_s := bucket.take(1, len(chunk), loop.time())) > 0:
+            await asyncio.sleep(wait_s)
+        await request.send(chunk)
+    request.done()

@@ -1,0 +1,53 @@
+"""Records: what the door writes to the log for one request."""
+
+import base64
+from dataclasses import dataclass
+
+import msgspec
+
+from qoescope.catalog.topics import BEACONS, DEAD_LETTERS
+from qoescope.compile import wire
+from qoescope.ingest.context import Arrival
+from qoescope.ingest.judge import Judged
+
+DEAD_BODY_BYTES = 4 * 1024 * 1024
+"""Bytes of one body that a dead letter keeps."""
+_ENCODE = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record to be written."""
+
+    topic: str
+    value: bytes
+    key: bytes | None = None
+
+
+def of_beacon(found: Judged, arrival: Arrival) -> list[Outgoing]:
+    """A beacon's record with its books, and a dead letter of what was not understood."""
+    record = wire.Record(
+        arrival.property, arrival.received_at, found.sent_at, found.counts, found.session, found.events
+    )
+    key = found.session.session_id.encode() if found.session is not None else None
+    records = [Outgoing(BEACONS.name, _ENCODE(record), key)]
+    if found.dead is not None:
+        bad = [verdict for verdict in found.verdicts if verdict.outcome == "invalid"]
+        detail = "; ".join(f"{verdict.index}: {verdict.reason}" for verdict in bad[:20])
+        records.append(of_letter(arrival, bad[0].reason, detail, found.dead, len(bad)))
+    return records
+
+
+def of_refused(body: bytes, reason: str, arrival: Arrival) -> list[Outgoing]:
+    """A body that was refused whole: booked as one received, one invalid; its bytes in a dead letter."""
+    record = wire.Record(arrival.property, arrival.received_at, None, wire.Counts(1, invalid=1), None, [])
+    return [Outgoing(BEACONS.name, _ENCODE(record)), of_letter(arrival, reason, "", body, 1)]
+
+
+def of_letter(arrival: Arrival, reason: str, detail: str, body: bytes, count: int) -> Outgoing:
+    """The dead letter of so many events."""
+    if len(body) > DEAD_BODY_BYTES:
+        body, detail = body[:DEAD_BODY_BYTES], f"cut from {len(body)} bytes; {detail}"
+    text = base64.b64encode(body).decode()
+    letter = wire.DeadLetter(arrival.property, arrival.received_at, "door", reason, detail, text, count)
+    return Outgoing(DEAD_LETTERS.name, _ENCODE(letter), arrival.property.encode())
