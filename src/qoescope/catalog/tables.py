@@ -26,6 +26,7 @@ ORIGIN_FIELDS = (
         "`at` was ahead of the collector's clock and set to received_at",
         default=False,
     ),
+    Field("body_hash", "int", "of what it says, `at` left out: tells a repeat from a conflict", default=0),
 )
 """Where a row of the lake came from; (partition, offset, position) also says which of two repeats was first."""
 

@@ -20,7 +20,7 @@ from qoescope.compile.duck import naive, types
 
 KEY = "property, session_id"
 CONTEXT = ("viewer_id", "content_duration_ms", *SENT)
-_UNREAD = {"session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at"}
+_UNREAD = {"session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at", "body_hash"}
 _NEUTRAL = "('heartbeat', 'rendition_update', 'player_resize', 'cdn_change', 'visibility_change', 'error')"
 
 
@@ -36,9 +36,7 @@ def sessions(events: pa.Table, threads: int = 1) -> pa.Table:
 @cache
 def prepared_sql(given: frozenset[str]) -> str:
     """Each identity once, the first accepted; absent values as their defaults; `t` the believed milliseconds."""
-    columns = ", ".join(
-        _column(f, given) for f in EVENTS.fields if f.name not in _UNREAD
-    )
+    columns = ", ".join(_column(f, given) for f in EVENTS.fields if f.name not in _UNREAD)
     watched = ", ".join(f"'{state}'" for state in WATCHED)
     asleep = f"state in ({watched}) and state_ms > {LONGEST_INTERVAL_MS}"
     return f"""
@@ -63,9 +61,7 @@ def _column(f: Field, given: frozenset[str]) -> str:
     if f.name not in given:
         return f'cast({_literal(f.default)} as {kind}) as "{f.name}"'
     return (
-        f'"{f.name}"'
-        if f.default is None
-        else f"coalesce({f.name}, cast({_literal(f.default)} as {kind})) as {f.name}"
+        f'"{f.name}"' if f.default is None else f"coalesce({f.name}, cast({_literal(f.default)} as {kind})) as {f.name}"
     )
 
 
@@ -119,31 +115,22 @@ def _sums() -> Iterable[tuple[str, str]]:
 
 def _derived() -> str:
     """One step a derived value, so that each sees those before it."""
-    weights = " + ".join(
-        f"case when {name} is null then 0 else {w} end"
-        for name, w in c.SCORE_WEIGHTS.items()
-    )
+    weights = " + ".join(f"case when {name} is null then 0 else {w} end" for name, w in c.SCORE_WEIGHTS.items())
     steps = ["derived_0 as (from known)"]
     for i, d in enumerate(c.DERIVED, 1):
         sql = d.sql
         if d.name == "experience_score":
-            sql = sql.format(**c.SCORE_WEIGHTS).replace(
-                "score_weight", f"nullif({weights}, 0)"
-            )
+            sql = sql.format(**c.SCORE_WEIGHTS).replace("score_weight", f"nullif({weights}, 0)")
             sql = f"coalesce({sql}, success_score)"
         elif d.name == "is_good":
             sql = sql.format(good_startup_ms=c.GOOD_STARTUP_MS, good_stall_share=c.GOOD_STALL_SHARE,
                              good_bitrate=_good_bitrate())  # fmt: skip
-        steps.append(
-            f"derived_{i} as (select *, {sql} as {d.name} from derived_{i - 1})"
-        )
+        steps.append(f"derived_{i} as (select *, {sql} as {d.name} from derived_{i - 1})")
     return ",\n".join(steps)
 
 
 def _good_bitrate() -> str:
-    cases = " ".join(
-        f"when '{device}' then {kbps}" for device, kbps in c.GOOD_BITRATE_KBPS.items()
-    )
+    cases = " ".join(f"when '{device}' then {kbps}" for device, kbps in c.GOOD_BITRATE_KBPS.items())
     return f"case device_type {cases} else {c.GOOD_BITRATE_ELSE_KBPS} end"
 
 
@@ -152,8 +139,7 @@ _CONTENT_BEGUN = "type = 'playback_start' and not ad"
 _ASKED = "type = 'playback_request' and state <> 'paused'"
 _FAILED = "type = 'playback_fail'"
 _STALL_WORD = (
-    "(type = 'playback_stall' and state in ('playing', 'stalled')) or "
-    f"(type in {_NEUTRAL} and state = 'stalled')"
+    f"(type = 'playback_stall' and state in ('playing', 'stalled')) or (type in {_NEUTRAL} and state = 'stalled')"
 )
 
 _PICKED_BY_HEIGHT = {
@@ -204,11 +190,7 @@ def _again(name: str) -> str:
     return f"{outer}({name})"
 
 
-_PICKED = {
-    name: _again(name)
-    for name in _PICKED_BY_HEIGHT
-    if name not in ("scale_max", "height_ms")
-} | {
+_PICKED = {name: _again(name) for name in _PICKED_BY_HEIGHT if name not in ("scale_max", "height_ms")} | {
     "main_height": "max(struct_pack(ms := height_ms, height := height)) filter "
     "(where height is not null and height_ms > 0).height",
     "upscale_max": "case when max(scale_max) is not null then round(greatest(max(scale_max) - 1, 0), 4) end",

@@ -1,0 +1,284 @@
+"""The lake: Delta tables without Spark. Tasks write Parquet files; one commit makes them all visible, once."""
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction
+from pyarrow import fs
+
+from qoescope.catalog.operations import LAKE_TABLES
+from qoescope.catalog.schema import Table
+from qoescope.compile import arrow
+from qoescope.settings import Settings
+
+STATISTICS = ("received_at", "day", "viewer_id")
+"""Columns whose least and greatest value a file tells, so that readers can pass it over."""
+RETENTION = {
+    "delta.logRetentionDuration": "interval 30 days",
+    "delta.deletedFileRetentionDuration": "interval 7 days",
+    "delta.checkpointInterval": "50",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a table: where it is, what part of the table it holds, and how far it reaches in time."""
+
+    path: str
+    size: int
+    rows: int
+    session_day: str
+    bucket: int
+    statistics: str = "{}"
+    until: datetime | None = None
+
+
+def uri(settings: Settings, table: Table) -> str:
+    """Where the table is."""
+    root = settings.lake or str((settings.var / "lake").absolute())
+    return f"{root.rstrip('/')}/{table.name}"
+
+
+def ensure(settings: Settings, tables: Iterable[Table] = LAKE_TABLES) -> None:
+    """Creates the tables that are missing."""
+    for table in tables:
+        where = uri(settings, table)
+        if "://" not in where:
+            Path(where).mkdir(parents=True, exist_ok=True)
+        DeltaTable.create(
+            where, arrow.schema(table), mode="ignore", partition_by=list(table.partition), name=table.name,
+            description=table.doc, configuration=_properties(table), storage_options=settings.lake_options or None,
+        )  # fmt: skip
+
+
+def _properties(table: Table) -> dict[str, str]:
+    told = ",".join(name for name in STATISTICS if name in table.names)
+    return RETENTION | {"delta.dataSkippingStatsColumns": told}
+
+
+def opened(settings: Settings, table: Table) -> DeltaTable:
+    """The table as it is now; raises TableNotFoundError when it was never made."""
+    return DeltaTable(uri(settings, table), storage_options=settings.lake_options or None)
+
+
+def exists(settings: Settings, table: Table) -> bool:
+    """Whether it holds anything."""
+    try:
+        return len(opened(settings, table).get_add_actions()) > 0
+    except TableNotFoundError:
+        return False
+
+
+def files(
+    delta: DeltaTable,
+    days: Sequence[date] | None = None,
+    buckets: Sequence[int] | None = None,
+    since: datetime | None = None,
+) -> list[File]:
+    """The table's files of these parts that may hold rows received since then."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    if not len(actions):
+        return []
+    names = set(actions.column_names)
+    latest = actions["max.received_at"].to_pylist() if "max.received_at" in names else [None] * len(actions)
+    found = []
+    wanted_days = None if days is None else {day.isoformat() for day in days}
+    columns = (actions[n].to_pylist() for n in
+               ("path", "size_bytes", "num_records", "partition.session_day", "partition.bucket"))  # fmt: skip
+    for path, size, rows, day, bucket, until in zip(*columns, latest, strict=True):
+        if wanted_days is not None and str(day) not in wanted_days:
+            continue
+        if buckets is not None and int(bucket) not in buckets:
+            continue
+        if since is not None and until is not None and until + timedelta(milliseconds=1) < since:
+            continue
+        found.append(File(path, size, rows or 0, str(day), int(bucket), until=until))
+    return found
+
+
+def filesystem(settings: Settings, table: Table) -> tuple[fs.FileSystem, str]:
+    """What reads and writes files of the table, and the table's folder in it."""
+    where = uri(settings, table)
+    if "://" not in where:
+        return fs.LocalFileSystem(), where
+    if where.startswith(("s3://", "s3a://")):
+        options = settings.lake_options
+        store: fs.FileSystem = fs.S3FileSystem(
+            access_key=options.get("AWS_ACCESS_KEY_ID"), secret_key=options.get("AWS_SECRET_ACCESS_KEY"),
+            endpoint_override=options.get("AWS_ENDPOINT_URL"), region=options.get("AWS_REGION"),
+            allow_bucket_creation=False,
+        )  # fmt: skip
+        return store, where.split("://", 1)[1]
+    return fs.FileSystem.from_uri(where)  # type: ignore[return-value]
+
+
+def write(settings: Settings, table: Table, rows: pa.Table) -> list[File]:
+    """The rows in new files, one a partition, that no reader sees before `commit`."""
+    store, folder = filesystem(settings, table)
+    written = []
+    for part in partitions(rows):
+        day, bucket = part["session_day"][0].as_py().isoformat(), part["bucket"][0].as_py()
+        path = f"session_day={day}/bucket={bucket}/{uuid.uuid4().hex}.parquet"
+        body = part.drop_columns(["session_day", "bucket"])
+        buffer = BytesIO()
+        pq.write_table(body, buffer, compression="zstd", row_group_size=250_000)
+        if isinstance(store, fs.LocalFileSystem):
+            Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
+        with store.open_output_stream(f"{folder}/{path}") as out:
+            out.write(buffer.getbuffer())
+        written.append(File(path, buffer.tell(), len(part), day, bucket, _statistics(part)))
+    return written
+
+
+def partitions(rows: pa.Table) -> list[pa.Table]:
+    """The rows by (session_day, bucket)."""
+    if not len(rows):
+        return []
+    keys = pa.table({"day": rows["session_day"].cast(pa.int32()), "bucket": rows["bucket"]})
+    found = []
+    for key in keys.group_by(["day", "bucket"]).aggregate([]).to_pylist():
+        chosen = pc.and_(pc.equal(keys["day"], key["day"]), pc.equal(keys["bucket"], key["bucket"]))
+        found.append(rows.filter(chosen))
+    return found
+
+
+def _statistics(part: pa.Table) -> str:
+    names = [name for name in STATISTICS if name in part.column_names]
+    bounds = {name: pc.min_max(part[name]).as_py() for name in names}
+    return json.dumps(
+        {
+            "numRecords": len(part),
+            "minValues": {n: _said(b["min"], up=False) for n, b in bounds.items() if b["min"] is not None},
+            "maxValues": {n: _said(b["max"], up=True) for n, b in bounds.items() if b["max"] is not None},
+            "nullCount": {n: part[n].null_count for n in names},
+        }
+    )
+
+
+def _said(value: str | date | datetime, *, up: bool) -> str:
+    """As Delta says it: milliseconds, so that the greatest is rounded up."""
+    if not isinstance(value, datetime):
+        return str(value)
+    value += timedelta(microseconds=999 if up else 0)
+    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+
+
+def commit(delta: DeltaTable, table: Table, added: Sequence[File], app: str, batch: int) -> bool:
+    """Makes the files visible, all at once, and once for a (app, batch); False when that was done before."""
+    delta.update_incremental()
+    done = delta.transaction_version(app)
+    if done is not None and done >= batch:
+        return False
+    if added:
+        delta.create_write_transaction(
+            [_action(f) for f in added], "append", arrow.schema(table), list(table.partition),
+            commit_properties=CommitProperties(
+                custom_metadata={"app": app, "batch": str(batch)}, app_transactions=[Transaction(app, batch)],
+                max_commit_retries=50,
+            ),
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+        )  # fmt: skip
+    return True
+
+
+def replace(delta: DeltaTable, table: Table, day: date, added: Sequence[File]) -> None:
+    """The day's part of the table, as `delta` has it, becomes these files; what came since then stays."""
+    delta.create_write_transaction(
+        [_action(f) for f in added], "overwrite", arrow.schema(table), list(table.partition),
+        [("session_day", "=", day.isoformat())],
+        commit_properties=CommitProperties(custom_metadata={"restated": day.isoformat()}, max_commit_retries=50),
+    )  # fmt: skip
+
+
+def _action(f: File) -> AddAction:
+    parts = {"session_day": f.session_day, "bucket": str(f.bucket)}
+    return AddAction(f.path, f.size, parts, int(datetime.now().timestamp() * 1000), True, f.statistics)  # noqa: DTZ005
+
+
+def packed(added: Iterable[File]) -> list[str]:
+    """Files as lines that travel from a task to the driver."""
+    return [json.dumps({k: v for k, v in asdict(f).items() if k != "until"}) for f in added]
+
+
+def unpacked(lines: Iterable[str]) -> list[File]:
+    """The files of such lines."""
+    return [File(**json.loads(line)) for line in lines]
+
+
+def rows(
+    settings: Settings,
+    table: Table,
+    found: Sequence[File],
+    columns: Sequence[str] | None = None,
+    where: pc.Expression | None = None,
+) -> pa.Table:
+    """Rows of these files; `session_day` and `bucket` come from the files' places."""
+    names = list(columns or table.names)
+    schema = arrow.schema(table)
+    if not found:
+        return pa.schema([schema.field(n) for n in names]).empty_table()
+    store, folder = filesystem(settings, table)
+    stored = pa.schema([f for f in schema if f.name not in ("session_day", "bucket")])
+    fragments = []
+    form = ds.ParquetFileFormat()
+    for f in found:
+        place = (ds.field("session_day") == pa.scalar(date.fromisoformat(f.session_day))) & (
+            ds.field("bucket") == f.bucket
+        )
+        fragments.append(form.make_fragment(f"{folder}/{f.path}", store, partition_expression=place))
+    dataset = ds.FileSystemDataset(
+        fragments, pa.schema([*stored, schema.field("session_day"), schema.field("bucket")]), form, store
+    )
+    return dataset.to_table(columns=names, filter=where, use_threads=False)
+
+
+def read(
+    settings: Settings,
+    table: Table,
+    days: Sequence[date] | None = None,
+    buckets: Sequence[int] | None = None,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """The table's rows now, of these days and buckets."""
+    try:
+        return rows(settings, table, files(opened(settings, table), days, buckets), columns)
+    except TableNotFoundError:
+        return arrow.schema(table).empty_table().select(list(columns or table.names))
+
+
+def compact(settings: Settings, table: Table, files_a_part: int = 8, most_bytes: int = 256 * 1024 * 1024) -> int:
+    """Joins small files of parts that hold more than `files_a_part`; how many files went. Rows stay as they are."""
+    delta = opened(settings, table)
+    small: dict[tuple[str, int], int] = {}
+    for f in files(delta):
+        if f.size < most_bytes // 2:
+            small[f.session_day, f.bucket] = small.get((f.session_day, f.bucket), 0) + 1
+    gone = 0
+    for (day, bucket), count in small.items():
+        if count <= files_a_part:
+            continue
+        try:
+            told = delta.optimize.compact(
+                [("session_day", "=", day), ("bucket", "=", str(bucket))], target_size=most_bytes
+            )
+        except CommitFailedError:  # someone else changed these files: the next round joins them
+            delta.update_incremental()
+            continue
+        gone += int(told["numFilesRemoved"])
+    return gone
+
+
+def vacuum(settings: Settings, table: Table, hours: int = 168) -> list[str]:
+    """Deletes files that no version of the last hours needs; their names."""
+    return opened(settings, table).vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)

@@ -1,0 +1,136 @@
+"""Spark: the one session, and streams that are kept running until they are told to stop."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+from qoescope.catalog.errors import Mistake
+from qoescope.settings import Settings
+
+log = logging.getLogger("qoescope.spark")
+ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+JARS = Path(__file__).parents[3] / "jars" / "spark"
+
+
+def session(settings: Settings, name: str = "qoescope") -> SparkSession:
+    """The session; a second call gives the same one. Nothing is downloaded: the jars lie in `jars/spark`."""
+    jars = sorted(str(jar) for jar in JARS.glob("*.jar"))
+    if not jars:
+        raise Mistake(f"no jars in {JARS}: run `make setup` once")
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # workers are started by the JVM with what this names
+    os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(
+        (f"--driver-memory {settings.spark_memory}", "--driver-class-path", ":".join(jars), "pyspark-shell")
+    )
+    builder = SparkSession.builder.appName(name).master(settings.spark_master)
+    for key, value in (_options(settings, jars) | settings.spark_options).items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def _options(settings: Settings, jars: Sequence[str]) -> dict[str, str]:
+    local = settings.spark_master.startswith("local")
+    return {
+        "spark.jars": "" if local else ",".join(jars),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.scheduler.mode": "FAIR",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -Dderby.system.home=/nonexistent -XX:+UseG1GC",
+        "spark.sql.shuffle.partitions": str(settings.spark_partitions),
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+        "spark.sql.streaming.stateStore.providerClass": ROCKSDB,
+        "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+        "spark.sql.streaming.metricsEnabled": "false",
+        "spark.sql.streaming.minBatchesToRetain": "20",
+        "spark.python.worker.reuse": "true",
+        "spark.cleaner.periodicGC.interval": "10min",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream's name and how it is started (again); `done` is told when it will not be."""
+
+    name: str
+    start: Callable[[], StreamingQuery]
+
+
+def keep_running(
+    streams: Sequence[Stream], stopping: Event, started: Event | None = None, clean_stop_s: float = 60.0
+) -> None:
+    """Starts the streams, starts again what fails (after 1 s, doubling to 30 s), and returns when told to stop.
+
+    A `Mistake` is not tried again: it is raised. A stop waits for the batches under way.
+    """
+    running: dict[str, StreamingQuery] = {}
+    waits = {stream.name: (0.0, 1.0) for stream in streams}
+    try:
+        while not stopping.is_set():
+            for stream in streams:
+                _keep(stream, running, waits)
+            if started is not None and len(running) == len(streams):
+                started.set()
+            stopping.wait(0.5)
+    finally:
+        stopping.set()
+        deadline = monotonic() + clean_stop_s
+        idle = Event()
+        for name, query in running.items():
+            while _busy(query) and monotonic() < deadline:
+                idle.wait(0.05)
+            _stopped(name, query)
+
+
+def _keep(stream: Stream, running: dict[str, StreamingQuery], waits: dict[str, tuple[float, float]]) -> None:
+    query = running.get(stream.name)
+    if query is not None and query.isActive:
+        return
+    if query is not None:
+        problem = query.exception()
+        log.warning("stream %s stopped: %s", stream.name, str(problem).split("\n", 1)[0] if problem else "no reason")
+        running.pop(stream.name)
+    since, wait_s = waits[stream.name]
+    if query is not None:
+        waits[stream.name] = (monotonic() + wait_s, min(30.0, wait_s * 2))
+        return
+    if monotonic() < since:
+        return
+    try:
+        running[stream.name] = stream.start()
+        log.info("stream %s runs", stream.name)
+    except (PySparkException, Py4JError, OSError) as error:
+        log.warning("stream %s did not start: %s", stream.name, str(error).split("\n", 1)[0])
+        waits[stream.name] = (monotonic() + wait_s, min(30.0, wait_s * 2))
+
+
+def _busy(query: StreamingQuery) -> bool:
+    try:
+        return query.isActive and bool(query.status["isTriggerActive"])
+    except (Py4JError, OSError):  # the JVM went first
+        return False
+
+
+def _stopped(name: str, query: StreamingQuery) -> None:
+    try:
+        query.stop()
+    except (PySparkException, Py4JError, OSError) as error:
+        log.warning("stream %s did not stop cleanly: %s", name, str(error).split("\n", 1)[0])

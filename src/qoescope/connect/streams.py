@@ -1,0 +1,105 @@
+"""Streams: where they read from, where they begin, and how a batch is written and named."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.schema import Table
+from qoescope.connect import lake
+from qoescope.connect.writing import Stopped, Writer
+from qoescope.settings import Settings
+
+__all__ = ["Stopped", "beginning", "changes", "collected", "kafka", "query_id", "written"]
+
+
+def checkpoint(settings: Settings, name: str) -> str:
+    """Where the stream keeps its place."""
+    root = settings.checkpoints or str((settings.var / "checkpoints").absolute())
+    return f"{root.rstrip('/')}/{name}"
+
+
+def beginning(settings: Settings, writer: Writer, name: str, topic: str | None, written: bool) -> str:
+    """Where a stream without a checkpoint begins: the log's first record, or the next one that its books name.
+
+    Raises `Mistake` when there was a checkpoint once and it is gone, unless the settings allow a new one.
+    """
+    where = checkpoint(settings, name)
+    if "://" in where or Path(where, "metadata").exists():
+        return "earliest"
+    before = writer.ask("select 1 from stream_progress where stream = %s", (name,))
+    if not before and not written:
+        return "earliest"
+    if not settings.new_checkpoint:
+        raise Mistake(
+            f"the checkpoint of stream '{name}' is gone from {where}, and its tables hold rows: put it back, or set "
+            "QOESCOPE_NEW_CHECKPOINT=true to begin a new one (nothing is lost or counted twice)"
+        )
+    offsets = writer.ask(
+        "select kafka_partition, next_offset from stream_offsets where stream = %s and topic = %s", (name, topic or "")
+    )
+    if not offsets:
+        return "earliest"
+    return json.dumps({topic: {str(partition): following for partition, following in offsets}})
+
+
+def kafka(spark: SparkSession, settings: Settings, topic: str, start: str, records: int | None) -> DataFrame:
+    """The topic as a stream, at most `records` a batch."""
+    reader = (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", settings.brokers)
+        .option("subscribe", topic)
+        .option("startingOffsets", start)
+        .option("failOnDataLoss", str(not settings.skip_lost_records).lower())
+        .option("kafka.max.partition.fetch.bytes", str(16 * 1024 * 1024))
+        .option("fetchOffset.numRetries", "10")
+        .option("fetchOffset.retryIntervalMs", "1000")
+    )
+    if records is not None:
+        reader = reader.option("maxOffsetsPerTrigger", records)
+    for key, value in settings.kafka_options.items():
+        reader = reader.option(f"kafka.{key}", value)
+    return reader.load()
+
+
+def changes(spark: SparkSession, settings: Settings, table: Table) -> DataFrame:
+    """Rows appended to a table of the lake, as a stream that begins with those that are there."""
+    reader = (
+        spark.readStream.format("delta")
+        .option("maxBytesPerTrigger", settings.batch_bytes)
+        .option("skipChangeCommits", "true")
+    )
+    return reader.load(lake.uri(settings, table))
+
+
+def written(
+    frame: DataFrame, settings: Settings, name: str, every_s: float, write: Callable[[DataFrame, int], None]
+) -> StreamingQuery:
+    """Starts the stream; `write` is called with each batch and its number, again with the same after a failure."""
+    frame.sparkSession.sparkContext.setLocalProperty("spark.scheduler.pool", name)
+    return (
+        frame.writeStream.queryName(name)
+        .foreachBatch(write)
+        .option("checkpointLocation", checkpoint(settings, name))
+        .trigger(processingTime=f"{round(every_s * 1000)} milliseconds")
+        .start()
+    )
+
+
+def query_id(batch: DataFrame) -> str:
+    """The id of the stream that the batch belongs to: it lives and dies with the checkpoint."""
+    found = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
+    if not found:
+        raise RuntimeError("not inside a stream's batch")
+    return found
+
+
+def collected(told: DataFrame) -> dict[str, list[str]]:
+    """What tasks tell the driver, by kind: names of files, counts. It does not grow with traffic."""
+    found: dict[str, list[str]] = {}
+    for kind, body in told.collect():
+        found.setdefault(kind, []).append(body)
+    return found

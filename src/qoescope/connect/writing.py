@@ -1,0 +1,79 @@
+"""Writing: batches of streams that wait for Postgres instead of failing, until they are told to stop."""
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from threading import Event
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+import pyarrow as pa
+from psycopg_pool import PoolTimeout
+
+from qoescope.catalog.operations import STREAM_PROGRESS
+from qoescope.connect import postgres
+from qoescope.connect.postgres import Connection, Write
+from qoescope.settings import Settings
+
+log = logging.getLogger("qoescope.writing")
+Answer = TypeVar("Answer")
+
+
+class Stopped(Exception):
+    """Told to stop while waiting; the batch is not written and will come again."""
+
+
+class Writer:
+    """A connection as the writer, made again when it breaks. One thread at a time."""
+
+    def __init__(self, settings: Settings, stopping: Event) -> None:
+        self._settings, self._stopping = settings, stopping
+        self._connection: Connection | None = None
+
+    def ask(self, sql: LiteralString, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows that a statement answers; waits while Postgres is away."""
+        return self.do(lambda connection: connection.execute(sql, parameters).fetchall())
+
+    def write(self, query: str, batch: int, writes: Sequence[Write]) -> bool:
+        """`postgres.write_batch`, waiting while Postgres is away."""
+        return self.do(lambda connection: postgres.write_batch(connection, query, batch, writes))
+
+    def do(self, work: Callable[[Connection], Answer]) -> Answer:
+        """What `work` answers; tries again after 1 s, doubling to 30 s, while Postgres is away. Raises `Stopped`."""
+        wait_s = 1.0
+        while True:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = postgres.connect(self._settings, "writer")
+                return work(self._connection)
+            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+                log.warning("Postgres is away, again in %.0f s: %s", wait_s, str(error).split("\n", 1)[0])
+                self.close()
+                if self._stopping.wait(wait_s):
+                    raise Stopped from error
+                wait_s = min(30.0, wait_s * 2)
+
+    def close(self) -> None:
+        """Gives the connection back, whatever state it is in."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
+def progress(stream: str, complete_until: datetime | None) -> Write:
+    """How far a stream has come, to be written with its batch."""
+    row = {"stream": stream, "complete_until": complete_until, "updated_at": datetime.now(UTC)}
+    return Write(STREAM_PROGRESS, pa.Table.from_pylist([row]))
+
+
+def crash(settings: Settings, point: str) -> None:
+    """Ends the process here, once, as `kill -9` would, when the settings name this point. For tests."""
+    if settings.crash_at != point:
+        return
+    mark = settings.var / f"crashed-{point}"
+    if not mark.exists():
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,147 @@
+"""Events: each accepted identity once in the lake, the first one; repeats, conflicts and late ones are told apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from qoescope.catalog.operations import QUARANTINE
+from qoescope.compile import arrow
+from qoescope.compile.duck import naive
+
+AHEAD = timedelta(minutes=5)
+"""How far a device's clock may be ahead before the door adjusts it."""
+
+IDENTITY = ("property", "session_id", "seq")
+PLACE = ("kafka_partition", "kafka_offset", "position")
+KNOWN = (*IDENTITY, *PLACE, "body_hash")
+"""What must be known of a stored event to judge another one of its identity."""
+
+Hashes = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What becomes of a batch of events."""
+
+    fresh: pa.Table
+    """New rows of `events`."""
+    late: pa.Table
+    conflicts: pa.Table
+    """Rows of `quarantine`: an identity that is there with another body."""
+    counts: pa.Table
+    """(property, minute_at, lake, late, quarantined, accepted, duplicate): what to add to the books."""
+
+
+def hashes(rows: pa.Table) -> Hashes:
+    """One number an identity; equal identities have equal ones, within one process."""
+    with duckdb.connect(config={"threads": 1}) as engine:
+        engine.register("given", rows.select(list(IDENTITY)))
+        found = engine.sql("select hash(property, session_id, seq) as h from given").to_arrow_table()
+    return np.asarray(found["h"].to_numpy(), dtype=np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What may be there already."""
+
+    files: list[bool]
+    """For each of the stored files, whether it may hold an identity of the events."""
+    events: pa.Table
+    """The events that may be in one of them."""
+
+
+def suspects(events: pa.Table, stored: Sequence[Hashes]) -> Held:
+    """Which of `stored` (a file each) may hold which of the events; false alarms are rare and do no harm."""
+    mine = hashes(events)
+    wanted = np.unique(mine)
+    seen = np.zeros(len(wanted), bool)
+    files = []
+    for one in stored:
+        places = np.searchsorted(wanted, one)
+        places[places == len(wanted)] = 0
+        met = places[wanted[places] == one] if len(wanted) else places[:0]
+        seen[met] = True
+        files.append(bool(len(met)))
+    return Held(files, events.filter(pa.array(seen[np.searchsorted(wanted, mine)])))
+
+
+def old(events: pa.Table, repeats_within: timedelta) -> pa.Table:
+    """Events so long under way that a first copy may have come before the time that is looked back on."""
+    age = pc.subtract(events["received_at"], events["at"])
+    return events.filter(pc.greater(age, pa.scalar(max(timedelta(0), repeats_within - AHEAD), pa.duration("us"))))
+
+
+def judged(events: pa.Table, known: pa.Table, late_after_days: int) -> Judged:
+    """Each event's fate. `known` holds stored rows of these identities (columns `KNOWN`); more rows do no harm."""
+    with duckdb.connect(config={"threads": 1}) as engine:
+        ids = events.select([*KNOWN, "at", "received_at"]).append_column("row", pa.array(range(len(events)), pa.int64()))
+        engine.register("ids", naive(ids))
+        engine.register("known", known.select(list(KNOWN)))
+        engine.execute(_VERDICTS, {"late": late_after_days * 86_400_000})
+        fates = {row[0]: engine.sql(f"select row from verdicts where verdict = '{row[0]}' order by row").to_arrow_table()["row"]
+                 for row in engine.sql("select distinct verdict from verdicts").fetchall()}  # fmt: skip
+        counts = engine.sql(_COUNTS).to_arrow_table()
+    none = pa.array([], pa.int64())
+    conflicts = events.take(fates.get("conflict", none))
+    return Judged(
+        events.take(fates["new"]) if "new" in fates and len(fates["new"]) < len(events) else
+        (events if "new" in fates else events.slice(0, 0)),
+        events.take(fates.get("late", none)),
+        arrow.conform(conflicts.append_column("reason_kept", pa.repeat(pa.scalar("conflict"), len(conflicts))), QUARANTINE),
+        counts,
+    )  # fmt: skip
+
+
+_VERDICTS = f"""
+create temp table verdicts as
+with repeated as (select property, session_id, seq from ids group by all having count(*) > 1),
+first as (
+  select ids.property, ids.session_id, ids.seq, row, body_hash from ids semi join repeated using (property, session_id, seq)
+  qualify row_number() over (partition by ids.property, ids.session_id, ids.seq
+    order by received_at, kafka_partition, kafka_offset, position) = 1
+),
+mine as (select k.* from known as k semi join ids using ({", ".join(KNOWN)})),
+there as (
+  select property, session_id, seq, any_value(body_hash) as body_hash from known semi join ids using (property, session_id, seq)
+  group by all
+)
+select ids.row, ids.property, ids.received_at, case
+  when epoch_ms(ids.received_at) - epoch_ms(ids."at") > $late then 'late'
+  when mine.seq is not null then 'own'
+  when there.seq is not null then case when there.body_hash = ids.body_hash then 'repeat' else 'conflict' end
+  when first.row is null or first.row = ids.row then 'new'
+  when first.body_hash = ids.body_hash then 'repeat'
+  else 'conflict' end as verdict
+from ids left join mine using ({", ".join((*IDENTITY, *PLACE))})
+left join there on (ids.property, ids.session_id, ids.seq) = (there.property, there.session_id, there.seq)
+left join first on (ids.property, ids.session_id, ids.seq) = (first.property, first.session_id, first.seq)
+"""
+
+_COUNTS = """
+select property, time_bucket(interval '1 minute', received_at) as minute_at,
+  count(*) filter (where verdict in ('new', 'own')) as lake, count(*) filter (where verdict = 'late') as late,
+  count(*) filter (where verdict = 'conflict') as quarantined,
+  -count(*) filter (where verdict = 'repeat') as accepted, count(*) filter (where verdict = 'repeat') as duplicate
+from verdicts group by all
+"""
+
+
+def kept_counts(unreadable: pa.Table, reports: pa.Table) -> pa.Table:
+    """(property, minute_at, quarantined, lake) of what is kept beside the events: it was accepted, too."""
+    with duckdb.connect(config={"threads": 1}) as engine:
+        engine.register("unreadable", naive(unreadable.select(["property", "received_at"])))
+        engine.register("reports", naive(reports.select(["property", "received_at"])))
+        return engine.sql(_KEPT).to_arrow_table()
+
+
+_KEPT = """
+select property, time_bucket(interval '1 minute', received_at) as minute_at, sum(q)::bigint as quarantined,
+  sum(r)::bigint as lake
+from (select *, 1 as q, 0 as r from unreadable union all select *, 0 as q, 1 as r from reports) group by all
+"""

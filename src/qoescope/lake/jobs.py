@@ -1,0 +1,311 @@
+"""Jobs: Kafka to the lake, as streams that may be killed at any moment."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from threading import Event
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import StreamingQuery
+
+from qoescope.catalog.operations import (
+    COUNTED,
+    LATE,
+    OUTCOMES,
+    QUARANTINE,
+    REPORTS,
+    SESSION_VERSIONS,
+    STREAM_OFFSETS,
+)
+from qoescope.catalog.tables import EVENTS
+from qoescope.catalog.topics import BEACONS
+from qoescope.compile import records as compiled
+from qoescope.compile import spark as frames
+from qoescope.connect import lake, streams
+from qoescope.connect.lake import File
+from qoescope.connect.postgres import Write
+from qoescope.connect.spark import Stream
+from qoescope.connect.writing import Writer, crash, progress
+from qoescope.lake import events as product
+from qoescope.lake import sessions
+from qoescope.settings import Settings
+
+log = logging.getLogger("qoescope.lake")
+TOLD = "kind string, body string"
+"""What a task tells the driver: names of the files that it wrote, and counts."""
+TABLES = {table.name: table for table in (EVENTS, LATE, QUARANTINE, REPORTS, SESSION_VERSIONS)}
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far the clocks of two collectors may differ."""
+
+
+def lake_streams(spark: SparkSession, settings: Settings, stopping: Event) -> list[Stream]:
+    """Events, sessions and dead letters, ready to be kept running."""
+    return [
+        Stream("events", partial(_start_events, spark, settings, stopping)),
+        Stream("sessions", partial(_start_sessions, spark, settings, stopping)),
+    ]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a stream of the log is: for each partition its first and next offset and the last time of arrival."""
+
+    first: dict[int, int] = field(default_factory=dict)
+    next: dict[int, int] = field(default_factory=dict)
+    until: dict[int, datetime] = field(default_factory=dict)
+
+    @property
+    def complete_until(self) -> datetime | None:
+        """Everything received before has been read."""
+        return min(self.until.values()) if self.until else None
+
+    def moved(self, told: Iterable[dict[str, Any]], stream: str) -> tuple["Place", pa.Table]:
+        """The place after a batch, and its rows of `stream_offsets`: what was read, and what the log had lost."""
+        after = Place(dict(self.first), dict(self.next), dict(self.until))
+        merged: dict[int, dict[str, Any]] = {}
+        for part in told:
+            seen = merged.setdefault(part["kafka_partition"], dict(part))
+            if seen is not part and seen != part:
+                seen["first_offset"] = min(seen["first_offset"], part["first_offset"])
+                seen["next_offset"] = max(seen["next_offset"], part["next_offset"])
+                seen["records"] += part["records"]
+                seen["complete_until"] = max(filter(None, (seen["complete_until"], part["complete_until"])), default=None)
+        rows = []
+        for number, part in merged.items():
+            first, following = part["first_offset"], part["next_offset"]
+            hole = following - first - part["records"] + max(0, first - self.next.get(number, first))
+            after.first.setdefault(number, first)
+            after.next[number] = max(following, self.next.get(number, 0))
+            if part["complete_until"]:
+                until = datetime.fromisoformat(part["complete_until"]).replace(tzinfo=UTC)
+                after.until[number] = max(until, self.until.get(number, until))
+            rows.append({"stream": stream, "topic": BEACONS.name, "kafka_partition": number, "lost": hole,
+                         "first_offset": after.first[number], "next_offset": after.next[number],
+                         "records": part["records"]})  # fmt: skip
+        return after, pa.Table.from_pylist(rows)
+
+
+def _start_events(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
+    writer = Writer(settings, stopping)
+    lake.ensure(settings)
+    start = streams.beginning(settings, writer, "events", BEACONS.name, lake.exists(settings, EVENTS))
+    kafka = streams.kafka(spark, settings, BEACONS.name, start, settings.batch_records)
+    return streams.written(kafka, settings, "events", settings.events_every_s, _Events(settings, writer))
+
+
+class _Events:
+    """Batches of the log into the lake, then into the books. A batch that comes again changes nothing."""
+
+    def __init__(self, settings: Settings, writer: Writer) -> None:
+        self.settings, self.writer = settings, writer
+        self.place: Place | None = None
+        self.tables = {name: lake.opened(settings, table) for name, table in TABLES.items()}
+        self.batches = 0
+
+    def __call__(self, batch: DataFrame, number: int) -> None:
+        """Writes one batch."""
+        query = streams.query_id(batch)
+        place = self.place or self._place()
+        told = self._told(batch, place)
+        crash(self.settings, "lake.before_delta")
+        for name in (EVENTS.name, LATE.name, QUARANTINE.name, REPORTS.name):
+            lake.commit(self.tables[name], TABLES[name], lake.unpacked(told.get(name, ())), f"events:{query}", number)
+            crash(self.settings, f"lake.after_{name}")
+        crash(self.settings, "lake.after_delta")
+        after, offsets = place.moved(map(json.loads, told.get("offset", ())), "events")
+        books = _books(map(json.loads, told.get("count", ())))
+        writes = [Write(OUTCOMES, books), Write(STREAM_OFFSETS, offsets), progress("events", after.complete_until)]
+        self.writer.write(query, number, [w for w in writes if len(w.rows)])
+        crash(self.settings, "lake.before_commit")
+        self.place = after
+        self._tidy()
+
+    def _place(self) -> Place:
+        rows = self.writer.ask(
+            "select kafka_partition, first_offset, next_offset from stream_offsets where stream = 'events'"
+        )
+        until = self.writer.ask("select complete_until from stream_progress where stream = 'events'")
+        known = {number: until[0][0] for number, _, _ in rows} if until and until[0][0] else {}
+        return Place({p: first for p, first, _ in rows}, {p: following for p, _, following in rows}, known)
+
+    def _told(self, batch: DataFrame, place: Place) -> dict[str, list[str]]:
+        self.tables[EVENTS.name].update_incremental()
+        looked_back = timedelta(seconds=self.settings.repeats_within_s) + CLOCKS_DIFFER
+        since = place.complete_until - looked_back if place.complete_until else None
+        found = lake.files(self.tables[EVENTS.name])
+        if since is not None:
+            oldest = (since - timedelta(days=self.settings.late_after_days + 1)).date().isoformat()
+            found = [f for f in found if f.session_day >= oldest]
+        parts = self.settings.spark_partitions
+        rows = frames.records(batch, self.settings.lake_buckets).repartitionById(parts, F.col("bucket") % parts)
+        task = partial(_stored, self.settings, found, since)
+        return streams.collected(rows.drop("bucket").mapInArrow(frames.per_task(task), TOLD))
+
+    def _tidy(self) -> None:
+        """Joins small files every so often, so that readers open few."""
+        self.batches += 1
+        if self.batches % 60 == 0:
+            lake.compact(self.settings, EVENTS, 24)
+
+
+def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:
+    books: dict[tuple[str, str], Counter[str]] = {}
+    for row in counts:
+        books.setdefault((row["property"], row["minute_at"]), Counter()).update(
+            {f.name: row.get(f.name, 0) for f in COUNTED}
+        )
+    rows = [
+        {"property": tenant, "minute_at": datetime.fromisoformat(minute).replace(tzinfo=UTC), **counted}
+        for (tenant, minute), counted in books.items()
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def _lines(kind: str, bodies: Sequence[str]) -> pa.Table:
+    return pa.table({"kind": pa.repeat(pa.scalar(kind), len(bodies)), "body": pa.array(bodies, pa.string())})
+
+
+def _rows(kind: str, rows: pa.Table) -> pa.Table:
+    return _lines(kind, [json.dumps(row, default=str) for row in rows.to_pylist()])
+
+
+def _stored(settings: Settings, found: Sequence[File], since: datetime | None, rows: pa.Table) -> pa.Table:
+    """Writes what is new in these records into files; answers their names, counts and offsets."""
+    parsed = compiled.parsed(rows, settings.lake_buckets)
+    known = _known(settings, parsed.events, found, since)
+    fate = product.judged(parsed.events, known, settings.late_after_days)
+    kept = pa.concat_tables([fate.conflicts, parsed.unreadable])
+    written = {
+        EVENTS: fate.fresh,
+        LATE: fate.late,
+        QUARANTINE: kept,
+        REPORTS: parsed.reports,
+    }
+    lines = [_lines(table.name, lake.packed(lake.write(settings, table, part))) for table, part in written.items()]
+    return pa.concat_tables(
+        [
+            *lines,
+            _rows("count", parsed.counts),
+            _rows("count", fate.counts),
+            _rows("count", product.kept_counts(parsed.unreadable, parsed.reports)),
+            _rows("offset", parsed.offsets),
+        ]
+    )
+
+
+@cache
+def _memory() -> dict[str, product.Hashes]:
+    """Hashes of the identities in files that were looked through, one memory a process; files never change."""
+    return {}
+
+
+def _known(settings: Settings, events: pa.Table, found: Sequence[File], since: datetime | None) -> pa.Table:
+    """What the lake holds of these identities: all that came since then, and all of the day for old events."""
+    none = lake.rows(settings, EVENTS, (), product.KNOWN)
+    if not len(events) or not found:
+        return none
+    touched = _places(events)
+    recent = [f for f in found if (f.session_day, f.bucket) in touched and (not since or not f.until or f.until >= since)]
+    memory = _memory()
+    for gone in memory.keys() - {f.path for f in found}:
+        memory.pop(gone, None)
+    for f in recent:
+        if f.path not in memory:
+            memory[f.path] = product.hashes(lake.rows(settings, EVENTS, [f], product.IDENTITY))
+    held = product.suspects(events, [memory[f.path] for f in recent])
+    suspected = [f for f, suspicious in zip(recent, held.files, strict=True) if suspicious]
+    tables = [lake.rows(settings, EVENTS, suspected, product.KNOWN, sessions.of_sessions(held.events))]
+    if since and len(old := product.old(events, timedelta(seconds=settings.repeats_within_s))):
+        old_touched, looked = _places(old), {f.path for f in recent}
+        others = [f for f in found if (f.session_day, f.bucket) in old_touched and f.path not in looked]
+        tables.append(lake.rows(settings, EVENTS, others, product.KNOWN, sessions.of_sessions(old)))
+    return pa.concat_tables(tables)
+
+
+def _places(events: pa.Table) -> set[tuple[str, int]]:
+    places = events.select(["session_day", "bucket"]).group_by(["session_day", "bucket"]).aggregate([])
+    return {(row["session_day"].isoformat(), row["bucket"]) for row in places.to_pylist()}
+
+
+def _start_sessions(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
+    writer = Writer(settings, stopping)
+    lake.ensure(settings)
+    start = streams.beginning(settings, writer, "sessions", None, lake.exists(settings, SESSION_VERSIONS))
+    kafka = streams.kafka(spark, settings, BEACONS.name, start, None)
+    rows = frames.closed(
+        frames.records(kafka, settings.lake_buckets), settings.session_gap_s, settings.watermark_s
+    )
+    return streams.written(rows, settings, "sessions", settings.sessions_every_s, _Sessions(settings, writer, stopping))
+
+
+class _Sessions:
+    """Sessions that fell silent into the lake: one new version each, none where nothing changed."""
+
+    def __init__(self, settings: Settings, writer: Writer, stopping: Event) -> None:
+        self.settings, self.writer, self.stopping = settings, writer, stopping
+        self.delta = lake.opened(settings, SESSION_VERSIONS)
+        self.events = lake.opened(settings, EVENTS)
+        self.batches = 0
+
+    def __call__(self, batch: DataFrame, number: int) -> None:
+        """Writes one batch; waits until the lake holds the other events of sessions that had closed before."""
+        query, parts = streams.query_id(batch), self.settings.spark_partitions
+        rows = batch.repartitionById(parts, F.col("bucket") % parts).drop("bucket").persist()
+        try:
+            while True:
+                self.delta.update_incremental()
+                self.events.update_incremental()
+                done = self.writer.ask("select complete_until from stream_progress where stream = 'events'")
+                task = partial(_folded, self.settings, lake.files(self.delta), lake.files(self.events),
+                               done[0][0] if done else None)  # fmt: skip
+                told = streams.collected(rows.mapInArrow(frames.per_task(task), TOLD))
+                if "wait" not in told:
+                    break
+                if self.stopping.wait(1.0):
+                    raise streams.Stopped
+        finally:
+            rows.unpersist()
+        lake.commit(self.delta, SESSION_VERSIONS, lake.unpacked(told.get("file", ())), f"sessions:{query}", number)
+        crash(self.settings, "lake.after_sessions")
+        self.writer.write(query, number, [progress("sessions", None)])
+        self.batches += 1
+        if self.batches % 60 == 0:
+            lake.compact(self.settings, SESSION_VERSIONS, 24)
+
+
+def _folded(
+    settings: Settings, found: Sequence[File], events: Sequence[File], complete_until: datetime | None, rows: pa.Table
+) -> pa.Table:
+    """Writes the new versions of these sessions into files and answers their names; or that it has to wait."""
+    emitted = compiled.events(frames.flat(rows), settings.lake_buckets)
+    age = pc.subtract(emitted["received_at"], emitted["at"])
+    emitted = emitted.filter(pc.less_equal(age, pa.scalar(timedelta(days=settings.late_after_days), pa.duration("us"))))
+    if not len(emitted):
+        return _lines("file", [])
+    touched = _places(emitted)
+    before = lake.rows(
+        settings, SESSION_VERSIONS, [f for f in found if (f.session_day, f.bucket) in touched],
+        where=sessions.of_sessions(emitted),
+    )  # fmt: skip
+    again = sessions.known(emitted, before)
+    if len(again):
+        mine = emitted.filter(pc.is_in(emitted["session_id"], pc.unique(again["session_id"])))
+        if complete_until is None or pc.max(mine["received_at"]).as_py() > complete_until:
+            return _lines("wait", [""])
+        old = lake.rows(
+            settings, EVENTS, [f for f in events if (f.session_day, f.bucket) in _places(mine)],
+            where=sessions.of_sessions(again),
+        )  # fmt: skip
+        emitted = pa.concat_tables([emitted, old])
+    new = sessions.versions(emitted, before, datetime.now(UTC))
+    return _lines("file", lake.packed(lake.write(settings, SESSION_VERSIONS, new)))
+
+
