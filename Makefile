@@ -1,0 +1,39 @@
+# What one does here; `make` alone lists it.
+SHELL := /bin/bash
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check test golden bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is missing: Python packages, jars, Java
+	@bin/setup
+
+demo: setup ## start every part, break things, find what broke (ONCE=1: stop when it held)
+	@$(BIN)/qoescope demo $(if $(ONCE),--once)
+
+check: ## format, lint, types, import contracts and every test that needs no service
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not live"
+
+test: ## set up, then everything: check, and the tests against real services
+	@bin/setup test
+	@$(MAKE) --no-print-directory check
+	$(BIN)/pytest -m live
+
+golden: ## rewrite tests/golden; a person reads the difference
+	GOLDEN=1 $(BIN)/pytest tests/golden
+	@git --no-pager diff --stat tests/golden
+
+bench: setup ## measure, beside peers in the same run
+	@$(BIN)/qoescope bench
+
+lock: ## resolve again: requirements.lock and jars.lock
+	@bin/setup lock
+
+clean: ## forget every state: var/
+	@rm -rf var
