@@ -1,0 +1,49 @@
+"""App: the commands, listed; a user's mistake is one line and exit code 2."""
+
+import sys
+
+import typer
+
+from qoescope.catalog.errors import Mistake
+from qoescope.cli import batch, data, generate, keys, questions, services
+
+app = typer.Typer(
+    name="qoescope", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="What viewers of a video service live through, and what broke.",
+)  # fmt: skip
+services.register(app)
+data.register(app)
+questions.register(app)
+app.add_typer(generate.app, name="generate")
+app.add_typer(batch.app, name="batch")
+app.add_typer(keys.app, name="keys")
+app.add_typer(keys.people, name="people")
+app.add_typer(data.cmcd, name="cmcd")
+
+
+def main() -> None:
+    """The program."""
+    try:
+        app()
+    except Mistake as mistake:
+        sys.exit(_stopped(str(mistake)))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("psycopg", "psycopg_pool"):
+            raise
+        sys.exit(
+            _stopped(
+                f"Postgres does not answer ({str(error).strip().splitlines()[0]}): `qoescope status` says what runs"
+            )
+        )
+
+
+def _stopped(why: str) -> int:
+    sys.stderr.write(f"qoescope: {why}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Batch: the jobs of the DAGs, run here and now."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qoescope.cli.terminal import AsJson, Property, line, said, settings, table
+
+app = typer.Typer(no_args_is_help=True, help="Run what Airflow runs: restate, import, forget.", rich_markup_mode=None)
+
+Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="A day, UTC.")]
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Files in the form of streaming_telemetry.csv.")],
+    property_name: Property = "demo", as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Load sessions from a CSV; rows that break a rule are kept aside."""
+    from qoescope.mart import jobs
+
+    here = settings()
+    _shown([jobs.import_csv(here, file, property_name) for file in files], as_json)
+
+
+@app.command()
+def restate(day: Day, as_json: AsJson = False) -> None:
+    """Fold a day's events again and replace the day in the marts."""
+    from qoescope.mart import jobs
+
+    _shown([jobs.restate(settings(), day.date())], as_json)
+
+
+@app.command()
+def backfill(first: Day, last: Day, as_json: AsJson = False) -> None:
+    """Restate every day from the first to the last."""
+    from datetime import timedelta
+
+    from qoescope.mart import jobs
+
+    here, days = settings(), (last - first).days + 1
+    _shown([jobs.restate(here, (first + timedelta(days=n)).date()) for n in range(days)], as_json)
+
+
+@app.command()
+def forget(
+    viewer: Annotated[str, typer.Argument(help="The viewer's id, as the players send it.")],
+    property_name: Property = "demo", as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Erase a viewer from lake and marts, and give the receipt."""
+    from qoescope.mart import jobs
+
+    _shown([jobs.forget(settings(), property_name, viewer)], as_json)
+
+
+def _shown(results: list[object], as_json: bool) -> None:
+    from qoescope.cli.terminal import plain
+
+    rows = [found if isinstance(found, dict) else {"result": found} for found in map(plain, results)]
+    if as_json:
+        said(rows)
+    elif rows:
+        table(rows)
+    else:
+        line("nothing to do")

@@ -1,0 +1,97 @@
+"""Data: beacons folded into sessions, CMCD records read and written, and measurements beside peers."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from qoescope.catalog.errors import Mistake, UnknownName
+from qoescope.cli.terminal import line, plain, settings
+
+cmcd = typer.Typer(no_args_is_help=True, help="Read and write CMCD records, one a line.", rich_markup_mode=None)
+
+Version = Annotated[int, typer.Option("--version", "-v", help="CMCD's version: 1 or 2.")]
+Records = Annotated[list[str] | None, typer.Argument(help="Records; lines of stdin when none is given.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    app.command()(fold)
+    app.command()(bench)
+
+
+def fold(
+    file: Annotated[str, typer.Argument(help="A file of beacons, one JSON a line; - for stdin.")],
+    property_name: Annotated[str, typer.Option("--property", "-p", help="The app or site they belong to.")] = "local",
+) -> None:
+    """Fold beacons into sessions: one JSON row a session, with every measure."""
+    from qoescope.cli import folding
+
+    with opened(file) as lines:
+        folded = folding.folded(lines, property_name, settings())
+    for problem in folded.problems:
+        sys.stderr.write(f"{problem}\n")
+    for row in folded.rows:
+        line(json.dumps(plain(row), ensure_ascii=False))
+    counts = f"{folded.lines:,} lines, {folded.events:,} events, {folded.bad:,} not understood"
+    sys.stderr.write(f"{counts}, {len(folded.rows):,} sessions\n")
+
+
+@contextmanager
+def opened(file: str) -> Iterator[BinaryIO]:
+    """The file, or stdin."""
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    if not Path(file).is_file():
+        raise Mistake(f"no such file: {file}")
+    with Path(file).open("rb") as handle:
+        yield handle
+
+
+@cmcd.command()
+def decode(records: Records = None, version: Version = 2) -> None:
+    """Records as sent to JSON; a line that is none says where and why, and makes the exit code 1."""
+    from qoescope.compile.cmcd import decoded
+
+    _each(records, lambda text: decoded(text, version))
+
+
+@cmcd.command()
+def encode(records: Records = None, version: Version = 2) -> None:
+    """JSON to records in their canonical form."""
+    from qoescope.compile.cmcd import encoded
+
+    _each(records, lambda text: encoded(text, version))
+
+
+def _each(records: list[str] | None, converted: Callable[[str], tuple[str, bool]]) -> None:
+    good = True
+    for text in records or (raw.rstrip("\r\n") for raw in sys.stdin):
+        answer, fine = converted(text)
+        line(answer)
+        good = good and fine
+    if not good:
+        raise typer.Exit(1)
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="What to measure; everything when none is given.")] = "",
+    options: Annotated[list[str] | None, typer.Argument(help="Options of that measurement, after --.")] = None,
+) -> None:
+    """Measure, beside peers in the same run."""
+    from qoescope.settings import ROOT
+
+    known = {path.stem: path for path in sorted((ROOT / "bench").glob("*.py"))}
+    if name and name not in known:
+        raise UnknownName("measurement", name, known)
+    worst = 0
+    for path in [known[name]] if name else known.values():
+        done = subprocess.run([sys.executable, str(path), *(options or [])], check=False)  # noqa: S603
+        worst = max(worst, done.returncode)
+    raise typer.Exit(worst)

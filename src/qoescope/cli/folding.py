@@ -1,0 +1,109 @@
+"""Folding: beacons from a file, judged as the door judges them, folded as everything is folded."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from qoescope.catalog.dimensions import CONTEXT_FIELDS
+from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.tables import EVENTS
+from qoescope.compile import arrow, fold
+from qoescope.ingest import judge
+from qoescope.ingest.bodies import Refused
+from qoescope.ingest.context import Arrival
+from qoescope.ingest.limits import Limits
+from qoescope.settings import Settings
+
+MS = 1000
+AHEAD_MS = 2**52
+"""A file has no clock to compare with: no time in it is ahead."""
+
+
+@dataclass
+class Folded:
+    """Session rows, and what of the lines was not understood."""
+
+    rows: list[dict[str, Any]]
+    lines: int = 0
+    events: int = 0
+    bad: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class Viewer(msgspec.Struct):
+    """The part of a context that the door makes a pseudonym of; a file's stays as it is."""
+
+    viewer_id: str | None = None
+
+
+class Named(msgspec.Struct):
+    """A beacon, read for its viewer only."""
+
+    session: Viewer = msgspec.field(default_factory=Viewer)
+
+
+def folded(lines: Iterable[bytes], property_name: str, settings: Settings) -> Folded:
+    """The sessions of all lines together; a session may be spread over any of them, in any order."""
+    limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__} | {"ahead_ms": AHEAD_MS})
+    result, columns = Folded([]), _Columns(property_name)
+    for number, raw in enumerate(lines, 1):
+        body = raw.strip()
+        if not body:
+            continue
+        result.lines += 1
+        try:
+            judged = judge.judged(body, Arrival(property_name, 0, b"", {}), limits)
+        except Refused as refused:
+            result.bad += 1
+            result.problems.append(f"line {number}: {refused.error}")
+            continue
+        result.events += len(judged.events)
+        for verdict in judged.verdicts:
+            result.bad += 1
+            result.problems.append(f"line {number}, event {verdict.index}: {verdict.reason}")
+        if judged.session is not None:
+            columns.add(judged, msgspec.json.decode(body, type=Named).session.viewer_id, result.lines)
+    if columns.count:
+        result.rows = fold.sessions(columns.table()).to_pylist()
+    return result
+
+
+class _Columns:
+    """Events as columns of the catalog's table."""
+
+    def __init__(self, property_name: str) -> None:
+        self._property = property_name
+        self._rows: list[dict[str, Any]] = []
+
+    @property
+    def count(self) -> int:
+        return len(self._rows)
+
+    def add(self, judged: judge.Judged, viewer: str | None, number: int) -> None:
+        """A beacon's events; that it came earlier in the file is that it came earlier."""
+        session = judged.session
+        context = {f.name: getattr(session, f.name) for f in CONTEXT_FIELDS} | {"viewer_id": viewer}
+        context["session_started_at"] = context.pop("started_at")
+        for position, event in enumerate(judged.events):
+            said = {("event_cdn" if f.name == "cdn" else f.name): getattr(event, f.name) for f in EVENT_FIELDS}
+            place = {"property": self._property, "kafka_offset": number, "position": position}
+            self._rows.append(context | said | place)
+
+    def table(self) -> pa.Table:
+        """The events, as far as they say something: what is null everywhere is left out."""
+        schema = arrow.schema(EVENTS)
+        for row in self._rows:
+            for name in ("at", "session_started_at"):
+                row[name] = None if row[name] is None else row[name] * MS
+            row["received_at"] = row["at"]
+            row["asn"] = None if row["asn"] is None else str(row["asn"])
+        names = [f.name for f in schema if any(row.get(f.name) is not None for row in self._rows)]
+        return pa.table({n: _column([row.get(n) for row in self._rows], schema.field(n).type) for n in names})
+
+
+def _column(values: list[Any], kind: pa.DataType) -> "pa.Array[Any]":
+    """The values as this type; times are microseconds since the epoch."""
+    return pa.array(values, pa.int64()).cast(kind) if pa.types.is_timestamp(kind) else pa.array(values, kind)

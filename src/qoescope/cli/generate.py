@@ -1,0 +1,93 @@
+"""Generate: viewers that press play, as a CSV, as events, or as live traffic."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from qoescope.catalog.errors import Mistake
+from qoescope.cli.terminal import AsJson, line, said, settings
+
+app = typer.Typer(no_args_is_help=True, help="Simulate viewers: a CSV, events, live traffic.", rich_markup_mode=None)
+
+Sessions = Annotated[int, typer.Option(help="How many presses of play.")]
+Days = Annotated[float, typer.Option(help="Over how many days.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
+End = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The period ends before this day, UTC.")]
+Faults = Annotated[list[str] | None, typer.Option("--fault", "--faults", help="Names of faults, all, demo or none.")]
+Random = Annotated[int, typer.Option(help="Draw so many random faults.")]
+Workers = Annotated[int | None, typer.Option(help="Processes; never changes the bytes.")]
+Out = Annotated[Path, typer.Option(help="Folder to write into.")]
+OUTPUT = Path("output")
+
+
+@app.command()
+def csv(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    out: Out = OUTPUT, sessions: Sessions = 100_000, days: Days = 30.0, seed: Seed = 42, end: End = None,
+    faults: Faults = None, random_faults: Random = 0, workers: Workers = None,
+) -> None:  # fmt: skip
+    """Write streaming_telemetry.csv, one row a session, and the answer key."""
+    from qoescope.emit import jobs
+    from qoescope.emit.scenario import DEFAULT_END
+
+    jobs.show(jobs.csv(out, sessions=sessions, days=days, seed=seed, end=end.date() if end else DEFAULT_END,
+                       faults=faults or ["all"], random_faults=random_faults, workers=workers))  # fmt: skip
+
+
+@app.command()
+def events(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    out: Out = OUTPUT,
+    form: Annotated[Literal["ndjson", "parquet"], typer.Option("--format", help="What to write.")] = "ndjson",
+    sessions: Sessions = 10_000, days: Days = 30.0, seed: Seed = 42, end: End = None, faults: Faults = None,
+    random_faults: Random = 0, workers: Workers = None,
+    device_clocks: Annotated[bool, typer.Option(help="Let some devices' clocks be wrong.")] = False,
+) -> None:  # fmt: skip
+    """Write the sessions' events as files."""
+    from qoescope.emit import jobs
+    from qoescope.emit.scenario import DEFAULT_END
+
+    jobs.show(jobs.events(out, format=form, sessions=sessions, days=days, seed=seed, faults=faults or ["all"],
+                          end=end.date() if end else DEFAULT_END, random_faults=random_faults, workers=workers,
+                          device_clocks=device_clocks))  # fmt: skip
+
+
+@app.command()
+def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    url: Annotated[str, typer.Option(help="The collector; by default the one of the stack here.")] = "",
+    key_file: Annotated[Path | None, typer.Option(help="File that holds the write key; by default a new key.")] = None,
+    rate: Annotated[float, typer.Option(help="Events a second.")] = 500.0,
+    seconds: Annotated[float, typer.Option(help="For how long.")] = 90.0,
+    speed: Annotated[float, typer.Option(help="How much faster than life.")] = 10.0,
+    seed: Seed = 42, faults: Faults = None, random_faults: Random = 0, out: Out = OUTPUT,
+    book: Annotated[Path | None, typer.Option(help="Write each beacon with its answer into this Parquet file.")] = None,
+    property_name: Annotated[str, typer.Option("--property", help="The app or site.")] = "demo",
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Send live traffic to the collector, and write the answer key."""
+    from qoescope.emit import jobs
+    from qoescope.ingest import jobs as doors
+
+    here = settings()
+    to = url or f"http://127.0.0.1:{here.door_port}"
+    if key_file is not None and not key_file.exists():
+        raise Mistake(f"no such file: {key_file}")
+    key = key_file.read_text().strip() if key_file else doors.new_key(here, property_name)
+    done = jobs.live(to, key, rate=rate, duration=seconds, speed=speed, seed=seed, faults=faults or ["demo"],
+                     random_faults=random_faults, out=out, book=book, property=property_name,
+                     progress=not as_json)  # fmt: skip
+    if as_json:
+        said({"sessions": done.run.sessions, "events": done.sent.events, "acknowledged": done.sent.acknowledged,
+              "sent_again": done.sent.retries, "unanswered": done.sent.unanswered, "seconds": done.sent.seconds,
+              "paths": [str(p) for p in done.paths]})  # fmt: skip
+    else:
+        line(f"{done.run.sessions:,} sessions, {done.sent.events:,} events in {done.sent.seconds:.0f} s, "
+             f"{done.sent.acknowledged:,} acknowledged, {done.sent.retries:,} beacons sent again")  # fmt: skip
+
+
+@app.command()
+def report(out: Out = OUTPUT) -> None:
+    """Print what the last CSV holds: distributions, and what was injected."""
+    from qoescope.emit import jobs
+
+    jobs.report(out)

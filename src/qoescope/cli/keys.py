@@ -1,0 +1,79 @@
+"""Keys: who may write, and which people may sign in."""
+
+from typing import Annotated
+
+import typer
+
+from qoescope.cli.terminal import AsJson, line, said, settings, table
+
+app = typer.Typer(no_args_is_help=True, help="Write keys: new, list, revoke.", rich_markup_mode=None)
+people = typer.Typer(
+    no_args_is_help=True, help="People who sign in to the console, and API tokens.", rich_markup_mode=None
+)
+
+PropertyName = Annotated[str, typer.Argument(metavar="PROPERTY", help="The app or site.")]
+
+
+@app.command()
+def new(property_name: PropertyName = "demo") -> None:
+    """Make a write key; it is shown this once."""
+    from qoescope.ingest import jobs
+
+    line(jobs.new_key(settings(), property_name))
+
+
+@app.command("list")
+def listed(as_json: AsJson = False) -> None:
+    """List the keys by their first characters."""
+    from qoescope.ingest import jobs
+
+    rows = [{"prefix": key.prefix, "property": key.property, "created_at": key.created_at, "revoked_at": key.revoked_at}
+            for key in jobs.listed(settings())]  # fmt: skip
+    if as_json:
+        said(rows)
+    elif rows:
+        table(rows)
+    else:
+        line("no keys yet: `qoescope keys new PROPERTY`")
+
+
+@app.command()
+def revoke(
+    prefix: Annotated[str, typer.Argument(help="The key's first characters, as `keys list` shows them.")],
+) -> None:
+    """Revoke a key: the door refuses it within seconds."""
+    from qoescope.ingest import jobs
+
+    jobs.revoke(settings(), prefix)
+
+
+@people.command("new")
+def new_person(
+    name: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    role: Annotated[str, typer.Option(help="reader, operator or admin.")] = "reader",
+    properties: Annotated[str, typer.Option("--property", help="What they see, separated by commas; * for all.")] = "*",
+) -> None:
+    """Make an account, or give it a new password; it is shown this once."""
+    from qoescope.serve import jobs
+
+    line(jobs.new_user(settings(), name, role, properties.split(",")))
+
+
+@people.command("token")
+def new_token(
+    label: Annotated[str, typer.Argument(help="What it is for.")],
+    property_name: PropertyName = "demo",
+    scope: Annotated[list[str] | None, typer.Option(help="read, and what else it may.")] = None,
+) -> None:
+    """Make an API token; it is shown this once."""
+    from qoescope.serve import jobs
+
+    line(jobs.new_token(settings(), label, property_name, scope or ["read"]))
+
+
+@people.command("revoke-token")
+def revoke_token(prefix: Annotated[str, typer.Argument(help="The token's first characters.")]) -> None:
+    """Refuse a token from now on."""
+    from qoescope.serve import jobs
+
+    jobs.revoke_token(settings(), prefix)

@@ -1,0 +1,123 @@
+"""Questions: the marts asked, the books checked, a file's worst slices named."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qoescope.catalog.errors import Mistake
+from qoescope.cli.terminal import AsJson, Property, cell, line, said, settings, table
+
+SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "m": timedelta(minutes=1)}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    for command in (ask, ledger, explain):
+        app.command()(command)
+
+
+def ask(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    metrics: Annotated[list[str], typer.Argument(help="Metrics, such as rebuffer_ratio; see docs/glossary.md.")],
+    by: Annotated[list[str] | None, typer.Option(help="A dimension to break down by, again for more.")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="A filter: device_type:web or !country_code:US,CA.")] = None,
+    between: Annotated[str, typer.Option(help="A span back from now (24h, 7d) or FROM..TO in ISO 8601, UTC.")] = "24h",
+    every: Annotated[str | None, typer.Option(help="A step: 10s, minute, 5m, hour, day, week.")] = None,
+    property_name: Property = "demo", as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Ask the marts."""
+    from qoescope.compile.ask import question
+
+    span, filters = spoken_between(between, datetime.now(UTC)), spoken_where(where or [])
+    asked = question(metrics, span, [name for given in by or [] for name in given.split(",")], filters, every)
+
+    from qoescope.connect.ask import answer as answered
+    from qoescope.connect.postgres import pool
+
+    with pool(settings(), "reader", 1) as reader:
+        answer = answered(reader, property_name, asked)
+    if as_json:
+        said(
+            {
+                "property": property_name,
+                "between": span,
+                "mart": answer.plan.mart,
+                "rows": answer.rows,
+                "measures": answer.measures,
+            }
+        )
+    elif answer.rows:
+        table(answer.rows, f"{property_name}, {cell(span[0])} to {cell(span[1])} UTC, from {answer.plan.mart}")
+    else:
+        line(f"no sessions of {property_name} from {cell(span[0])} to {cell(span[1])} UTC")
+
+
+def spoken_between(text: str, now: datetime) -> tuple[datetime, datetime]:
+    """`24h` back from the next full hour, or `FROM..TO`; a day without a time is its start."""
+    if text and text[-1] in SPANS and text[:-1].isdigit() and int(text[:-1]):
+        end = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        return end - int(text[:-1]) * SPANS[text[-1]], end
+    first, dots, last = text.partition("..")
+    if not dots:
+        first, last = text, ""
+    try:
+        start = _instant(first)
+        end = _instant(last) if last else (start + SPANS["d"] if not dots else now)
+    except ValueError:
+        hint = "24h, 7d, 2026-01-02 or 2026-01-02T20:00..2026-01-02T21:00"
+        raise Mistake(f"cannot read the time '{text}': say it like {hint}") from None
+    return start, end
+
+
+def _instant(text: str) -> datetime:
+    said_at = datetime.fromisoformat(text)
+    return said_at if said_at.tzinfo else said_at.replace(tzinfo=UTC)
+
+
+def spoken_where(filters: list[str]) -> dict[str, list[str]]:
+    """`device_type:tv,mobile` as dimension and values; `!` before the name excludes them."""
+    spoken: dict[str, list[str]] = {}
+    for text in filters:
+        name, colon, values = text.partition(":")
+        if not colon or not name.strip("!") or not values:
+            raise Mistake(f"cannot read the filter '{text}': say it like device_type:smart_tv,web or !country_code:US")
+        spoken.setdefault(name.strip(), []).extend(value.strip() for value in values.split(","))
+    return spoken
+
+
+def ledger(
+    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only this day; all by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the books from end to end; exit 1 and name each difference."""
+    from qoescope.mart import jobs
+
+    found = jobs.ledger(settings(), day.date() if day else None)
+    if as_json:
+        said(found)
+    else:
+        for text in found.lines:
+            line(text)
+    raise typer.Exit(0 if found.holds else 1)
+
+
+def explain(
+    files: Annotated[list[Path], typer.Argument(help="Sessions, in the form of streaming_telemetry.csv.")],
+    as_json: AsJson = False,
+) -> None:
+    """Name what got worse in a file of sessions, when, and for whom."""
+    from qoescope.monitor import jobs
+
+    for file in files:
+        found = jobs.explain_file(file)
+        if as_json:
+            said(found)
+        else:
+            for text in found.lines:
+                line(text)
+
+
+def today() -> date:
+    """This day, UTC."""
+    return datetime.now(UTC).date()

@@ -1,0 +1,85 @@
+"""Services: the stack as a whole, its demo, and each of its parts alone."""
+
+from typing import Annotated
+
+import typer
+
+from qoescope.cli.terminal import AsJson, cell, line, logged, said, settings, table
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    for command in (demo, up, status, collect, stream, console, monitor):
+        app.command()(command)
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop when all of it held; exit 1 when not.")] = False,
+    rate: Annotated[float, typer.Option(help="Events a second.")] = 5000,
+    seconds: Annotated[float, typer.Option(help="How long to send traffic.")] = 75,
+    speed: Annotated[float, typer.Option(help="How much faster than life the simulated viewers live.")] = 10,
+) -> None:
+    """Start every part, send traffic with injected faults, and show what was found."""
+    from qoescope.stack import demo
+
+    raise typer.Exit(demo.run(settings(), once=once, rate=rate, seconds=seconds, speed=speed))
+
+
+def up(
+    only: Annotated[str, typer.Option(help="Parts to start, separated by commas; all by default.")] = "",
+) -> None:
+    """Start every part and keep it running until Ctrl-C."""
+    from qoescope.stack import up
+
+    up.run(settings(), [name for name in only.split(",") if name])
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show each part, its port, the streams' lag and the numbers' age."""
+    from qoescope.stack import up
+
+    found = up.status(settings())
+    if as_json:
+        said(found)
+    elif not found["running"]:
+        line("nothing runs here: `qoescope up` or `qoescope demo` starts it")
+    else:
+        table(found["parts"], "parts")
+        for name in ("streams", "freshness"):
+            if found[name]:
+                table(found[name], name)
+        for name, problem in found["problems"].items():
+            line(f"{name}: {cell(problem)}")
+    raise typer.Exit(0 if found["healthy"] else 1)
+
+
+def collect() -> None:
+    """Take beacons over HTTP and put them into Kafka."""
+    from qoescope.ingest import jobs
+
+    logged()
+    jobs.serve(settings())
+
+
+def stream() -> None:
+    """Run the streams: Kafka to the lake, and on to the marts."""
+    from qoescope.stack import streaming
+
+    logged()
+    streaming.run(settings())
+
+
+def console() -> None:
+    """Serve the console and the API."""
+    from qoescope.serve import jobs
+
+    logged()
+    jobs.serve(settings())
+
+
+def monitor() -> None:
+    """Look for incidents, every minute."""
+    from qoescope.monitor import jobs
+
+    logged()
+    jobs.watch(settings())

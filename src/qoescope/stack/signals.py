@@ -1,0 +1,26 @@
+"""Signals: Ctrl-C and SIGTERM end a stack in order, once."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """SIGTERM and Ctrl-C raise `KeyboardInterrupt` in the block, once; the event tells other threads."""
+    told = threading.Event()
+
+    def tell(_number: int, _frame: FrameType | None) -> None:
+        if not told.is_set():
+            told.set()
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        told.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)

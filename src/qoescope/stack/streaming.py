@@ -1,0 +1,34 @@
+"""Streaming: all streams in one Spark driver, from the log to the lake and on to the marts."""
+
+import signal
+import threading
+
+from qoescope.settings import Settings
+from qoescope.stack import state
+
+
+def run(settings: Settings) -> None:
+    """Runs every stream until SIGTERM or SIGINT, then lets the batches under way finish; blocks."""
+    from qoescope.connect import spark
+    from qoescope.lake.jobs import lake_streams
+    from qoescope.mart.jobs import mart_streams
+
+    stopping, started = threading.Event(), threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    ready = state.path(settings).with_name("stream.ready")
+    ready.parent.mkdir(parents=True, exist_ok=True)
+    ready.unlink(missing_ok=True)
+
+    def note() -> None:
+        started.wait()
+        ready.touch()
+
+    threading.Thread(target=note, daemon=True).start()
+    session = spark.session(settings)
+    try:
+        streams = [*lake_streams(session, settings, stopping), *mart_streams(session, settings, stopping)]
+        spark.keep_running(streams, stopping, started)
+    finally:
+        ready.unlink(missing_ok=True)
+        session.stop()

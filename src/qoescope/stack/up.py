@@ -1,0 +1,84 @@
+"""Up: the whole stack in the foreground, and what it says of itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from qoescope.settings import Settings
+from qoescope.stack import assembly, secrets, signals, state
+from qoescope.stack.children import Children
+
+WAIT_S = 240.0
+LOOK_S = 0.5
+
+
+def run(settings: Settings, names: Sequence[str] = ()) -> None:
+    """Starts the parts of these names, all by default, and keeps them running until Ctrl-C or SIGTERM."""
+    screen = Console()
+    try:
+        with signals.stoppable() as told, assembly.running(settings, names) as (here, children):
+            awaited(screen, children)
+            for text in welcome(here, children):
+                screen.print(text, highlight=False, soft_wrap=True)
+            told.wait()
+    except KeyboardInterrupt:
+        screen.print("stopped: every part is down")
+
+
+def awaited(screen: Console, children: Children, within_s: float = WAIT_S) -> None:
+    """Shows the parts as they come up, until all of them are ready; raises `Mistake` that names one that is not."""
+    names = [child.name for child in children]
+    if not screen.is_terminal:
+        children.wait(names, within_s)
+        return
+    with Live(picture(children), console=screen, refresh_per_second=4, transient=True) as live:
+        for name in names:
+            left = within_s
+            while not children[name].is_settled.wait(LOOK_S) and left > 0:
+                live.update(picture(children))
+                left -= LOOK_S
+        live.update(picture(children))
+    children.wait(names, 1)
+
+
+def picture(children: Children) -> Table:
+    """The parts and their states as a table."""
+    table = Table(header_style="bold")
+    for name in ("part", "state", "port", "restarts"):
+        table.add_column(name)
+    for child in children:
+        colour = {"ready": "green", "restarting": "red"}.get(child.state, "yellow")
+        port = str(child.part.port or "")
+        table.add_row(child.name, f"[{colour}]{child.state}[/] {child.reason}", port, str(child.restarts or ""))
+    return table
+
+
+def welcome(settings: Settings, children: Children) -> list[str]:
+    """Where everything is, and how to get in."""
+    lines = []
+    for child in children:
+        if child.part.url.startswith("http"):
+            lines.append(f"{child.name:<8} {child.part.url}")
+    if any(child.name == "airflow" for child in children):
+        lines.append(
+            f"airflow's user is admin, the password lies in {secrets.folder(settings) / 'airflow_admin.password'}"
+        )
+    return [*lines, "Ctrl-C stops everything"]
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """What runs, where, and how far behind; `healthy` when every part is ready."""
+    place = state.read(settings)
+    found: dict[str, Any] = {"running": place is not None, "healthy": False}
+    found |= {"parts": [], "streams": [], "freshness": [], "problems": {}}
+    if place is None:
+        return found
+    found["parts"] = [
+        {"part": name, **{k: line[k] for k in ("state", "port", "url", "restarts", "pid")}}
+        for name, line in place["parts"].items()
+    ]
+    found["healthy"] = all(part["state"] == "ready" for part in found["parts"])
+    return found
