@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     # The console and the API
     console_address: str = "127.0.0.1"
     """Where they listen; another address than loopback needs `console_tls_*` or `console_proxy`."""
-    console_port: int = 8500
+    console_port: int = 8450
     console_tls_certificate: Path | None = None
     console_tls_key: Path | None = None
     console_proxy: str = ""
@@ -139,6 +139,21 @@ class Settings(BaseSettings):
     console_threads: int = 8
     """Questions of the console that are worked on at once."""
     console_stop_s: float = 10.0
+    answer_rows: int = 10_000
+    """Rows of one answer at most."""
+    question_days: int = 400
+    """Days that one question may span."""
+    questions_at_once: int = 4
+    """Questions of one user at the same time."""
+    postgres_connections: int = 8
+    """Connections of one process at most."""
+    connection_wait_s: float = 5.0
+    """How long a question waits for one of them, before it is a 503."""
+
+    # How long it is kept; topics declare their own
+    events_days: int = 90
+    sessions_days: int = 400
+    marts_days: int = 1_096
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:
