@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from functools import cache
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from qoescope.catalog import sessions as c
 from qoescope.catalog.dimensions import SENT
@@ -18,42 +20,81 @@ from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, sketch
 from qoescope.compile.duck import naive, types
 
-KEY = "property, session_id"
-CONTEXT = ("viewer_id", "content_duration_ms", *SENT)
-_UNREAD = {"session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at", "body_hash"}
+CONTEXT = ("property", "session_id", "viewer_id", "content_duration_ms", *SENT)
+_UNREAD = {*CONTEXT, "session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at"}
 _NEUTRAL = "('heartbeat', 'rendition_update', 'player_resize', 'cdn_change', 'visibility_change', 'error')"
 
 
 def sessions(events: pa.Table, threads: int = 1) -> pa.Table:
-    """One row a session, as the catalog's `sessions` table; absent optional columns of `events` take their defaults."""
+    """One row a session, as the catalog's `sessions` table; absent optional columns of `events` take their defaults.
+
+    Only narrow columns go through the sums, with a number for each session; its context is taken at the end from the
+    first of its rows, so that thirty texts an event are never copied.
+    """
+    events = events.combine_chunks()
     with duckdb.connect(config={"threads": threads}) as engine:
-        engine.register("events", naive(events))
-        engine.execute(prepared_sql(frozenset(events.column_names)))
-        rows = engine.sql(fold_sql()).to_arrow_table()
+        engine.register("events", _narrow(events))
+        engine.execute(_given_sql(frozenset(events.column_names)))
+        engine.execute(_REPEATS_SQL)
+        engine.execute(_PREPARED_SQL)
+        measured = engine.sql(_measured_sql()).to_arrow_table()
+        engine.register("measured", naive(measured))
+        engine.register("contexts", _contexts(events, measured["row"]))
+        rows = engine.sql(_derived_sql()).to_arrow_table()
     return arrow.conform(rows, SESSIONS)
 
 
+def _narrow(events: pa.Table) -> pa.Table:
+    """The events without their context: `session`, a number for it, and `row`, a number for the event."""
+    key = np.zeros(len(events), np.int64)
+    for name in ("property", "session_id"):
+        codes = events[name].combine_chunks().dictionary_encode()
+        codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
+        key = key * max(len(codes.dictionary), 1) + codes.indices.to_numpy(zero_copy_only=False)
+    kept = events.drop_columns([name for name in events.column_names if name in _UNREAD])
+    return naive(kept.append_column("session", pa.array(key)).append_column("row", pa.array(np.arange(len(events)))))
+
+
+def _contexts(events: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
+    """The sessions' contexts, in the order of `rows`, the first event of each."""
+    fields = {f.name: f for f in EVENTS.fields}
+    first = events.select([name for name in CONTEXT if name in events.column_names]).take(rows)
+    columns: dict[str, object] = {"place": pa.array(np.arange(len(rows)))}
+    for name in CONTEXT:
+        f = fields[name]
+        default = pa.scalar(f.default, arrow.TYPES[f.type])
+        if name not in first.column_names:
+            columns[name] = pa.repeat(default, len(rows))
+        else:
+            given = first[name].cast(arrow.TYPES[f.type])
+            columns[name] = given if f.default is None else pc.fill_null(given, default)
+    return pa.table(columns)
+
+
 @cache
-def prepared_sql(given: frozenset[str]) -> str:
-    """Each identity once, the first accepted; absent values as their defaults; `t` the believed milliseconds."""
+def _given_sql(given: frozenset[str]) -> str:
     columns = ", ".join(_column(f, given) for f in EVENTS.fields if f.name not in _UNREAD)
-    watched = ", ".join(f"'{state}'" for state in WATCHED)
-    asleep = f"state in ({watched}) and state_ms > {LONGEST_INTERVAL_MS}"
-    return f"""
-create temp table prepared as
-with given as (select {columns} from events),
-repeated as (select {KEY}, seq from given group by all having count(*) > 1),
-once as (
-  select * from given anti join repeated using ({KEY}, seq)
-  union all by name
-  select given.* from given semi join repeated using ({KEY}, seq)
-  qualify row_number() over (partition by {KEY}, seq order by received_at, kafka_partition, kafka_offset, position) = 1
-)
-select *, case when {asleep} then 0 else state_ms end as t, case when {asleep} then state_ms else 0 end as disbelieved_ms,
+    return f"create view given as select session, row, {columns} from events"
+
+
+_REPEATS_SQL = """
+create temp table repeats as
+select row from given semi join (select session, seq from given group by all having count(*) > 1) using (session, seq)
+qualify row_number() over (
+  partition by session, seq order by received_at, kafka_partition, kafka_offset, position, row) > 1"""
+"""Rows that repeat an identity: all but the first accepted."""
+
+_WATCHED = ", ".join(f"'{state}'" for state in WATCHED)
+_ASLEEP = f"state in ({_WATCHED}) and state_ms > {LONGEST_INTERVAL_MS}"
+
+_PREPARED_SQL = f"""
+create view prepared as
+select *, case when {_ASLEEP} then 0 else state_ms end as t, case when {_ASLEEP} then state_ms else 0 end as disbelieved_ms,
   cast(round(rate * 100) as bigint) as rate_percent,
   width > 0 and height > 0 and player_width is not null and player_height is not null as sized,
   least(player_width / nullif(width, 0), player_height / nullif(height, 0)) as scale
-from once"""
+from given anti join repeats using (row)"""
+"""Each identity once; `t` is the believed milliseconds."""
 
 
 def _column(f: Field, given: frozenset[str]) -> str:
@@ -72,29 +113,30 @@ def _literal(value: str | float | bool | None) -> str:
 
 
 @cache
-def fold_sql() -> str:
-    """The whole fold over `prepared`, as one statement. Sums first a session and rendition height, then a session."""
+def _measured_sql() -> str:
+    """Sums and picks: first a session and rendition height, then a session."""
     return f"""
-with by_height as (select {KEY}, height, {_list(_sums())}, {_list(_PICKED_BY_HEIGHT.items())} from prepared group by all),
+with by_height as (select session, height, {_list(_sums())}, {_list(_PICKED_BY_HEIGHT.items())} from prepared group by all),
 summed as (
-  select {KEY}, {_list((s.name, f"sum({s.name})::bigint") for s in c.SUMS)}, {_list(_PICKED.items())}
+  select session, {_list((s.name, f"sum({s.name})::bigint") for s in c.SUMS)}, {_list(_PICKED.items())}
   from by_height group by all
 ),
 starts as ({_STARTS_SQL}),
 traces as (
-  select {KEY}, string_agg(next_cdn, ' > ' order by seq) as cdns from prepared
+  select session, string_agg(next_cdn, ' > ' order by seq) as cdns from prepared
   where type = 'cdn_change' and next_cdn is not null group by all
-),
-contexts as (
-  select {KEY}, seq as first_seq, {", ".join(CONTEXT)} from prepared
-),
-known as (
-  select summed.*, contexts.* exclude (property, session_id, first_seq),
-    coalesce(carried_startup_ms, complete_startup_ms) as startup_raw_ms, content_startup_raw_ms,
-    contexts.cdn || coalesce(' > ' || cdns, '') as cdn_trace,
-    coalesce(request_at, first_at - to_milliseconds(first_state_ms)) as started_at
-  from summed join contexts using ({KEY}, first_seq)
-  left join starts using ({KEY}) left join traces using ({KEY})
+)
+select summed.*, coalesce(carried_startup_ms, complete_startup_ms) as startup_raw_ms, content_startup_raw_ms, cdns,
+  coalesce(request_at, first_at - to_milliseconds(first_state_ms)) as started_at, row_number() over () - 1 as place
+from summed left join starts using (session) left join traces using (session)"""
+
+
+@cache
+def _derived_sql() -> str:
+    """What follows from the sums, picks and contexts."""
+    return f"""
+with known as (
+  select *, cdn || coalesce(' > ' || cdns, '') as cdn_trace from measured positional join contexts
 ),
 {_derived()}
 select * replace ({", ".join(f"cast(round({s}, 2) as decimal(5, 2)) as {s}" for s in c.SCORES)}),
@@ -143,6 +185,7 @@ _STALL_WORD = (
 )
 
 _PICKED_BY_HEIGHT = {
+    "row": "arg_min(row, seq)",
     "first_seq": "min(seq)",
     "last_seq": "max(seq)",
     "first_at": 'arg_min("at", seq)',
@@ -178,6 +221,7 @@ _PICKED_BY_HEIGHT = {
 def _again(name: str) -> str:
     """The same pick over a session's heights."""
     by = {
+        "row": "first_seq",
         "first_at": "first_seq", "first_state_ms": "first_seq", "request_at": "request_seq",
         "carried_startup_ms": "start_seq", "fail_class": "fail_seq", "fail_code": "fail_seq",
         "first_error_code": "error_seq",
@@ -197,11 +241,11 @@ _PICKED = {name: _again(name) for name in _PICKED_BY_HEIGHT if name not in ("sca
 }
 
 _STARTS_SQL = f"""
-  select {KEY},
+  select session,
     case when count(*) filter (where seq <= start_seq) = any_value(start_seq) then
       coalesce(sum(t) filter (where seq <= start_seq and state = 'starting'), 0)::bigint end as complete_startup_ms,
     case when count(*) filter (where seq <= content_start_seq) = any_value(content_start_seq) then
       coalesce(sum(t) filter (where seq <= content_start_seq and not ad and state in ('starting', 'resuming')), 0)::bigint
     end as content_startup_raw_ms
-  from prepared join (select {KEY}, start_seq, content_start_seq from summed) as firsts using ({KEY})
+  from prepared join (select session, start_seq, content_start_seq from summed) as firsts using (session)
   where seq <= greatest(start_seq, content_start_seq) group by all"""
