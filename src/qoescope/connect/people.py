@@ -1,0 +1,71 @@
+"""People: accounts, tokens, annotations and saved views in Postgres."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+from qoescope.catalog.people import ANNOTATIONS
+from qoescope.catalog.schema import Table
+from qoescope.compile import arrow
+from qoescope.connect.postgres import Connection, Write, reading, upsert
+
+Pool = ConnectionPool[Connection]
+Row = dict[str, Any]
+
+
+def user(writer: Pool, name: str) -> Row | None:
+    """The account of this name, if there is one that may sign in."""
+    return _one(writer, "select * from users where name = %s and disabled_at is null", name)
+
+
+def token(writer: Pool, prefix: str) -> Row | None:
+    """The token of this prefix, revoked or not."""
+    return _one(writer, "select * from tokens where prefix = %s", prefix)
+
+
+def _one(connections: Pool, sql: str, value: str) -> Row | None:
+    with connections.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, (value,)).fetchone()  # type: ignore[call-overload,no-any-return]
+
+
+def properties(writer: Pool) -> list[str]:
+    """All properties that have numbers."""
+    sql = "select distinct property from quality_day where grouping = '' order by property"
+    with writer.connection() as connection:
+        return [row[0] for row in connection.execute(sql).fetchall()]
+
+
+def put(writer: Pool, table: Table, row: Row) -> None:
+    """The row into its table, in place of the one with its key."""
+    with writer.connection() as connection, connection.transaction():
+        upsert(connection, Write(table, pa.Table.from_pylist([row], schema=arrow.schema(table))))
+
+
+def annotations(reader: Pool, tenant: str, between: tuple[datetime, datetime]) -> list[Row]:
+    """Annotations of the property that touch the time, oldest first."""
+    sql = (
+        "select * from annotations where starts_at < %s and coalesce(ends_at, starts_at) >= %s "
+        "order by starts_at, id limit 1000"
+    )
+    return _rows(reader, tenant, sql, (between[1], between[0]))
+
+
+def views(reader: Pool, tenant: str) -> list[Row]:
+    """The property's saved views by name."""
+    return _rows(reader, tenant, "select * from views order by title, id limit 1000", ())
+
+
+def remove_annotation(writer: Pool, tenant: str, identity: str) -> bool:
+    """Whether there was such an annotation; it is gone."""
+    sql = f"delete from {ANNOTATIONS.name} where property = %s and id = %s"  # noqa: S608
+    with writer.connection() as connection:
+        return connection.execute(sql, (tenant, identity)).rowcount > 0  # type: ignore[arg-type]
+
+
+def _rows(reader: Pool, tenant: str, sql: str, values: Sequence[Any]) -> list[Row]:
+    with reading(reader, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, values).fetchall()  # type: ignore[call-overload,no-any-return]

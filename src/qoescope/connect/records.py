@@ -1,0 +1,133 @@
+"""Records: single sessions, values of dimensions and the newest of what is known, from Postgres with bound values."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.dimensions import CUBED, UNKNOWN
+from qoescope.catalog.errors import UnknownName
+from qoescope.compile.ask import Between
+from qoescope.connect.postgres import Connection, reading
+
+Pool = ConnectionPool[Connection]
+Row = dict[str, Any]
+
+LISTED = (
+    "session_id", "started_at", "viewer_id", "device_type", "os", "app_version", "country_code", "isp", "cdn", "content_id",
+    "content_title", "start_outcome", "close_reason", "error_code", "startup_ms", "exit_wait_ms", "stall_count", "stall_ms",
+    "watched_ms", "bitrate_avg_kbps", "experience_score", "is_good", "lost_events",
+)  # fmt: skip
+"""Columns of a session in a list."""
+
+PROBLEMS = {
+    "all": "true",
+    "not_good": "is_good is false",
+    "failed": "close_reason = 'failed'",
+    "left_before_start": "start_outcome = 'exited'",
+    "stalled": "stall_count > 0",
+    "slow_start": "startup_ms > 5000",
+}
+"""What a list of sessions may be narrowed to."""
+
+
+def query(reader: Pool, tenant: str, sql: str, values: Mapping[str, Any]) -> list[Row]:
+    """The rows of a statement under one property; the names in it are the catalog's, never a user's."""
+    with reading(reader, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, values).fetchall()  # type: ignore[call-overload,no-any-return]
+
+
+def newest(reader: Pool, tenant: str) -> datetime | None:
+    """When the newest session started that the marts know."""
+    sql = "select max(starts_at) as at from quality_hour where grouping = '' and day = (select max(day) from quality_hour where grouping = '')"
+    return query(reader, tenant, sql, {})[0]["at"]  # type: ignore[no-any-return]
+
+
+def newest_window(reader: Pool, tenant: str) -> datetime | None:
+    """The start of the newest live window."""
+    sql = "select max(starts_at) as at from live_window where grouping = '' and day >= current_date - 1 and starts_at <= now()"
+    return query(reader, tenant, sql, {})[0]["at"]  # type: ignore[no-any-return]
+
+
+def values(reader: Pool, tenant: str, name: str, between: Between, start: str = "", limit: int = 200) -> list[Row]:
+    """The dimension's values by attempts, those that contain `start`."""
+    if name not in DIMENSIONS:
+        raise UnknownName("dimension", name, DIMENSIONS)
+    bounds = {"from": between[0], "to": between[1], "first": between[0].date(), "last": between[1].date(), "limit": limit,
+              "name": name, "like": f"%{_escaped(start)}%"}  # fmt: skip
+    if name in CUBED:
+        sql = (
+            "select value_1 as value, sum(attempts)::bigint as attempts from quality_day where grouping = %(name)s "
+            "and day between %(first)s and %(last)s and value_1 ilike %(like)s group by 1 order by 2 desc, 1 limit %(limit)s"
+        )
+    else:
+        sql = (
+            f"select coalesce({name}, '{UNKNOWN}') as value, count(*) filter (where is_attempt) as attempts from sessions "  # noqa: S608
+            f"where day between %(first)s and %(last)s and started_at >= %(from)s and started_at < %(to)s "
+            f"and coalesce({name}, '{UNKNOWN}') ilike %(like)s group by 1 order by 2 desc, 1 limit %(limit)s"
+        )
+    return query(reader, tenant, sql, bounds)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def sessions(
+    reader: Pool,
+    tenant: str,
+    between: Between,
+    where: Mapping[str, Sequence[str]],
+    problem: str = "all",
+    after: tuple[datetime, str] | None = None,
+    limit: int = 50,
+    search: str = "",
+) -> list[Row]:
+    """Sessions, newest first, after the one of `after`; `search` is a whole session id, viewer id or content id."""
+    if problem not in PROBLEMS:
+        raise UnknownName("kind of session", problem, PROBLEMS)
+    given: dict[str, Any] = {
+        "from": between[0],
+        "to": between[1],
+        "first": between[0].date(),
+        "last": between[1].date(),
+        "limit": limit,
+    }
+    conditions = [
+        "day between %(first)s and %(last)s",
+        "started_at >= %(from)s",
+        "started_at < %(to)s",
+        PROBLEMS[problem],
+    ]
+    for i, (name, chosen) in enumerate(where.items()):
+        column = name.removeprefix("!")
+        if column not in DIMENSIONS:
+            raise UnknownName("dimension", column, DIMENSIONS)
+        given[f"where_{i}"] = list(chosen)
+        test = f"coalesce({column}, '{UNKNOWN}') = any(%(where_{i})s)"
+        conditions.append(f"not ({test})" if name.startswith("!") else test)
+    if search:
+        given["search"] = search
+        conditions.append("(session_id = %(search)s or viewer_id = %(search)s or content_id = %(search)s)")
+    if after:
+        given["after_at"], given["after_id"] = after
+        conditions.append("(started_at, session_id) < (%(after_at)s, %(after_id)s)")
+    sql = (
+        f"select {', '.join(LISTED)} from sessions where {' and '.join(conditions)} "  # noqa: S608
+        "order by started_at desc, session_id desc limit %(limit)s"
+    )
+    return query(reader, tenant, sql, given)
+
+
+def session(reader: Pool, tenant: str, identity: str) -> Row | None:
+    """One session with all its measures."""
+    rows = query(reader, tenant, "select * from sessions where session_id = %(id)s limit 1", {"id": identity})
+    return rows[0] if rows else None
+
+
+def table_exists(reader: Pool, tenant: str, name: str) -> bool:
+    """Whether the table is there: a part that was never started has none."""
+    return bool(query(reader, tenant, "select to_regclass(%(name)s) is not null as there", {"name": name})[0]["there"])

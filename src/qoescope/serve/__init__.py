@@ -1,0 +1,1 @@
+"""Marts to people: the API, the console, and who may see what."""

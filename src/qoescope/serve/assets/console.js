@@ -1,0 +1,49 @@
+// What happens in the page itself: the address is the state, so controls only write the address.
+window.dash_clientside = window.dash_clientside || {};
+(function () {
+  var none = function () { return window.dash_clientside.no_update; };
+  // Plotly would fetch outlines from elsewhere; the map brings its own countries, so none are needed.
+  var nothing = { type: "GeometryCollection", geometries: [] };
+  window.PlotlyGeoAssets = { topojson: { world_110m: { type: "Topology", arcs: [], objects: {
+    coastlines: nothing, land: nothing, ocean: nothing, lakes: nothing, rivers: nothing, countries: nothing, subunits: nothing } } } };
+  function shownEnd(to) { return to ? new Date(new Date(to + "Z").getTime() - 60000).toISOString().slice(0, 10) : ""; }
+  window.dash_clientside.console = {
+    ownRange: function (days, search) {
+      if (!days || !days[0] || !days[1]) { return none(); }
+      var query = new URLSearchParams(search || "");
+      var end = new Date(days[1] + "T00:00Z");
+      end.setUTCDate(end.getUTCDate() + 1);
+      var to = end.toISOString().slice(0, 16), from = days[0] + "T00:00";
+      if ((query.get("from") || "").slice(0, 10) === days[0] && shownEnd(query.get("to")) === days[1]) { return none(); }
+      query.delete("t"); query.set("from", from); query.set("to", to);
+      return "?" + query.toString();
+    },
+    addFilter: function (clicks, name, values, kind, search) {
+      if (!clicks || !name || !values || !values.length) { return none(); }
+      var query = new URLSearchParams(search || "");
+      var written = values.map(function (v) { return v.replace(/,/g, "\\,"); }).join(",");
+      var others = query.getAll("f").filter(function (f) { return f.split(":")[0].replace("!", "") !== name; });
+      query.delete("f");
+      others.concat([(kind || "") + name + ":" + written]).forEach(function (f) { query.append("f", f); });
+      return "?" + query.toString();
+    },
+    choose: function (value, search, key) {
+      var query = new URLSearchParams(search || "");
+      if (value === null || value === undefined || query.get(key) === String(value)) { return none(); }
+      query.set(key, value);
+      return "?" + query.toString();
+    },
+    downloadTable: function (clicks) { return clicks ? true : none(); }
+  };
+  // Open menus close on Escape and on a click elsewhere; tables follow the colour scheme.
+  document.addEventListener("keydown", function (event) {
+    if (event.key === "Escape") { document.querySelectorAll("details[open]").forEach(function (d) { d.open = false; }); }
+  });
+  document.addEventListener("click", function (event) {
+    document.querySelectorAll(".top details[open]").forEach(function (d) { if (!d.contains(event.target)) { d.open = false; } });
+  });
+  new MutationObserver(function () {
+    var scheme = document.documentElement.getAttribute("data-mantine-color-scheme");
+    document.documentElement.setAttribute("data-ag-theme-mode", scheme);
+  }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
+})();

@@ -1,0 +1,226 @@
+"""Frame: what stands around every page: navigation, time, filters; and what is shown when an answer fails."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+from psycopg import Error as DatabaseError
+from psycopg_pool import PoolTimeout
+
+from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.errors import Mistake
+from qoescope.serve import parts, state, words
+from qoescope.serve.seat import SEAT, Seat
+from qoescope.serve.state import State
+
+MINUTE = timedelta(minutes=1)
+LOG = logging.getLogger(__name__)
+
+PAGES = (
+    ("/", "Overview"),
+    ("/live", "Live"),
+    ("/explore", "Explore"),
+    ("/incidents", "Incidents"),
+    ("/sessions", "Sessions"),
+    ("/engagement", "Engagement"),
+    ("/experiments", "Experiments"),
+    ("/health", "Health"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A page's request: who asks, of which property, when it is, and what the address says."""
+
+    seat: Seat
+    tenant: str
+    now: datetime
+    state: State
+    path: str
+
+    @property
+    def subject(self) -> str:
+        """The range in words."""
+        return words.period(*self.state.between)
+
+
+Body = Callable[[Asked], Component]
+
+
+def layout(question: str, path: str, body: Body, timed: bool = True) -> Callable[..., Component]:
+    """A page's layout function: the body's answer in its frame, or one line that says why there is none."""
+
+    def shown(**query: Any) -> Component:
+        seat, now = SEAT.get(), datetime.now(UTC)
+        try:
+            asked = request(seat, path, query, now)
+        except Mistake as mistake:
+            asked = Asked(seat, "", now, state.state("", now), path)
+            return framed(asked, parts.page(question, "", parts.failure(str(mistake))), timed=False)
+        return framed(asked, answered(question, body, asked), timed)
+
+    return shown
+
+
+def answered(question: str, body: Body, asked: Asked) -> Component:
+    """The body's answer; a mistake or an outage is told in its place."""
+    try:
+        return body(asked)
+    except Mistake as mistake:
+        return parts.page(question, asked.subject, parts.failure(str(mistake)))
+    except PoolTimeout:
+        return parts.page(
+            question,
+            asked.subject,
+            parts.failure("All connections to the marts are busy. Load the page again in a moment."),
+        )
+    except DatabaseError as error:
+        LOG.warning("%s: %s", asked.path, error)
+        return parts.page(
+            question,
+            asked.subject,
+            parts.failure("The marts do not answer. `qoescope status` says which part is down."),
+        )
+
+
+def request(seat: Seat, path: str, query: Mapping[str, Any], now: datetime) -> Asked:
+    """What the address asks for."""
+    pairs = [(k, v) for k, vs in query.items() for v in (vs if isinstance(vs, list) else [vs]) if v is not None]
+    asked = state.from_pairs([(k, str(v)) for k, v in pairs], now)
+    return Asked(seat, seat.tenant(asked.own.get("p")), now, asked, path)
+
+
+def asking(search: str | None, path: str) -> Asked:
+    """What a callback is asked, from the page's address."""
+    return request(SEAT.get(), path, parse_qs((search or "").removeprefix("?")), datetime.now(UTC))
+
+
+def framed(asked: Asked, content: Component, timed: bool = True) -> Component:
+    """The page in its frame."""
+    return html.Div(
+        [
+            html.A("Skip to content", href="#main", className="skip"),
+            _top(asked),
+            _controls(asked) if timed else None,
+            html.Main(content, id="main", tabIndex=-1),
+        ],
+        className="app",
+    )
+
+
+def _top(asked: Asked) -> Component:
+    keep = {"p": asked.state.own.get("p")}
+    here = "/" + asked.path.strip("/").split("/")[0]
+    links = [
+        dcc.Link(
+            label,
+            href=state.link(path, asked.state, **keep),
+            className="here" if path == here else "",
+            **_current(path == here),
+        )
+        for path, label in PAGES
+    ]
+    return html.Header(
+        [
+            dcc.Link([html.Img(src="/assets/icon.svg", alt=""), html.Span("qoescope")], href=state.link("/", asked.state, **keep), className="brand"),
+            html.Nav(links, **{"aria-label": "Pages"}),
+            html.Div([_properties(asked), dmc.ColorSchemeToggle(lightIcon="☀", darkIcon="☾", variant="subtle", size="md", color="gray", **{"aria-label": "Light or dark"}),
+                      _person(asked)], className="top-right"),
+        ],
+        className="top",
+    )  # fmt: skip
+
+
+def _current(here: bool) -> dict[str, str]:
+    return {"title": "this page"} if here else {}
+
+
+def _properties(asked: Asked) -> Component | None:
+    names = asked.seat.properties if asked.tenant else ()
+    if len(names) < 2:  # noqa: PLR2004
+        return html.Span(asked.tenant, className="property", title="property")
+    links = [html.A(name, href=asked.path + asked.state.query(p=name)) for name in names]
+    return html.Details([html.Summary(asked.tenant), html.Div(links, className="menu")], className="property")
+
+
+def _person(asked: Asked) -> Component:
+    person = asked.seat.person
+    out = html.Form(html.Button("Sign out", type="submit"), action="/sign-out", method="post")
+    return html.Details(
+        [html.Summary(person.name), html.Div([html.Span(f"{person.name} · {person.role}"), out], className="menu")],
+        className="person",
+    )
+
+
+def _controls(asked: Asked) -> Component:
+    spans = [
+        dcc.Link(
+            span.name,
+            href=_at_span(asked, span.name),
+            className="on" if asked.state.span == span.name else "",
+            title=span.label,
+        )
+        for span in state.SPANS
+    ]
+    start, end = asked.state.between
+    own = dmc.DatePickerInput(type="range", id="own-range", value=[None, None] if asked.state.span else [f"{start:%Y-%m-%d}", f"{end - MINUTE:%Y-%m-%d}"],
+                              placeholder="Own range", valueFormat="D MMM", size="xs", allowSingleDateInRange=True, **{"aria-label": "Own range of days"})  # fmt: skip
+    chips = [
+        html.Span(
+            [
+                html.Span(_said(name, values)),
+                dcc.Link("×", href=asked.path + asked.state.without(name).query(), title=f"Remove the filter {name}"),
+            ],
+            className="chip",
+        )
+        for name, values in asked.state.where.items()
+    ]
+    return html.Div(
+        [
+            html.Div([html.Div(spans, className="segments", role="group", **{"aria-label": "Time range"}), own, html.Span("UTC", className="zone")], className="times"),
+            html.Div([*chips, _adder()], className="filters"),
+        ],
+        className="controls",
+    )  # fmt: skip
+
+
+def _at_span(asked: Asked, name: str) -> str:
+    end = asked.now
+    chosen = State((end - state.BY_NAME[name].length, end), name, asked.state.where, asked.state.own)
+    return asked.path + chosen.query()
+
+
+def _said(name: str, values: Sequence[str]) -> str:
+    label = DIMENSIONS[name.removeprefix("!")].label
+    shown = " or ".join(values[:3]) + (f" or {len(values) - 3} more" if len(values) > 3 else "")  # noqa: PLR2004
+    return f"{label}: {'not ' if name.startswith('!') else ''}{shown}"
+
+
+def _adder() -> Component:
+    dims = [{"value": d.name, "label": d.label} for d in DIMENSIONS.values()]
+    return dmc.Popover(
+        [
+            dmc.PopoverTarget(html.Button("+ Filter", type="button", className="add", id="filter-open")),
+            dmc.PopoverDropdown(
+                html.Div(
+                    [
+                        dmc.Select(label="Dimension", id="filter-name", data=dims, searchable=True, size="xs", comboboxProps={"withinPortal": False}),
+                        dmc.MultiSelect(label="Values", id="filter-values", data=[], searchable=True, size="xs", comboboxProps={"withinPortal": False}),
+                        dmc.SegmentedControl(id="filter-kind", data=[{"value": "", "label": "Keep"}, {"value": "!", "label": "Leave out"}], value="", size="xs", fullWidth=True),
+                        html.Button("Apply", id="filter-apply", type="button", className="primary"),
+                    ],
+                    className="adder",
+                )
+            ),
+        ],
+        position="bottom-start",
+        width=280,
+        shadow="md",
+        trapFocus=True,
+    )  # fmt: skip

@@ -1,0 +1,215 @@
+"""Jobs of the console: serve it, make people and tokens, and the desk through which it reads and writes."""
+
+import asyncio
+import ipaddress
+import logging
+import os
+import secrets
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+from psycopg_pool import ConnectionPool
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.people import ANNOTATIONS, TOKENS, USERS
+from qoescope.compile.ask import Between, Where
+from qoescope.connect import people, records
+from qoescope.connect.ask import Answer, ask
+from qoescope.connect.postgres import Connection, pool
+from qoescope.serve import auth
+from qoescope.settings import Settings
+
+REMEMBERED_S = 10.0
+"""How long an account or a list of properties is remembered: a revocation holds after it."""
+
+
+@dataclass
+class Desk:
+    """All that the console and the API read and write."""
+
+    settings: Settings
+    reader: ConnectionPool[Connection]
+    writer: ConnectionPool[Connection]
+    _known: dict[tuple[str, str], tuple[float, Any]] = field(default_factory=dict)
+
+    def ask(self, tenant: str, metrics: Sequence[str], between: Between, by: Sequence[str] = (), where: Where | None = None,
+            every: str | None = None) -> Answer:  # fmt: skip
+        """The metrics over the property's marts."""
+        return ask(self.reader, tenant, metrics, between, by, where, every)
+
+    def user(self, name: str) -> dict[str, Any] | None:
+        """The account of this name."""
+        return self._remembered("user", name, lambda: people.user(self.writer, name))  # type: ignore[no-any-return]
+
+    def token(self, prefix: str) -> dict[str, Any] | None:
+        """The token of this prefix."""
+        return self._remembered("token", prefix, lambda: people.token(self.writer, prefix))  # type: ignore[no-any-return]
+
+    def properties(self) -> list[str]:
+        """All properties that have numbers."""
+        return self._remembered("properties", "", lambda: people.properties(self.writer))  # type: ignore[no-any-return]
+
+    def has(self, tenant: str, table: str) -> bool:
+        """Whether the table is there."""
+        return self._remembered("table", table, lambda: records.table_exists(self.reader, tenant, table))  # type: ignore[no-any-return]
+
+    def _remembered(self, kind: str, name: str, look: Any) -> Any:
+        now = time.monotonic()
+        until, value = self._known.get((kind, name), (0.0, None))
+        if now >= until:
+            value = look()
+            if len(self._known) > 1000:  # noqa: PLR2004
+                self._known.clear()
+            self._known[kind, name] = now + REMEMBERED_S, value
+        return value
+
+    def rows(self, tenant: str, sql: str, **values: Any) -> list[dict[str, Any]]:
+        """The rows of a statement under one property; names in it come from the catalog."""
+        return records.query(self.reader, tenant, sql, values)
+
+    def newest(self, tenant: str) -> datetime | None:
+        """When the newest session started."""
+        return records.newest(self.reader, tenant)
+
+    def newest_window(self, tenant: str) -> datetime | None:
+        """The start of the newest live window."""
+        return records.newest_window(self.reader, tenant)
+
+    def values(
+        self, tenant: str, name: str, between: Between, start: str = "", limit: int = 200
+    ) -> list[dict[str, Any]]:
+        """A dimension's values by attempts."""
+        return records.values(self.reader, tenant, name, between, start, limit)
+
+    def sessions(self, tenant: str, between: Between, where: Where, **more: Any) -> list[dict[str, Any]]:
+        """Sessions, newest first."""
+        return records.sessions(self.reader, tenant, between, where, **more)
+
+    def session(self, tenant: str, identity: str) -> dict[str, Any] | None:
+        """One session's row."""
+        return records.session(self.reader, tenant, identity)
+
+    def annotations(self, tenant: str, between: Between) -> list[dict[str, Any]]:
+        """What people know about the time."""
+        return people.annotations(self.reader, tenant, between)
+
+    def annotate(
+        self, tenant: str, starts_at: datetime, text: str, who: str, ends_at: datetime | None = None
+    ) -> dict[str, Any]:
+        """A new annotation."""
+        row = {"property": tenant, "id": secrets.token_hex(8), "starts_at": starts_at, "ends_at": ends_at, "text": text,
+               "made_by": who, "created_at": datetime.now(UTC)}  # fmt: skip
+        people.put(self.writer, ANNOTATIONS, row)
+        return row
+
+    def remove_annotation(self, tenant: str, identity: str) -> bool:
+        """Whether there was such an annotation; it is gone."""
+        return people.remove_annotation(self.writer, tenant, identity)
+
+
+def desk(settings: Settings) -> Desk:
+    """A desk with its pools open; close them at the end."""
+    return Desk(settings, pool(settings, "reader", 6), pool(settings, "writer", 2))
+
+
+def new_user(settings: Settings, name: str, role: str, properties: Sequence[str], password: str = "") -> str:
+    """Makes the account, or gives it a new password; returns the password, which is stored nowhere."""
+    name = name.strip().lower()
+    if not name or not properties:
+        raise Mistake("a person needs a name and at least one property (* for all)")
+    now, chosen = datetime.now(UTC), password or auth.new_password()
+    row = {"name": name, "digest": auth.digest(chosen), "role": auth.checked_role(role), "properties": " ".join(properties),
+           "created_at": now, "changed_at": now, "disabled_at": None}  # fmt: skip
+    with pool(settings, "writer", 1) as writer:
+        people.put(writer, USERS, row)
+    return chosen
+
+
+def new_token(settings: Settings, label: str, property_name: str, scopes: Sequence[str] = ("read",)) -> str:
+    """Makes an API token for the property and returns it; it is stored nowhere."""
+    token, prefix, digest = auth.new_token()
+    row = {"prefix": prefix, "digest": digest, "label": label, "property": property_name,
+           "scopes": auth.checked_scopes(scopes), "created_at": datetime.now(UTC), "revoked_at": None}  # fmt: skip
+    with pool(settings, "writer", 1) as writer:
+        people.put(writer, TOKENS, row)
+    return token
+
+
+def revoke_token(settings: Settings, prefix: str) -> None:
+    """Refuses the token of this prefix from now on; raises `Mistake` where there is none."""
+    with pool(settings, "writer", 1) as writer:
+        row = people.token(writer, prefix)
+        if row is None:
+            raise Mistake(f"there is no token '{prefix}': it is the first {auth.PREFIX} characters of one")
+        people.put(writer, TOKENS, row | {"revoked_at": datetime.now(UTC)})
+
+
+def cookie_key(settings: Settings) -> bytes:
+    """The key that signs logins, made on first use; raises `Mistake` when others may read it."""
+    path = settings.var / "secrets" / "console.key"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+    if path.stat().st_mode & 0o077:
+        raise Mistake(f"{path} may be read by others: chmod 600 {path}")
+    return path.read_bytes()
+
+
+def refuse_open_console(settings: Settings) -> None:
+    """Raises `Mistake` when the console would listen beyond this machine without TLS or a named proxy."""
+    try:
+        local = ipaddress.ip_address(settings.console_address).is_loopback
+    except ValueError:
+        local = settings.console_address == "localhost"
+    tls = settings.console_tls_certificate is not None and settings.console_tls_key is not None
+    if not (local or tls or settings.console_proxy):
+        raise Mistake(
+            f"the console would listen on {settings.console_address} in the clear: set QOESCOPE_CONSOLE_TLS_CERTIFICATE "
+            "and QOESCOPE_CONSOLE_TLS_KEY, or name the proxy that speaks TLS in QOESCOPE_CONSOLE_PROXY"
+        )
+
+
+def serve(settings: Settings) -> None:
+    """Runs the console and the API until SIGTERM or SIGINT, then finishes what it answers; blocks."""
+    refuse_open_console(settings)
+    asyncio.run(_served(settings))
+
+
+async def _served(settings: Settings) -> None:
+    from qoescope.serve.app import built
+
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    mine = desk(settings)
+    server = Server(
+        built(mine, cookie_key(settings)),
+        settings.console_address,
+        settings.console_port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1 if settings.console_tls_certificate is None else HTTPModes.auto,
+        websockets=False,
+        ssl_cert=settings.console_tls_certificate,
+        ssl_key=settings.console_tls_key,
+        log_level=LogLevels.error,
+    )
+    serving = asyncio.create_task(server.serve())
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    server.interrupt_signal = True
+    server.main_loop_interrupt.set()
+    await asyncio.wait([serving], timeout=settings.console_stop_s)
+    mine.reader.close()
+    mine.writer.close()
+
+
+logging.getLogger("_granian").setLevel(logging.ERROR)

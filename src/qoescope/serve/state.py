@@ -1,0 +1,191 @@
+"""State: what a page shows, as it stands in its address; a link shows the same thing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlencode
+
+from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.errors import Mistake, UnknownName
+from qoescope.compile.ask import LONGEST, Between
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
+"""A Monday: steps of a week begin on Mondays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time range by name: how long it is, and the grid that its ends lie on."""
+
+    name: str
+    label: str
+    length: timedelta
+    grid: timedelta
+    every: str
+
+
+SPANS = (
+    Span("1h", "Last hour", HOUR, timedelta(minutes=5), "5m"),
+    Span("6h", "Last 6 hours", 6 * HOUR, timedelta(minutes=5), "5m"),
+    Span("24h", "Last 24 hours", DAY, HOUR, "hour"),
+    Span("7d", "Last 7 days", 7 * DAY, DAY, "hour"),
+    Span("30d", "Last 30 days", 30 * DAY, DAY, "day"),
+    Span("90d", "Last 90 days", 90 * DAY, DAY, "day"),
+)
+BY_NAME = {span.name: span for span in SPANS}
+DEFAULT = "24h"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One page's question: when, of which sessions, against what, and the page's own choices."""
+
+    between: Between
+    span: str
+    """Name of the range, or empty for a range given by its ends."""
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    own: dict[str, str] = field(default_factory=dict)
+    until: datetime | None = None
+    """How far into the range time has come, where it is not over."""
+
+    @property
+    def length(self) -> timedelta:
+        """How long the range is."""
+        return self.between[1] - self.between[0]
+
+    @property
+    def before(self) -> Between:
+        """The range of the same length just before; as much of it as has passed of this one."""
+        end = min(self.until or self.between[1], self.between[1])
+        return self.between[0] - self.length, end - self.length
+
+    @property
+    def every(self) -> str:
+        """The step of a chart over the range: some thirty to two hundred points."""
+        if self.span:
+            return BY_NAME[self.span].every
+        steps = ((12 * HOUR, "5m"), (10 * DAY, "hour"), (120 * DAY, "day"))
+        return next((step for longest, step in steps if self.length <= longest), "week")
+
+    def query(self, **changes: str | None) -> str:
+        """The address' query, with changes to the page's own choices (None takes one out)."""
+        own = {k: v for k, v in {**self.own, **changes}.items() if v is not None}
+        pairs = [] if self.span == DEFAULT else [("t", self.span)] if self.span else _ends(self.between)
+        pairs += [("f", written(name, values)) for name, values in self.where.items()]
+        pairs += sorted(own.items())
+        return "?" + urlencode(pairs, safe=":,!") if pairs else ""
+
+    def narrowed(self, name: str, value: str) -> "State":
+        """The same, of sessions with this value only."""
+        where = {k: v for k, v in self.where.items() if k.removeprefix("!") != name}
+        return replace(self, where=where | {name: (value,)})
+
+    def without(self, name: str) -> "State":
+        """The same without this filter."""
+        return replace(self, where={k: v for k, v in self.where.items() if k != name})
+
+
+def _ends(between: Between) -> list[tuple[str, str]]:
+    return [("from", f"{between[0]:%Y-%m-%dT%H:%M}"), ("to", f"{between[1]:%Y-%m-%dT%H:%M}")]
+
+
+def state(search: str, now: datetime) -> State:
+    """What the address' query asks for. Raises `Mistake` with what is wrong in it."""
+    return from_pairs(parse_qsl(search.removeprefix("?")), now)
+
+
+def from_pairs(pairs: Sequence[tuple[str, str]], now: datetime) -> State:
+    """The same from the query's parts."""
+    own: dict[str, str] = {}
+    filters: list[str] = []
+    ends: dict[str, datetime] = {}
+    span = ""
+    for key, value in pairs:
+        match key:
+            case "t":
+                span = value
+            case "f":
+                filters.append(value)
+            case "from" | "to":
+                ends[key] = instant(value)
+            case _:
+                own[key] = value
+    if ends:
+        end = ends.get("to", ceiling(now, HOUR))
+        between = ends.get("from", end - DAY), end
+        return State(checked(between), "", where(filters), own, _passed(between, HOUR, now))
+    span = span or DEFAULT
+    if span not in BY_NAME:
+        raise UnknownName("time range", span, BY_NAME)
+    chosen = BY_NAME[span]
+    end = ceiling(now, chosen.grid)
+    between = end - chosen.length, end
+    return State(between, span, where(filters), own, _passed(between, min(chosen.grid, HOUR), now))
+
+
+def _passed(between: Between, grid: timedelta, now: datetime) -> datetime | None:
+    """Now, to the nearest point of the grid, where it lies inside the range."""
+    nearest = floor(now + grid / 2, grid)
+    return nearest if between[0] < nearest < between[1] else None
+
+
+def checked(between: Between) -> Between:
+    """The range, if it can be asked for."""
+    if between[1] <= between[0]:
+        raise Mistake("the range ends before it begins: choose an end after the start")
+    if between[1] - between[0] > LONGEST:
+        raise Mistake(f"at most {LONGEST.days} days at once: choose a shorter range")
+    return between
+
+
+def instant(text: str) -> datetime:
+    """An ISO 8601 time, UTC where it names no zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Mistake(f"'{text}' is no time: write it as 2026-01-31T20:00, in UTC") from error
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as error:
+        raise Mistake(f"'{text}' is beyond the calendar") from error
+
+
+def floor(at: datetime, grid: timedelta) -> datetime:
+    """The last point of the grid at or before `at`."""
+    return at - (at - EPOCH) % grid
+
+
+def ceiling(at: datetime, grid: timedelta) -> datetime:
+    """The first point of the grid at or after `at`."""
+    return at + (EPOCH - at) % grid
+
+
+def where(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Filters as `ask` takes them: `device_type:smart_tv,web` keeps, `!country_code:US` leaves out."""
+    chosen: dict[str, tuple[str, ...]] = {}
+    for text in filters:
+        name, colon, values = text.partition(":")
+        if not colon or not values:
+            raise Mistake(f"'{text}' is no filter: write dimension:value, or !dimension:value to leave it out")
+        if name.removeprefix("!") not in DIMENSIONS:
+            raise UnknownName("dimension", name.removeprefix("!"), DIMENSIONS)
+        chosen[name] = (*chosen.get(name, ()), *_split(values))
+    return chosen
+
+
+def _split(values: str) -> tuple[str, ...]:
+    """Values between commas; a comma inside one is written `\\,`."""
+    parts = values.replace("\\,", "\x00").split(",")
+    return tuple(part.replace("\x00", ",") for part in parts if part)
+
+
+def written(name: str, values: Sequence[str]) -> str:
+    """A filter as it is written in an address."""
+    return f"{name}:" + ",".join(value.replace(",", "\\,") for value in values)
+
+
+def link(path: str, state: State, **changes: str | None) -> str:
+    """The address of another page about the same sessions and time."""
+    kept: Mapping[str, str | None] = dict.fromkeys(state.own)
+    return path + state.query(**{**kept, **changes})

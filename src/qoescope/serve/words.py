@@ -1,0 +1,156 @@
+"""Words: numbers as people read them, with unit, direction and definition; all of it from the catalog."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from qoescope.catalog import metrics as catalog
+from qoescope.catalog.measures import ALL
+from qoescope.catalog.metrics import Count, Distinct, DistinctRatio, Metric, Quantile, Ratio, Unit
+
+Value = float | int | None
+Verdict = Literal["good", "bad", "neutral"]
+STEADY = 0.02
+"""A change below this share is called steady: neither good nor bad."""
+
+NOTHING = "–"
+
+
+def number(value: Value, unit: Unit) -> str:
+    """The value with its unit, in at most five or six characters where it can be."""
+    if value is None:
+        return NOTHING
+    match unit:
+        case "count":
+            return f"{value:,.0f}"
+        case "hours":
+            return f"{value:,.0f} h" if value >= 100 else f"{value:.1f} h"
+        case "ratio":
+            return percent(value)
+        case "ms":
+            return milliseconds(value)
+        case "kbps":
+            return f"{value / 1000:.2f} Mbps" if value >= 1000 else f"{value:.0f} kbps"
+        case "per_minute":
+            return f"{value:.2f} /min" if value < 10 else f"{value:.1f} /min"
+        case "per_session":
+            return f"{value:.2f}"
+        case "score":
+            return f"{value:.1f}"
+
+
+def percent(value: float) -> str:
+    """A share as per cent, with more places the smaller it is."""
+    places = 1 if abs(value) >= 0.1 else 2
+    return f"{100 * value:.{places}f} %"
+
+
+def milliseconds(value: float) -> str:
+    """A duration as people say it."""
+    if value < 1000:
+        return f"{value:.0f} ms"
+    if value < 60_000:
+        return f"{value / 1000:.2f} s"
+    minutes, seconds = divmod(round(value / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a number: its text and whether that is good for viewers."""
+
+    text: str
+    verdict: Verdict
+    spoken: str
+
+
+def change(metric: Metric, now: Value, before: Value) -> Change:
+    """The change against the time before, judged by the metric's direction."""
+    if now is None or before is None:
+        return Change("no comparison", "neutral", "no value to compare with")
+    if before == 0:
+        same = now == 0
+        return Change("steady" if same else "from 0", "neutral" if same else _verdict(metric, now), "was 0 before")
+    share = (now - before) / abs(before)
+    spoken = f"{number(before, metric.unit)} before"
+    if abs(share) < STEADY:
+        return Change("steady", "neutral", spoken)
+    arrow = "▲" if share > 0 else "▼"
+    size = f"{abs(share):.0%}" if abs(share) < 9.995 else f"×{now / before:,.0f}"
+    return Change(f"{arrow} {size}", _verdict(metric, share), spoken)
+
+
+def _verdict(metric: Metric, direction: float) -> Verdict:
+    if metric.better == "neither" or not direction:
+        return "neutral"
+    return "good" if (direction > 0) == (metric.better == "higher") else "bad"
+
+
+DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "neither": "neither good nor bad"}
+
+
+def definition(metric: Metric) -> tuple[str, str]:
+    """What the number is, and how it is made."""
+    first = metric.doc[0].upper() + metric.doc[1:] + "."
+    return first, formula(metric)
+
+
+def formula(metric: Metric) -> str:
+    """The metric's measures as a formula."""
+    match metric:
+        case Count():
+            return metric.measure if metric.per == 1 else f"{metric.measure} / {metric.per:,}"
+        case Ratio():
+            times = f"{metric.times:,} × " if metric.times != 1 else ""
+            return f"{times}{_sum(metric.numerator)} / {_sum(metric.denominator)}"
+        case Quantile():
+            return f"{metric.q:.0%} quantile of {metric.histogram}"
+        case Distinct():
+            return f"distinct in {metric.sketch}, ±0.8 %"
+        case DistinctRatio():
+            return f"{metric.numerator} / distinct in {metric.sketch}"
+
+
+def _sum(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"({' + '.join(names)})"
+
+
+def parts(metric: Metric, sums: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The measures behind a number: name, value, meaning."""
+    rows = []
+    for name in catalog.measures(metric):
+        value = sums.get(name)
+        if isinstance(value, list):
+            value = sum(value)
+        if value is not None:
+            rows.append((name, f"{float(value):,.0f}", ALL[name].doc))
+    return rows
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """How long ago."""
+    return f"{length(now - at)} ago" if now > at else "just now"
+
+
+def length(span: timedelta) -> str:
+    """How long, roughly."""
+    seconds = span.total_seconds()
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 36 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86_400:.0f} days"
+
+
+def moment(at: datetime) -> str:
+    """A time, UTC."""
+    return f"{at:%d %b %H:%M}"
+
+
+def period(start: datetime, end: datetime) -> str:
+    """A range, UTC."""
+    return f"{start:%d %b %Y %H:%M} – {end:%d %b %Y %H:%M} UTC"
