@@ -11,8 +11,8 @@ from qoescope.monitor.counts import Floats, Ints, Leaves
 SHRINK = 30.0
 """Sessions at the parent's rate that are added to each slice's own history."""
 
-_PASSES = 8
-_CLOSE = 2e-3
+_PASSES = 5
+_CLOSE = 1e-2
 
 
 def _sums(code: Ints, weights: Floats, card: int) -> Floats:

@@ -12,7 +12,7 @@ from qoescope.monitor.counts import Floats, Ints, Leaves
 Grouping = tuple[int, ...]
 """Numbers of dimensions, ascending."""
 
-_DENSE_CELLS = 4_000_000
+_DENSE_CELLS = 250_000
 """Up to here a table over all combinations is cheaper than sorting those that occur."""
 
 
@@ -142,3 +142,24 @@ class Counter:
             number = number[inside]
             rows = inside if rows is None else rows[inside]
         return _Partial((*stem.dims, dim), rows, number, codes)
+
+
+def summed(leaves: Leaves, dims: Grouping, codes: Ints) -> Floats:
+    """The columns of these slices of a grouping, over all leaves; `codes` has one row a dimension."""
+    wide = 1
+    for dim in dims:
+        wide *= leaves.cards[dim]
+    key, names = np.zeros(leaves.size, dtype=np.int64), np.zeros(codes.shape[1], dtype=np.int64)
+    for dim, code in zip(dims, codes, strict=True):
+        key = key * leaves.cards[dim] + leaves.codes[dim]
+        names = names * leaves.cards[dim] + code
+    if wide <= max(_DENSE_CELLS, 4 * leaves.size):
+        place = np.full(wide, -1, dtype=np.int64)
+        place[names] = np.arange(names.size)
+        number = place[key]
+    else:
+        order = np.argsort(names)
+        at = np.minimum(np.searchsorted(names[order], key), names.size - 1)
+        number = np.where(names[order][at] == key, order[at], -1)
+    rows = np.flatnonzero(number >= 0)
+    return np.array([np.bincount(number[rows], row[rows], names.size) for row in leaves.sums])

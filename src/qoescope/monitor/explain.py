@@ -92,10 +92,10 @@ def _no_more(small: Floats, large: Floats, small_name: str, large_name: str) -> 
         )
 
 
-def found(counts: Leaves, measure: Measure, limits: Limits | None = None) -> list[Found]:
+def found(counts: Leaves, measure: Measure, limits: Limits | None = None, *, measured: bool = False) -> list[Found]:
     """Slices of `counts` that got worse, largest excess first.
 
-    `limits` carry the drift of clean history; without them it is read off the slices that are left over.
+    `measured` says that `limits` carry the drift of clean history; else it is read off the slices that are left over.
     """
     given = limits or Limits()
     if not counts.size or not counts.dims:
@@ -105,7 +105,7 @@ def found(counts: Leaves, measure: Measure, limits: Limits | None = None) -> lis
     if not steps:
         return []
     kept = joined(prepared, measure, given, [step.best for step in steps])
-    if limits is None:
+    if not measured:
         kept = _beyond_left_over(prepared, measure, given, kept, log(steps[0].slices / given.alpha))
     pool = [other for step in steps for other in step.others]
     return _named(prepared, measure, given, kept, pool)

@@ -44,6 +44,15 @@ class Evidence:
 class Measure(Protocol):
     """What the scan asks of a measure."""
 
+    @property
+    def window(self) -> tuple[int, ...]:
+        """Which of the prepared columns tell of the window alone."""
+        ...
+
+    def promise(self, sums: Floats) -> Floats:
+        """From the window's columns alone: the score to hope for; where it is nothing the baseline is not counted."""
+        ...
+
     def prepared(self, leaves: Leaves) -> Leaves:
         """The leaves with what the baseline model expects of each one."""
         ...
@@ -64,9 +73,23 @@ def log_likelihood(bad: Floats, number: Floats) -> Floats:
     return np.asarray(xlogy(bad, bad / whole) + xlogy(good, good / whole), dtype=np.float64)
 
 
+def _against(n: Floats, k: Floats, rate: Floats) -> Floats:
+    """Log-likelihood ratio of k of n bad against a known rate; 0 where they are not more."""
+    known = xlogy(k, np.maximum(rate, _TINY)) + xlogy(n - k, np.maximum(1 - rate, _TINY))
+    ratio: Floats = np.where(k > n * rate, np.maximum(log_likelihood(k, n) - known, 0.0), 0.0)
+    return ratio
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """Bad sessions of all sessions. Columns: n, k, base n, base k."""
+
+    window = (0, 1, 4)
+
+    def promise(self, sums: Floats) -> Floats:
+        """The likelihood ratio against the model's rate."""
+        n, k, mix = sums
+        return _against(n, k, np.minimum(mix / np.maximum(n, _TINY), 1.0))
 
     def prepared(self, leaves: Leaves) -> Leaves:
         """Adds the bad sessions that the model expects in the window and in the baseline."""
@@ -90,11 +113,10 @@ class Share:
         actual = k / number
         worse = actual > rate
         score = log_likelihood(k, n) + log_likelihood(known, history) - log_likelihood(k + known, n + history)
-        against = log_likelihood(k, n) - xlogy(k, np.maximum(rate, _TINY)) - xlogy(n - k, np.maximum(1 - rate, _TINY))
         spread = np.maximum(rate * (1 - rate) * (1 / number + 1 / history), _TINY)
         return Evidence(
             score=np.where(worse, np.maximum(score, 0.0), 0.0),
-            preference=np.where(worse, np.maximum(against, 0.0), 0.0),
+            preference=_against(n, k, rate),
             excess=k - n * rate,
             lift=actual / np.maximum(rate, _TINY),
             support=n,
@@ -110,6 +132,16 @@ class Mean:
     """Mean of logarithms (startup time, bitrate). Columns: n, Σx, Σx², and the baseline's three."""
 
     higher_is_worse: bool = True
+
+    window = (0, 1, 2, 6)
+
+    def promise(self, sums: Floats) -> Floats:
+        """`t² / 2` against the model's mean."""
+        n, x, xx, mix = sums
+        number = np.maximum(n, 1.0)
+        spread = np.maximum(xx / number - (x / number) ** 2, _TINY) / number
+        worse_by = (x - mix) / number * (1.0 if self.higher_is_worse else -1.0)
+        return np.where(worse_by > 0, worse_by**2 / spread / 2, 0.0)
 
     def prepared(self, leaves: Leaves) -> Leaves:
         """Adds the sums that the model expects in the window and in the baseline."""
@@ -150,6 +182,17 @@ class Mean:
 @dataclass(frozen=True, slots=True)
 class Ratio:
     """Ratio of sums (stalled y of watched w). Columns: m, Σw, Σy, Σw², Σwy, Σy² of intervals, then the baseline's."""
+
+    window = (0, 1, 2, 3, 4, 5, 12)
+
+    def promise(self, sums: Floats) -> Floats:
+        """`t² / 2` against the model's ratio."""
+        _, w, y, ww, wy, yy, mix = sums
+        watched = np.maximum(w, _TINY)
+        actual = y / watched
+        spread = np.maximum(yy - 2 * actual * wy + actual**2 * ww, _TINY) / watched**2
+        worse_by = actual - mix / watched
+        return np.where(worse_by > 0, worse_by**2 / spread / 2, 0.0)
 
     def prepared(self, leaves: Leaves) -> Leaves:
         """Adds the sums that the model expects in the window and in the baseline."""
@@ -198,6 +241,14 @@ class Volume:
 
     dispersion: float = 1.0
     """Variance of a unit of forecast: 1 is Poisson."""
+    rises: bool = True
+    falls: bool = True
+
+    window = (0, 1)
+
+    def promise(self, sums: Floats) -> Floats:
+        """The score itself."""
+        return self.evidence(sums, 1).score
 
     def prepared(self, leaves: Leaves) -> Leaves:
         """Nothing to add: the forecast is the expectation."""
@@ -213,9 +264,11 @@ class Volume:
         least = np.maximum(forecast, 0.5 * self.dispersion)
         score = (xlogy(real, np.maximum(real, _TINY) / least) - (real - least)) / self.dispersion
         ratio = np.maximum(real, _TINY) / least
+        looked_for = np.where(ratio >= 1, self.rises, self.falls)
+        score = np.where(looked_for, np.maximum(score, 0.0), 0.0)
         return Evidence(
-            score=np.maximum(score, 0.0),
-            preference=np.maximum(score, 0.0),
+            score=score,
+            preference=score,
             excess=real - forecast,
             lift=np.where(ratio >= 1, ratio, 1 / np.maximum(ratio, _TINY)),
             support=self.support(sums),

@@ -7,13 +7,16 @@ table brings no history, from the slices that are left once the found ones are t
 
 import numpy as np
 
-from qoescope.monitor.cells import groupings, whole
+from qoescope.monitor.cells import Counter, groupings, whole
 from qoescope.monitor.counts import Floats, Leaves
 from qoescope.monitor.measures import Measure
-from qoescope.monitor.scan import Limits, Search
+from qoescope.monitor.scan import Limits
 
 _MEDIAN = 0.4549
 """Median of χ² with one degree of freedom."""
+
+_LOOKED_AT = 60
+"""Groupings that the drift is read off, spread evenly over all."""
 
 _LEAST_SLICES = 20
 _LEAST_INFORMATION = 5.0
@@ -44,8 +47,12 @@ def drift(errors: Floats, information: Floats) -> float:
 def errors_by_depth(leaves: Leaves, measure: Measure, limits: Limits) -> list[tuple[Floats, Floats]]:
     """For each depth from 0: relative errors of all supported slices, and their information."""
     gathered: list[list[tuple[Floats, Floats]]] = [[] for _ in range(limits.depth + 1)]
-    search = Search(measure, limits, groupings(leaves, limits.depth))
-    for cells in (whole(leaves), *search.counted(leaves)):
+    wanted = groupings(leaves.only(measure.support(leaves.sums) > 0), limits.depth)
+    wanted = (
+        [wanted[i] for i in sorted({round(i) for i in np.linspace(0, len(wanted) - 1, _LOOKED_AT)})] if wanted else []
+    )
+    support = np.maximum(measure.support(leaves.sums), 0.0)
+    for cells in (whole(leaves), *Counter(leaves, support, wanted, limits.support).cells()):
         seen = measure.evidence(cells.sums, len(cells.dims))
         gathered[len(cells.dims)].append((seen.error, seen.information))
     none = (np.zeros(0), np.zeros(0))

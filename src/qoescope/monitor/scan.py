@@ -4,14 +4,14 @@ A likelihood-ratio scan over grouped counts. A slice's gain is its preference ov
 2·(depth - 1): of two names for the same sessions the plainer one wins. It stops when L/φ < ln(all slices / alpha).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qoescope.monitor.cells import Cells, Counter, Grouping, groupings, matching, whole
+from qoescope.monitor.cells import Cells, Counter, Grouping, groupings, matching, summed, whole
 from qoescope.monitor.counts import Floats, Leaves
 from qoescope.monitor.measures import Evidence, Measure
 
@@ -22,6 +22,12 @@ _KEPT = 50
 
 _SHOWN = 200
 """Other candidates kept for the story."""
+
+_HOPE = 1.0
+"""A slice that promises less need not have its baseline counted."""
+
+_GROUPINGS = 80
+"""Groupings whose baseline is counted: the most promising ones."""
 
 _REMAINDER = 0.25
 """A remainder that shows less of the rise than this is as usual …"""
@@ -115,7 +121,12 @@ def candidates(cells: Cells, measure: Measure, limits: Limits, number: int) -> l
     picked = np.flatnonzero(good)
     picked = picked[np.argsort(-strength[picked], kind="stable")[:_KEPT]]
     codes = [dict(zip(cells.dims, (int(c) for c in cells.codes[:, i]), strict=True)) for i in picked]
-    return _slices(seen, limits, codes, picked, log(max(number, 1)) + 2.0 * max(depth - 1, 0))
+    return _slices(seen, limits, codes, picked, _cost(depth, number))
+
+
+def _cost(depth: int, number: int) -> float:
+    """What a slice's name costs: one among `number` of its grouping, and 2 for each dimension beyond the first."""
+    return log(max(number, 1)) + 2.0 * max(depth - 1, 0)
 
 
 @dataclass(slots=True)
@@ -128,29 +139,38 @@ class Search:
     slices: int = 1
     by_dims: dict[Grouping, int] = field(default_factory=dict)
 
-    def counted(self, leaves: Leaves) -> Iterator[Cells]:
-        """Supported slices of each wanted grouping."""
+    def promising(self, leaves: Leaves) -> list[tuple[float, Cells]]:
+        """Each wanted grouping's best promise and promising slices, counted over the window's leaves alone."""
         support = np.maximum(self.measure.support(leaves.sums), 0.0)
-        yield from Counter(leaves, support, self.wanted, self.limits.support).cells()
+        present = support > 0
+        window = Leaves(
+            leaves.dims, leaves.values, leaves.codes[:, present], leaves.sums[self.measure.window, :][:, present]
+        )
+        first = not self.by_dims
+        kept = []
+        for cells in Counter(window, support[present], self.wanted, self.limits.support).cells():
+            if first:
+                self.by_dims[cells.dims] = cells.codes.shape[1]
+            promise = self.measure.promise(cells.sums)
+            picked = np.flatnonzero(promise >= _HOPE)
+            if picked.size:
+                picked = picked[np.argsort(-promise[picked], kind="stable")[:_SHOWN]]
+                best = float(promise[picked[0]]) - _cost(len(cells.dims), self.by_dims.get(cells.dims, 1))
+                kept.append((best, Cells(cells.dims, cells.codes[:, picked], cells.sums[:, picked])))
+        if first:
+            self.slices += sum(self.by_dims.values())
+            self.wanted = [cells.dims for _, cells in kept]
+        return sorted(kept, key=lambda pair: (-pair[0], pair[1].dims))[:_GROUPINGS]
 
     def ranked(self, leaves: Leaves, *, root: bool = True) -> list[Slice]:
         """Slices that are sure enough, best first. The first call counts all slices and drops barren groupings.
 
         Without `root` a broader slice is sure already, and only which part of it is to blame stands in question.
         """
-        first = not self.by_dims
         seen = candidates(whole(leaves), self.measure, self.limits, 1) if root else []
-        alive = []
-        for cells in self.counted(leaves):
-            if first:
-                self.by_dims[cells.dims] = cells.codes.shape[1]
-            mine = candidates(cells, self.measure, self.limits, self.by_dims.get(cells.dims, 1))
-            seen += mine
-            if mine:
-                alive.append(cells.dims)
-        if first:
-            self.slices += sum(self.by_dims.values())
-            self.wanted = alive
+        for _, cells in self.promising(leaves):
+            counted = Cells(cells.dims, cells.codes, summed(leaves, cells.dims, cells.codes))
+            seen += candidates(counted, self.measure, self.limits, self.by_dims.get(cells.dims, 1))
         bar = log(self.slices / self.limits.alpha)
         sure = (one for one in seen if (one.score if root else one.preference) >= bar)
         return sorted(sure, key=lambda one: (-one.gain, one.depth))
@@ -203,4 +223,5 @@ def _without(dims: Grouping, best: Slice) -> Grouping:
 
 def peel(leaves: Leaves, measure: Measure, limits: Limits) -> list[Peeled]:
     """Slices of prepared leaves that got worse, best first."""
-    return Search(measure, limits, groupings(leaves, limits.depth)).peel(leaves)
+    wanted = groupings(leaves.only(measure.support(leaves.sums) > 0), limits.depth)
+    return Search(measure, limits, wanted).peel(leaves)

@@ -1,0 +1,214 @@
+"""Lifecycle: findings of one window after another → incidents that open, are confirmed, change, close."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from qoescope.catalog.watch import CLOSE_AFTER, CONFIRM_IN, CONFIRM_OF, State
+from qoescope.monitor.counts import Value
+from qoescope.monitor.findings import Finding
+from qoescope.monitor.history import Chosen, listed
+
+REOPEN = timedelta(minutes=60)
+"""What comes back this soon is the same incident."""
+
+_MOST_VOTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many windows confirm and close an incident."""
+
+    confirm_in: int = CONFIRM_IN
+    confirm_of: int = CONFIRM_OF
+    close_after: int = CLOSE_AFTER
+
+
+LIVE = Pace()
+BATCH = Pace(1, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One cause as it is known so far. `best` is the strongest finding; the slice is the one most windows named."""
+
+    id: str
+    state: State
+    slice: Chosen
+    opened_at: datetime
+    onset_at: datetime
+    last_seen_at: datetime
+    best: Finding
+    metrics: Mapping[str, float]
+    votes: Mapping[str, float]
+    hits: tuple[bool, ...]
+    excess: float
+    version: int = 1
+    confirmed_at: datetime | None = None
+    closed_at: datetime | None = None
+    onsets: tuple[datetime, ...] = field(default=())
+
+    @property
+    def open(self) -> bool:
+        """Whether it goes on."""
+        return self.state in ("provisional", "confirmed")
+
+    @property
+    def persistence(self) -> float:
+        """Windows that showed it over windows since it opened."""
+        return sum(self.hits) / max(len(self.hits), 1)
+
+
+def name_of(chosen: Chosen) -> str:
+    """The slice as one text, the same for the same slice."""
+    plain = {k: listed(v) if isinstance(v, (list, tuple)) else v for k, v in sorted(chosen.items())}
+    return json.dumps(plain, ensure_ascii=False)
+
+
+def named(text: str) -> dict[str, Value | list[Value]]:
+    """The slice that `name_of` wrote."""
+    slice_: dict[str, Value | list[Value]] = json.loads(text)
+    return slice_
+
+
+def within(inner: Chosen, outer: Chosen) -> bool:
+    """Whether each session of `inner` is one of `outer`, as far as the names tell."""
+    return all(
+        name in inner and set(map(str, listed(inner[name]))) <= set(map(str, listed(value)))
+        for name, value in outer.items()
+    )
+
+
+def related(one: Chosen, other: Chosen) -> bool:
+    """Whether one is part of the other. The whole is related to itself only."""
+    if not one or not other:
+        return not one and not other
+    return within(one, other) or within(other, one) or _siblings(one, other)
+
+
+def _siblings(one: Chosen, other: Chosen) -> bool:
+    """Sets of values of one dimension that overlap, all else alike."""
+    if sorted(one) != sorted(other):
+        return False
+    return all(set(map(str, listed(one[n]))) & set(map(str, listed(other[n]))) for n in one)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Steps of a history as times."""
+
+    step_s: int = 60
+
+    def time(self, step: int) -> datetime:
+        """When the step begins."""
+        return datetime.fromtimestamp(step * self.step_s, tz=UTC)
+
+    def step(self, at: datetime) -> int:
+        """The step in which the time lies."""
+        return int(at.timestamp() // self.step_s)
+
+
+def step(
+    incidents: Sequence[Incident],
+    findings: Sequence[Finding],
+    at: datetime,
+    clock: Clock,
+    pace: Pace = LIVE,
+) -> list[Incident]:
+    """The incidents after a window that ended at `at`; unchanged ones are the same objects.
+
+    A finding joins the incident of its slice, else of a related one, else it opens a new one. Metrics that speak of the
+    same slice are one incident. An incident found again within an hour of its end goes on.
+    """
+    now = list(incidents)
+    joined: dict[int, list[Finding]] = {}
+    for finding in sorted(findings, key=lambda f: -f.score):
+        place = _place(now, joined, finding, at)
+        if place is None:
+            now.append(_opened(finding, at, clock))
+            place = len(now) - 1
+        joined.setdefault(place, []).append(finding)
+    return [
+        _seen(one, joined[i], at, clock, pace) if i in joined else _unseen(one, at, pace) for i, one in enumerate(now)
+    ]
+
+
+def _place(now: Sequence[Incident], joined: Mapping[int, list[Finding]], f: Finding, at: datetime) -> int | None:
+    alive = [i for i, one in enumerate(now) if one.open or _returns(one, at)]
+    name = name_of(f.slice)
+    for i in alive:
+        if name_of(now[i].slice) == name:
+            return i
+    for i in alive:
+        taken = any(other.watched.metric == f.watched.metric for other in joined.get(i, ()))
+        if not taken and now[i].open and related(now[i].slice, f.slice):
+            return i
+    return None
+
+
+def _returns(one: Incident, at: datetime) -> bool:
+    return one.state == "closed" and one.closed_at is not None and at - one.closed_at <= REOPEN
+
+
+def _opened(f: Finding, at: datetime, clock: Clock) -> Incident:
+    onset = clock.time(f.onset)
+    key = f"{at.isoformat()} {name_of(f.slice)} {f.watched.metric}"
+    return Incident(
+        id=sha256(key.encode()).hexdigest()[:16],
+        state="provisional",
+        slice=f.slice,
+        opened_at=at,
+        onset_at=onset,
+        last_seen_at=at,
+        best=f,
+        metrics={},
+        votes={},
+        hits=(),
+        excess=0.0,
+        version=0,
+    )
+
+
+def _seen(one: Incident, findings: Sequence[Finding], at: datetime, clock: Clock, pace: Pace) -> Incident:
+    votes, metrics = dict(one.votes), dict(one.metrics)
+    for f in findings:
+        votes[name_of(f.slice)] = votes.get(name_of(f.slice), 0.0) + min(f.score, _MOST_VOTE)
+        metrics[f.watched.metric] = max(metrics.get(f.watched.metric, 0.0), f.score)
+    hits = (*one.hits, True)
+    chosen = named(max(votes, key=lambda name: (votes[name], name)))
+    mine = [f for f in (one.best, *findings) if name_of(f.slice) == name_of(chosen)]
+    best = max(mine or [one.best, *findings], key=lambda f: f.score)
+    confirmed = one.confirmed_at is not None or sum(hits[-pace.confirm_of :]) >= pace.confirm_in
+    onsets = (*one.onsets, *(clock.time(f.onset) for f in findings if f.watched.metric == best.watched.metric))[-9:]
+    settled = one.confirmed_at is not None and len(one.hits) > pace.confirm_of
+    return replace(
+        one,
+        state="confirmed" if confirmed else "provisional",
+        slice=chosen,
+        last_seen_at=at,
+        best=best,
+        votes=votes,
+        metrics=metrics,
+        hits=hits,
+        excess=max(one.excess, best.excess, key=abs),
+        version=one.version + 1,
+        confirmed_at=one.confirmed_at or (at if confirmed else None),
+        closed_at=None,
+        onsets=onsets,
+        onset_at=one.onset_at if settled else sorted(onsets)[len(onsets) // 2],
+    )
+
+
+def _unseen(one: Incident, at: datetime, pace: Pace) -> Incident:
+    if not one.open:
+        return one
+    hits = (*one.hits, False)
+    clean = len(hits) >= pace.close_after and not any(hits[-pace.close_after :])
+    if one.state == "confirmed" and clean:
+        return replace(one, state="closed", hits=hits, closed_at=at, version=one.version + 1)
+    hopeless = len(hits) >= pace.confirm_of and sum(hits[-pace.confirm_of :]) < pace.confirm_in - 1
+    if one.state == "provisional" and (clean or hopeless):
+        return replace(one, state="dismissed", hits=hits, closed_at=at, version=one.version + 1)
+    return replace(one, hits=hits)
