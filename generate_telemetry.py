@@ -25,7 +25,7 @@ def main(  # noqa: PLR0913 - each is an option of the command line
     ] = datetime(
         DEFAULT_END.year,
         DEFAULT_END.month,
-        DEFAULT_END.day,  # noqa: DTZ001 - a day, not an instant
+        DEFAULT_END.day,
     ),
     faults: Annotated[
         list[str] | None, typer.Option("--faults", "--fault", help="Names of faults, `all` or `none`.")

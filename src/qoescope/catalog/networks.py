@@ -46,16 +46,16 @@ class Line:
 
 
 LINES = (
-    Line("home", (145, 257, 345, 588, 1200, 2299, 3446, 3995, 5183), 0.66, 0.50, 0.0144, 5.9,
+    Line("home", (145, 257, 345, 588, 1200, 2299, 3446, 3995, 5183), 0.66, 0.44, 0.0105, 4.2,
          Measured((224, 570, 1170, 2277, 3983), 0.41, 0.0144, 5.9, 120),
          "Real-world-bandwidth-traces, puffer_220218 (MIT): 80 streams over home connections, the slower part"),
-    Line("video_sessions", (495, 806, 1066, 1534, 3118, 4036, 4765, 5208, 6894), 0.72, 0.79, 0.0, 0.0,
+    Line("video_sessions", (495, 806, 1066, 1534, 3118, 4036, 4765, 5208, 6894), 0.72, 0.83, 0.0, 0.0,
          Measured((806, 1534, 3118, 4036, 5208), 0.70, 0.0, 0.0, 44),
          "Real-world-bandwidth-traces, traces_oboe (MIT): 60 sessions of a video service"),
     Line("cellular_3g", (122, 267, 397, 771, 1330, 2171, 3157, 3898, 4799), 0.42, 0.80, 0.127, 29.0,
          Measured((0, 501, 1152, 2036, 3743), 0.74, 0.127, 29.4, 108),
          "sabre, example/mmsys18/3Glogs (BSD-2-Clause): 40 commutes"),
-    Line("cellular_4g", (2728, 8629, 12489, 21255, 32129, 42976, 48074, 51115, 61037), 0.31, 0.76, 0.0028, 8.0,
+    Line("cellular_4g", (2728, 8629, 12489, 21255, 32129, 42976, 48074, 51115, 61037), 0.31, 0.78, 0.0025, 6.5,
          Measured((8255, 21154, 32045, 42960, 51110), 0.68, 0.0028, 8.0, 99),
          "sabre, example/mmsys18/4Glogs (BSD-2-Clause): 40 commutes"),
 )  # fmt: skip

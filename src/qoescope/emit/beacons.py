@@ -27,10 +27,17 @@ def beacons(table: pa.Table) -> pa.Table:
     contexts = _objects(heads, CONTEXT_FIELDS, _CONTEXT_IN_TABLE)
     body = pc.binary_join_element_wise('{"session":', contexts, ',"events":[', events, "]", "")
     counts = np.diff(np.append(first, len(table)))
-    return pa.table({
-        "body": body, "sent_at": _ms(heads["sent_at"]), "received_at": _ms(heads["received_at"]), "session_id": heads["session_id"],
-        "first_seq": heads["seq"], "last_seq": table["seq"].take(pa.array(first + counts - 1)), "events": pa.array(counts),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "body": body,
+            "sent_at": _ms(heads["sent_at"]),
+            "received_at": _ms(heads["received_at"]),
+            "session_id": heads["session_id"],
+            "first_seq": heads["seq"],
+            "last_seq": table["seq"].take(pa.array(first + counts - 1)),
+            "events": pa.array(counts),
+        }
+    )
 
 
 def lines(table: pa.Table) -> bytes:

@@ -13,9 +13,20 @@ from qoescope.emit.simulation import Sessions, played
 from qoescope.emit.viewers import Mask, Viewing
 
 SUMS = (
-    "attempts", "plays", "startups", "startup_ms", "stalls", "stall_ms", "watched_ms", "exits_before_start",
-    "start_failures", "play_failures", "timed_out_plays", "bitrate_kbps_ms", "bitrate_known_ms",
-)  # fmt: skip
+    "attempts",
+    "plays",
+    "startups",
+    "startup_ms",
+    "stalls",
+    "stall_ms",
+    "watched_ms",
+    "exits_before_start",
+    "start_failures",
+    "play_failures",
+    "timed_out_plays",
+    "bitrate_kbps_ms",
+    "bitrate_known_ms",
+)
 """What is summed over the touched sessions, with the fault and without it."""
 
 
@@ -33,20 +44,37 @@ class Effect:
     def __add__(self, other: "Effect") -> "Effect":
         """Both together."""
         return Effect(
-            self.sessions + other.sessions, np.union1d(self.viewers, other.viewers), self.with_fault + other.with_fault,
-            self.without + other.without, min(self.first_ms, other.first_ms), max(self.last_ms, other.last_ms),
-        )  # fmt: skip
+            self.sessions + other.sessions,
+            np.union1d(self.viewers, other.viewers),
+            self.with_fault + other.with_fault,
+            self.without + other.without,
+            min(self.first_ms, other.first_ms),
+            max(self.last_ms, other.last_ms),
+        )
 
 
 def sums(m: Measures, rows: Mask | slice = slice(None)) -> NDArray[np.int64]:
     """The sums of `SUMS` over some of the sessions."""
     startup = m.startup_ms[rows]
     play = m.is_play[rows]
-    return np.array([
-        len(startup), play.sum(), (startup >= 0).sum(), startup[startup >= 0].sum(), m.stall_count[rows].sum(), m.stall_ms[rows].sum(),
-        m.watched_ms[rows].sum(), m.exited_before_start[rows].sum(), m.start_failed[rows].sum(), m.play_failed[rows].sum(),
-        (m.timed_out[rows] & play).sum(), m.bitrate_kbps_ms[rows].sum(), m.bitrate_known_ms[rows].sum(),
-    ], dtype=np.int64)  # fmt: skip
+    return np.array(
+        [
+            len(startup),
+            play.sum(),
+            (startup >= 0).sum(),
+            startup[startup >= 0].sum(),
+            m.stall_count[rows].sum(),
+            m.stall_ms[rows].sum(),
+            m.watched_ms[rows].sum(),
+            m.exited_before_start[rows].sum(),
+            m.start_failed[rows].sum(),
+            m.play_failed[rows].sum(),
+            (m.timed_out[rows] & play).sum(),
+            m.bitrate_kbps_ms[rows].sum(),
+            m.bitrate_known_ms[rows].sum(),
+        ],
+        dtype=np.int64,
+    )
 
 
 def with_and_without(run: Scenario, load: Load, numbers: Times) -> tuple[Sessions, Measures, dict[str, Effect]]:
@@ -108,7 +136,11 @@ def cost(effect: Effect) -> dict[str, float]:
     """What the fault cost: the difference of two runs of the same seed, with it and without it."""
     more = dict(zip(SUMS, (effect.with_fault - effect.without).tolist(), strict=True))
     return {
-        "stalls": more["stalls"], "stall_ms": more["stall_ms"], "start_failures": more["start_failures"],
-        "play_failures": more["play_failures"], "failures": more["start_failures"] + more["play_failures"],
-        "exits_before_start": more["exits_before_start"], "watch_minutes_lost": round(-more["watched_ms"] / 60_000, 3),
-    }  # fmt: skip
+        "stalls": more["stalls"],
+        "stall_ms": more["stall_ms"],
+        "start_failures": more["start_failures"],
+        "play_failures": more["play_failures"],
+        "failures": more["start_failures"] + more["play_failures"],
+        "exits_before_start": more["exits_before_start"],
+        "watch_minutes_lost": round(-more["watched_ms"] / 60_000, 3),
+    }

@@ -32,7 +32,7 @@ from qoescope.emit.spans import (
     STATES,
     Rows,
     Timeline,
-)  # fmt: skip
+)
 from qoescope.emit.viewers import DIMENSIONS, SOFTWARE, Mask
 
 BLOCK = 4_000
@@ -177,10 +177,18 @@ def _told(cut: Cut, s: Sessions, begin: int) -> dict[str, pa.Array | NDArray[np.
     cdn, cdn_known = _served(t, s.viewing.cdn[begin : begin + t.sessions])
     playhead = _playhead(cut, s, begin)
     return {
-        "seq": cut.seq, "type": _words(EVENTS, event), "state": _words(STATES, state), "state_ms": cut.at_ms - cut.from_ms,
-        "ad": ad, "hidden": t["hidden"][span], "rate": np.ones(len(span)),
-        "bitrate_kbps": _some(KBPS[rung], sized), "width": _some(WIDTH[rung], sized), "height": _some(HEIGHT[rung], sized),
-        "player_width": _some(screen[:, 0], sized), "player_height": _some(screen[:, 1], sized),
+        "seq": cut.seq,
+        "type": _words(EVENTS, event),
+        "state": _words(STATES, state),
+        "state_ms": cut.at_ms - cut.from_ms,
+        "ad": ad,
+        "hidden": t["hidden"][span],
+        "rate": np.ones(len(span)),
+        "bitrate_kbps": _some(KBPS[rung], sized),
+        "width": _some(WIDTH[rung], sized),
+        "height": _some(HEIGHT[rung], sized),
+        "player_width": _some(screen[:, 0], sized),
+        "player_height": _some(screen[:, 1], sized),
         "event_cdn": _words(p.CDNS, cdn[span], cdn_known[span] & sized),
         "dropped_frames": delivery.frames_by(t, span, cut.at_ms) - delivery.frames_by(t, span, cut.from_ms),
         "playhead_ms": _some(playhead, ~np.isin(state, (IDLE, STARTING))),
@@ -190,7 +198,7 @@ def _told(cut: Cut, s: Sessions, begin: int) -> dict[str, pa.Array | NDArray[np.
         "error_code": _words(CODES, code, failed),
         "error_class": _words(("technical", "business"), _IS_BUSINESS[code].astype(np.int8), failed),
         "reason": _words(CODES, code, event == FINISH),
-    }  # fmt: skip
+    }
 
 
 def _served(t: Timeline, cdn: Rows) -> tuple[Rows, Mask]:

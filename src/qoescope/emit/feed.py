@@ -49,7 +49,9 @@ class Batch:
         part = self._table.slice(self.at, end - self.at)
         begin, self.at = self.at, end
         columns = [part[name].to_pylist() for name in ("session_id", "first_seq", "last_seq", "events")]
-        for i, (body, session, first, last, count) in enumerate(zip(part["body"].cast(pa.binary()).to_pylist(), *columns, strict=True)):
+        for i, (body, session, first, last, count) in enumerate(
+            zip(part["body"].cast(pa.binary()).to_pylist(), *columns, strict=True)
+        ):
             yield Beacon(body, int(self._error[begin + i]), session, first, last, count)
 
     @property

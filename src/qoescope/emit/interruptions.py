@@ -24,7 +24,7 @@ from qoescope.emit.spans import (
     START,
     VISIBILITY,
     Recorder,
-)  # fmt: skip
+)
 from qoescope.emit.startup import RATE, pick
 from qoescope.emit.viewers import SOFTWARE, Codes, Viewing
 
@@ -59,9 +59,14 @@ def happen(a: Players, rows: Codes, rate: Floats, word: Bits, v: Viewing, record
     mine = rows[~ad & (kind == OTHER_CDN)]
     if len(mine):
         record.note(
-            a.who[mine], state=PLAYING, ms=a.span_ms[mine], event=CDN_CHANGE, rung=a.rung[mine] + 1, dropped=a.dropped[mine],
+            a.who[mine],
+            state=PLAYING,
+            ms=a.span_ms[mine],
+            event=CDN_CHANGE,
+            rung=a.rung[mine] + 1,
+            dropped=a.dropped[mine],
             next_cdn=(v.cdn[a.who[mine]] + 1) % len(p.CDNS) + 1,
-        )  # fmt: skip
+        )
         a.span_ms[mine], a.dropped[mine] = 0.0, 0.0
     mine = ~ad & (kind == PAUSES)
     return _pause(a, rows[mine], size[mine], more[mine], record)

@@ -77,9 +77,17 @@ def scenario(sessions: int, days: float, seed: int, end: date, faults: Sequence[
 
 
 def csv(
-    out: Path = Path("output"), *, sessions: int = 100_000, days: float = 30.0, seed: int = 42, end: date = DEFAULT_END,
-    faults: Sequence[str] = ("all",), random_faults: int = 0, workers: int | None = None, progress: bool = True,
-) -> Summary:  # fmt: skip
+    out: Path = Path("output"),
+    *,
+    sessions: int = 100_000,
+    days: float = 30.0,
+    seed: int = 42,
+    end: date = DEFAULT_END,
+    faults: Sequence[str] = ("all",),
+    random_faults: int = 0,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Summary:
     """Writes `streaming_telemetry.csv`, a row a session, and the answer key beside it; whole or not at all."""
     run = scenario(sessions, days, seed, end, faults, random_faults)
     folder = _folder(out)
@@ -94,10 +102,19 @@ def csv(
 
 
 def events(
-    out: Path = Path("output"), *, format: Literal["ndjson", "parquet"] = "ndjson", sessions: int = 10_000, days: float = 30.0,
-    seed: int = 42, end: date = DEFAULT_END, faults: Sequence[str] = ("all",), random_faults: int = 0, device_clocks: bool = False,
-    workers: int | None = None, progress: bool = True,
-) -> Summary:  # fmt: skip
+    out: Path = Path("output"),
+    *,
+    format: Literal["ndjson", "parquet"] = "ndjson",
+    sessions: int = 10_000,
+    days: float = 30.0,
+    seed: int = 42,
+    end: date = DEFAULT_END,
+    faults: Sequence[str] = ("all",),
+    random_faults: int = 0,
+    device_clocks: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Summary:
     """Writes the sessions' events: `events.ndjson`, a beacon a line, or `events.parquet`, a folder in the lake's shape."""
     if format not in ("ndjson", "parquet"):
         raise UnknownName("format", format, ["ndjson", "parquet"])
@@ -234,6 +251,7 @@ def _write_key(answer: dict[str, Any], key: IO[bytes], table: IO[bytes]) -> None
     ]
     arrow_csv.write_csv(pa.Table.from_pylist(lines), table)
 
+
 @dataclass
 class Live:
     """A finished live run."""
@@ -245,11 +263,23 @@ class Live:
 
 
 def live(
-    url: str, key: str, *, rate: float = 500.0, duration: float = 90.0, speed: float = 10.0, seed: int = 42,
-    faults: Sequence[str] = ("demo",), random_faults: int = 0, out: Path = Path("output"), book: Path | None = None,
-    property: str = "demo", connections: int = 8, patience: float = 30.0, progress: bool = True,
+    url: str,
+    key: str,
+    *,
+    rate: float = 500.0,
+    duration: float = 90.0,
+    speed: float = 10.0,
+    seed: int = 42,
+    faults: Sequence[str] = ("demo",),
+    random_faults: int = 0,
+    out: Path = Path("output"),
+    book: Path | None = None,
+    property: str = "demo",
+    connections: int = 8,
+    patience: float = 30.0,
+    progress: bool = True,
     told: Callable[[Sent], None] | None = None,
-) -> Live:  # fmt: skip
+) -> Live:
     """Sends live traffic to POST {url}/v1/beacons: about `rate` events a second for `duration` seconds.
 
     The simulated clock runs `speed` times as fast and ends at the wall's now. Beacons are sent again on 429, 503 and

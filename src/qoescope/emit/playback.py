@@ -16,7 +16,7 @@ from qoescope.emit.players import (
     STALL_PATIENCE_MS,
     Players,
     players,
-)  # fmt: skip
+)
 from qoescope.emit.spans import CODE, FAIL, FINISH, RENDITION, STALL, START, Recorder
 from qoescope.emit.startup import RATE, Started, pick
 from qoescope.emit.throughput import Air
@@ -64,7 +64,7 @@ def _step_ms(a: Players, line: Air, throttles: list[Throttle]) -> Floats:
 
 def _switch(a: Players, record: Recorder) -> None:
     """The ABR's choice: what the measured throughput allows, less while the buffer is low, up only with a buffer."""
-    dares = 0.75 + 0.4 * np.minimum(a.buffer_ms / 18_000, 1.0)
+    dares = 0.78 + 0.42 * np.minimum(a.buffer_ms / 18_000, 1.0)
     choice = np.minimum(pick(a.estimate_kbps * dares * a.abr_times), a.top)
     stays = (choice == a.rung) | ((choice > a.rung) & (a.stalled | (a.buffer_ms < LOW_BUFFER * a.most_ms)))
     rows = np.flatnonzero(~stays)

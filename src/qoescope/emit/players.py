@@ -79,9 +79,15 @@ class Players:
     ) -> None:
         """Takes down the open span of these players as ended by `event`, and opens the next."""
         record.note(
-            self.who[rows], state=np.where(self.stalled[rows], STALLED, PLAYING), ms=self.span_ms[rows], event=event, rung=self.rung[rows] + 1,
-            dropped=self.dropped[rows], code=code, next_rung=next_rung,
-        )  # fmt: skip
+            self.who[rows],
+            state=np.where(self.stalled[rows], STALLED, PLAYING),
+            ms=self.span_ms[rows],
+            event=event,
+            rung=self.rung[rows] + 1,
+            dropped=self.dropped[rows],
+            code=code,
+            next_rung=next_rung,
+        )
         self.span_ms[rows] = 0.0
         self.dropped[rows] = 0.0
 
@@ -111,14 +117,31 @@ def players(v: Viewing, s: Started, inj: Injected) -> Players:
     )
     left = content_length_ms(v.content[w]) - start_position_ms(v)[w]
     return Players(
-        who=w, key=key, at_ms=s.at_ms, stalled=np.zeros(len(w), dtype=bool), span_ms=zeros, dropped=zeros,
-        buffer_ms=np.full(len(w), RESUME_MS), need_ms=zeros, rung=s.rung, top=TOP[v.software[w]],
-        estimate_kbps=s.estimate_kbps, wants_ms=np.ceil(wants) + 1, content_ms=left, leaves_stall_ms=np.full(len(w), NEVER),
-        next_ms=until_next_ms(key, 55, v.with_ads[w]), survival=draws.exponential(key, 56),
-        most_ms=np.where(v.live[w], LIVE_BUFFER_MS, LONG_BUFFER_MS), drops=WEAK[v.software[w]] * draws.lognormal(key, 57, 0.8),
-        tolerance=v.tolerance[w], segment_times=inj.segment_times[w], abr_times=inj.abr_times[w],
-        failures=(FAILURES_A_MINUTE + inj.failures_a_minute[w]) / 60_000, leak=inj.leak_a_minute[w] / 60_000, played_ms=zeros,
-    )  # fmt: skip
+        who=w,
+        key=key,
+        at_ms=s.at_ms,
+        stalled=np.zeros(len(w), dtype=bool),
+        span_ms=zeros,
+        dropped=zeros,
+        buffer_ms=np.full(len(w), RESUME_MS),
+        need_ms=zeros,
+        rung=s.rung,
+        top=TOP[v.software[w]],
+        estimate_kbps=s.estimate_kbps,
+        wants_ms=np.ceil(wants) + 1,
+        content_ms=left,
+        leaves_stall_ms=np.full(len(w), NEVER),
+        next_ms=until_next_ms(key, 55, v.with_ads[w]),
+        survival=draws.exponential(key, 56),
+        most_ms=np.where(v.live[w], LIVE_BUFFER_MS, LONG_BUFFER_MS),
+        drops=WEAK[v.software[w]] * draws.lognormal(key, 57, 0.8),
+        tolerance=v.tolerance[w],
+        segment_times=inj.segment_times[w],
+        abr_times=inj.abr_times[w],
+        failures=(FAILURES_A_MINUTE + inj.failures_a_minute[w]) / 60_000,
+        leak=inj.leak_a_minute[w] / 60_000,
+        played_ms=zeros,
+    )
 
 
 EVERY_MS = 9 * 60_000.0

@@ -12,10 +12,27 @@ from qoescope.emit.scenario import Times, local_hours
 from qoescope.emit.viewers import DIMENSIONS, Viewing
 
 COLUMNS = (
-    "session_id", "user_id", "timestamp", "device_type", "os_version", "app_version", "content_id", "startup_time_ms",
-    "rebuffer_count", "rebuffer_duration_ms", "bitrate_kbps", "resolution", "frames_dropped", "session_duration_sec",
-    "network_type", "country_code", "isp", "cdn_pop", "hour", "day_of_week",
-)  # fmt: skip
+    "session_id",
+    "user_id",
+    "timestamp",
+    "device_type",
+    "os_version",
+    "app_version",
+    "content_id",
+    "startup_time_ms",
+    "rebuffer_count",
+    "rebuffer_duration_ms",
+    "bitrate_kbps",
+    "resolution",
+    "frames_dropped",
+    "session_duration_sec",
+    "network_type",
+    "country_code",
+    "isp",
+    "cdn_pop",
+    "hour",
+    "day_of_week",
+)
 HEADER = (",".join(COLUMNS) + "\n").encode()
 RESOLUTIONS = ("480p", "720p", "1080p", "4K")
 _LEAST_HEIGHT = np.array([720, 1080, 2160])
@@ -71,12 +88,27 @@ def rows(v: Viewing, m: Measures) -> pa.Table:
     never = m.main_height < 0
     resolution = pa.array(np.searchsorted(_LEAST_HEIGHT, m.main_height, side="right"), mask=never)
     values = (
-        session_ids(v), viewer_ids(v), pa.array(v.started_ms * 1000, pa.timestamp("us")), dimension(v, "device_type"),
-        dimension(v, "user_agent"), dimension(v, "app_version"), dimension(v, "content_id"), _known(m.startup_ms),
-        m.stall_count, m.stall_ms, _known(m.bitrate_avg_kbps), pa.array(RESOLUTIONS).take(resolution), m.dropped_frames,
-        (m.session_ms + 500) // 1000, dimension(v, "network_type"), dimension(v, "country_code"), dimension(v, "isp"),
-        dimension(v, "cdn_pop"), hour.astype(np.int64), weekday,
-    )  # fmt: skip
+        session_ids(v),
+        viewer_ids(v),
+        pa.array(v.started_ms * 1000, pa.timestamp("us")),
+        dimension(v, "device_type"),
+        dimension(v, "user_agent"),
+        dimension(v, "app_version"),
+        dimension(v, "content_id"),
+        _known(m.startup_ms),
+        m.stall_count,
+        m.stall_ms,
+        _known(m.bitrate_avg_kbps),
+        pa.array(RESOLUTIONS).take(resolution),
+        m.dropped_frames,
+        (m.session_ms + 500) // 1000,
+        dimension(v, "network_type"),
+        dimension(v, "country_code"),
+        dimension(v, "isp"),
+        dimension(v, "cdn_pop"),
+        hour.astype(np.int64),
+        weekday,
+    )
     return pa.table(list(values), names=list(COLUMNS))
 
 

@@ -81,7 +81,11 @@ class Connection(asyncio.Protocol):
         self._read += data
         while (end := self._read.find(b"\r\n\r\n")) >= 0:
             head = bytes(self._read[:end]).lower()
-            length, pause, closes = _header(head, b"content-length"), _header(head, b"retry-after"), b"connection: close" in head
+            length, pause, closes = (
+                _header(head, b"content-length"),
+                _header(head, b"retry-after"),
+                b"connection: close" in head,
+            )
             if b"transfer-encoding: chunked" in head:
                 last = self._read.find(b"0\r\n\r\n", end + 4)
                 if last < 0:
@@ -142,7 +146,9 @@ class Sender:
             for _ in range(self._wanted):
                 await self._connect()
         except OSError as error:
-            raise Mistake(f"cannot reach {self._to.host}:{self._to.port}: {error.strerror or error}; is the collector up?") from error
+            raise Mistake(
+                f"cannot reach {self._to.host}:{self._to.port}: {error.strerror or error}; is the collector up?"
+            ) from error
 
     async def _connect(self) -> None:
         context = ssl.create_default_context() if self._to.tls else None

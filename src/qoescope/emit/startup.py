@@ -24,7 +24,7 @@ from qoescope.emit.spans import (
     START,
     STARTING,
     Recorder,
-)  # fmt: skip
+)
 from qoescope.emit.throughput import Air
 from qoescope.emit.viewers import ISPS, NETWORK_TYPES, SOFTWARE, Codes, Mask, Viewing
 
@@ -45,11 +45,16 @@ ACCIDENTAL = 0.005
 """Presses of play that were a mistake, undone within a second or so."""
 
 BASE_FAILURES = (
-    ("MANIFEST_TIMEOUT", 0.0022, 12_000.0), ("DRM_LICENCE_ERROR", 0.0018, 3_000.0), ("SEGMENT_NOT_FOUND", 0.0016, 4_000.0),
-    ("DECODER_INIT", 0.0014, 300.0), ("NOT_ENTITLED", 0.0022, 120.0), ("GEO_BLOCKED", 0.0014, 80.0), ("STREAM_LIMIT", 0.0012, 150.0),
-)  # fmt: skip
+    ("MANIFEST_TIMEOUT", 0.0022, 12_000.0),
+    ("DRM_LICENCE_ERROR", 0.0018, 3_000.0),
+    ("SEGMENT_NOT_FOUND", 0.0016, 4_000.0),
+    ("DECODER_INIT", 0.0014, 300.0),
+    ("NOT_ENTITLED", 0.0022, 120.0),
+    ("GEO_BLOCKED", 0.0014, 80.0),
+    ("STREAM_LIMIT", 0.0012, 150.0),
+)
 """Failures of a start without any fault: code, probability, ms after the manifest was asked for."""
-COLD_STARTS = 0.07
+COLD_STARTS = 0.085
 """Starts at which the app itself has to be woken up first."""
 AD_LEAVERS = 0.03
 HIDDEN_STARTS = np.array(
@@ -114,7 +119,7 @@ def started(v: Viewing, air: Air, inj: Injected, record: Recorder) -> Started:
 def _waits(v: Viewing, air: Air, inj: Injected) -> _Waits:
     """What each player waits for, one thing after the other: app, connection, manifest, licence, ad, first segments."""
     trip = ROUND_TRIP[v.network] * draws.lognormal(v.key, 30, 0.7) / COUNTRY_SPEED[v.country] ** 0.5
-    cold = np.where(draws.uniform(v.key, 37) < COLD_STARTS, 2400 * draws.lognormal(v.key, 39, 0.6), 0.0)
+    cold = np.where(draws.uniform(v.key, 37) < COLD_STARTS, 3000 * draws.lognormal(v.key, 39, 0.6), 0.0)
     app = START_MS[v.software] * draws.lognormal(v.key, 31, 0.5) + cold
     manifest = app + 5 * trip + 90 * draws.lognormal(v.key, 32, 0.8) + inj.connect_ms
     licence = np.where(HAS_DRM[v.software], 2 * trip + 140 * draws.lognormal(v.key, 33, 1.0), 0.0)

@@ -14,9 +14,11 @@ from qoescope.emit.scenario import Scenario, day_of
 from qoescope.emit.viewers import DEVICE_TYPES, DIMENSIONS, NETWORK_TYPES
 
 NAMES = {
-    "device_type": list(DEVICE_TYPES), "network_type": list(NETWORK_TYPES), "country_code": DIMENSIONS["country_code"][1],
+    "device_type": list(DEVICE_TYPES),
+    "network_type": list(NETWORK_TYPES),
+    "country_code": DIMENSIONS["country_code"][1],
     "resolution": list(RESOLUTIONS),
-}  # fmt: skip
+}
 
 
 def shown(console: Console, run: Scenario, tally: Tally, key: dict[str, Any], sample: list[dict[str, Any]]) -> None:
@@ -87,8 +89,11 @@ def injected(key: dict[str, Any]) -> Table:
     for row in answers.table(key):
         kind = "" if row["kind"] == "fault" else f" ({row['kind']})"
         table.add_row(
-            f"{row['name']}{kind}", row["slice"], *(str(row[name])[:16].replace("T", " ") for name in ("onset_at", "end_at")),
+            f"{row['name']}{kind}",
+            row["slice"],
+            *(str(row[name])[:16].replace("T", " ") for name in ("onset_at", "end_at")),
             *(f"{row[name]:,}" if row[name] != "" else "" for name in ("sessions", "viewers")),
-            str(row["kpi"]), *(f"{row[name]:.4g}" if isinstance(row[name], float) else "" for name in ("kpi_without", "kpi_with")),
-        )  # fmt: skip
+            str(row["kpi"]),
+            *(f"{row[name]:.4g}" if isinstance(row[name], float) else "" for name in ("kpi_without", "kpi_with")),
+        )
     return table

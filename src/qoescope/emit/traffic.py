@@ -19,11 +19,19 @@ TICK_S = 0.02
 AHEAD_S = 3.0
 """Sessions are made this long before they are needed."""
 
-BOOK = pa.schema([
-    pa.field("property", pa.string()), pa.field("session_id", pa.string()), pa.field("first_seq", pa.int64()),
-    pa.field("last_seq", pa.int64()), pa.field("events", pa.int64()), pa.field("sent_at", pa.timestamp("ms", tz="UTC")),
-    pa.field("attempts", pa.int32()), pa.field("status", pa.int32()), pa.field("acknowledged", pa.bool_()),
-])  # fmt: skip
+BOOK = pa.schema(
+    [
+        pa.field("property", pa.string()),
+        pa.field("session_id", pa.string()),
+        pa.field("first_seq", pa.int64()),
+        pa.field("last_seq", pa.int64()),
+        pa.field("events", pa.int64()),
+        pa.field("sent_at", pa.timestamp("ms", tz="UTC")),
+        pa.field("attempts", pa.int32()),
+        pa.field("status", pa.int32()),
+        pa.field("acknowledged", pa.bool_()),
+    ]
+)
 """The book: a row a beacon. All events from `first_seq` to `last_seq` were in it; status 0 is no answer."""
 ROWS_AT_A_TIME = 20_000
 
@@ -47,13 +55,21 @@ class Book:
     def _flush(self) -> None:
         e = self._rows
         columns = [
-            [self._property] * len(e), [x.beacon.session_id for x in e], [x.beacon.first_seq for x in e],
-            [x.beacon.last_seq for x in e], [x.beacon.events for x in e], [x.sent_at for x in e], [x.attempts for x in e],
-            [x.status for x in e], [x.status == ACKNOWLEDGED for x in e],
-        ]  # fmt: skip
+            [self._property] * len(e),
+            [x.beacon.session_id for x in e],
+            [x.beacon.first_seq for x in e],
+            [x.beacon.last_seq for x in e],
+            [x.beacon.events for x in e],
+            [x.sent_at for x in e],
+            [x.attempts for x in e],
+            [x.status for x in e],
+            [x.status == ACKNOWLEDGED for x in e],
+        ]
         if self._writer is not None:
-            arrays = [pa.array(column, pa.int64()).cast(f.type) if pa.types.is_timestamp(f.type) else pa.array(column, f.type)
-                      for column, f in zip(columns, BOOK, strict=True)]  # fmt: skip
+            arrays = [
+                pa.array(column, pa.int64()).cast(f.type) if pa.types.is_timestamp(f.type) else pa.array(column, f.type)
+                for column, f in zip(columns, BOOK, strict=True)
+            ]
             self._writer.write_table(pa.Table.from_arrays(arrays, schema=BOOK))
         self._rows = []
 
@@ -80,8 +96,17 @@ class Sent:
     effects: dict[str, Effect] = field(default_factory=dict)
 
 
-async def sent(run: Scenario, to: Door, speed: float, start_s: float, book: Book, connections: int, patience_s: float,
-               told: Callable[[Sent], None], stop: asyncio.Event | None = None) -> Sent:  # fmt: skip
+async def sent(
+    run: Scenario,
+    to: Door,
+    speed: float,
+    start_s: float,
+    book: Book,
+    connections: int,
+    patience_s: float,
+    told: Callable[[Sent], None],
+    stop: asyncio.Event | None = None,
+) -> Sent:
     """Sends the run's beacons, each when it is due: the simulated clock runs `speed` times as fast as the wall's."""
     result = Sent()
     sender = Sender(to, connections, book.keep)

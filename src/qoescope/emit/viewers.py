@@ -66,8 +66,11 @@ SOFTWARE = tuple(
     for (o, so), (b, sb), (v, sv) in product(d.os_versions, d.browser_versions, d.player_versions)
 )
 FIRST_SOFTWARE = np.array([next(i for i, s in enumerate(SOFTWARE) if s.device.device_type == t) for t in DEVICE_TYPES])
-UPDATED = {i: next((j for j, o in enumerate(SOFTWARE) if o.device is s.device and o.os_version == "15.2"), i)
-           for i, s in enumerate(SOFTWARE) if s.os_version == "15.3"}  # fmt: skip
+UPDATED = {
+    i: next((j for j, o in enumerate(SOFTWARE) if o.device is s.device and o.os_version == "15.2"), i)
+    for i, s in enumerate(SOFTWARE)
+    if s.os_version == "15.3"
+}
 """Software that arrives by an OS update during the period, and what was there before."""
 UPDATE_FROM, UPDATE_OVER = 0.45, 0.15
 """The OS update goes out from this share of the period on, over that share of it."""
@@ -159,14 +162,29 @@ def viewings(run: Scenario, load: Load, numbers: Times) -> Viewing:
     software = t["software"][device_type, machine] + FIRST_SOFTWARE[device_type]
     content, live = _content(load.crowd[slot], more)
     return Viewing(
-        number=numbers, key=key, started_ms=started, region=region, country=country, isp=isp, cdn=cdn, pop=pop,
-        device_type=device_type, software=_before_update(run, started, software.astype(np.int64), draws.UNIT16[draws.part(house, 3)]),
-        network=network, line=t["line"][network, np.where(cellular, draws.part(more, 2), draws.part(draws.bits(home, 2), 0)) >> 4].astype(np.int64),
-        content=content, live=live, app=_app(run, started, own, viewer_key),
-        arm=t["arm"][draws.part(own, 3) >> 4].astype(np.int64), viewer=(x * 387_077 + 123_457) % p.VIEWERS,
-        tolerance=draws.lognormal(home, 3, 0.5), with_ads=draws.part(draws.bits(home, 2), 1) < 22_000,
+        number=numbers,
+        key=key,
+        started_ms=started,
+        region=region,
+        country=country,
+        isp=isp,
+        cdn=cdn,
+        pop=pop,
+        device_type=device_type,
+        software=_before_update(run, started, software.astype(np.int64), draws.UNIT16[draws.part(house, 3)]),
+        network=network,
+        line=t["line"][
+            network, np.where(cellular, draws.part(more, 2), draws.part(draws.bits(home, 2), 0)) >> 4
+        ].astype(np.int64),
+        content=content,
+        live=live,
+        app=_app(run, started, own, viewer_key),
+        arm=t["arm"][draws.part(own, 3) >> 4].astype(np.int64),
+        viewer=(x * 387_077 + 123_457) % p.VIEWERS,
+        tolerance=draws.lognormal(home, 3, 0.5),
+        with_ads=draws.part(draws.bits(home, 2), 1) < 22_000,
         local_load=by_hour(started + REGION_OFFSET_MS[region]) / max(p.LOAD_BY_LOCAL_HOUR),
-    )  # fmt: skip
+    )
 
 
 def redirected(run: Scenario, fault: Fault, started: Times, key: Bits) -> Mask:
@@ -226,17 +244,42 @@ def _app(run: Scenario, started: Times, own: Bits, viewer_key: Bits) -> Codes:
 def _by_software(value: str) -> list[str]:
     def of(s: Software) -> str:
         d = s.device
-        return {"device_type": d.device_type, "device_model": d.model, "os": d.os, "os_version": s.os_version, "browser": d.browser,
-                "browser_version": s.browser_version, "user_agent": s.user_agent, "player_name": d.player, "player_version": s.player_version,
-                "stream_format": d.stream_format, "drm": d.drm, "video_codec": d.codec}[value]  # fmt: skip
+        return {
+            "device_type": d.device_type,
+            "device_model": d.model,
+            "os": d.os,
+            "os_version": s.os_version,
+            "browser": d.browser,
+            "browser_version": s.browser_version,
+            "user_agent": s.user_agent,
+            "player_name": d.player,
+            "player_version": s.player_version,
+            "stream_format": d.stream_format,
+            "drm": d.drm,
+            "video_codec": d.codec,
+        }[value]
 
     return [of(s) for s in SOFTWARE]
 
 
 DIMENSIONS: dict[str, tuple[str, list[str]]] = {
-    **{name: ("software", _by_software(name)) for name in (
-        "device_type", "device_model", "os", "os_version", "browser", "browser_version", "user_agent",
-        "player_name", "player_version", "stream_format", "drm", "video_codec")},
+    **{
+        name: ("software", _by_software(name))
+        for name in (
+            "device_type",
+            "device_model",
+            "os",
+            "os_version",
+            "browser",
+            "browser_version",
+            "user_agent",
+            "player_name",
+            "player_version",
+            "stream_format",
+            "drm",
+            "video_codec",
+        )
+    },
     "app_version": ("app", list(APP_VERSIONS)),
     "network_type": ("network", list(NETWORK_TYPES)),
     "country_code": ("country", [c.code for c in p.COUNTRIES]),
@@ -249,7 +292,7 @@ DIMENSIONS: dict[str, tuple[str, list[str]]] = {
     "content_type": ("live", ["vod", "live"]),
     "experiment": ("arm", [p.EXPERIMENTS[0][0]] * len(ARMS)),
     "variant": ("arm", list(ARMS)),
-}  # fmt: skip
+}
 """Each dimension of a session: the array of `Viewing` that holds its codes, and what the codes say."""
 
 
