@@ -3,6 +3,7 @@
 from qoescope.catalog import operations
 from qoescope.catalog.doors import FORGOTTEN, KEYS, PROPERTIES
 from qoescope.catalog.marts import LIVE_LEAF, MARTS
+from qoescope.catalog.people import PEOPLE
 from qoescope.catalog.schema import Table
 
 POSTGRES_TABLES: tuple[Table, ...] = (
@@ -12,5 +13,6 @@ POSTGRES_TABLES: tuple[Table, ...] = (
     PROPERTIES,
     KEYS,
     FORGOTTEN,
+    *PEOPLE,
 )
 """In the order in which they are made."""

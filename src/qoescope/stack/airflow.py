@@ -104,9 +104,7 @@ def parts(settings: Settings, more: Mapping[str, str]) -> list[Part]:
 
 def migrate(settings: Settings, variables: Mapping[str, str]) -> None:
     """Writes the configuration; brings the database to this version of Airflow unless it is known to be there."""
-    folder = home(settings)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _configure(settings)
+    configure(settings)
     done_before = postgres.data(settings).parent / "airflow.version"
     if done_before.exists() and done_before.read_text() == version("apache-airflow"):
         return
@@ -119,7 +117,9 @@ def migrate(settings: Settings, variables: Mapping[str, str]) -> None:
     done_before.write_text(version("apache-airflow"))
 
 
-def _configure(settings: Settings) -> None:
+def configure(settings: Settings) -> None:
+    """Writes Airflow's configuration, which holds secrets, for this user only."""
+    home(settings).mkdir(mode=0o700, parents=True, exist_ok=True)
     passwords = secrets.folder(settings) / "airflow_users.json"
     if not passwords.exists():
         secrets.write(passwords, json.dumps({USER: secrets.secret(settings, "airflow_admin.password")}))

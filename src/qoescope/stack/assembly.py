@@ -62,7 +62,7 @@ def _own(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> l
              port=door, url=f"http://127.0.0.1:{door}"),
         Part("stream", command("stream"), lambda: _fresh(settings.var / "run" / "stream.ready"), stores,
              environment=more, stop_s=60),
-        Part("console", command("console"), lambda: _is_ok(console, "/readyz"), ("postgres",), environment=more,
+        Part("console", command("console"), lambda: _is_ok(console, "/alive"), ("postgres",), environment=more,
              stop_s=12, port=console, url=f"http://127.0.0.1:{console}"),
         Part("monitor", command("monitor"), lambda: True, stores, environment=more, stop_s=10),
     ]  # fmt: skip

@@ -1,0 +1,162 @@
+"""Media: a short film in three renditions as HLS and DASH, and the players that the demo page shows it with."""
+
+import base64
+import hashlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from qoescope.catalog.errors import Mistake
+
+SECONDS, SEGMENT_S, FRAMES = 60, 4, 25
+RENDITIONS = ((240, 400), (480, 1200), (720, 2800))
+"""Height and kbps, constant, so that a throttle has a known effect."""
+MANIFEST, PLAYLIST = "main.mpd", "master.m3u8"
+DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """One player library, pinned: its package, the digest of that, and the one file that is taken out of it."""
+
+    package: str
+    version: str
+    integrity: str
+    member: str
+    file: str
+
+
+PLAYERS = (
+    Player(
+        "hls.js",
+        "1.7.4",
+        "sha512-3GlxGdPvT2YHvQYOt+yOzT/DEior/qJVNIylHA77kgeoBTdQQqi70GwefNEUmHQeNGyjC8U62+bruqW/Tpm+tg==",
+        "package/dist/hls.min.js",
+        "hls.js",
+    ),
+    Player(
+        "dashjs",
+        "5.2.1",
+        "sha512-axcJmLeJCTJMLUfQRErUJB1KOiU5iHF+DMLBc3FKeox1HPYtGUQlC6Xm5Mm6vhBUR3CHHLIPOqw0JDIqMtP+Dw==",
+        "package/dist/modern/umd/dash.all.min.js",
+        "dash.js",
+    ),
+    Player(
+        "shaka-player",
+        "5.2.12",
+        "sha512-vEsuVDI3+oLh+yqpjXexQZlg2XMUBI0VrqatDuKWacPaxAud6Uph5uCowUPLhUgNG5XKWCpoM4l1r8qYzWH+zg==",
+        "package/dist/shaka-player.compiled.js",
+        "shaka.js",
+    ),
+)
+
+
+def film(folder: Path, seconds: int = SECONDS) -> Path:
+    """`folder` with the film in it: made once, by ffmpeg; takes some seconds a minute of film."""
+    ffmpeg = _program("ffmpeg", "it makes the demo's film")
+    if (folder / DONE).exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    _run([ffmpeg, *arguments(seconds), MANIFEST], folder)
+    (folder / DONE).touch()
+    return folder
+
+
+def arguments(seconds: int) -> list[str]:
+    """What ffmpeg is told, without its own name and that of the manifest."""
+    split = f"[0:v]split={len(RENDITIONS)}" + "".join(f"[in{n}]" for n in range(len(RENDITIONS)))
+    scales = [f"[in{n}]scale=-2:{height}[v{n}]" for n, (height, _) in enumerate(RENDITIONS)]
+    said = ["-hide_banner", "-loglevel", "error", "-y"]
+    said += ["-f", "lavfi", "-i", f"testsrc2=size=1280x720:rate={FRAMES}:duration={seconds}"]
+    said += ["-f", "lavfi", "-i", f"sine=frequency=330:sample_rate=48000:duration={seconds}"]
+    said += ["-filter_complex", ";".join([split, *scales])]
+    for n, (_, kbps) in enumerate(RENDITIONS):
+        said += [
+            "-map",
+            f"[v{n}]",
+            f"-b:v:{n}",
+            f"{kbps}k",
+            f"-minrate:v:{n}",
+            f"{kbps}k",
+            f"-maxrate:v:{n}",
+            f"{kbps}k",
+        ]
+        said += [f"-bufsize:v:{n}", f"{kbps}k"]
+    every = SEGMENT_S * FRAMES
+    said += [
+        "-map",
+        "1:a",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-pix_fmt",
+        "yuv420p",
+        "-x264-params",
+        "nal-hrd=cbr",
+    ]
+    said += [
+        "-g",
+        str(every),
+        "-keyint_min",
+        str(every),
+        "-sc_threshold",
+        "0",
+        "-c:a",
+        "aac",
+        "-b:a",
+        "64k",
+        "-ac",
+        "2",
+    ]
+    said += ["-f", "dash", "-seg_duration", str(SEGMENT_S), "-use_template", "1", "-use_timeline", "0"]
+    return [*said, "-adaptation_sets", "id=0,streams=v id=1,streams=a", "-hls_playlist", "1"]
+
+
+def libraries(folder: Path, players: tuple[Player, ...] = PLAYERS) -> Path:
+    """`folder` with one file a player, fetched by npm at set-up and checked against its digest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for player in players:
+        if not (folder / player.file).exists():
+            _fetch(player, folder)
+    return folder
+
+
+def _fetch(player: Player, folder: Path) -> None:
+    npm = _program("npm", "it fetches the demo's players")
+    with tempfile.TemporaryDirectory() as name:
+        _run([npm, "pack", f"{player.package}@{player.version}", "--silent", "--ignore-scripts"], Path(name))
+        (package,) = Path(name).glob("*.tgz")
+        text = unpacked(package, player)
+    made = folder / f"{player.file}.new"
+    made.write_bytes(text)
+    made.replace(folder / player.file)
+
+
+def unpacked(package: Path, player: Player) -> bytes:
+    """The player's one file, if the package is the one that was pinned."""
+    digest = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
+    if f"sha512-{digest}" != player.integrity:
+        raise Mistake(f"{player.package} {player.version} is not what was pinned: got sha512-{digest}")
+    with tarfile.open(package) as archive:
+        member = archive.extractfile(player.member)
+        if member is None:
+            raise Mistake(f"{player.package} {player.version} holds no {player.member}")
+        return member.read()
+
+
+def _program(name: str, why: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise Mistake(f"{name} is not installed; {why}")
+    return path
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  our own words
+    if done.returncode:
+        raise Mistake(f"{Path(command[0]).name} failed: {done.stderr.strip()[-500:]}")
