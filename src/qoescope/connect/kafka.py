@@ -22,8 +22,8 @@ from qoescope.settings import Settings
 DAY_MS = 86_400_000
 AWAY = (KafkaException, Mistake)
 """What says that no broker answered."""
-Acknowledged = Callable[[str | None], None]
-"""Told once a record: None when Kafka has it, else why it is not known to."""
+Acknowledged = Callable[[KafkaError | None, Message], None]
+"""Told once a record: no error when Kafka has it."""
 
 
 class Log:
@@ -52,12 +52,8 @@ class Log:
         partition: int = -1,
     ) -> bool:
         """Queues one record; False when the queue is at its bound and nothing was sent. Never blocks."""
-
-        def told(error: KafkaError | None, _: Message) -> None:
-            done(None if error is None else error.name())
-
         try:
-            self._producer.produce(topic, value, key, partition, told)
+            self._producer.produce(topic, value, key, partition, done)
         except BufferError:
             return False
         except KafkaException as error:

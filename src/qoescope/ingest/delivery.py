@@ -13,21 +13,17 @@ from qoescope.ingest.limits import InFlight
 from qoescope.ingest.records import Outgoing
 
 POLL_S = 0.001
+Told = Callable[[object | None, object], None]
+"""Told once a record: an error, or None when Kafka has it; and the record."""
+Refusals = list[tuple[str, int, int]]
 _ENCODE = msgspec.json.Encoder().encode
 
 
 class Log(Protocol):
     """Where records go; `connect.kafka.Log` is one."""
 
-    def send(
-        self,
-        topic: str,
-        value: bytes,
-        done: Callable[[str | None], None],
-        key: bytes | None = None,
-        partition: int = -1,
-    ) -> bool:
-        """Queues one record, whose fate `poll` tells."""
+    def send(self, topic: str, value: bytes, done: Told, key: bytes | None = None, partition: int = -1) -> bool:
+        """Queues one record, whose fate `poll` tells; False when it has no room."""
 
     def poll(self, timeout_s: float = 0.0) -> None:
         """Calls back."""
@@ -56,39 +52,37 @@ class Delivery:
     async def put(self, records: list[Outgoing]) -> bool:
         """Whether Kafka has them all. False: not all, or not known, so the sender must come again."""
         future: asyncio.Future[bool] = self._loop.create_future()
-        left, good = len(records), True
+        size, left, good = sum([len(record.value) for record in records]), len(records), True
 
-        def settled(error: str | None) -> None:
+        def told(error: object | None, _: object) -> None:
             nonlocal left, good
             left -= 1
             good = good and error is None
-            if left == 0 and not future.done():
-                future.set_result(good)
+            if left == 0:
+                self._heard(error, size)
+                if not future.done():
+                    future.set_result(good)
 
+        self._wait(size)
         for record in records:
-            if not self.send(record, settled):
-                settled("queue full")
+            if not self._log.send(record.topic, record.value, told, record.key):
+                told("no room", None)
         return await future
 
-    def send(self, record: Outgoing, done: Callable[[str | None], None], partition: int = -1) -> bool:
-        """Queues one record and calls `done` with None or an error; False when it was not queued."""
-        size = len(record.value)
-
-        def told(error: str | None) -> None:
-            self._waiting -= 1
-            self.in_flight.bytes -= size
-            if error is None:
-                self._heard_at = self._loop.time()
-            done(error)
-
-        if not self._log.send(record.topic, record.value, told, record.key, partition):
-            return False
+    def _wait(self, size: int) -> None:
+        """So many bytes are on their way: asks for news from now on."""
         self._waiting += 1
         self.in_flight.bytes += size
         if not self._polling:
             self._polling = True
             self._loop.call_later(POLL_S, self._poll)
-        return True
+
+    def _heard(self, error: object | None, size: int) -> None:
+        """News of them came."""
+        self._waiting -= 1
+        self.in_flight.bytes -= size
+        if error is None:
+            self._heard_at = self._loop.time()
 
     def _poll(self) -> None:
         self._log.poll(0)
@@ -104,9 +98,11 @@ class Delivery:
             refused = books.refused() if partition == partitions[0] else []
             value = _ENCODE(Tick(TICK_PROPERTY, received_at, refused))
 
-            def told(error: str | None, refused: list[tuple[str, int, int]] = refused) -> None:
+            def told(error: object | None, _: object, refused: Refusals = refused, size: int = len(value)) -> None:
+                self._heard(error, size)
                 if error is not None:
                     books.take_back(refused)
 
-            if not self.send(Outgoing(BEACONS.name, value), told, partition):
-                books.take_back(refused)
+            self._wait(len(value))
+            if not self._log.send(BEACONS.name, value, told, None, partition):
+                told("no room", None)

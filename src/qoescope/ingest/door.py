@@ -103,7 +103,7 @@ class Door:
         declared = request.headers.get("content-length")
         if declared is not None and int(declared) > self.limits.body_bytes:
             raise Refused(413, f"larger than {self.limits.body_bytes} bytes", b"")
-        return plain(await request.body(), request.headers.get("content-encoding"), self.limits)
+        return plain(request.whole or await request.body(), request.headers.get("content-encoding"), self.limits)
 
     # Budgets
 

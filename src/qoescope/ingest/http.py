@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import cast
 
@@ -29,8 +30,35 @@ _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+_NO_CONTENT = 204
+
+
+@lru_cache(1024)
+def _lines(headers: tuple[Header, ...]) -> bytes:
+    """The headers as they are sent; most answers have the same."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1", "replace")
+
+
 class Gone(Exception):
     """The sender closed the connection before its request was whole."""
+
+
+class Headers:
+    """A request's headers, read as text only where they are asked for."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self) -> None:
+        self.raw: dict[bytes, bytes] = {}
+
+    def get(self, name: str) -> str | None:
+        """The header of this name in lower case; a repeated one is joined by commas."""
+        value = self.raw.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    def items(self) -> list[tuple[str, str]]:
+        """All of them."""
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw.items()]
 
 
 class Request:
@@ -49,7 +77,7 @@ class Request:
         "query",
     )
 
-    def __init__(self, connection: "Connection", method: str, url: bytes, headers: dict[str, str]) -> None:
+    def __init__(self, connection: "Connection", method: str, url: bytes, headers: Headers) -> None:
         path, _, query = url.decode("latin-1").partition("?")
         self.method, self.path, self.query, self.headers = method, path, query, headers
         self.keeps_alive = True
@@ -59,11 +87,18 @@ class Request:
         self._wrong: Exception | None = None
         self._full: asyncio.Future[None] | None = None
 
+    @property
+    def whole(self) -> bytes | None:
+        """The body if it is here already; most are, so that nobody has to wait."""
+        if self._wrong is not None or self._connection.incoming is self:
+            return None
+        return self._read[0] if len(self._read) == 1 else b"".join(self._read)
+
     async def body(self) -> bytes:
         """All that was sent; raises `Refused` (413, 408), or `Gone`."""
         connection = self._connection
         if connection.incoming is self and self._wrong is None:
-            if self.headers.get("expect", "").lower() == "100-continue":
+            if (self.headers.get("expect") or "").lower() == "100-continue":
                 connection.write(_CONTINUE)
             self._full = connection.loop.create_future()
             await self._full
@@ -92,22 +127,21 @@ class Request:
 
     def answer(self, status: int, headers: Sequence[Header] = (), body: bytes = b"") -> None:
         """Sends the whole answer; the first one counts."""
-        self.head(status, headers, len(body))
-        if self.method != "HEAD" and body:
-            self._connection.write(body)
+        head = self._head(status, headers, len(body))
+        self._connection.write(head if self.method == "HEAD" else head + body)
         self._connection.answered(self)
 
     def head(self, status: int, headers: Sequence[Header], length: int) -> None:
         """Sends status and headers; `send` and `done` follow."""
+        self._connection.write(self._head(status, headers, length))
+
+    def _head(self, status: int, headers: Sequence[Header], length: int) -> bytes:
         connection = self._connection
         if connection.incoming is self or connection.server.stopping:
             self.keeps_alive = False
-        lines = [_LINES[status], connection.server.date]
-        lines.extend(f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in headers)
-        if status != HTTPStatus.NO_CONTENT:
-            lines.append(b"content-length: %d\r\n" % length)
-        lines.append(b"\r\n" if self.keeps_alive else b"connection: close\r\n\r\n")
-        connection.write(b"".join(lines))
+        size = b"" if status == _NO_CONTENT else b"content-length: %d\r\n" % length
+        end = b"\r\n" if self.keeps_alive else b"connection: close\r\n\r\n"
+        return b"".join((_LINES[status], connection.server.date, _lines(tuple(headers)), size, end))
 
     async def send(self, piece: bytes) -> None:
         """Sends a piece of the answer as fast as the other side reads; raises `Gone`."""
@@ -128,7 +162,7 @@ class Connection(asyncio.Protocol):
         self.deadline: float | None = 0.0
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
-        self._url, self._headers, self._header_bytes = b"", dict[str, str](), 0
+        self._url, self._headers, self._header_bytes = b"", Headers(), 0
         self._waiting: deque[Request] = deque()
         self._busy: Request | None = None
         self._task: asyncio.Task[None] | None = None
@@ -158,6 +192,7 @@ class Connection(asyncio.Protocol):
         """Bytes came."""
         if self._deaf:
             return
+        self._header_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -191,24 +226,18 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """A piece of the request line."""
         self._url += url
-        self._header_bytes += len(url)
-        if self._header_bytes > HEADER_BYTES:
-            raise httptools.HttpParserError("too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header; a repeated one is joined by commas."""
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > HEADER_BYTES:
-            raise httptools.HttpParserError("too long")
-        key, said = name.decode("latin-1").lower(), value.decode("latin-1")
-        self._headers[key] = f"{self._headers[key]}, {said}" if key in self._headers else said
+        """One header."""
+        raw, key = self._headers.raw, name.lower()
+        raw[key] = b"%b, %b" % (raw[key], value) if key in raw else value
 
     def on_headers_complete(self) -> None:
         """A request begins: its handler may start before its body is here."""
         method = self._parser.get_method().decode("latin-1")
         request = Request(self, method, self._url, self._headers)
         request.keeps_alive = self._parser.should_keep_alive()
-        self._url, self._headers, self._header_bytes = b"", {}, 0
+        self._url, self._headers, self._header_bytes = b"", Headers(), 0
         self.incoming = request
         self.deadline = time.monotonic() + self.server.body_s
         self._waiting.append(request)
@@ -223,7 +252,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is whole."""
         request, self.incoming = self.incoming, None
-        self.deadline = None
+        self.deadline, self._header_bytes = None, 0
         if request is not None:
             request.end()
 
@@ -291,7 +320,7 @@ class Connection(asyncio.Protocol):
         if self.incoming is not None:
             self.deadline = time.monotonic() + LINGER_S
             self.incoming.end(Refused(408, "the body took too long"))
-        elif self._deaf or not (self._url or self._headers):
+        elif self._deaf or not (self._url or self._headers.raw):
             self._transport.abort()
         else:
             self._refuse(408, "the headers took too long")

@@ -1,7 +1,6 @@
 """Records: what the door writes to the log for one request."""
 
 import base64
-from dataclasses import dataclass
 
 import msgspec
 
@@ -15,8 +14,7 @@ DEAD_BODY_BYTES = 4 * 1024 * 1024
 _ENCODE = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """One record to be written."""
 
     topic: str

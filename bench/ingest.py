@@ -1,0 +1,381 @@
+"""The door's throughput: events acknowledged by a real broker, beside a bare producer and a FastAPI collector.
+
+`python bench/ingest.py --brokers 127.0.0.1:9092` prints one row a case. Each collector is one process; the load comes
+from another one over keep-alive connections; all share this machine's cores with the broker.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import socket
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import psutil
+import pydantic
+import uvicorn
+import uvloop
+from fastapi import Depends, FastAPI, Header, HTTPException
+
+from qoescope.catalog.dimensions import CONTEXT_FIELDS
+from qoescope.catalog.doors import CONTEXT_BOUNDS, EVENT_BOUNDS, LONGEST_TEXT
+from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.schema import Field
+from qoescope.catalog.topics import BEACONS
+from qoescope.compile.wire import WORDS
+from qoescope.connect import kafka
+from qoescope.connect.kafka import Log
+from qoescope.ingest import jobs
+from qoescope.ingest.keys import Keyring, token
+from qoescope.ingest.limits import Bucket
+from qoescope.ingest.privacy import pseudonym
+from qoescope.settings import Settings
+
+WARM_S, RUN_S = 2.0, 6.0
+SESSION = {
+    "viewer_id": "viewer-0123456789abcdef",
+    "started_at": 1_762_000_000_000,
+    "content_duration_ms": 5_400_000,
+    "device_type": "smart_tv",
+    "os": "tizen",
+    "os_version": "7.0",
+    "app_version": "v16.2.1",
+    "player_name": "shaka",
+    "network_type": "wifi",
+    "country_code": "KR",
+    "isp": "kt",
+    "asn": 4766,
+    "cdn": "cdn_a",
+    "content_id": "c-000123",
+    "content_type": "vod",
+    "source": "sdk",
+}
+EVENT = {
+    "type": "heartbeat",
+    "state": "playing",
+    "bitrate_kbps": 4500,
+    "width": 1920,
+    "height": 1080,
+    "player_width": 1920,
+    "player_height": 1080,
+    "cdn": "cdn_a",
+    "dropped_frames": 2,
+}
+PLACE = "session-000000000000"
+
+
+def beacon(events: int) -> bytes:
+    """A beacon of so many heartbeats, whose session id is to be replaced."""
+    said = [
+        {"seq": n, "at": 1_762_000_000_000 + 10_000 * n, **EVENT, "state_ms": 10_000, "playhead_ms": 10_000 * n}
+        for n in range(1, events + 1)
+    ]
+    whole = {"session": {"session_id": PLACE, **SESSION}, "events": said, "sent_at": 1_762_000_999_000}
+    return json.dumps(whole, separators=(",", ":")).encode()
+
+
+@dataclass
+class Row:
+    """What one case measured."""
+
+    case: str
+    batch: int
+    requests_a_second: float
+    events_a_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu: float
+    """Cores that the collector (or the producer) used, all its threads."""
+    failures: int
+
+
+class Player(asyncio.Protocol):
+    """One connection that sends the next beacon when the last one was answered."""
+
+    def __init__(self, load: "Load") -> None:
+        self.load, self.read = load, b""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.send()
+
+    def send(self) -> None:
+        self.sent_at = time.perf_counter()
+        self.transport.write(self.load.next())
+
+    def data_received(self, data: bytes) -> None:
+        self.read = self.read + data if self.read else data
+        end = self.read.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        at = self.read.lower().index(b"content-length: ") + 16
+        size = int(self.read[at : self.read.index(b"\r", at)])
+        if len(self.read) < end + 4 + size:
+            return
+        self.load.heard(self.read[9:12] == b"200", time.perf_counter() - self.sent_at)
+        self.read = b""
+        if self.load.open:
+            self.send()
+        else:
+            self.transport.close()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if self.load.open:
+            self.load.failures += 1
+
+
+class Load:
+    """All connections of one run, and what they heard."""
+
+    def __init__(self, path: str, key: str, body: bytes, offset: int) -> None:
+        head = (
+            f"POST {path} HTTP/1.1\r\nhost: door\r\nauthorization: Bearer {key}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        ).encode()
+        self.before, self.after = (head + body).split(PLACE.encode())
+        self.count, self.failures, self.open = offset, 0, True
+        self.waits: deque[float] = deque()
+        self.counting = False
+
+    def next(self) -> bytes:
+        self.count += 1
+        return b"%bsession-%012d%b" % (self.before, self.count, self.after)
+
+    def heard(self, good: bool, wait_s: float) -> None:
+        if not self.counting:
+            return
+        if good:
+            self.waits.append(wait_s)
+        else:
+            self.failures += 1
+
+
+def pressed(port: int, key: str, body: bytes, connections: int, offset: int, out: Any) -> None:
+    """Runs the load in this process and puts (requests, p50, p99, failures, seconds)."""
+
+    async def run() -> None:
+        load = Load("/v1/beacons", key, body, offset)
+        loop = asyncio.get_running_loop()
+        for _ in range(connections):
+            await loop.create_connection(lambda: Player(load), "127.0.0.1", port)
+        await asyncio.sleep(WARM_S)
+        load.counting = True
+        out.put("begin")
+        began = time.perf_counter()
+        await asyncio.sleep(RUN_S)
+        load.counting = False
+        seconds = time.perf_counter() - began
+        load.open = False
+        waits = sorted(load.waits)
+        pick = (lambda q: waits[int(q * (len(waits) - 1))] * 1000) if waits else (lambda q: float("nan"))
+        out.put((len(waits), pick(0.5), pick(0.99), load.failures, seconds))
+        await asyncio.sleep(0.2)
+
+    uvloop.run(run())
+
+
+def ours(brokers: str, var: str, port: int) -> None:
+    """Our collector, one process."""
+    jobs.serve(settings(brokers, var, port))
+
+
+def settings(brokers: str, var: str, port: int) -> Settings:
+    """The collector's settings with a budget that no load reaches."""
+    return Settings(var=Path(var), brokers=brokers, door_port=port, budget_events=1e9, budget_bytes=1e12)
+
+
+def model(name: str, fields: tuple[Field, ...]) -> Any:
+    """The pydantic model of a catalog's fields, with the same bounds as ours."""
+    python: dict[str, Any] = {"text": str, "int": int, "instant": int, "float": float, "bool": bool}
+    made: dict[str, Any] = {}
+    for f in fields:
+        kind: Any = python[f.type]
+        if f.name in WORDS:
+            kind = Literal[WORDS[f.name]]
+        elif f.name == "asn":
+            kind = int | str
+        low, high = {**EVENT_BOUNDS, **CONTEXT_BOUNDS}.get(f.name, (None, None))
+        bound: dict[str, Any] = {"ge": low, "le": high} if low is not None else {}
+        if kind is str:
+            bound = {"max_length": LONGEST_TEXT}
+        made[f.name] = (
+            (kind, pydantic.Field(**bound)) if not f.nullable else (kind | None, pydantic.Field(None, **bound))
+        )
+    return pydantic.create_model(name, **made)
+
+
+def fastapi(brokers: str, var: str, port: int) -> None:
+    """A collector as FastAPI and pydantic make it: the same key, budget, checks, pseudonym, producer and promise."""
+    parts: dict[str, Any] = {
+        "session": (model("Session", CONTEXT_FIELDS), ...),
+        "events": (list[model("Event", EVENT_FIELDS)], ...),  # type: ignore[misc]
+        "sent_at": (int | None, None),
+    }
+    whole: Any = pydantic.create_model("Beacon", **parts)
+    mine = settings(brokers, var, port)
+    keyring, secret = Keyring(jobs.snapshot(mine)), jobs.viewer_secret(mine)
+    bucket = Bucket(mine.budget_events, mine.budget_bytes, 10, time.monotonic())
+    log = Log(mine)
+    app = FastAPI()
+    waiting = 0
+
+    def poll() -> None:
+        log.poll(0)
+        if waiting:
+            asyncio.get_running_loop().call_later(0.001, poll)
+
+    def admitted(authorization: Annotated[str, Header()] = "") -> str:
+        key = keyring.key(token(authorization, ""))
+        if key is None:
+            raise HTTPException(401)
+        return key.property
+
+    async def put(value: bytes, session_id: str) -> bool:
+        nonlocal waiting
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if not log.send(BEACONS.name, value, lambda error, _: future.set_result(error is None), session_id.encode()):
+            return False
+        waiting += 1
+        if waiting == 1:
+            asyncio.get_running_loop().call_later(0.001, poll)
+        good = await future
+        waiting -= 1
+        return good
+
+    @app.post("/v1/beacons")
+    async def beacons(beacon: whole, owner: Annotated[str, Depends(admitted)]) -> dict[str, Any]:
+        received_at, count = time.time_ns() // 1_000_000, len(beacon.events)
+        if bucket.take(count, 1, time.monotonic()) > 0:
+            raise HTTPException(429)
+        for said in beacon.events:
+            said.at = min(said.at, max(received_at, said.at - mine.ahead_ms))
+        session = beacon.session
+        if session.viewer_id is not None:
+            session.viewer_id = pseudonym(secret, 1, owner, session.viewer_id)
+        counts = {"received": count, "accepted": count, "duplicate": 0, "invalid": 0, "filtered": 0}
+        record = {"property": owner, "received_at": received_at, "sent_at": beacon.sent_at, "counts": counts}
+        record |= beacon.model_dump(include={"session", "events"}, exclude_defaults=True)
+        if not await put(json.dumps(record, separators=(",", ":")).encode(), session.session_id):
+            raise HTTPException(503)
+        return {**counts, "results": []}
+
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False, loop="uvloop", http="httptools")
+
+
+def collector(
+    case: str, serve: Any, brokers: str, var: str, key: str, batch: int, connections: int, offset: int
+) -> Row:
+    """One collector under load."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    spawn = multiprocessing.get_context("spawn")
+    server = spawn.Process(target=serve, args=(brokers, var, port))
+    server.start()
+    try:
+        listening(port)
+        out = spawn.Queue()
+        press = spawn.Process(target=pressed, args=(port, key, beacon(batch), connections, offset, out))
+        press.start()
+        assert out.get(timeout=60) == "begin"
+        process = psutil.Process(server.pid)
+        cpu = sum(process.cpu_times()[:2])
+        requests, p50, p99, failures, seconds = out.get(timeout=60)
+        cpu = sum(process.cpu_times()[:2]) - cpu
+        press.join()
+    finally:
+        server.terminate()
+        server.join(30)
+    return Row(case, batch, requests / seconds, requests * batch / seconds, p50, p99, cpu / seconds, failures)
+
+
+def listening(port: int, within_s: float = 30.0) -> None:
+    """Waits until something listens, and a moment more for Kafka."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)  # noqa: TID251 — a bench may
+    time.sleep(2)  # noqa: TID251
+
+
+def bare(brokers: str, batch: int, in_flight: int) -> Row:
+    """The same producer in a loop with nothing before it: records as the door writes them, as many in flight."""
+    log = Log(settings(brokers, "var", 0))
+    before, after = beacon(batch).split(PLACE.encode())
+    waits: list[float] = []
+    state = {"waiting": 0, "failures": 0}
+    count, begin, cpu, began = 0, time.perf_counter(), 0.0, 0.0
+    process = psutil.Process()
+    while (now := time.perf_counter()) < begin + WARM_S + RUN_S:
+        if not began and now > begin + WARM_S:
+            began, cpu = now, sum(process.cpu_times()[:2])
+            waits.clear()
+        if state["waiting"] >= in_flight:
+            log.poll(0.01)
+            continue
+        count += 1
+        value = b"%bsession-%012d%b" % (before, count, after)
+
+        def told(error: object | None, _: object, now: float = now) -> None:
+            state["waiting"] -= 1
+            state["failures"] += error is not None
+            waits.append(time.perf_counter() - now)
+
+        state["waiting"] += log.send("beacons", value, told, b"session-%012d" % count)
+        log.poll(0)
+    seconds = time.perf_counter() - began
+    cpu = sum(process.cpu_times()[:2]) - cpu
+    done = sorted(waits)
+    log.flush(10)
+    return Row(
+        "bare producer",
+        batch,
+        len(done) / seconds,
+        len(done) * batch / seconds,
+        done[len(done) // 2] * 1000,
+        done[int(len(done) * 0.99)] * 1000,
+        cpu / seconds,
+        state["failures"],
+    )
+
+
+def main() -> None:
+    """Runs each case and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--brokers", default="127.0.0.1:9092")
+    parser.add_argument("--batches", type=int, nargs="+", default=[50, 1])
+    parser.add_argument("--connections", type=int, default=200)
+    parser.add_argument("--cases", nargs="+", default=["bare", "ours", "fastapi"])
+    chosen = parser.parse_args()
+
+    with tempfile.TemporaryDirectory(prefix="qoescope-bench-") as var:
+        mine = settings(chosen.brokers, var, 0)
+        kafka.ensure_topics(mine)
+        key = jobs.new_key(mine, "bench")
+        print(
+            f"{'case':<16}{'batch':>6}{'requests/s':>12}{'events/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'cores':>7}{'failed':>8}"
+        )
+        for i, batch in enumerate(chosen.batches):
+            for case in chosen.cases:
+                if case == "bare":
+                    row = bare(chosen.brokers, batch, chosen.connections)
+                else:
+                    serve = ours if case == "ours" else fastapi
+                    name = "qoescope" if case == "ours" else "FastAPI"
+                    row = collector(name, serve, chosen.brokers, var, key, batch, chosen.connections, i * 10**9)
+                print(
+                    f"{row.case:<16}{row.batch:>6}{row.requests_a_second:>12,.0f}{row.events_a_second:>12,.0f}"
+                    f"{row.p50_ms:>9.1f}{row.p99_ms:>9.1f}{row.cpu:>7.2f}{row.failures:>8}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
