@@ -4,6 +4,7 @@ DuckDB runs it in process, in the stream, in the batch, in the data set's CSV an
 nor the repetition of events changes a row.
 """
 
+import re
 from collections.abc import Iterable
 from functools import cache
 
@@ -31,7 +32,6 @@ def sessions(events: pa.Table, threads: int = 1) -> pa.Table:
     Only narrow columns go through the sums, with a number for each session; its context is taken at the end from the
     first of its rows, so that thirty texts an event are never copied.
     """
-    events = events.combine_chunks()
     with duckdb.connect(config={"threads": threads}) as engine:
         engine.register("events", _narrow(events))
         engine.execute(_given_sql(frozenset(events.column_names)))
@@ -59,7 +59,8 @@ def _contexts(events: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
     """The sessions' contexts, in the order of `rows`, the first event of each."""
     fields = {f.name: f for f in EVENTS.fields}
     first = events.select([name for name in CONTEXT if name in events.column_names]).take(rows)
-    columns: dict[str, object] = {"place": pa.array(np.arange(len(rows)))}
+    moments = naive(events.select(["at", "state_ms"]).take(rows))
+    columns: dict[str, object] = {"first_at": moments["at"], "first_state_ms": moments["state_ms"]}
     for name in CONTEXT:
         f = fields[name]
         default = pa.scalar(f.default, arrow.TYPES[f.type])
@@ -114,21 +115,23 @@ def _literal(value: str | float | bool | None) -> str:
 
 @cache
 def _measured_sql() -> str:
-    """Sums and picks: first a session and rendition height, then a session."""
+    """Sums and picks a session. Nine events in ten are heartbeats while playing: what they cannot add to is not asked of them."""
+    common, rare = [s for s in c.SUMS if not _rare(s)], [s for s in c.SUMS if _rare(s)]
     return f"""
-with by_height as (select session, height, {_list(_sums())}, {_list(_PICKED_BY_HEIGHT.items())} from prepared group by all),
-summed as (
-  select session, {_list((s.name, f"sum({s.name})::bigint") for s in c.SUMS)}, {_list(_PICKED.items())}
-  from by_height group by all
+with by_height as (
+  select session, height, {_list(map(_sum, common))}, {_list(_COMMON_BY_HEIGHT.items())} from prepared group by all
 ),
+common as (select session, {_list((s.name, f"sum({s.name})::bigint") for s in common)}, {_list(_COMMON.items())}
+  from by_height group by all),
+rare as (select session, {_list(map(_sum, rare))}, {_list(_RARE.items())} from prepared where not ({_PLAIN}) group by all),
 starts as ({_STARTS_SQL}),
 traces as (
   select session, string_agg(next_cdn, ' > ' order by seq) as cdns from prepared
   where type = 'cdn_change' and next_cdn is not null group by all
 )
-select summed.*, coalesce(carried_startup_ms, complete_startup_ms) as startup_raw_ms, content_startup_raw_ms, cdns,
-  coalesce(request_at, first_at - to_milliseconds(first_state_ms)) as started_at, row_number() over () - 1 as place
-from summed left join starts using (session) left join traces using (session)"""
+select common.*, {_list((s.name, f"coalesce({s.name}, 0)") for s in rare)}, {_list(_RARE_KNOWN.items())},
+  coalesce(carried_startup_ms, complete_startup_ms) as startup_raw_ms, content_startup_raw_ms, cdns
+from common left join rare using (session) left join starts using (session) left join traces using (session)"""
 
 
 @cache
@@ -136,7 +139,9 @@ def _derived_sql() -> str:
     """What follows from the sums, picks and contexts."""
     return f"""
 with known as (
-  select *, cdn || coalesce(' > ' || cdns, '') as cdn_trace from measured positional join contexts
+  select *, cdn || coalesce(' > ' || cdns, '') as cdn_trace,
+    coalesce(request_at, first_at - to_milliseconds(first_state_ms)) as started_at
+  from measured positional join contexts
 ),
 {_derived()}
 select * replace ({", ".join(f"cast(round({s}, 2) as decimal(5, 2)) as {s}" for s in c.SCORES)}),
@@ -149,10 +154,14 @@ def _list(columns: Iterable[tuple[str, str]]) -> str:
     return ",\n    ".join(f"{sql} as {name}" for name, sql in columns)
 
 
-def _sums() -> Iterable[tuple[str, str]]:
-    for s in c.SUMS:
-        where = f" filter (where {s.where})" if s.where else ""
-        yield s.name, f"coalesce(sum({s.of}){where}, 0)::bigint"
+def _sum(s: c.Sum) -> tuple[str, str]:
+    where = f" filter (where {s.where})" if s.where else ""
+    return s.name, f"coalesce(sum({s.of}){where}, 0)::bigint"
+
+
+def _rare(s: c.Sum) -> bool:
+    """Whether a heartbeat while playing never adds to it: its condition names another type or another state."""
+    return bool(re.search(r"type = '(?!heartbeat)|state = '(?!playing)", s.where))
 
 
 def _derived() -> str:
@@ -184,32 +193,12 @@ _STALL_WORD = (
     f"(type = 'playback_stall' and state in ('playing', 'stalled')) or (type in {_NEUTRAL} and state = 'stalled')"
 )
 
-_PICKED_BY_HEIGHT = {
+_PLAIN = "type = 'heartbeat' and state = 'playing'"
+
+_COMMON_BY_HEIGHT = {
     "row": "arg_min(row, seq)",
     "first_seq": "min(seq)",
     "last_seq": "max(seq)",
-    "first_at": 'arg_min("at", seq)',
-    "first_state_ms": "arg_min(state_ms, seq)",
-    "request_seq": f"min(seq) filter (where {_ASKED})",
-    "request_at": f'arg_min("at", seq) filter (where {_ASKED})',
-    "start_seq": f"min(seq) filter (where {_BEGUN})",
-    "carried_startup_ms": f"arg_min_null(startup_ms, seq) filter (where {_BEGUN})",
-    "content_start_seq": f"min(seq) filter (where {_CONTENT_BEGUN})",
-    "carried_wait_ms": "max(startup_ms) filter (where state = 'starting')",
-    "fail_seq": f"min(seq) filter (where {_FAILED})",
-    "fail_class": f"arg_min_null(error_class, seq) filter (where {_FAILED})",
-    "fail_code": f"arg_min_null(error_code, seq) filter (where {_FAILED})",
-    "error_seq": "min(seq) filter (where type = 'error' and error_code is not null)",
-    "first_error_code": "arg_min(error_code, seq) filter (where type = 'error')",
-    "has_failed": f"bool_or({_FAILED})",
-    "has_finished": "bool_or(type = 'playback_finish' and coalesce(reason, 'finished') = 'finished' and not ad)",
-    "has_exited": "bool_or(type = 'playback_finish' and reason = 'exited')",
-    "exited_stalled": "bool_or(type = 'playback_finish' and reason = 'exited' and state = 'stalled')",
-    "last_word_stalled": f"arg_max({_STALL_WORD}, seq)",
-    "is_attempt": "bool_or(type = 'playback_request' or state <> 'idle')",
-    "is_play": "bool_or(type = 'playback_start' or state in ('playing', 'stalled', 'seeking', 'resuming'))",
-    "startup_hidden": "bool_or(state = 'starting' and hidden and t > 0)",
-    "startup_disbelieved": "bool_or(state = 'starting' and disbelieved_ms > 0)",
     "scale_max": "max(scale) filter (where state = 'playing' and not ad and sized)",
     "height_ms": "sum(t) filter (where state = 'playing' and not ad)",
     "playhead_max_ms": "max(playhead_ms) filter (where not ad)",
@@ -217,28 +206,52 @@ _PICKED_BY_HEIGHT = {
     "last_received_at": "max(received_at)",
 }
 
-
-def _again(name: str) -> str:
-    """The same pick over a session's heights."""
-    by = {
-        "row": "first_seq",
-        "first_at": "first_seq", "first_state_ms": "first_seq", "request_at": "request_seq",
-        "carried_startup_ms": "start_seq", "fail_class": "fail_seq", "fail_code": "fail_seq",
-        "first_error_code": "error_seq",
-    }  # fmt: skip
-    if name in by:
-        return f"arg_min_null({name}, {by[name]})"
-    if name == "last_word_stalled":
-        return f"arg_max({name}, last_seq)"
-    outer = _PICKED_BY_HEIGHT[name].split("(", 1)[0]
-    return f"{outer}({name})"
-
-
-_PICKED = {name: _again(name) for name in _PICKED_BY_HEIGHT if name not in ("scale_max", "height_ms")} | {
+_COMMON = {
+    "row": "arg_min(row, first_seq)",
+    "last_seq": "max(last_seq)",
+    "playhead_max_ms": "max(playhead_max_ms)",
+    "first_received_at": "min(first_received_at)",
+    "last_received_at": "max(last_received_at)",
     "main_height": "max(struct_pack(ms := height_ms, height := height)) filter "
     "(where height is not null and height_ms > 0).height",
     "upscale_max": "case when max(scale_max) is not null then round(greatest(max(scale_max) - 1, 0), 4) end",
 }
+
+_RARE = {
+    "rare_count": "count(*)",
+    "rare_last_seq": "max(seq)",
+    "request_at": f'arg_min("at", seq) filter (where {_ASKED})',
+    "start_seq": f"min(seq) filter (where {_BEGUN})",
+    "carried_startup_ms": f"arg_min_null(startup_ms, seq) filter (where {_BEGUN})",
+    "content_start_seq": f"min(seq) filter (where {_CONTENT_BEGUN})",
+    "carried_wait_ms": "max(startup_ms) filter (where state = 'starting')",
+    "fail_class": f"arg_min_null(error_class, seq) filter (where {_FAILED})",
+    "fail_code": f"arg_min_null(error_code, seq) filter (where {_FAILED})",
+    "first_error_code": "arg_min(error_code, seq) filter (where type = 'error')",
+    "has_failed": f"bool_or({_FAILED})",
+    "has_finished": "bool_or(type = 'playback_finish' and coalesce(reason, 'finished') = 'finished' and not ad)",
+    "has_exited": "bool_or(type = 'playback_finish' and reason = 'exited')",
+    "exited_stalled": "bool_or(type = 'playback_finish' and reason = 'exited' and state = 'stalled')",
+    "stalled_word": f"arg_max({_STALL_WORD}, seq)",
+    "was_attempt": "bool_or(type = 'playback_request' or state <> 'idle')",
+    "was_play": "bool_or(type = 'playback_start' or state in ('playing', 'stalled', 'seeking', 'resuming'))",
+    "startup_hidden": "bool_or(state = 'starting' and hidden and t > 0)",
+    "startup_disbelieved": "bool_or(state = 'starting' and disbelieved_ms > 0)",
+}
+
+_BOOLS = ("has_failed", "has_finished", "has_exited", "exited_stalled", "startup_hidden", "startup_disbelieved")
+_PLAIN_TOO = "event_count > coalesce(rare_count, 0)"
+_RARE_KNOWN = (
+    {name: f"coalesce({name}, false)" for name in _BOOLS}
+    | {n: n for n in ("request_at", "start_seq", "content_start_seq", "carried_wait_ms")}
+    | {n: n for n in ("fail_class", "fail_code", "first_error_code")}
+    | {
+        "is_attempt": f"coalesce(was_attempt, false) or {_PLAIN_TOO}",
+        "is_play": f"coalesce(was_play, false) or {_PLAIN_TOO}",
+        "last_word_stalled": "coalesce(rare_last_seq = last_seq and stalled_word, false)",
+    }
+)
+"""Of a session all of whose events are plain, nothing rare is true."""
 
 _STARTS_SQL = f"""
   select session,
@@ -247,5 +260,5 @@ _STARTS_SQL = f"""
     case when count(*) filter (where seq <= content_start_seq) = any_value(content_start_seq) then
       coalesce(sum(t) filter (where seq <= content_start_seq and not ad and state in ('starting', 'resuming')), 0)::bigint
     end as content_startup_raw_ms
-  from prepared join (select session, start_seq, content_start_seq from summed) as firsts using (session)
+  from prepared join (select session, start_seq, content_start_seq from rare) as firsts using (session)
   where seq <= greatest(start_seq, content_start_seq) group by all"""
