@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], timeout_s: float, what: str = "", every_s: float = 0.1) -> T:
+def until(condition: Callable[[], T | None], timeout_s: float, what: str = "", every_s: float = 0.1) -> T:
     """What the condition says once it is true; an AssertionError when it is not within the time."""
     deadline = time.monotonic() + timeout_s
     while True:

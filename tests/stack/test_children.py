@@ -42,7 +42,7 @@ def test_a_part_that_dies_is_started_again(tmp_path: Path) -> None:
         first = until(pid_of(children, "one"), 10)
         children.wait(["one"], 10)
         os.kill(first, signal.SIGKILL)
-        again = until(lambda: (p := pid_of(children, "one")()) != first and p, 20)
+        again = until(lambda: pid if (pid := pid_of(children, "one")()) != first else None, 20)
         until(lambda: children["one"].state == "ready", 10)
     finally:
         children.stop()

@@ -66,6 +66,26 @@ def film(folder: Path, seconds: int = SECONDS) -> Path:
     return folder
 
 
+def clip(path: Path, seconds: int) -> Path:
+    """One small file that any browser plays."""
+    ffmpeg = _program("ffmpeg", "it makes the tests' film")
+    source = ["-f", "lavfi", "-i", f"testsrc2=size=320x180:rate={FRAMES}:duration={seconds}"]
+    codec = [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-pix_fmt",
+        "yuv420p",
+        "-g",
+        str(FRAMES),
+        "-movflags",
+        "+faststart",
+    ]
+    _run([ffmpeg, "-hide_banner", "-loglevel", "error", "-y", *source, *codec, path.name], path.parent)
+    return path
+
+
 def arguments(seconds: int) -> list[str]:
     """What ffmpeg is told, without its own name and that of the manifest."""
     split = f"[0:v]split={len(RENDITIONS)}" + "".join(f"[in{n}]" for n in range(len(RENDITIONS)))
