@@ -133,6 +133,8 @@ METRICS: tuple[Metric, ...] = (
              "95th percentile of startup, of viewers who stayed", "≙ Mux, Conviva VST p95"),
     Quantile("startup_p99_ms", "Startup, p99", "startup_histogram", 0.99, "lower", "ms",
              "99th percentile of startup, of viewers who stayed", "≙ Mux, Conviva VST p99"),
+    Quantile("exit_wait_p50_ms", "Wait of those who left, median", "exit_wait_histogram", 0.5, "neither", "ms",
+             "median wait of viewers who left before the first frame"),
     Ratio("content_startup_avg_ms", "Content startup", ("content_startup_ms",), ("content_startups",), "lower", "ms",
           "mean waiting until the first frame of content", "≙ Mux Content Startup Time"),
     Ratio("bitrate_avg_kbps", "Bitrate", ("bitrate_kbps_ms",), ("bitrate_known_ms",), "higher", "kbps",

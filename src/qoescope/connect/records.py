@@ -4,17 +4,24 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import pyarrow.compute as pc
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.dimensions import CUBED, UNKNOWN
 from qoescope.catalog.errors import UnknownName
+from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.tables import EVENTS
+from qoescope.catalog.watch import INCIDENTS
 from qoescope.compile.ask import Between
 from qoescope.connect.postgres import Connection, reading
+from qoescope.settings import Settings
 
 Pool = ConnectionPool[Connection]
 Row = dict[str, Any]
+EVENT_NAMES = {"event_cdn" if f.name == "cdn" else f.name for f in EVENT_FIELDS}
+EVENT_COLUMNS = (*(f.name for f in EVENTS.fields if f.name in EVENT_NAMES), "received_at", "sent_at", "clock_adjusted")
 
 LISTED = (
     "session_id", "started_at", "viewer_id", "device_type", "os", "app_version", "country_code", "isp", "cdn", "content_id",
@@ -126,6 +133,55 @@ def session(reader: Pool, tenant: str, identity: str) -> Row | None:
     """One session with all its measures."""
     rows = query(reader, tenant, "select * from sessions where session_id = %(id)s limit 1", {"id": identity})
     return rows[0] if rows else None
+
+
+INCIDENT_STATES = {
+    "all": "true",
+    "open": "closed_at is null and state in ('provisional', 'confirmed')",
+    "closed": "state = 'closed'",
+    "dismissed": "state = 'dismissed'",
+}
+
+
+def incidents(reader: Pool, tenant: str, between: Between, state: str = "all", limit: int = 200) -> list[Row]:
+    """Incidents that were there in the time, open ones and those with most viewers first."""
+    if state not in INCIDENT_STATES:
+        raise UnknownName("state of an incident", state, INCIDENT_STATES)
+    listed = ", ".join(f'"{f.name}"' for f in INCIDENTS.fields if f.name not in ("memory", "chart", "query", "rivals"))
+    sql = (
+        f"select {listed} from incidents where {INCIDENT_STATES[state]} and onset_at < %(to)s "  # noqa: S608
+        "and coalesce(closed_at, now()) >= %(from)s order by closed_at is null desc, viewers desc, opened_at desc limit %(limit)s"
+    )
+    return query(reader, tenant, sql, {"from": between[0], "to": between[1], "limit": limit})
+
+
+def incident(reader: Pool, tenant: str, identity: str) -> Row | None:
+    """One incident with its chart and rivals."""
+    rows = query(reader, tenant, "select * from incidents where id = %(id)s", {"id": identity})
+    return {k: v for k, v in rows[0].items() if k != "memory"} if rows else None
+
+
+def decide(writer: Pool, tenant: str, identity: str, state: str) -> bool:
+    """Whether there was such an incident; its state is now this."""
+    sql = "update incidents set state = %s, version = version + 1, updated_at = now() where property = %s and id = %s"
+    with writer.connection() as connection:
+        return connection.execute(sql, (state, tenant, identity)).rowcount > 0
+
+
+def events(settings: Settings, tenant: str, identity: str, started_at: datetime) -> list[Row]:
+    """One session's events from the lake, in their order; empty where the lake holds none."""
+    from deltalake.exceptions import TableNotFoundError
+
+    from qoescope.connect import lake
+
+    try:
+        delta = lake.opened(settings, EVENTS)
+    except TableNotFoundError:
+        return []
+    found = lake.files(delta, [started_at.date()])
+    mine = (pc.field("property") == tenant) & (pc.field("session_id") == identity)
+    rows = lake.rows(settings, EVENTS, found, EVENT_COLUMNS, mine)
+    return rows.sort_by("seq").to_pylist()
 
 
 def table_exists(reader: Pool, tenant: str, name: str) -> bool:

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,9 @@ class Desk:
     settings: Settings
     reader: ConnectionPool[Connection]
     writer: ConnectionPool[Connection]
+    asking: dict[str, int] = field(default_factory=dict)
+    """Questions that are being answered, by who asks; guarded by `lock`."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, str], tuple[float, Any]] = field(default_factory=dict)
 
     def ask(self, tenant: str, metrics: Sequence[str], between: Between, by: Sequence[str] = (), where: Where | None = None,
@@ -95,6 +99,22 @@ class Desk:
     def session(self, tenant: str, identity: str) -> dict[str, Any] | None:
         """One session's row."""
         return records.session(self.reader, tenant, identity)
+
+    def events(self, tenant: str, identity: str, started_at: datetime) -> list[dict[str, Any]]:
+        """One session's events from the lake, in their order; none where there is no lake."""
+        return records.events(self.settings, tenant, identity, started_at)
+
+    def incidents(self, tenant: str, between: Between, state: str = "all", limit: int = 200) -> list[dict[str, Any]]:
+        """Incidents of the time, those that cost most first; none before the monitor's first run."""
+        return records.incidents(self.reader, tenant, between, state, limit) if self.has(tenant, "incidents") else []
+
+    def incident(self, tenant: str, identity: str) -> dict[str, Any] | None:
+        """One incident."""
+        return records.incident(self.reader, tenant, identity) if self.has(tenant, "incidents") else None
+
+    def decide(self, tenant: str, identity: str, state: str) -> bool:
+        """Whether there was such an incident; its state is what the person decided."""
+        return records.decide(self.writer, tenant, identity, state)
 
     def annotations(self, tenant: str, between: Between) -> list[dict[str, Any]]:
         """What people know about the time."""

@@ -1,0 +1,129 @@
+"""Sessions: one viewer's session as stretches of states, steps of bitrate, and measures with their formulas; pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from qoescope.catalog.dimensions import DIMENSIONS
+from qoescope.catalog.events import EVENT_TYPES
+from qoescope.catalog.sessions import DERIVED, PICKS, SUMS
+
+Event = Mapping[str, Any]
+_WORD = re.compile(r"\s+")
+
+NOTABLE = (
+    "playback_stall",
+    "playback_fail",
+    "error",
+    "cdn_change",
+    "seek_start",
+    "ad_break_start",
+    "playback_pause",
+    "rendition_update",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Time in one state, by the player's own clock from the first event on."""
+
+    state: str
+    start_ms: int
+    length_ms: int
+    bitrate_kbps: int | None
+    cdn: str
+    hidden: bool
+
+
+def stretches(events: Sequence[Event]) -> list[Stretch]:
+    """What the player did, in order and without gaps: states that follow each other alike become one."""
+    found: list[Stretch] = []
+    at = 0
+    for event in sorted(events, key=lambda e: e["seq"]):
+        length = int(event["state_ms"] or 0)
+        state = "ad" if event.get("ad") and event["state"] == "playing" else str(event["state"])
+        now = Stretch(
+            state, at, length, event.get("bitrate_kbps"), str(event.get("event_cdn") or ""), bool(event.get("hidden"))
+        )
+        at += length
+        if not length:
+            continue
+        last = found[-1] if found else None
+        same = last and (last.state, last.bitrate_kbps, last.cdn, last.hidden) == (
+            now.state,
+            now.bitrate_kbps,
+            now.cdn,
+            now.hidden,
+        )
+        if last and same:
+            found[-1] = Stretch(
+                last.state, last.start_ms, last.length_ms + length, last.bitrate_kbps, last.cdn, last.hidden
+            )
+        else:
+            found.append(now)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened: when, what, and how to say it."""
+
+    at_ms: int
+    type: str
+    text: str
+
+
+def moments(events: Sequence[Event]) -> list[Moment]:
+    """What is worth a mark on the state bar."""
+    found, at = [], 0
+    for event in sorted(events, key=lambda e: e["seq"]):
+        at += int(event["state_ms"] or 0)
+        if event["type"] in NOTABLE:
+            found.append(Moment(at, event["type"], _said(event)))
+    return found
+
+
+def _said(event: Event) -> str:
+    match event["type"]:
+        case "error" | "playback_fail":
+            return f"{EVENT_TYPES[event['type']]}: {event.get('error_code') or 'no code'}"
+        case "cdn_change":
+            return f"CDN {event.get('event_cdn') or '?'} → {event.get('next_cdn') or '?'}"
+        case "rendition_update":
+            return f"{event.get('bitrate_kbps') or '?'} → {event.get('next_bitrate_kbps') or '?'} kbps"
+        case kind:
+            return EVENT_TYPES.get(kind, str(kind))
+
+
+def gaps(events: Sequence[Event]) -> list[tuple[int, int]]:
+    """Missing events: each as (first, last) sequence number."""
+    missing, expected = [], 1
+    for seq in sorted({int(e["seq"]) for e in events}):
+        if seq > expected:
+            missing.append((expected, seq - 1))
+        expected = seq + 1
+    return missing
+
+
+def formulas() -> dict[str, str]:
+    """How each measure of a session is made, by name."""
+    sums = {s.name: f"sum of {s.of}" + (f" where {s.where}" if s.where else "") for s in SUMS}
+    derived = {d.name: _WORD.sub(" ", d.sql) for d in DERIVED}
+    return sums | derived
+
+
+def meanings() -> dict[str, str]:
+    """What each column of a session is, by name."""
+    return (
+        {s.name: s.doc for s in SUMS}
+        | {d.name: d.doc for d in DERIVED}
+        | {f.name: f.doc for f in PICKS}
+        | {d.name: d.doc for d in DIMENSIONS}
+    )
+
+
+def wall_clock(started_at: datetime, at_ms: int) -> datetime:
+    """The moment by the calendar, from the press of play on."""
+    return started_at + timedelta(milliseconds=at_ms)
