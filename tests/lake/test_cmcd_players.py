@@ -1,5 +1,6 @@
 """Known players and their peculiarities, each as it was seen to speak."""
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -152,3 +153,18 @@ def test_the_common_library_repeats_its_batch_and_its_states() -> None:
     ]
     (row,) = folded(heard([*once, *once]))
     assert (row["startup_ms"], row["play_ms"], row["is_play"], row["event_count"]) == (900, 4000, True, 4)
+
+
+def test_what_hls_js_really_sent_agrees_with_the_beacon_beside_it() -> None:
+    """Recorded from hls.js 1.7.4 in Chromium: play, seek, pause, twice the speed, another seek, a slow network.
+
+    The beacon on the same element counted 5 ms of startup, 2 seeks of 211 ms, a pause of 1,610 ms and one stall.
+    """
+    lines = (Path(__file__).parent / "hls_js_1_7_4.cmcd").read_text().splitlines()
+    records = {"property": "app", "session_id": "x", "mode": "event", "target": ""}
+    sent = pa.Table.from_pylist([records | {"record": line, "kafka_offset": n} for n, line in enumerate(lines)])
+    arrived = pa.array([1_795_507_732_000_000] * len(lines), pa.timestamp("us", tz="UTC"))
+    (row,) = folded(mapped(sent.append_column("received_at", arrived)))
+    wanted = {"startup_ms": 5, "seek_count": 2, "seek_ms": 199, "pause_count": 1, "paused_ms": 1607, "stall_count": 1}
+    assert {name: row[name] for name in wanted} == wanted
+    assert (row["play_ms"], row["media_ms"], row["bitrate_avg_kbps"]) == (17_106, 24_210, 2866)

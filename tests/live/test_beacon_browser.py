@@ -1,0 +1,151 @@
+"""The beacon in a real browser: what the viewer does and suffers is what the collector hears."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from until import until
+
+from qoescope.catalog.events import TRANSITIONS
+from qoescope.ingest import app
+from qoescope.stack import media
+
+pytestmark = pytest.mark.live
+STATIC = Path(app.__file__).parent / "static"
+PAGE = b"""<!doctype html><video id="video" muted width="640"></video><script src="/v1/qoescope.js"></script>"""
+WATCH = "w = qoescope.watch(video, {url: '/v1/beacons', key: 'qw_x', session: {content_id: 'film', viewer_id: 'me'}})"
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Serves the page and a film; keeps what is sent, after refusing the first request."""
+
+    protocol_version = "HTTP/1.1"
+    film: ClassVar[Path]
+    heard: ClassVar[list[dict[str, Any]]] = []
+    refusals: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.refusals:
+            self.refusals.append(self.path)
+            self._answer(503, b"")
+            return
+        self.heard.append({"path": self.path, "key": self.headers["Authorization"]} | json.loads(body))
+        self._answer(200, b"{}")
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        files = {"/v1/qoescope.js": STATIC / "qoescope.js", "/film.mp4": self.film}
+        if path in files:
+            kind = "text/javascript" if path.endswith(".js") else "video/mp4"
+            self._answer(200, files[path].read_bytes(), kind)
+        else:
+            self._answer(200, PAGE, "text/html")
+
+    def _answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    chromium = shutil.which("chromium")
+    assert chromium is not None, "Chromium is not installed: make setup"
+    Collector.film = media.clip(tmp_path / "film.mp4", seconds=20)
+    Collector.heard.clear()
+    Collector.refusals.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_playwright() as browsers:
+        switches = ["--autoplay-policy=no-user-gesture-required", "--no-sandbox"]
+        browser = browsers.chromium.launch(executable_path=chromium, args=switches)
+        shown = browser.new_page()
+        shown.goto(f"http://127.0.0.1:{server.server_port}/")
+        yield shown
+        browser.close()
+    server.shutdown()
+    server.server_close()
+
+
+def events() -> list[dict[str, Any]]:
+    """Each event once, in order."""
+    heard = {(b["session"]["session_id"], e["seq"]): e for b in Collector.heard for e in b["events"]}
+    return [heard[who] for who in sorted(heard)]
+
+
+def test_a_viewer_plays_seeks_pauses_and_leaves(page: Page) -> None:
+    page.evaluate(f"video.src = '/film.mp4'; {WATCH}")
+    page.wait_for_function("video.readyState >= 3")
+    page.evaluate("video.play()")
+    page.wait_for_function("video.currentTime > 1")
+    page.evaluate("video.currentTime = 10")
+    page.wait_for_function("video.currentTime > 11 && w.state === 'playing'")
+    page.evaluate("video.pause()")
+    page.wait_for_function("w.state === 'paused'")
+    page.evaluate("video.play()")
+    page.wait_for_function("video.currentTime > 12 && w.state === 'playing'")
+    page.goto("about:blank")
+    until(lambda: any(e["type"] == "playback_finish" for e in events()), 10, "the exit")
+    told = events()
+    turns = [
+        e["type"]
+        for e in told
+        if e["type"] not in ("heartbeat", "rendition_update", "player_resize", "visibility_change")
+    ]
+    assert turns == [
+        "playback_request", "playback_start", "seek_start", "seek_end", "playback_pause", "playback_request",
+        "playback_start", "playback_finish",
+    ]  # fmt: skip
+    assert told[-1]["reason"] == "exited"
+    assert [e["seq"] for e in told] == list(range(1, len(told) + 1))
+    states = ["idle"]
+    for e in told:
+        assert e["state"] == states[-1]
+        states.append(TRANSITIONS.get((e["state"], e["type"]), e["state"]))
+    start = next(e for e in told if e["type"] == "playback_start")
+    assert start["startup_ms"] == start["state_ms"]
+    whole = sum(e["state_ms"] for e in told[1:])
+    assert abs(whole - (told[-1]["at"] - told[0]["at"])) <= len(told)
+
+
+def test_what_was_refused_is_sent_again_and_the_exit_by_its_own_way(page: Page) -> None:
+    page.evaluate(f"video.src = '/film.mp4'; {WATCH}; video.play()")
+    page.wait_for_function("w.started && w.post.batches.length === 0")
+    assert (Collector.refusals, Collector.heard[0]["key"]) == (["/v1/beacons"], "Bearer qw_x")
+    assert Collector.heard[0]["events"][0]["type"] == "playback_request"
+    page.goto("about:blank")
+    until(lambda: any(beacon["path"] == "/v1/beacons?key=qw_x" for beacon in Collector.heard), 10, "the exit")
+
+
+def test_the_end_is_told_and_another_press_of_play_is_another_session(page: Page) -> None:
+    page.evaluate(f"video.src = '/film.mp4'; {WATCH}; video.play()")
+    page.wait_for_function("w.state === 'playing' && video.duration > 0")
+    page.evaluate("video.currentTime = video.duration - 0.3")
+    page.wait_for_function("w.closed")
+    page.evaluate("video.currentTime = 0; video.play()")
+    page.wait_for_function("!w.closed && w.state === 'playing'")
+    page.evaluate("w.error('DECODE', {fatal: true})")
+    page.wait_for_function("w.post.batches.length === 0")
+    ends = {(b["session"]["session_id"], e["type"], e.get("reason")) for b in Collector.heard for e in b["events"]}
+    assert len({session for session, _, _ in ends}) == 2
+    assert {("playback_finish", "finished"), ("playback_fail", None)} <= {(kind, reason) for _, kind, reason in ends}
+
+
+def test_a_missing_film_is_a_failed_start(page: Page) -> None:
+    page.evaluate(f"{WATCH}; video.src = 'data:video/mp4;base64,AAAA'; video.play().catch(() => 0)")
+    page.wait_for_function("w.closed && w.post.batches.length === 0")
+    last = events()[-1]
+    assert (last["type"], last["state"], last["error_code"]) == ("playback_fail", "starting", "MEDIA_ERR_4")
