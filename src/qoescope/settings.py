@@ -150,6 +150,27 @@ class Settings(BaseSettings):
     connection_wait_s: float = 5.0
     """How long a question waits for one of them, before it is a 503."""
 
+    # The monitor
+    monitor_every_s: float = 5.0
+    """How often it asks whether another minute of data is complete."""
+    webhook_url: str = ""
+    """Where incidents are told; empty: nowhere."""
+    webhook_secret: SecretStr = SecretStr("")
+    """Key of the signature that the webhook's receiver checks."""
+    slack_url: SecretStr = SecretStr("")
+    """A Slack-compatible incoming webhook."""
+    mail_to: str = ""
+    """Address that incidents are mailed to."""
+    mail_from: str = "qoescope@localhost"
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 25
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_tls: bool = False
+    """Whether the mail server is spoken to by STARTTLS."""
+    tell_timeout_s: float = 10.0
+    """How long a webhook or mail server may take to answer."""
+
     # How long it is kept; topics declare their own
     events_days: int = 90
     sessions_days: int = 400

@@ -79,6 +79,7 @@ STREAM_PROGRESS = Table(
     (
         Field("stream", "text", "its name", nullable=False),
         Field("complete_until", "instant", "everything received before is in"),
+        Field("version", "int", "the lake's version that it is about"),
         Field("updated_at", "instant", "when that was written", nullable=False),
     ),
     key=("stream",),

@@ -174,7 +174,9 @@ def _said(value: str | date | datetime, *, up: bool) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
 
 
-def commit(delta: DeltaTable, table: Table, added: Sequence[File], app: str, batch: int) -> bool:
+def commit(
+    delta: DeltaTable, table: Table, added: Sequence[File], app: str, batch: int, note: dict[str, str] | None = None
+) -> bool:
     """Makes the files visible, all at once, and once for a (app, batch); False when that was done before."""
     delta.update_incremental()
     done = delta.transaction_version(app)
@@ -184,7 +186,7 @@ def commit(delta: DeltaTable, table: Table, added: Sequence[File], app: str, bat
         delta.create_write_transaction(
             [_action(f) for f in added], "append", arrow.schema(table), list(table.partition),
             commit_properties=CommitProperties(
-                custom_metadata={"app": app, "batch": str(batch)}, app_transactions=[Transaction(app, batch)],
+                custom_metadata={"app": app, "batch": str(batch), **(note or {})}, app_transactions=[Transaction(app, batch)],
                 max_commit_retries=50,
             ),
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,7 +14,7 @@ from qoescope.connect import lake
 from qoescope.connect.writing import Stopped, Writer
 from qoescope.settings import Settings
 
-__all__ = ["Stopped", "beginning", "changes", "collected", "kafka", "query_id", "written"]
+__all__ = ["Stopped", "beginning", "changes", "collected", "is_new", "kafka", "query_id", "read_until", "written"]
 
 
 def checkpoint(settings: Settings, name: str) -> str:
@@ -44,6 +45,12 @@ def beginning(settings: Settings, writer: Writer, name: str, topic: str | None, 
     if not offsets:
         return "earliest"
     return json.dumps({topic: {str(partition): following for partition, following in offsets}})
+
+
+def is_new(settings: Settings, name: str) -> bool:
+    """Whether the stream has no checkpoint yet."""
+    where = checkpoint(settings, name)
+    return "://" not in where and not Path(where, "metadata").exists()
 
 
 def kafka(spark: SparkSession, settings: Settings, topic: str, start: str, records: int | None) -> DataFrame:
@@ -87,6 +94,26 @@ def written(
         .trigger(processingTime=f"{round(every_s * 1000)} milliseconds")
         .start()
     )
+
+
+def read_until(settings: Settings, name: str, batch: int, table: Table) -> tuple[int | None, datetime | None]:
+    """The version of the table that the stream has read wholly with this batch, and until when its rows were received."""
+    noted = Path(checkpoint(settings, name), "offsets", str(batch))
+    if not noted.exists():
+        return None, None
+    offset = json.loads(noted.read_text().splitlines()[-1])
+    version = int(offset["reservoirVersion"]) - (1 if int(offset["index"]) < 0 else 0)
+    store, folder = lake.filesystem(settings, table)
+    for number in range(version, max(-1, version - 20), -1):
+        path = f"{folder}/_delta_log/{number:020d}.json"
+        if store.get_file_info(path).size is None:
+            break
+        with store.open_input_stream(path) as log:
+            actions = [json.loads(line) for line in log.read().splitlines()]
+        until = next((a["commitInfo"].get("complete_until") for a in actions if "commitInfo" in a), None)
+        if until:
+            return version, datetime.fromisoformat(until)
+    return version, None
 
 
 def query_id(batch: DataFrame) -> str:

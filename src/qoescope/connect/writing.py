@@ -62,9 +62,9 @@ class Writer:
         self._connection = None
 
 
-def progress(stream: str, complete_until: datetime | None) -> Write:
+def progress(stream: str, complete_until: datetime | None, version: int | None = None) -> Write:
     """How far a stream has come, to be written with its batch."""
-    row = {"stream": stream, "complete_until": complete_until, "updated_at": datetime.now(UTC)}
+    row = {"stream": stream, "complete_until": complete_until, "version": version, "updated_at": datetime.now(UTC)}
     return Write(STREAM_PROGRESS, pa.Table.from_pylist([row]))
 
 

@@ -80,7 +80,9 @@ def old(events: pa.Table, repeats_within: timedelta) -> pa.Table:
 def judged(events: pa.Table, known: pa.Table, late_after_days: int) -> Judged:
     """Each event's fate. `known` holds stored rows of these identities (columns `KNOWN`); more rows do no harm."""
     with duckdb.connect(config={"threads": 1}) as engine:
-        ids = events.select([*KNOWN, "at", "received_at"]).append_column("row", pa.array(range(len(events)), pa.int64()))
+        ids = events.select([*KNOWN, "at", "received_at"]).append_column(
+            "row", pa.array(range(len(events)), pa.int64())
+        )
         engine.register("ids", naive(ids))
         engine.register("known", known.select(list(KNOWN)))
         engine.execute(_VERDICTS, {"late": late_after_days * 86_400_000})

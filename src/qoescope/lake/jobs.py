@@ -29,13 +29,13 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
 from qoescope.compile import records as compiled
 from qoescope.compile import spark as frames
+from qoescope.compile import versions as sessions
 from qoescope.connect import lake, streams
 from qoescope.connect.lake import File
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, progress
 from qoescope.lake import events as product
-from qoescope.lake import sessions
 from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.lake")
@@ -77,7 +77,9 @@ class Place:
                 seen["first_offset"] = min(seen["first_offset"], part["first_offset"])
                 seen["next_offset"] = max(seen["next_offset"], part["next_offset"])
                 seen["records"] += part["records"]
-                seen["complete_until"] = max(filter(None, (seen["complete_until"], part["complete_until"])), default=None)
+                seen["complete_until"] = max(
+                    filter(None, (seen["complete_until"], part["complete_until"])), default=None
+                )
         rows = []
         for number, part in merged.items():
             first, following = part["first_offset"], part["next_offset"]
@@ -108,6 +110,7 @@ class _Events:
         self.settings, self.writer = settings, writer
         self.place: Place | None = None
         self.tables = {name: lake.opened(settings, table) for name, table in TABLES.items()}
+        self.version = self.tables[EVENTS.name].version()
         self.batches = 0
 
     def __call__(self, batch: DataFrame, number: int) -> None:
@@ -116,14 +119,23 @@ class _Events:
         place = self.place or self._place()
         told = self._told(batch, place)
         crash(self.settings, "lake.before_delta")
-        for name in (EVENTS.name, LATE.name, QUARANTINE.name, REPORTS.name):
-            lake.commit(self.tables[name], TABLES[name], lake.unpacked(told.get(name, ())), f"events:{query}", number)
-            crash(self.settings, f"lake.after_{name}")
-        crash(self.settings, "lake.after_delta")
         after, offsets = place.moved(map(json.loads, told.get("offset", ())), "events")
+        note = {"complete_until": after.complete_until.isoformat()} if after.complete_until else {}
+        for name in (LATE.name, QUARANTINE.name, REPORTS.name, EVENTS.name):
+            added = lake.unpacked(told.get(name, ()))
+            lake.commit(self.tables[name], TABLES[name], added, f"events:{query}", number, note)
+        if told.get(EVENTS.name):
+            self.version = self.tables[EVENTS.name].version()
+        crash(self.settings, "lake.after_delta")
         books = _books(map(json.loads, told.get("count", ())))
-        writes = [Write(OUTCOMES, books), Write(STREAM_OFFSETS, offsets), progress("events", after.complete_until)]
+        writes = [
+            Write(OUTCOMES, books),
+            Write(STREAM_OFFSETS, offsets),
+            progress("events", after.complete_until, self.version),
+        ]
         self.writer.write(query, number, [w for w in writes if len(w.rows)])
+        if not told.get(EVENTS.name):
+            self._silent(after)
         crash(self.settings, "lake.before_commit")
         self.place = after
         self._tidy()
@@ -148,6 +160,14 @@ class _Events:
         rows = frames.records(batch, self.settings.lake_buckets).repartitionById(parts, F.col("bucket") % parts)
         task = partial(_stored, self.settings, found, since)
         return streams.collected(rows.drop("bucket").mapInArrow(frames.per_task(task), TOLD))
+
+    def _silent(self, after: Place) -> None:
+        """Nothing came, so live numbers are as complete as the lake, if they have read all of it."""
+        self.writer.ask(
+            "update stream_progress set complete_until = %s, updated_at = now() where stream = 'live' and version >= %s "
+            "returning stream",
+            (after.complete_until, self.version),
+        )
 
     def _tidy(self) -> None:
         """Joins small files every so often, so that readers open few."""
@@ -213,7 +233,9 @@ def _known(settings: Settings, events: pa.Table, found: Sequence[File], since: d
     if not len(events) or not found:
         return none
     touched = _places(events)
-    recent = [f for f in found if (f.session_day, f.bucket) in touched and (not since or not f.until or f.until >= since)]
+    recent = [
+        f for f in found if (f.session_day, f.bucket) in touched and (not since or not f.until or f.until >= since)
+    ]
     memory = _memory()
     for gone in memory.keys() - {f.path for f in found}:
         memory.pop(gone, None)
@@ -240,9 +262,7 @@ def _start_sessions(spark: SparkSession, settings: Settings, stopping: Event) ->
     lake.ensure(settings)
     start = streams.beginning(settings, writer, "sessions", None, lake.exists(settings, SESSION_VERSIONS))
     kafka = streams.kafka(spark, settings, BEACONS.name, start, None)
-    rows = frames.closed(
-        frames.records(kafka, settings.lake_buckets), settings.session_gap_s, settings.watermark_s
-    )
+    rows = frames.closed(frames.records(kafka, settings.lake_buckets), settings.session_gap_s, settings.watermark_s)
     return streams.written(rows, settings, "sessions", settings.sessions_every_s, _Sessions(settings, writer, stopping))
 
 
@@ -307,5 +327,3 @@ def _folded(
         emitted = pa.concat_tables([emitted, old])
     new = sessions.versions(emitted, before, datetime.now(UTC))
     return _lines("file", lake.packed(lake.write(settings, SESSION_VERSIONS, new)))
-
-

@@ -1,0 +1,134 @@
+"""Days: session rows and their marts in Postgres, corrected by a stream, replaced by a batch; readers see all or none."""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Any, LiteralString, cast
+
+import pyarrow as pa
+
+from qoescope.catalog.operations import SESSION_ROWS
+from qoescope.catalog.schema import Table
+from qoescope.compile import arrow, ddl
+from qoescope.connect import postgres
+from qoescope.connect.postgres import Connection, Write
+
+Corrected = Callable[[pa.Table, pa.Table], Sequence[Write]]
+"""From new and old session rows to what is to be added to the marts."""
+
+_LOCK = "select pg_advisory_xact_lock(hashtext('qoescope.sessions'))"
+
+
+def correct(
+    connection: Connection, query: str, batch: int, rows: pa.Table, moved: pa.Table, corrected: Corrected,
+    also: Sequence[Write],
+) -> bool:  # fmt: skip
+    """New versions of sessions take the place of older ones, and the marts change by the difference, once.
+
+    `moved` has the keys (property, day, session_id) of rows whose session is now in another day.
+    """
+    with connection.transaction():
+        noted = connection.execute(
+            "insert into epochs (query, batch, committed_at) values (%s, %s, clock_timestamp()) on conflict do nothing",
+            (query, batch),
+        ).rowcount
+        if not noted:
+            return False
+        connection.execute(_LOCK)
+        old = stored(connection, [*rows.select(_KEY).to_pylist(), *moved.select(_KEY).to_pylist()])
+        newer = {(r["property"], r["session_id"]): r["version"] for r in old.select([*_KEY, "version"]).to_pylist()}
+        fresh = [
+            version > newer.get((tenant, session), 0)
+            for tenant, session, version in zip(
+                *(rows[n].to_pylist() for n in ("property", "session_id", "version")), strict=True
+            )
+        ]
+        new = rows.filter(pa.array(fresh, pa.bool_()))
+        written = {(r["property"], r["session_id"]) for r in new.select(["property", "session_id"]).to_pylist()}
+        replaced = old.filter(
+            pa.array([(r["property"], r["session_id"]) in written for r in old.select(_KEY).to_pylist()], pa.bool_())
+        )
+        _delete(connection, replaced)
+        postgres.upsert(connection, Write(SESSION_ROWS, new))
+        for write in (*corrected(new, replaced), *also):
+            postgres.upsert(connection, write)
+    return True
+
+
+_KEY = list(SESSION_ROWS.key)
+
+
+def _keys(connection: Connection, keys: Sequence[dict[str, Any]]) -> None:
+    connection.execute(
+        "create temp table if not exists keys_met (property text, day date, session_id text) on commit drop"
+    )
+    connection.execute("truncate keys_met")
+    with connection.cursor().copy("copy keys_met from stdin") as copy:
+        for row in keys:
+            copy.write_row((row["property"], row["day"], row["session_id"]))
+
+
+def stored(connection: Connection, keys: Sequence[dict[str, Any]]) -> pa.Table:
+    """The session rows of these keys (property, day, session_id)."""
+    _keys(connection, keys)
+    names = ", ".join(f"s.{ddl.quoted(name)}" for name in SESSION_ROWS.names)
+    question = (
+        f"select {names} from sessions s join (select distinct * from keys_met) k using (property, day, session_id)"
+    )
+    return table(connection, question, SESSION_ROWS)
+
+
+def table(connection: Connection, question: str, like: Table, parameters: Sequence[object] = ()) -> pa.Table:
+    """What a question answers, as rows of a declared table, in its order of columns."""
+    rows = connection.execute(cast(LiteralString, question), parameters).fetchall()
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(like.fields)
+    schema = arrow.schema(like)
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+def _delete(connection: Connection, rows: pa.Table) -> None:
+    _keys(connection, rows.select(_KEY).to_pylist())
+    connection.execute(
+        "delete from sessions s using keys_met k where (s.property, s.day, s.session_id) = (k.property, k.day, k.session_id)"
+    )
+
+
+def replace(
+    connection: Connection, day: date, rows: pa.Table, since: datetime, cubed: Callable[[pa.Table], Sequence[Write]]
+) -> bool:
+    """The day's sessions become `rows`, its marts theirs; False when they were so already.
+
+    Sessions that a stream wrote after `since`, when the rows were read from the lake, stay.
+    """
+    with connection.transaction():
+        connection.execute(_LOCK)
+        names = ", ".join(map(ddl.quoted, SESSION_ROWS.names))
+        question = f"select {names} from sessions where day = %s and written_at > %s"  # noqa: S608
+        later = table(connection, question, SESSION_ROWS, (day, since))
+        if len(later):
+            ids = {(r["property"], r["session_id"]) for r in later.select(["property", "session_id"]).to_pylist()}
+            mine = [
+                (r["property"], r["session_id"]) not in ids for r in rows.select(["property", "session_id"]).to_pylist()
+            ]
+            rows = pa.concat_tables([rows.filter(pa.array(mine, pa.bool_())), later])
+        writes = (Write(SESSION_ROWS, rows), *cubed(rows))
+        changed = [write for write in writes if _differs(connection, day, write)]
+        postgres.replace_day(connection, day, changed)
+    return bool(changed)
+
+
+def _differs(connection: Connection, day: date, write: Write) -> bool:
+    """Whether the table's rows of the day are others than these."""
+    staging = postgres.staged(connection, write)
+    columns = ", ".join(ddl.quoted(f.name) for f in write.table.fields)
+    name = f"{ddl.SCHEMA}.{write.table.name}"
+    (found,) = connection.execute(
+        cast(
+            LiteralString,
+            f"""
+select exists (select {columns} from {staging} except all select {columns} from {name} where day = %(day)s)
+  or exists (select {columns} from {name} where day = %(day)s except all select {columns} from {staging})""",
+        ),
+        {"day": day},
+    ).fetchone() or (True,)
+    connection.execute(cast(LiteralString, f"drop table {staging}"))
+    return bool(found)

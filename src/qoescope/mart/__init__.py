@@ -1,0 +1,1 @@
+"""Lake to Postgres, live and batch: quality and audience."""
