@@ -20,7 +20,7 @@ class Watched:
     metric: str
     kind: Kind
     says: str
-    """What happens more, for a sentence: `of plays fail to start`."""
+    """The sentence; `{where}` is the slice."""
     leaf: tuple[tuple[str, ...], ...]
     """Per sum the columns of `live_leaf` that add up to it; empty: not seen live."""
     session: tuple[str, ...]
@@ -37,30 +37,39 @@ _IF = "case when {} then 1 else 0 end"
 _STARTS = ("starts", "start_failures", "start_failures_business", "exits_before_start")
 
 WATCHED = (
-    Watched("start_failure_ratio", "share", "of plays fail to start", (_STARTS, ("start_failures",)),
+    Watched("start_failure_ratio", "share",
+            "{actual} of plays{where} fail to start, {expected} is normal", (_STARTS, ("start_failures",)),
             (_IF.format("is_attempt"), _IF.format("start_outcome = 'failed_technical'"))),
-    Watched("ebvs_ratio", "share", "of viewers leave before the first frame", (_STARTS, ("exits_before_start",)),
+    Watched("ebvs_ratio", "share",
+            "{actual} of viewers{where} leave before the first frame, {expected} is normal", (_STARTS, ("exits_before_start",)),
             (_IF.format("is_attempt"), _IF.format("start_outcome = 'exited'")), lift=1.4),
-    Watched("play_failure_ratio", "share", "of plays break off with an error", (("plays_ended",), ("play_failures",)),
+    Watched("play_failure_ratio", "share",
+            "{actual} of plays{where} break off with an error, {expected} is normal", (("plays_ended",), ("play_failures",)),
             (_IF.format("is_play"), _IF.format("is_play and close_reason = 'failed' and error_class = 'technical'"))),
-    Watched("rebuffer_ratio", "ratio", "of watched time is spent stalled",
+    Watched("rebuffer_ratio", "ratio",
+            "{actual} of watched time{where} is spent stalled, {expected} is normal",
             (("intervals",), ("watched_ms",), ("stall_ms",), ("watched_ms_sq",), ("stall_ms_sq",), ("stall_ms_sq",)),
             (_IF.format("watched_ms > 0"), "watched_ms", "stall_ms", "power(watched_ms, 2)",
              "1.0 * watched_ms * stall_ms", "power(stall_ms, 2)"), support=100, excess=60_000, lift=1.4),
-    Watched("startup_avg_ms", "mean", "until the first frame",
+    Watched("startup_avg_ms", "mean",
+            "the first frame{where} takes {actual}, {expected} is normal",
             (("startups",), ("startup_log_sum",), ("startup_log_sq",)),
             (_IF.format("startup_ms is not null"), "coalesce(ln(greatest(startup_ms, 1)), 0)",
              "coalesce(power(ln(greatest(startup_ms, 1)), 2), 0)"), lift=1.15, excess=4),
-    Watched("bitrate_avg_kbps", "mean", "of video", (("bitrates",), ("bitrate_log_sum",), ("bitrate_log_sq",)),
+    Watched("bitrate_avg_kbps", "mean",
+            "video{where} comes at {actual}, {expected} is normal",
+            (("bitrates",), ("bitrate_log_sum",), ("bitrate_log_sq",)),
             (_IF.format("bitrate_avg_kbps > 0"),
              "case when bitrate_avg_kbps > 0 then ln(bitrate_avg_kbps) else 0 end",
              "case when bitrate_avg_kbps > 0 then power(ln(bitrate_avg_kbps), 2) else 0 end"),
             higher_is_worse=False, lift=1.2, excess=4),
-    Watched("timeout_ratio", "share", "of plays end in silence: their end events do not arrive", (),
+    Watched("timeout_ratio", "share",
+            "{actual} of plays{where} end without a word, {expected} is normal: end events do not arrive", (),
             (_IF.format("is_play"), _IF.format("is_play and close_reason = 'timed_out'")),
             lift=1.5, data=True),
-    Watched("live_concurrent_viewers", "volume", "viewers are left", (("watched_ms",),), (), higher_is_worse=False,
-            support=40, excess=40, lift=2.5),
+    Watched("live_concurrent_viewers", "volume",
+            "{actual} viewers{where} are left, {expected} would be normal", (("watched_ms",),), (),
+            higher_is_worse=False, support=40, excess=40, lift=2.5),
 )  # fmt: skip
 
 BY_METRIC = {w.metric: w for w in WATCHED}

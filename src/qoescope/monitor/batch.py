@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-
 from qoescope.catalog.watch import SESSION_DIMENSIONS, WATCHED, Watched
 from qoescope.compile.duck import naive
 from qoescope.monitor.findings import Finding, Watcher
@@ -49,7 +48,7 @@ def add(history: History, counts: pa.Table) -> None:
 
 
 def baseline_hours(history: History, hour: int) -> list[int]:
-    """The same hour of the week over four weeks, and the day before; without weeks of history, up to three days before."""
+    """The same hour of the week over four weeks and the days before; with little history, the two days before."""
     there = set(history.steps)
     weeks = [hour - w * HOURS_A_WEEK + d for w in range(1, WEEKS + 1) for d in (-1, 0, 1)]
     known = [h for h in weeks if h in there]

@@ -28,6 +28,8 @@ class Rival:
     slice: Mapping[str, Value]
     score: float
     excess: float
+    alone: float
+    """What it would explain without the sessions of the chosen slice, as a share of that one's excess."""
     reason: str
 
 
@@ -80,15 +82,17 @@ def rivals(leaves: Leaves, measure: Measure, limits: Limits, best: Slice, pool: 
     shown: list[Rival] = []
     seen = {frozenset(best.codes.items())}
     for other in sorted(pool, key=lambda one: -one.gain):
-        name = frozenset(other.codes.items())
+        mark = frozenset(other.codes.items())
         theirs = matching(leaves, other.codes)
         both = mine & theirs
-        if name in seen or not both.any():
+        if mark in seen or not both.any():
             continue
-        seen.add(name)
+        seen.add(mark)
         here = figures(leaves.sums[:, both].sum(axis=1), measure, other.codes, limits).support
         rest = figures(leaves.sums[:, theirs & ~mine].sum(axis=1), measure, other.codes, limits)
-        shown.append(Rival(leaves.named(other.codes), other.score, other.excess, _reason(best, other, rest, here)))
+        alone = max(rest.excess / best.excess, 0.0) if best.excess else 0.0
+        name = leaves.named(other.codes)
+        shown.append(Rival(name, other.score, other.excess, alone, _reason(best, other, rest, here)))
         if len(shown) == _SHOWN:
             break
     return tuple(shown)

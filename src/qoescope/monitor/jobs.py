@@ -1,0 +1,282 @@
+"""Jobs: the live watch, minute by minute; the batch over restated days; what is told of what they found."""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
+from qoescope.catalog.watch import INCIDENTS, NOTIFICATIONS, SESSION_DIMENSIONS, WATCHED, WINDOW_MINUTES
+from qoescope.compile import arrow
+from qoescope.connect import postgres
+from qoescope.connect.postgres import Connection, Write
+from qoescope.connect.writing import Stopped, Writer
+from qoescope.monitor import batch as hours
+from qoescope.monitor import live, notify, questions, records, sending
+from qoescope.monitor.files import explain_file
+from qoescope.monitor.history import History
+from qoescope.monitor.impact import Impact, excess_so_far, lost_watch_hours
+from qoescope.monitor.kpis import Kpi, session_columns
+from qoescope.monitor.lifecycle import Incident
+from qoescope.monitor.notify import Mute
+from qoescope.monitor.records import Shown
+from qoescope.monitor.rules import Rule, values
+from qoescope.monitor.thresholds import Thresholds
+from qoescope.settings import Settings
+
+log = logging.getLogger("qoescope.monitor")
+
+__all__ = ["batch", "explain_file", "tell", "watch"]
+
+_LATE_MINUTES = 3
+"""Minutes that are read again, for what came late."""
+_CATCH_UP = 12
+"""Minutes that are caught up one by one; of a longer absence only the last ones are looked at."""
+_CHART_BEFORE, _CHART_AFTER = 10, 5
+_MINUTE, _HOUR = 60, 3600
+_SUMS = tuple(m.name for m in LEAF_MEASURES)
+
+Row = dict[str, Any]
+
+
+def watch(settings: Settings, stopping: Event | None = None, *, once: bool = False) -> int:
+    """Watches live data until told to stop; `once`: until what is there was looked at. Gives back minutes looked at.
+
+    Time is the data's: a minute is looked at when it is complete, whatever the wall clock says. A restart goes on where
+    the incidents table says. Waits while Postgres is away.
+    """
+    stop = stopping or Event()
+    writer = Writer(settings, stop)
+    watches: dict[str, _Watch] = {}
+    looked = 0
+    try:
+        while not stop.is_set():
+            for tenant, newest in writer.do(_newest).items():
+                if tenant not in watches:
+                    watches[tenant] = writer.do(lambda connection, name=tenant: _Watch(connection, name))  # type: ignore[misc]
+                looked += watches[tenant].advance(writer, newest)
+            writer.do(lambda connection: tell(connection, settings))
+            if once or stop.wait(settings.monitor_every_s):
+                break
+    except Stopped:
+        log.info("told to stop")
+    finally:
+        writer.close()
+    return looked
+
+
+def batch(settings: Settings, day: date, tenant: str | None = None) -> int:
+    """Looks at each hour of a restated day; its incidents become exactly these. Gives back how many there are."""
+    found = 0
+    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    with postgres.connect(settings, "writer") as connection:
+        tenants = [tenant] if tenant else [r[0] for r in connection.execute(questions.PROPERTIES, (day,)).fetchall()]
+        for name in tenants:
+            walk = _walked(connection, name, begin)
+            kept = [one for one in walk.incidents if one.state != "dismissed"]
+            rows = [_row(connection, name, one, walk.watcher.history, _HOUR) for one in kept]
+            with connection.transaction():
+                connection.execute(questions.FORGET_HOURS, (name, begin, begin + timedelta(days=1)))
+                _put(connection, rows)
+            found += len(rows)
+        tell(connection, settings)
+    return found
+
+
+def tell(connection: Connection, settings: Settings) -> int:
+    """Sends what is due, books what became of it; gives back how many were sent. A state is told once a target."""
+    targets = {t.name: t for t in sending.targets(settings)}
+    if not targets:
+        return 0
+    now = datetime.now(UTC)
+    told = _dicts(connection, questions.TOLD)
+    mutes = [Mute(r["slice"], r["starts_at"], r["ends_at"], r["reason"]) for r in _dicts(connection, questions.MUTES)]
+    new = notify.due(_dicts(connection, questions.TO_TELL), told, list(targets.values()), mutes, now)
+    _book(connection, new)
+    sent = 0
+    for row in [*told, *new]:
+        if row["status"] != "pending" or row["next_at"] > now or row["target"] not in targets:
+            continue
+        why = sending.failure(settings, targets[row["target"]], row["payload"], int(now.timestamp()))
+        if why:
+            log.warning("notification of %s to %s failed: %s", row["incident_id"], row["target"], why)
+            _book(connection, [notify.after_failure(row, why, now)])
+        else:
+            sent += 1
+            _book(
+                connection, [{**row, "status": "sent", "attempts": row["attempts"] + 1, "sent_at": now, "detail": None}]
+            )
+    return sent
+
+
+def _newest(connection: Connection) -> dict[str, int]:
+    """Each property's last complete minute: the one before its newest, for that still fills."""
+    rows = connection.execute(questions.NEWEST).fetchall()
+    return {tenant: int(at.timestamp()) // _MINUTE - 1 for tenant, at in rows if at is not None}
+
+
+class _Watch:
+    """The watch over one property, with the minutes that it holds."""
+
+    def __init__(self, connection: Connection, tenant: str) -> None:
+        self.tenant = tenant
+        self.live = live.Live(LEAF_DIMENSIONS, _SUMS)
+        self.rules = Thresholds()
+        self.at: int | None = None
+        horizon = datetime.now(UTC) - timedelta(days=1)
+        stored = _dicts(connection, questions.ONGOING, (tenant, "live", horizon))
+        self.live.incidents = [records.incident(row) for row in stored]
+        for row in _dicts(connection, questions.ONGOING, (tenant, "rule", horizon)):
+            rule = row["memory"].get("rule")
+            if rule and row["closed_at"] is None:
+                self.rules.resume(rule[0], rule[1], records.incident(row))
+
+    def advance(self, writer: Writer, newest: int) -> int:
+        """Looks at each minute up to the newest complete one; gives back how many."""
+        if self.at is None:
+            self.at = newest - 1
+        minutes = range(max(self.at + 1, newest - _CATCH_UP + 1), newest + 1)
+        for minute in minutes:
+            writer.do(lambda connection, m=minute: self._look(connection, m))  # type: ignore[misc]
+            self.at = minute
+        return len(minutes)
+
+    def _look(self, connection: Connection, minute: int) -> None:
+        self._read(connection, minute)
+        dismissed = {r[0] for r in connection.execute(questions.DISMISSED, (self.tenant,)).fetchall()}
+        self.live.incidents = [one for one in self.live.incidents if one.id not in dismissed]
+        changed = [one for one in self.live.look(minute) if one.version]
+        gone = [one.id for one in changed if one.confirmed_at is None and one.state == "dismissed"]
+        shown = [one for one in changed if one.id not in gone]
+        rows = [_row(connection, self.tenant, one, self.live.history, _MINUTE) for one in shown]
+        rows += self._by_rules(connection, minute)
+        with connection.transaction():
+            connection.execute(questions.FORGET, (self.tenant, gone))
+            _put(connection, rows)
+
+    def _by_rules(self, connection: Connection, minute: int) -> list[Row]:
+        found = _dicts(connection, questions.RULES, (self.tenant,))
+        names = ("id", "version", "metric", "slice", "direction", "threshold", "minutes", "audience", "severity")
+        rules = [Rule(*(row[name] for name in names)) for row in found]
+        kpis = {kpi.watched.metric: kpi for kpi in self.live.watcher.kpis}
+        rows = []
+        for one in self.rules.look(rules, kpis, self.live.history, minute):
+            row = _row(connection, self.tenant, one, self.live.history, _MINUTE)
+            rule = next((r for r in rules if r.slice == one.slice and r.metric == one.best.watched.metric), None)
+            memory = json.loads(row["memory"]) | {"rule": [rule.id, rule.version] if rule else None}
+            rows.append(row | {"source": "rule", "memory": json.dumps(memory)})
+            if rule:
+                rows[-1]["severity"] = rule.severity
+        return rows
+
+    def _read(self, connection: Connection, minute: int) -> None:
+        held = {m for m in self.live.history.steps if m <= minute - _LATE_MINUTES}
+        sql = questions.minutes(LEAF_DIMENSIONS, _SUMS)
+        for begin, end in _runs(sorted(live.wanted(minute) - held)):
+            since, until = (datetime.fromtimestamp(_MINUTE * m, tz=UTC) for m in (begin, end))
+            parameters = (self.tenant, since.date(), until.date(), since, until)
+            rows = connection.execute(sql, parameters).fetchall()
+            hours.add(self.live.history, _table(rows, ("step", *LEAF_DIMENSIONS), _SUMS))
+            there = set(self.live.history.steps)
+            for empty in (m for m in range(begin, min(end, minute - live.DAY)) if m not in there):
+                self.live.history.put(empty, _table([], ("step", *LEAF_DIMENSIONS), _SUMS))
+        self.live.history.forget(minute - live.WEEK * 4 - live.AROUND - WINDOW_MINUTES)
+
+
+def _walked(connection: Connection, tenant: str, begin: datetime) -> hours.Batch:
+    """The day's hours looked at, each against the same hours before."""
+    end = begin + timedelta(days=1)
+    reach = [(begin - timedelta(days=3), end)]
+    for weeks in range(1, hours.WEEKS + 1):
+        back = timedelta(days=7 * weeks)
+        reach.append((begin - back - timedelta(hours=2), end - back + timedelta(hours=2)))
+    history = History(SESSION_DIMENSIONS, tuple(session_columns(WATCHED)))
+    sql = hours.counts_sql("sessions", questions.HOURS, _HOUR)
+    for since, until in sorted(reach):
+        parameters = (tenant, since.date(), until.date(), since, until)
+        rows = connection.execute(sql, parameters).fetchall()
+        hours.add(history, _table(rows, ("step", *SESSION_DIMENSIONS), history.columns))
+    walk = hours.Batch.over(history)
+    there = set(history.steps)
+    for hour in range(int(begin.timestamp()) // _HOUR, int(end.timestamp()) // _HOUR):
+        if hour in there:
+            walk.look(hour)
+    return walk
+
+
+def _runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Runs of consecutive numbers as (first, last + 1)."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number:
+            runs[-1] = (runs[-1][0], number + 1)
+        else:
+            runs.append((number, number + 1))
+    return runs
+
+
+def _table(rows: Sequence[tuple[Any, ...]], texts: Sequence[str], sums: Sequence[str]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * (len(texts) + len(sums))
+    arrays = [pa.array(c, pa.int64() if i == 0 else pa.string()) for i, c in enumerate(columns[: len(texts)])]
+    arrays += [pa.array(np.array(c, dtype=np.float64)) for c in columns[len(texts) :]]
+    return pa.table(arrays, names=[*texts, *sums])
+
+
+def _dicts(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+    cursor = connection.execute(sql, parameters)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _put(connection: Connection, rows: Sequence[Row]) -> None:
+    if rows:
+        last = list({row["id"]: row for row in rows}.values())
+        postgres.upsert(connection, Write(INCIDENTS, pa.Table.from_pylist(last, arrow.schema(INCIDENTS))))
+
+
+def _book(connection: Connection, rows: Sequence[Row]) -> None:
+    if rows:
+        plain = [row | {"payload": json.dumps(row["payload"], ensure_ascii=False)} for row in rows]
+        with connection.transaction():
+            postgres.upsert(connection, Write(NOTIFICATIONS, pa.Table.from_pylist(plain, arrow.schema(NOTIFICATIONS))))
+
+
+def _row(connection: Connection, tenant: str, one: Incident, history: History, step_s: int) -> Row:
+    """The incident with its impact, ten sessions and a chart, as a row."""
+    kpi = _kpi(one, history)
+    first, last = (int(t.timestamp()) // step_s for t in (one.onset_at, one.last_seen_at))
+    sums = kpi.sums(history.series(range(first, last + 1), one.slice))
+    excess = excess_so_far(one, sums, WINDOW_MINUTES if step_s == _MINUTE else 1)
+    until = one.closed_at or one.last_seen_at
+    parameters = (tenant, one.onset_at.date(), one.onset_at, until)
+    touched = connection.execute(questions.touched(one), parameters).fetchone()
+    sessions, people, examples = touched if touched is not None else (0, 0, None)
+    since = one.onset_at - timedelta(hours=3)
+    usual = connection.execute(questions.USUAL_WATCH, (tenant, since.date(), since, one.onset_at)).fetchone()
+    lost = lost_watch_hours(one, excess, float(usual[0]) if usual and usual[0] is not None else 0.0)
+    steps = range(first - _CHART_BEFORE, last + _CHART_AFTER + 1)
+    value, audience = values(one.best.watched, kpi.sums(history.series(steps, one.slice)))
+    chart: list[Row] = [
+        {
+            "at": datetime.fromtimestamp(s * step_s, tz=UTC).isoformat(),
+            "value": None if np.isnan(v) else round(float(v), 6),
+            "audience": round(float(a), 2),
+        }
+        for s, v, a in zip(steps, value, audience, strict=True)
+    ]
+    impact = Impact(excess, int(sessions), int(people), lost)
+    source = "live" if step_s == _MINUTE else "batch"
+    shown = Shown(tenant, source, list(examples or []), chart)
+    return records.row(one, impact, shown, datetime.now(UTC))
+
+
+def _kpi(one: Incident, history: History) -> Kpi:
+    w = one.best.watched
+    live_parts = w.leaf if w.leaf and w.leaf[0][0] in history.columns else ()
+    parts = live_parts or tuple((f"{w.metric}_{i}",) for i in range(len(w.session)))
+    return Kpi(w, tuple(tuple(history.columns.index(name) for name in part) for part in parts))

@@ -1,0 +1,57 @@
+"""Questions: what the watch asks Postgres, as SQL with bound parameters; slices are quoted by `story.condition`."""
+
+from collections.abc import Sequence
+
+from qoescope.monitor.history import listed
+from qoescope.monitor.impact import touched_sql
+from qoescope.monitor.lifecycle import Incident
+from qoescope.monitor.story import condition
+
+EXAMPLES = 10
+
+NEWEST = (
+    "select property, max(starts_at) from live_leaf where day >= (select max(day) - 1 from live_leaf) group by property"
+)
+PROPERTIES = "select distinct property from sessions where day = %s"
+ONGOING = (
+    "select * from incidents where property = %s and source = %s "
+    "and (closed_at is null or closed_at > %s) and state <> 'dismissed'"
+)
+DISMISSED = "select id from incidents where property = %s and state = 'dismissed'"
+RULES = "select * from rules where property = %s and enabled"
+TO_TELL = (
+    "select * from incidents where state in ('confirmed', 'closed') and updated_at > now() - interval '1 day' "
+    "order by property, opened_at"
+)
+TOLD = "select * from notifications where created_at > now() - interval '8 days'"
+MUTES = "select * from mutes where ends_at > now() - interval '1 day'"
+USUAL_WATCH = (
+    "select avg(watched_ms)::double precision from sessions where property = %s and day >= %s and started_at >= %s "
+    "and started_at < %s and is_play"
+)
+FORGET_HOURS = "delete from incidents where property = %s and source = 'batch' and opened_at > %s and opened_at <= %s"
+FORGET = "delete from incidents where property = %s and id = any(%s)"
+
+
+def minutes(dims: Sequence[str], sums: Sequence[str]) -> str:
+    """`live_leaf` between two instants: minute, dimensions, sums."""
+    names = ", ".join((*dims, *sums))
+    return (
+        f"select extract(epoch from starts_at)::bigint / 60, {names} from live_leaf "
+        "where property = %s and day >= %s and day <= %s and starts_at >= %s and starts_at < %s"
+    )
+
+
+HOURS = "property = %s and day >= %s and day <= %s and started_at >= %s and started_at < %s"
+
+
+def touched(one: Incident) -> str:
+    """Sessions, distinct viewers and examples among closed sessions that the incident touched."""
+    conditions = [condition(name, listed(value)) for name, value in sorted(one.slice.items())]
+    conditions.append(touched_sql(one.best.watched, one.best.expected))
+    inside = " and ".join(conditions).replace("%", "%%")
+    return (
+        "select count(*), count(distinct viewer_id), "
+        f"(array_agg(session_id order by started_at desc))[1:{EXAMPLES}] from sessions "
+        f"where property = %s and day >= %s and started_at >= %s and started_at < %s and {inside}"
+    )
