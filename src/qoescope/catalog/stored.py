@@ -6,7 +6,6 @@ from qoescope.catalog.marts import LIVE_LEAF, MARTS
 from qoescope.catalog.people import PEOPLE
 from qoescope.catalog.schema import Table
 from qoescope.catalog.watch import WATCH_TABLES
-from qoescope.catalog.watch import INCIDENTS, MUTES, NOTIFICATIONS, RULES
 
 POSTGRES_TABLES: tuple[Table, ...] = (
     *operations.POSTGRES_TABLES,
@@ -17,9 +16,5 @@ POSTGRES_TABLES: tuple[Table, ...] = (
     FORGOTTEN,
     *PEOPLE,
     *WATCH_TABLES,
-    INCIDENTS,
-    NOTIFICATIONS,
-    MUTES,
-    RULES,
 )
 """In the order in which they are made."""

@@ -23,7 +23,7 @@ OUTPUT = Path("output")
 
 
 @app.command()
-def csv(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+def csv(
     out: Out = OUTPUT, sessions: Sessions = 100_000, days: Days = 30.0, seed: Seed = 42, end: End = None,
     faults: Faults = None, random_faults: Random = 0, workers: Workers = None,
 ) -> None:  # fmt: skip

@@ -1,6 +1,6 @@
 """Questions: the marts asked, the books checked, a file's worst slices named."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def ask(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+def ask(
     metrics: Annotated[list[str], typer.Argument(help="Metrics, such as rebuffer_ratio; see docs/glossary.md.")],
     by: Annotated[list[str] | None, typer.Option(help="A dimension to break down by, again for more.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="A filter: device_type:web or !country_code:US,CA.")] = None,
@@ -30,7 +30,9 @@ def ask(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     from qoescope.compile.ask import question
 
     span, filters = spoken_between(between, datetime.now(UTC)), spoken_where(where or [])
-    asked = question(metrics, span, [name for given in by or [] for name in given.split(",")], filters, every)
+    asked = question(
+        metrics, span, by=[name for given in by or [] for name in given.split(",")], where=filters, every=every
+    )
 
     from qoescope.connect.ask import answer as answered
     from qoescope.connect.postgres import pool
@@ -102,22 +104,33 @@ def ledger(
     raise typer.Exit(0 if found.holds else 1)
 
 
-def explain(
-    files: Annotated[list[Path], typer.Argument(help="Sessions, in the form of streaming_telemetry.csv.")],
+def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    file: Annotated[Path, typer.Argument(help="Counts by slice, as CSV or Parquet: a row a combination of values.")],
+    dims: Annotated[str, typer.Option(help="Its columns that are dimensions, separated by commas.")],
+    n: Annotated[str, typer.Option(help="Column of sessions now.")] = "",
+    k: Annotated[str, typer.Option(help="Column of bad sessions now.")] = "",
+    base_n: Annotated[str, typer.Option(help="Column of sessions before.")] = "",
+    base_k: Annotated[str, typer.Option(help="Column of bad sessions before.")] = "",
+    real: Annotated[str, typer.Option(help="Column of values now, instead of counts.")] = "",
+    forecast: Annotated[str, typer.Option(help="Column of values that were expected.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Name what got worse in a file of sessions, when, and for whom."""
+    """Name the slices of a file that got worse, the strongest first."""
     from qoescope.monitor import jobs
 
-    for file in files:
-        found = jobs.explain_file(file)
-        if as_json:
-            said(found)
-        else:
-            for text in found.lines:
-                line(text)
+    names = [name.strip() for name in dims.split(",") if name.strip()]
+    found = jobs.explain_file(file, names, n=n, k=k, base_n=base_n, base_k=base_k, real=real, forecast=forecast)
+    rows = [one.as_json() for one in found]
+    if as_json:
+        said(rows)
+    elif rows:
+        table([row | {"slice": slice_words(row["slice"])} for row in rows])
+    else:
+        line("nothing got worse")
 
 
-def today() -> date:
-    """This day, UTC."""
-    return datetime.now(UTC).date()
+def slice_words(values: object) -> str:
+    """A slice as people say it."""
+    if not isinstance(values, dict) or not values:
+        return "everywhere, or outside these dimensions"
+    return ", ".join(f"{name} {value}" for name, value in values.items())

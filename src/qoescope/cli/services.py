@@ -80,6 +80,7 @@ def console() -> None:
 def monitor() -> None:
     """Look for incidents, every minute."""
     from qoescope.monitor import jobs
+    from qoescope.stack import signals
 
     logged()
-    jobs.watch(settings())
+    jobs.watch(settings(), signals.told())

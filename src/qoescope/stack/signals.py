@@ -24,3 +24,11 @@ def stoppable() -> Iterator[threading.Event]:
         told.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def told() -> threading.Event:
+    """An event that SIGTERM and Ctrl-C set: for services that finish what they do before they end."""
+    event = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: event.set())
+    return event

@@ -1,10 +1,9 @@
 """Streaming: all streams in one Spark driver, from the log to the lake and on to the marts."""
 
-import signal
 import threading
 
 from qoescope.settings import Settings
-from qoescope.stack import state
+from qoescope.stack import signals, state
 
 
 def run(settings: Settings) -> None:
@@ -13,9 +12,7 @@ def run(settings: Settings) -> None:
     from qoescope.lake.jobs import lake_streams
     from qoescope.mart.jobs import mart_streams
 
-    stopping, started = threading.Event(), threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping, started = signals.told(), threading.Event()
     ready = state.path(settings).with_name("stream.ready")
     ready.parent.mkdir(parents=True, exist_ok=True)
     ready.unlink(missing_ok=True)

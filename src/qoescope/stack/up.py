@@ -71,6 +71,8 @@ def welcome(settings: Settings, children: Children) -> list[str]:
 
 def status(settings: Settings) -> dict[str, Any]:
     """What runs, where, and how far behind; `healthy` when every part is ready."""
+    from qoescope.stack import progress
+
     place = state.read(settings)
     found: dict[str, Any] = {"running": place is not None, "healthy": False}
     found |= {"parts": [], "streams": [], "freshness": [], "problems": {}}
@@ -81,4 +83,9 @@ def status(settings: Settings) -> dict[str, Any]:
         for name, line in place["parts"].items()
     ]
     found["healthy"] = all(part["state"] == "ready" for part in found["parts"])
+    for name, ask in (("streams", progress.streams), ("freshness", lambda s: [progress.freshness(s)])):
+        try:
+            found[name] = ask(settings)
+        except Exception as error:  # noqa: BLE001  status has to say what it can, whatever is down
+            found["problems"][name] = str(error).strip().split("\n", 1)[0]
     return found

@@ -1,0 +1,93 @@
+"""Progress: how far the streams are behind the log, and how old the numbers are that people see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from qoescope.catalog.topics import BEACONS
+from qoescope.connect import kafka, postgres
+from qoescope.connect.postgres import Connection
+from qoescope.settings import Settings
+
+Offsets = Mapping[int, int]
+RECENT = timedelta(minutes=10)
+
+
+def log_ends(settings: Settings) -> dict[int, int]:
+    """For each partition of the log, the offset that the next record will have."""
+    return {partition: end for partition, (_, end) in kafka.offsets(settings, BEACONS.name).items()}
+
+
+def read_until(connection: Connection) -> dict[int, int]:
+    """For each partition, the first record that the lake does not have yet."""
+    rows = connection.execute("select kafka_partition, next_offset from stream_offsets where stream = 'events'")
+    return dict(rows.fetchall())
+
+
+def lag(ends: Offsets, until: Offsets) -> int:
+    """Records of the log that the lake has not read."""
+    return sum(max(0, end - until.get(partition, 0)) for partition, end in ends.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Events of one property by where they are."""
+
+    received: int
+    accepted: int
+    lake: int
+    kept_aside: int
+    in_sessions: int
+    sessions: int
+
+    @property
+    def settled(self) -> bool:
+        """Every accepted event is in the lake or kept aside, and every one in the lake is in a session's row."""
+        return self.accepted == self.lake + self.kept_aside and self.in_sessions == self.lake
+
+
+def books(connection: Connection, tenant: str) -> Books:
+    """The property's books as they are now."""
+    door = connection.execute(
+        "select coalesce(sum(received), 0)::bigint, coalesce(sum(accepted), 0)::bigint, coalesce(sum(lake), 0)::bigint,"
+        " coalesce(sum(late + quarantined), 0)::bigint from outcomes where property = %s",
+        (tenant,),
+    ).fetchone()
+    folded = connection.execute(
+        "select coalesce(sum(event_count), 0)::bigint, count(*) from sessions where property = %s", (tenant,)
+    ).fetchone()
+    return Books(*(door or (0, 0, 0, 0)), *(folded or (0, 0)))
+
+
+def live_until(connection: Connection) -> datetime | None:
+    """Everything received before is in the live numbers."""
+    row = connection.execute("select complete_until from stream_progress where stream = 'live'").fetchone()
+    return row[0] if row else None
+
+
+def streams(settings: Settings) -> list[dict[str, Any]]:
+    """One row a stream: when it last wrote, and how far behind it is."""
+    now = datetime.now(UTC)
+    with postgres.connect(settings, "writer") as connection:
+        until = read_until(connection)
+        written = connection.execute("select stream, complete_until, updated_at from stream_progress order by 1")
+        rows = written.fetchall()
+    behind = lag(log_ends(settings), until)
+    return [
+        {
+            "stream": name,
+            "wrote_s_ago": round((now - updated).total_seconds(), 1),
+            "complete_s_ago": round((now - complete).total_seconds(), 1) if complete else None,
+            "lag_records": behind if name == "events" else None,
+        }
+        for name, complete, updated in rows
+    ]
+
+
+def freshness(settings: Settings, since: datetime | None = None) -> dict[str, Any]:
+    """How old events were when live numbers showed them, over the last minutes or since a time."""
+    from qoescope.mart import jobs
+
+    found = jobs.fresh(settings, since or datetime.now(UTC) - RECENT)
+    return {"events": found.events, "p50_ms": found.p50_ms, "p95_ms": found.p95_ms, "worst_ms": found.worst_ms}
