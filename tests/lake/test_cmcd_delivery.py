@@ -48,6 +48,12 @@ def test_a_version_1_session_is_observed_and_never_an_attempt() -> None:
     assert {name: row[name] for name in wanted} == wanted
 
 
+def test_version_1_in_reports_of_its_own_is_as_if_on_requests() -> None:
+    rows: list[Row] = [(0, 'br=1000,bs,d=4000,ot=v,sid="x"'), (4000, 'br=1000,bs,d=4000,ot=v,sid="x"')]
+    (row,) = made(rows, "event").observed.to_pylist()
+    assert (row["source"], row["starvation_count"], row["media_ms"]) == ("cmcd_v1", 2, 8000)
+
+
 def test_what_cannot_be_told_is_null_and_never_zero() -> None:
     (row,) = made([(0, 'ot=m,sid="x"')]).observed.to_pylist()
     cannot = {f.name for f in OBSERVED.fields if f.nullable} - {

@@ -122,6 +122,21 @@ def test_a_second_target_with_its_own_bytes_changes_no_measure() -> None:
     assert different <= {"event_count", "last_seq"}
 
 
+def test_states_of_one_millisecond_that_two_targets_tell_are_not_told_twice() -> None:
+    lines: list[Line] = [ps("s", 0), ps("p", 0), ps("r", 5000), ps("p", 5000), ps("q", 9000)]
+    other: list[Line] = [(str(line).replace(",v=2", ",sn=7,v=2"), {"target": "b"}) for line in lines]
+    row = measured([*lines, *other])
+    assert (row["stall_count"], row["play_ms"], row["session_id"]) == (1, 9000, "x")
+
+
+def test_a_clock_from_another_world_makes_no_state_longer_than_a_day() -> None:
+    lines: list[Line] = [
+        ("e=ps,sta=a,ts=5,v=2", {"arrived": T}),
+        ("e=t,sta=a,ts=999999999999999,v=2", {"arrived": T + 9}),
+    ]
+    assert told(lines)[-1] == ("heartbeat", "paused", 86_400_000)
+
+
 def test_one_sid_for_several_plays_is_several_sessions() -> None:
     lines = [
         *START,

@@ -16,7 +16,7 @@ from qoescope.compile import arrow
 from qoescope.lake.cmcd_counters import counters
 from qoescope.lake.cmcd_delivery import delivery, observation
 from qoescope.lake.cmcd_events import Context, Event, cdn_of
-from qoescope.lake.cmcd_order import Session, Told, ordered, plays, sessions
+from qoescope.lake.cmcd_order import Session, Told, once, ordered, plays, sessions
 from qoescope.lake.cmcd_states import Play, told_in_full
 
 _OURS = tuple(Event.__dataclass_fields__)
@@ -80,7 +80,7 @@ def _stories(session: Session, rules: Rules) -> list[list[Event]]:
     """The events of each press of play, in order; none where nobody told a state."""
     reports = [r for r in session.of("event") if r.event != "rr" and not r.reading.flags.get("nr")]
     if reports:
-        told = ordered(reports)
+        told = once(ordered(reports))
         parts = plays(told) if any(r.state for r in told) else []
     else:
         told = [replace(r, at=r.arrived) for r in session.of("request") if not r.reading.flags.get("nr")]

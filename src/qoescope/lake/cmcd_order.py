@@ -1,7 +1,7 @@
 """CMCD records of one session in the order in which they happened, without repeats, play by play."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import cast
 
@@ -83,7 +83,9 @@ def sessions(records: pa.Table) -> list[Session]:
     modes = cast("list[Mode]", columns["mode"])
     for i in order:
         who = (names[i], sids[i])
-        if modes[i] == "event":
+        reading = read(texts[i], modes[i])
+        mode: Mode = modes[i] if reading.version > 1 else "request"  # version 1 knows no reports, only requests
+        if mode == "event":
             bytes_sent = (*who, texts[i])
             if bytes_sent in seen:
                 continue
@@ -91,14 +93,12 @@ def sessions(records: pa.Table) -> list[Session]:
         session = found.get(who)
         if session is None:
             session = found[who] = Session(*who)
-        reading = read(texts[i], modes[i])
         if not reading.ignored:
-            session.records.append(_told(reading, i, arrivals[i] // 1000, columns))
+            session.records.append(_told(reading, mode, i, arrivals[i] // 1000, columns))
     return list(found.values())
 
 
-def _told(reading: Reading, i: int, arrived: int, columns: dict[str, list[object]]) -> Told:
-    mode = cast("Mode", columns["mode"][i])
+def _told(reading: Reading, mode: Mode, i: int, arrived: int, columns: dict[str, list[object]]) -> Told:
     at, event = arrived, None
     if mode == "event":
         at = reading.numbers.get("ts", arrived)
@@ -134,6 +134,20 @@ def ordered(records: Sequence[Told]) -> list[Told]:
             else:
                 latest = record.at
     return sorted(straight, key=lambda record: believed[id(record)])
+
+
+def once(records: Iterable[Told]) -> list[Told]:
+    """The records with each state told once: a second target, or the same one again, tells it at the same time."""
+    seen: set[tuple[int, str | None, str]] = set()
+    found = []
+    for record in records:
+        if record.state is not None:
+            said = (record.at, record.event, record.state)
+            if said in seen:
+                record = replace(record, state=None)  # noqa: PLW2901  a sign of life
+            seen.add(said)
+        found.append(record)
+    return found
 
 
 def runs(records: Iterable[Told]) -> list[list[Told]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from qoescope.catalog.cmcd import Rules
+from qoescope.catalog.doors import EVENT_BOUNDS
 from qoescope.catalog.events import LONGEST_INTERVAL_MS, TRANSITIONS
 from qoescope.lake.cmcd_counters import Counters
 from qoescope.lake.cmcd_events import Context, Event, cdn_of
@@ -15,6 +16,7 @@ _SAME_PLACE = 0.1
 """The playhead may differ from the clock by this share for an interval to be believed."""
 _QUIET_MS = 10_000
 """Media requests that change nothing make no event before this time has passed."""
+_LONGEST_STATE_MS = EVENT_BOUNDS["state_ms"][1]
 _MOVABLE = ("heartbeat", "rendition_update", "player_resize", "cdn_change", "visibility_change", "error")
 
 
@@ -46,7 +48,7 @@ class Play:
         stalls = self.counters.stalls(record)
         self._dropped += self.counters.dropped(record)
         if self.state is not None:
-            self._pending = max(0, record.at - self._last_at)
+            self._pending = self._since_last(record)
             if record.event is None and record.state is None and not stalls and self._is_quiet(record):
                 return
             self._cut(record)
@@ -65,9 +67,13 @@ class Play:
     def leave(self, record: Told) -> None:
         """Closed by the next press of play."""
         if self.state is not None and not self.closed:
-            self._pending = max(0, record.at - self._last_at)
+            self._pending = self._since_last(record)
             self._emit(record, "playback_finish", reason="exited")
             self.closed = True
+
+    def _since_last(self, record: Told) -> int:
+        """How long the state lasted: 0 where the clock was set back, and no longer than an event may say."""
+        return min(max(0, record.at - self._last_at), _LONGEST_STATE_MS)
 
     def _is_quiet(self, record: Told) -> bool:
         """A media request soon after the last, from which nothing new holds."""
