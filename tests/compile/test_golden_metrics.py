@@ -22,7 +22,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def named(cases: list[dict[str, Any]]) -> Any:
+def named(cases: list[dict[str, Any]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=[c["name"] for c in cases])
 
 

@@ -1,4 +1,4 @@
-"""Reference: the fold in plain Python, a session at a time, written to be read beside the definitions. For tests only."""
+"""Reference: the fold in plain Python, a session at a time, to be read beside the definitions. For tests only."""
 
 import math
 from collections.abc import Iterable
@@ -154,6 +154,7 @@ def waited(events: list[Event], until: Event, carried: int | None, ad: bool) -> 
 
 def endings(events: list[Event], row: dict[str, Any]) -> dict[str, Any]:
     last, length = events[-1], events[0].get("content_duration_ms")
+    least: float = 0.95 * (length or 0)
     gave_up = any(
         e["type"] == "playback_finish" and e.get("reason") == "exited" and e["state"] == "stalled" for e in events
     )
@@ -162,6 +163,7 @@ def endings(events: list[Event], row: dict[str, Any]) -> dict[str, Any]:
     )
     known = row["is_play"] and length is not None
     head = row["playhead_max_ms"]
+    seen = row["close_reason"] == "finished" or (head is not None and head >= least) if known else None
     asked = next((e for e in events if e["type"] == "playback_request" and e["state"] != "paused"), None)
     start_ms = asked["at"] if asked else events[0]["at"] - events[0]["state_ms"]
     began = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=start_ms)
@@ -170,7 +172,7 @@ def endings(events: list[Event], row: dict[str, Any]) -> dict[str, Any]:
         "ended_in_stall": row["is_play"] and (
             (row["close_reason"] == "exited" and gave_up) or (row["close_reason"] == "timed_out" and silent)
         ),
-        "is_complete": (row["close_reason"] == "finished" or (head is not None and head >= 0.95 * length)) if known else None,
+        "is_complete": seen,
         "content_seen_ms": min(row["media_ms"], length) if known else None,
         "started_at": began, "day": began.date(), "hour": began.hour, "day_of_week": began.weekday(),
     }  # fmt: skip

@@ -50,7 +50,8 @@ def sent(plays: list[Any]) -> list[dict[str, Any]]:
     for i, (events, lost, length) in enumerate(plays):
         kept = [n for n in range(len(events)) if n not in lost] or [0]
         rows += [
-            {"property": "app", "session_id": f"s{i}", "device_type": ["web", "smart_tv"][i % 2], "content_duration_ms": length,
+            {"property": "app", "session_id": f"s{i}", "device_type": ["web", "smart_tv"][i % 2],
+             "content_duration_ms": length,
              "seq": n + 1, "at": START_MS + 3_600_000 * i + 7000 * n, **events[n]}
             for n in kept
         ]  # fmt: skip

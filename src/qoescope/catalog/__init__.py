@@ -1,1 +1,1 @@
-"""What exists: events, tables, topics, dimensions, measures, metrics, faults, errors. Plain data, standard library only."""
+"""What exists: events, tables, topics, dimensions, measures, metrics, faults, errors. Only the standard library."""

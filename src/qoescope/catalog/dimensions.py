@@ -26,7 +26,7 @@ DIMENSIONS = (
     Dimension("device_type", "Device", "kind of device", "low",
               ("smart_tv", "mobile", "tablet", "web", "console", "set_top_box", "other")),
     Dimension("device_model", "Device model", "model as the maker names it", "middle"),
-    Dimension("os", "OS", "operating system: ios, tvos, android, android_tv, tizen, webos, roku, windows, macos …", "low"),
+    Dimension("os", "OS", "ios, tvos, android, android_tv, tizen, webos, roku, windows, macos, linux …", "low"),
     Dimension("os_version", "OS version", "operating system's version", "middle"),
     Dimension("browser", "Browser", "browser, or app where there is none", "low"),
     Dimension("browser_version", "Browser version", "browser's version", "middle"),
@@ -104,16 +104,8 @@ PAIRS = (
 CONTEXT_FIELDS = (
     Field("session_id", "text", "one press of play", nullable=False),
     Field("viewer_id", "text", "pseudonym of the viewer", default=UNKNOWN),
-    Field(
-        "started_at",
-        "instant",
-        "the press of play; says in which day of the lake the session lies",
-    ),
-    Field(
-        "content_duration_ms",
-        "int",
-        "length of the content; null when live or not known",
-    ),
+    Field("started_at", "instant", "the press of play; says in which day of the lake the session lies"),
+    Field("content_duration_ms", "int", "length of the content; null when live or not known"),
     *(Field(name, "text", BY_NAME[name].doc, default=UNKNOWN) for name in SENT),
 )
 """What a beacon says once of its session."""

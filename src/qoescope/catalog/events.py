@@ -67,36 +67,14 @@ ERROR_CLASSES = ("technical", "business")
 FINISH_REASONS = ("finished", "exited")
 
 EVENT_FIELDS = (
-    Field(
-        "seq", "int", "1, 2, 3 … in a session; a gap is a lost event", nullable=False
-    ),
-    Field(
-        "at",
-        "instant",
-        "when it happened, by the device's wall clock; orders nothing",
-        nullable=False,
-    ),
+    Field("seq", "int", "1, 2, 3 … in a session; a gap is a lost event", nullable=False),
+    Field("at", "instant", "when it happened, by the device's wall clock; orders nothing", nullable=False),
     Field("type", "text", "what happened", nullable=False),
     Field("state", "text", "the player state that just ended", nullable=False),
-    Field(
-        "state_ms",
-        "int",
-        "how long that state lasted, by the player's monotonic clock",
-        nullable=False,
-    ),
+    Field("state_ms", "int", "how long that state lasted, by the player's monotonic clock", nullable=False),
     Field("ad", "bool", "the interval lay inside an ad break", default=False),
-    Field(
-        "hidden",
-        "bool",
-        "page or app was not visible during the interval",
-        default=False,
-    ),
-    Field(
-        "rate",
-        "float",
-        "playback rate of the interval, at most 2 decimals",
-        default=1.0,
-    ),
+    Field("hidden", "bool", "page or app was not visible during the interval", default=False),
+    Field("rate", "float", "playback rate of the interval, at most 2 decimals", default=1.0),
     Field("bitrate_kbps", "int", "bitrate of the video rendition during the interval"),
     Field("width", "int", "width of the video rendition in pixels"),
     Field("height", "int", "height of the video rendition in pixels"),
@@ -105,19 +83,11 @@ EVENT_FIELDS = (
     Field("cdn", "text", "CDN that served the interval"),
     Field("dropped_frames", "int", "frames dropped in the interval", default=0),
     Field("playhead_ms", "int", "content position at the event"),
-    Field(
-        "startup_ms",
-        "int",
-        "the player's own total of `starting`, on the event that leaves it",
-    ),
+    Field("startup_ms", "int", "the player's own total of `starting`, on the event that leaves it"),
     Field("next_bitrate_kbps", "int", "bitrate that comes now, on rendition_update"),
     Field("next_cdn", "text", "CDN that comes now, on cdn_change"),
     Field("error_code", "text", "code of an error as sent"),
-    Field(
-        "error_class",
-        "text",
-        "technical (also when absent) or business, on error and playback_fail",
-    ),
+    Field("error_class", "text", "technical (also when absent) or business, on error and playback_fail"),
     Field("reason", "text", "finished (default) or exited, on playback_finish"),
 )
 """What an event holds on the wire. In tables the event's own `cdn` is `event_cdn`, beside the session's `cdn`."""

@@ -48,31 +48,16 @@ KEY_FIELDS = (
     Field("property", "text", "the tenant: one app or site", nullable=False),
     Field("day", "day", "day, UTC", nullable=False),
     Field("starts_at", "instant", "start of the hour, day or window", nullable=False),
-    Field(
-        "grouping",
-        "text",
-        "dimensions it is kept by, joined by commas; empty for the total",
-        nullable=False,
-    ),
-    Field(
-        "value_1", "text", "value of the first dimension", default="", nullable=False
-    ),
-    Field(
-        "value_2", "text", "value of the second dimension", default="", nullable=False
-    ),
+    Field("grouping", "text", "dimensions it is kept by, joined by commas; empty for the total", nullable=False),
+    Field("value_1", "text", "value of the first dimension", default="", nullable=False),
+    Field("value_2", "text", "value of the second dimension", default="", nullable=False),
 )
 
 
 def measure_fields(measures: tuple[Measure, ...]) -> tuple[Field, ...]:
     """Columns that hold the measures."""
     return tuple(
-        Field(
-            m.name,
-            m.type,
-            m.doc,
-            default=None if m.type in ("ints", "sketch") else 0,
-            nullable=False,
-        )
+        Field(m.name, m.type, m.doc, default=None if m.type in ("ints", "sketch") else 0, nullable=False)
         for m in measures
     )
 
@@ -101,10 +86,7 @@ LEAF_DIMENSIONS = (
 """Dimensions among which the monitor looks for the slice that broke."""
 
 _STARTED = "type = 'playback_start' and state in ('starting', 'idle')"
-_FAILED, _EXITED = (
-    "type = 'playback_fail'",
-    "type = 'playback_finish' and reason = 'exited' and state = 'starting'",
-)
+_FAILED, _EXITED = ("type = 'playback_fail'", "type = 'playback_finish' and reason = 'exited' and state = 'starting'")
 _WAIT = "coalesce(startup_ms, state_ms)"
 
 LEAF_MEASURES = (
@@ -142,10 +124,7 @@ LIVE_LEAF = Table(
     "events by minute and by all dimensions that the monitor watches together",
     (
         *KEY_FIELDS[:3],
-        *(
-            Field(name, "text", f"dimension {name}", nullable=False)
-            for name in LEAF_DIMENSIONS
-        ),
+        *(Field(name, "text", f"dimension {name}", nullable=False) for name in LEAF_DIMENSIONS),
         *measure_fields(LEAF_MEASURES),
     ),
     key=("property", "day", "starts_at", *LEAF_DIMENSIONS),

@@ -7,40 +7,17 @@ from dataclasses import dataclass
 
 from qoescope.catalog.schema import Type
 
-HISTOGRAM_EDGES_MS = tuple(
-    base * scale
-    for scale in (1, 10, 100)
-    for base in (
-        100,
-        112,
-        125,
-        140,
-        160,
-        180,
-        200,
-        224,
-        250,
-        280,
-        315,
-        355,
-        400,
-        450,
-        500,
-        560,
-        630,
-        710,
-        800,
-        900,
-    )
-) + (100_000,)
-"""61 edges, preferred numbers R20. Bucket i holds edge(i-1) ≤ v < edge(i); 0 is below the first, 61 from the last up."""
+_R20 = (100, 112, 125, 140, 160, 180, 200, 224, 250, 280, 315, 355, 400, 450, 500, 560, 630, 710, 800, 900)
+
+HISTOGRAM_EDGES_MS = (*(base * scale for scale in (1, 10, 100) for base in _R20), 100_000)
+"""61 edges, preferred numbers R20. Bucket i holds edge(i-1) ≤ v < edge(i); 0 is below the first, 61 the rest."""
 
 BUCKETS = len(HISTOGRAM_EDGES_MS) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A sum over rows: of `of` where `where` holds. A histogram counts `of` by bucket, a sketch collects registers."""
+    """A sum over rows, of `of` where `where` holds; a histogram counts `of` by bucket, a sketch collects registers."""
 
     name: str
     of: str = "1"
@@ -52,11 +29,7 @@ class Measure:
 def _score(name: str) -> tuple[Measure, Measure]:
     return (
         Measure(f"{name}_sum", name, doc=f"sum of {name}", type="score_sum"),
-        Measure(
-            f"{name}_count",
-            where=f"{name} is not null",
-            doc=f"sessions that have a {name}",
-        ),
+        Measure(f"{name}_count", where=f"{name} is not null", doc=f"sessions that have a {name}"),
     )
 
 

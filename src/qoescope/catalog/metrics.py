@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Better = Literal["lower", "higher", "neither"]
-Unit = Literal[
-    "count", "hours", "ratio", "ms", "kbps", "per_minute", "per_session", "score"
-]
+Unit = Literal["count", "hours", "ratio", "ms", "kbps", "per_minute", "per_session", "score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,8 @@ METRICS: tuple[Metric, ...] = (
     Distinct("viewers", "Viewers", "viewers", "neither", "count", "distinct viewers", "≙ Mux Unique Viewers"),
     Count("watch_hours", "Watch hours", "watched_ms", "neither", "hours", "time watched or waited",
           "≙ Mux Watch Time", per=3_600_000),
-    Count("play_hours", "Play hours", "play_ms", "neither", "hours", "content shown", "≙ Mux Playing Time", per=3_600_000),
+    Count("play_hours", "Play hours", "play_ms", "neither", "hours", "content shown", "≙ Mux Playing Time",
+          per=3_600_000),
     Ratio("ebvs_ratio", "Exits before start", ("exits_before_start",), _ATTEMPTS, "lower", "ratio",
           "viewers who left before the first frame, of all attempts", "≙ Conviva EBVS, Mux Exits Before Video Start"),
     Ratio("start_failure_ratio", "Start failures", ("start_failures_technical",), _ATTEMPTS, "lower", "ratio",
@@ -112,7 +111,8 @@ METRICS: tuple[Metric, ...] = (
     Ratio("play_failure_business_ratio", "Stopped by rule", ("play_failures_business",), _PLAYS, "neither", "ratio",
           "plays that a rule stopped", "≙ Conviva VPF-B"),
     Ratio("failure_ratio", "Failures", _TECHNICAL, _ATTEMPTS, "lower", "ratio",
-          "attempts that a technical error ended, before or after the first frame", "≙ Mux Playback Failure Percentage"),
+          "attempts that a technical error ended, before or after the first frame",
+          "≙ Mux Playback Failure Percentage"),
     Ratio("failure_all_ratio", "All failures", (*_TECHNICAL, *_BUSINESS), _ATTEMPTS, "lower", "ratio",
           "attempts that any error ended", "≙ CTA Playback Failure Percentage"),
     Ratio("rebuffer_ratio", "Rebuffering", ("stall_ms",), _WATCHED, "lower", "ratio",
@@ -184,18 +184,18 @@ LIVE_METRICS: tuple[Metric, ...] = (
              "≈ Mux CCV, Conviva Concurrent Plays", look_back_s=50),
     Distinct("live_start_attempts", "Starting now", _ATTEMPTING, "neither", "count",
              "sessions starting in the window", "≙ Mux Start Attempts"),
-    DistinctRatio("live_start_failure_ratio", "Start failures now", "live_start_failures", _ATTEMPTING, "lower", "ratio",
-                  "technical failures before the first frame, of sessions starting"),
+    DistinctRatio("live_start_failure_ratio", "Start failures now", "live_start_failures", _ATTEMPTING, "lower",
+                  "ratio", "technical failures before the first frame, of sessions starting"),
     DistinctRatio("live_ebvs_ratio", "Exits before start now", "live_exits_before_start", _ATTEMPTING, "lower", "ratio",
                   "exits before the first frame after a second, of sessions starting"),
     DistinctRatio("live_play_failure_ratio", "Play failures now", "live_play_failures", _ALIVE, "lower", "ratio",
                   "other technical failures, of sessions alive", "≙ Mux failures by CCV", look_back_s=50),
     Ratio("live_rebuffer_ratio", "Rebuffering now", ("live_stall_ms",), ("live_watched_ms",), "lower", "ratio",
           "stalled time of watched time, of running sessions too"),
-    Ratio("live_stalls_per_minute", "Stalls a minute now", ("live_stalls",), ("live_watched_ms",), "lower", "per_minute",
-          "stalls a minute watched", times=_MINUTE),
-    Ratio("live_bitrate_avg_kbps", "Bitrate now", ("live_bitrate_kbps_ms",), ("live_bitrate_known_ms",), "higher", "kbps",
-          "time-weighted video bitrate of content"),
+    Ratio("live_stalls_per_minute", "Stalls a minute now", ("live_stalls",), ("live_watched_ms",), "lower",
+          "per_minute", "stalls a minute watched", times=_MINUTE),
+    Ratio("live_bitrate_avg_kbps", "Bitrate now", ("live_bitrate_kbps_ms",), ("live_bitrate_known_ms",), "higher",
+          "kbps", "time-weighted video bitrate of content"),
     Quantile("live_startup_p50_ms", "Startup now, median", "live_startup_histogram", 0.5, "lower", "ms",
              "median startup of plays that started in the window"),
     Quantile("live_startup_p95_ms", "Startup now, p95", "live_startup_histogram", 0.95, "lower", "ms",

@@ -4,18 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Type = Literal[
-    "text",
-    "int",
-    "float",
-    "bool",
-    "instant",
-    "day",
-    "score",
-    "score_sum",
-    "ints",
-    "sketch",
-    "bytes",
-    "json",
+    "text", "int", "float", "bool", "instant", "day", "score", "score_sum", "ints", "sketch", "bytes", "json"
 ]
 """int: 64 bit · instant: microseconds, UTC · score: decimal(5,2) · score_sum: decimal(18,2) ·
 ints: a list of int (a histogram) · sketch: a list of 32-bit registers, packed as `index * 64 + rank`."""

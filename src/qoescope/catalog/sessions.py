@@ -9,13 +9,7 @@ from dataclasses import dataclass
 from qoescope.catalog.dimensions import BY_NAME, DIMENSIONS, SENT
 from qoescope.catalog.schema import Field, Type
 
-GOOD_BITRATE_KBPS = {
-    "smart_tv": 3000,
-    "console": 3000,
-    "set_top_box": 3000,
-    "web": 1500,
-    "tablet": 1500,
-}
+GOOD_BITRATE_KBPS = {"smart_tv": 3000, "console": 3000, "set_top_box": 3000, "web": 1500, "tablet": 1500}
 GOOD_BITRATE_ELSE_KBPS = 800
 GOOD_STARTUP_MS = 5000
 GOOD_STALL_SHARE = 0.01
@@ -173,25 +167,13 @@ DERIVED = (
 )  # fmt: skip
 """In order: each sees those before it."""
 
-SCORES = (
-    "success_score",
-    "startup_score",
-    "smoothness_score",
-    "quality_score",
-    "experience_score",
-)
+SCORES = ("success_score", "startup_score", "smoothness_score", "quality_score", "experience_score")
 
 PICKS = (
     Field("is_attempt", "bool", "play was asked for", nullable=False),
     Field("is_play", "bool", "at least one frame was shown", nullable=False),
-    Field(
-        "startup_hidden", "bool", "part of `starting` was out of sight", nullable=False
-    ),
-    Field(
-        "upscale_max",
-        "float",
-        "greatest upscaling, 4 decimals; null when sizes are unknown",
-    ),
+    Field("startup_hidden", "bool", "part of `starting` was out of sight", nullable=False),
+    Field("upscale_max", "float", "greatest upscaling, 4 decimals; null when sizes are unknown"),
     Field("main_height", "int", "rendition height played longest; null when unknown"),
     Field("playhead_max_ms", "int", "greatest content position outside ads"),
     Field("cdn_trace", "text", "CDNs in the order of use, joined by ' > '"),
@@ -205,38 +187,19 @@ STARTS = (
     Field("day_of_week", "int", "its weekday, Monday = 0", nullable=False),
 )
 
-_DERIVED_DIMENSIONS = {
-    "visibility",
-    "start_outcome",
-    "close_reason",
-    "error_code",
-    "error_class",
-}
+_DERIVED_DIMENSIONS = {"visibility", "start_outcome", "close_reason", "error_code", "error_class"}
 _SUM_FIELDS = tuple(
-    Field(s.name, "int", s.doc, default=0, nullable=False)
-    for s in SUMS
-    if s.name != "media_ms_percent"
+    Field(s.name, "int", s.doc, default=0, nullable=False) for s in SUMS if s.name != "media_ms_percent"
 )
-_DERIVED_FIELDS = tuple(
-    Field(d.name, d.type, d.doc) for d in DERIVED if d.name not in _DERIVED_DIMENSIONS
-)
+_DERIVED_FIELDS = tuple(Field(d.name, d.type, d.doc) for d in DERIVED if d.name not in _DERIVED_DIMENSIONS)
 
 SESSION_FIELDS = (
     Field("property", "text", "the tenant: one app or site", nullable=False),
     Field("session_id", "text", "one press of play", nullable=False),
     *STARTS,
     Field("viewer_id", "text", "pseudonym of the viewer", nullable=False),
-    Field(
-        "viewer_register",
-        "int",
-        "the viewer in a distinct-count sketch: index * 64 + rank",
-        nullable=False,
-    ),
-    Field(
-        "content_duration_ms",
-        "int",
-        "length of the content; null when live or not known",
-    ),
+    Field("viewer_register", "int", "the viewer in a distinct-count sketch: index * 64 + rank", nullable=False),
+    Field("content_duration_ms", "int", "length of the content; null when live or not known"),
     *(Field(name, "text", BY_NAME[name].doc, nullable=False) for name in SENT),
     *(Field(d.name, "text", d.doc) for d in DIMENSIONS if d.derived),
     *_SUM_FIELDS,

@@ -6,12 +6,7 @@ from qoescope.catalog.schema import Field, Table
 from qoescope.catalog.sessions import SESSION_FIELDS
 
 _PROPERTY = Field("property", "text", "the tenant: one app or site", nullable=False)
-_RECEIVED_AT = Field(
-    "received_at",
-    "instant",
-    "when the door had it, by the collector's clock",
-    nullable=False,
-)
+_RECEIVED_AT = Field("received_at", "instant", "when the door had it, by the collector's clock", nullable=False)
 _CONTEXT_NAMES = {"started_at": "session_started_at"}
 
 ORIGIN_FIELDS = (
@@ -20,12 +15,7 @@ ORIGIN_FIELDS = (
     Field("kafka_partition", "int", "where in the log its record lies", default=0),
     Field("kafka_offset", "int", "where in the partition its record lies", default=0),
     Field("position", "int", "its place in the record, from 0", default=0),
-    Field(
-        "clock_adjusted",
-        "bool",
-        "`at` was ahead of the collector's clock and set to received_at",
-        default=False,
-    ),
+    Field("clock_adjusted", "bool", "`at` was ahead of the collector's clock and set to received_at", default=False),
     Field("body_hash", "int", "of what it says, `at` left out: tells a repeat from a conflict", default=0),
 )
 """Where a row of the lake came from; (partition, offset, position) also says which of two repeats was first."""
@@ -37,29 +27,16 @@ EVENTS = Table(
         _PROPERTY,
         Field("session_id", "text", "one press of play", nullable=False),
         *(
-            Field(
-                "event_cdn" if f.name == "cdn" else f.name,
-                f.type,
-                f.doc,
-                f.default,
-                f.nullable,
-            )
+            Field("event_cdn" if f.name == "cdn" else f.name, f.type, f.doc, f.default, f.nullable)
             for f in EVENT_FIELDS
         ),
         *(
-            Field(
-                _CONTEXT_NAMES.get(f.name, f.name), f.type, f.doc, f.default, f.nullable
-            )
+            Field(_CONTEXT_NAMES.get(f.name, f.name), f.type, f.doc, f.default, f.nullable)
             for f in CONTEXT_FIELDS
             if f.name != "session_id"
         ),
         *ORIGIN_FIELDS,
-        Field(
-            "session_day",
-            "day",
-            "day of the session's start: a session's events lie in one place",
-            nullable=False,
-        ),
+        Field("session_day", "day", "day of the session's start: a session's events lie in one place", nullable=False),
         Field("bucket", "int", "hash bucket of the session", nullable=False),
     ),
     key=("property", "session_id", "seq"),
@@ -67,9 +44,5 @@ EVENTS = Table(
 )
 
 SESSIONS = Table(
-    "sessions",
-    "one row a session",
-    SESSION_FIELDS,
-    key=("property", "day", "session_id"),
-    partition=("day",),
+    "sessions", "one row a session", SESSION_FIELDS, key=("property", "day", "session_id"), partition=("day",)
 )

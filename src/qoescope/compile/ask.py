@@ -1,6 +1,6 @@
 """Questions: metrics by dimensions, filters and time, compiled to SQL over the mart that answers them cheapest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +13,7 @@ from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR, Mart
 from qoescope.catalog.measures import ALL, BUCKETS, HISTOGRAM_EDGES_MS, Measure
 from qoescope.compile.ddl import SCHEMA
 
-STEPS_S = {
-    "10s": 10,
-    "minute": 60,
-    "5m": 300,
-    "hour": 3600,
-    "day": 86_400,
-    "week": 604_800,
-}
+STEPS_S = {"10s": 10, "minute": 60, "5m": 300, "hour": 3600, "day": 86_400, "week": 604_800}
 LONGEST = timedelta(days=400)
 MOST_ROWS = 10_000
 Between = tuple[datetime, datetime]
@@ -46,9 +39,7 @@ class Question:
     @property
     def measures(self) -> tuple[Measure, ...]:
         """What has to be summed to answer it."""
-        names = dict.fromkeys(
-            name for metric in self.metrics for name in catalog.measures(metric)
-        )
+        names = dict.fromkeys(name for metric in self.metrics for name in catalog.measures(metric))
         return tuple(ALL[name] for name in names)
 
 
@@ -64,6 +55,7 @@ class Plan:
 def question(
     metrics: Sequence[str],
     between: Between,
+    *,
     by: Sequence[str] = (),
     where: Where | None = None,
     every: str | None = None,
@@ -72,37 +64,27 @@ def question(
     """The question, checked by name; a startup metric brings its companions. Raises UnknownName or Mistake."""
     if not metrics:
         raise Mistake("ask for at least one metric, such as rebuffer_ratio")
-    for name in metrics:
-        if name not in catalog.BY_NAME:
-            raise UnknownName("metric", name, catalog.BY_NAME)
     filters = {name: tuple(map(str, values)) for name, values in (where or {}).items()}
-    for name in (*by, *(n.removeprefix("!") for n in filters)):
-        if name not in DIMENSIONS:
-            raise UnknownName("dimension", name, DIMENSIONS)
-    if every is not None and every not in STEPS_S:
-        raise UnknownName("step", every, STEPS_S)
+    _known("metric", metrics, catalog.BY_NAME)
+    _known("dimension", (*by, *(name.removeprefix("!") for name in filters)), DIMENSIONS)
+    _known("step", (every,) if every else (), STEPS_S)
     if len({name.startswith("live_") for name in metrics}) > 1:
-        raise Mistake(
-            "live_ metrics count intervals, the others sessions: ask for them apart"
-        )
+        raise Mistake("live_ metrics count intervals, the others sessions: ask for them apart")
     start, end = between
     if end <= start:
-        raise Mistake(
-            f"the time asked for ends before it begins: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
-        )
+        raise Mistake(f"the time asked for ends before it begins: {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}")
     if end - start > LONGEST:
         raise Mistake(f"at most {LONGEST.days} days a question")
     names = list(dict.fromkeys(metrics))
     if any(name.startswith(("startup_avg", "startup_p")) for name in names):
         names += [name for name in catalog.COMPANIONS if name not in names]
-    return Question(
-        tuple(catalog.BY_NAME[n] for n in names),
-        tuple(dict.fromkeys(by)),
-        filters,
-        between,
-        every,
-        limit,
-    )
+    return Question(tuple(catalog.BY_NAME[n] for n in names), tuple(dict.fromkeys(by)), filters, between, every, limit)
+
+
+def _known(kind: str, names: Iterable[str], known: Mapping[str, object]) -> None:
+    for name in names:
+        if name not in known:
+            raise UnknownName(kind, name, known)
 
 
 def plan(q: Question) -> Plan:
@@ -114,15 +96,9 @@ def plan(q: Question) -> Plan:
     grouping = next(g for g in mart.groupings if set(g) == set(dims))
     column = {name: f"value_{i}" for i, name in enumerate(grouping, 1)}
     parameters: dict[str, Any] = {"grouping": ",".join(grouping), "limit": q.limit}
-    conditions = [
-        "grouping = %(grouping)s",
-        *_time(q, parameters),
-        *_filters(q, column, parameters),
-    ]
+    conditions = ["grouping = %(grouping)s", *_time(q, parameters), *_filters(q, column, parameters)]
     aggregates = [(m.name, _summed(m)) for m in q.measures]
-    return Plan(
-        mart.name, _select(q, mart.name, column, conditions, aggregates), parameters
-    )
+    return Plan(mart.name, _select(q, mart.name, column, conditions, aggregates), parameters)
 
 
 def _named(q: Question) -> tuple[str, ...]:
@@ -134,9 +110,7 @@ def _mart(q: Question) -> Mart | None:
     if q.live:
         if not any(set(g) == dims for g in LIVE_WINDOW.groupings):
             known = ", ".join(g[0] for g in LIVE_WINDOW.groupings if g)
-            raise Mistake(
-                f"live numbers are kept by one dimension at a time, of: {known}"
-            )
+            raise Mistake(f"live numbers are kept by one dimension at a time, of: {known}")
         return LIVE_WINDOW
     if not any(set(g) == dims for g in QUALITY_HOUR.groupings):
         return None
@@ -148,25 +122,13 @@ def _mart(q: Question) -> Mart | None:
     return None
 
 
-def _time(
-    q: Question, parameters: dict[str, Any], column: str = "starts_at"
-) -> list[str]:
+def _time(q: Question, parameters: dict[str, Any], column: str = "starts_at") -> list[str]:
     start, end = q.between
-    parameters |= {
-        "start": start,
-        "end": end,
-        "first_day": start.date(),
-        "last_day": end.date(),
-    }
-    return [
-        f"{column} >= %(start)s and {column} < %(end)s",
-        "day between %(first_day)s and %(last_day)s",
-    ]
+    parameters |= {"start": start, "end": end, "first_day": start.date(), "last_day": end.date()}
+    return [f"{column} >= %(start)s and {column} < %(end)s", "day between %(first_day)s and %(last_day)s"]
 
 
-def _filters(
-    q: Question, column: Mapping[str, str], parameters: dict[str, Any]
-) -> list[str]:
+def _filters(q: Question, column: Mapping[str, str], parameters: dict[str, Any]) -> list[str]:
     conditions = []
     for i, (name, values) in enumerate(q.where.items()):
         parameters[f"where_{i}"] = list(values)
@@ -182,8 +144,7 @@ def _select(
     outputs = [f"{column[name]} as {name}" for name in q.by]
     if q.every:
         outputs.insert(
-            0,
-            f"date_bin('{STEPS_S[q.every]} seconds', {time}, timestamptz '2001-01-01 00:00Z') as starts_at",
+            0, f"date_bin('{STEPS_S[q.every]} seconds', {time}, timestamptz '2001-01-01 00:00Z') as starts_at"
         )
     groups = len(outputs)
     keys = ", ".join(map(str, range(1, groups + 1)))
@@ -196,14 +157,7 @@ def _summed(m: Measure) -> str:
     """The measure over a mart's rows: sums add, histograms add place by place, sketches travel joined."""
     match m.type:
         case "ints":
-            return (
-                "array["
-                + ", ".join(
-                    f"coalesce(sum({m.name}[{i}]), 0)::bigint"
-                    for i in range(1, BUCKETS + 1)
-                )
-                + "]"
-            )
+            return "array[" + ", ".join(f"coalesce(sum({m.name}[{i}]), 0)::bigint" for i in range(1, BUCKETS + 1)) + "]"
         case "sketch":
             return f"coalesce(string_agg(array_send({m.name}), ''::bytea), ''::bytea)"
         case "score_sum":
@@ -223,11 +177,7 @@ def _over_sessions(q: Question) -> Plan:
     parameters: dict[str, Any] = {"limit": q.limit}
     conditions = [*_time(q, parameters, "started_at"), *_filters(q, column, parameters)]
     aggregates = [(m.name, _counted(m)) for m in q.measures]
-    return Plan(
-        "sessions",
-        _select(q, "sessions", column, conditions, aggregates, "started_at"),
-        parameters,
-    )
+    return Plan("sessions", _select(q, "sessions", column, conditions, aggregates, "started_at"), parameters)
 
 
 def _counted(m: Measure) -> str:
@@ -237,8 +187,7 @@ def _counted(m: Measure) -> str:
     match m.type:
         case "ints":
             counts = (
-                f"count(*) filter (where {known} and width_bucket({m.of}, {_EDGES}) = {i})"
-                for i in range(BUCKETS)
+                f"count(*) filter (where {known} and width_bucket({m.of}, {_EDGES}) = {i})" for i in range(BUCKETS)
             )
             return f"array[{', '.join(counts)}]"
         case "sketch":

@@ -59,11 +59,10 @@ def create(table: Table) -> str:
     by_day = " partition by range (day)" if table.partition == ("day",) else ""
     name = f"{SCHEMA}.{table.name}"
     columns = ",\n  ".join(column(f) for f in table.fields)
-    grants = f"grant select, insert, update, delete, truncate on {name} to {WRITER};\ngrant select on {name} to {READER};"
-    lines = [
-        f"create table if not exists {name} (\n  {columns}{key}\n){by_day};",
-        grants,
-    ]
+    grants = (
+        f"grant select, insert, update, delete, truncate on {name} to {WRITER};\ngrant select on {name} to {READER};"
+    )
+    lines = [f"create table if not exists {name} (\n  {columns}{key}\n){by_day};", grants]
     if "property" in table.names:
         lines.append(_secured(name))
     return "\n".join(lines)
@@ -83,10 +82,7 @@ def _secured(name: str) -> str:
 def schema(tables: tuple[Table, ...]) -> str:
     """Everything that the owner creates."""
     head = f"create schema if not exists {SCHEMA};\ngrant usage on schema {SCHEMA} to {WRITER}, {READER};"
-    return (
-        "\n\n".join([head, FUNCTIONS.strip(), *(create(table) for table in tables)])
-        + "\n"
-    )
+    return "\n\n".join([head, FUNCTIONS.strip(), *(create(table) for table in tables)]) + "\n"
 
 
 def upsert(table: Table, staging: str) -> str:

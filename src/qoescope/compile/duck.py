@@ -24,11 +24,5 @@ def naive(rows: pa.Table) -> pa.Table:
     """The same rows with UTC times as plain timestamps, so that no session time zone can move a day."""
     for i, f in enumerate(rows.schema):
         if pa.types.is_timestamp(f.type):
-            rows = rows.set_column(
-                i,
-                f.name,
-                rows[f.name]
-                .cast(pa.timestamp("us", tz="UTC"))
-                .cast(pa.timestamp("us")),
-            )
+            rows = rows.set_column(i, f.name, rows[f.name].cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us")))
     return rows

@@ -90,7 +90,8 @@ _ASLEEP = f"state in ({_WATCHED}) and state_ms > {LONGEST_INTERVAL_MS}"
 
 _PREPARED_SQL = f"""
 create view prepared as
-select *, case when {_ASLEEP} then 0 else state_ms end as t, case when {_ASLEEP} then state_ms else 0 end as disbelieved_ms,
+select *, case when {_ASLEEP} then 0 else state_ms end as t,
+  case when {_ASLEEP} then state_ms else 0 end as disbelieved_ms,
   cast(round(rate * 100) as bigint) as rate_percent,
   width > 0 and height > 0 and player_width is not null and player_height is not null as sized,
   least(player_width / nullif(width, 0), player_height / nullif(height, 0)) as scale
@@ -115,7 +116,7 @@ def _literal(value: str | float | bool | None) -> str:
 
 @cache
 def _measured_sql() -> str:
-    """Sums and picks a session. Nine events in ten are heartbeats while playing: what they cannot add to is not asked of them."""
+    """Sums and picks a session. Most events are heartbeats while playing: only what they add to is asked."""
     common, rare = [s for s in c.SUMS if not _rare(s)], [s for s in c.SUMS if _rare(s)]
     return f"""
 with by_height as (
@@ -123,7 +124,8 @@ with by_height as (
 ),
 common as (select session, {_list((s.name, f"sum({s.name})::bigint") for s in common)}, {_list(_COMMON.items())}
   from by_height group by all),
-rare as (select session, {_list(map(_sum, rare))}, {_list(_RARE.items())} from prepared where not ({_PLAIN}) group by all),
+rare as (select session, {_list(map(_sum, rare))}, {_list(_RARE.items())}
+  from prepared where not ({_PLAIN}) group by all),
 starts as ({_STARTS_SQL}),
 traces as (
   select session, string_agg(next_cdn, ' > ' order by seq) as cdns from prepared
@@ -253,12 +255,12 @@ _RARE_KNOWN = (
 )
 """Of a session all of whose events are plain, nothing rare is true."""
 
-_STARTS_SQL = f"""
+_STARTS_SQL = """
   select session,
     case when count(*) filter (where seq <= start_seq) = any_value(start_seq) then
       coalesce(sum(t) filter (where seq <= start_seq and state = 'starting'), 0)::bigint end as complete_startup_ms,
     case when count(*) filter (where seq <= content_start_seq) = any_value(content_start_seq) then
-      coalesce(sum(t) filter (where seq <= content_start_seq and not ad and state in ('starting', 'resuming')), 0)::bigint
-    end as content_startup_raw_ms
+      coalesce(sum(t) filter (where seq <= content_start_seq and not ad and state in ('starting', 'resuming')), 0)
+      ::bigint end as content_startup_raw_ms
   from prepared join (select session, start_seq, content_start_seq from rare) as firsts using (session)
   where seq <= greatest(start_seq, content_start_seq) group by all"""

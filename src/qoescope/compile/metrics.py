@@ -2,38 +2,27 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qoescope.catalog.measures import HISTOGRAM_EDGES_MS
-from qoescope.catalog.metrics import (
-    Count,
-    Distinct,
-    DistinctRatio,
-    Metric,
-    Quantile,
-    Ratio,
-)
+from qoescope.catalog.metrics import Count, Distinct, DistinctRatio, Metric, Quantile, Ratio
 from qoescope.compile import sketch
 
 Value = float | int | None
+Number = float | int | Decimal
 
 
 def value(metric: Metric, row: Mapping[str, Any]) -> Value:
     """The metric over a row of summed measures; null where the denominator is zero."""
     match metric:
         case Count():
-            return (
-                row[metric.measure]
-                if metric.per == 1
-                else row[metric.measure] / metric.per
-            )
+            return row[metric.measure] if metric.per == 1 else row[metric.measure] / metric.per
         case Ratio():
-            return _ratio(
-                metric.times * sum(row[m] for m in metric.numerator),
-                sum(row[m] for m in metric.denominator),
-            )
+            return _ratio(metric.times * sum(row[m] for m in metric.numerator), sum(row[m] for m in metric.denominator))
         case Quantile():
             return quantile(row[metric.histogram], metric.q)
         case Distinct():
@@ -42,11 +31,11 @@ def value(metric: Metric, row: Mapping[str, Any]) -> Value:
             return _ratio(row[metric.numerator], distinct(row[metric.sketch]))
 
 
-def _ratio(numerator: Any, denominator: Any) -> float | None:
+def _ratio(numerator: Number, denominator: Number) -> float | None:
     return float(numerator) / float(denominator) if denominator else None
 
 
-def distinct(registers: Any) -> int:
+def distinct(registers: npt.ArrayLike) -> int:
     """Distinct values behind a sketch, or behind several joined."""
     return sketch.estimate(np.asarray(registers, dtype=np.int32))
 
@@ -59,12 +48,10 @@ def quantile(histogram: Sequence[int], q: float) -> int | None:
     total = sum(histogram)
     if not total:
         return None
-    rank, before = q * total, 0
-    bucket = 0
-    for bucket, count in enumerate(histogram):
-        if count and before + count >= rank:
-            break
-        before += count
+    rank, before, bucket = q * total, 0, 0
+    while not histogram[bucket] or before + histogram[bucket] < rank:
+        before += histogram[bucket]
+        bucket += 1
     share = (rank - before) / histogram[bucket]
     if bucket == len(HISTOGRAM_EDGES_MS):
         return HISTOGRAM_EDGES_MS[-1]

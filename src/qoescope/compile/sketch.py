@@ -1,7 +1,8 @@
-"""Sketches: distinct viewers as HyperLogLog registers that any engine can merge. Source: Flajolet et al. 2007, Ertl 2017.
+"""Sketches: distinct viewers as HyperLogLog registers that any engine can merge.
 
-A sketch is a list of integers `index * 64 + rank`, the greatest rank of each of 2^14 registers; absent ones are 0. Merging
-is the greatest rank a register, so sketches of slices add up to the sketch of their whole. Standard error 0.8 %.
+Source: Flajolet et al. 2007, Ertl 2017. A sketch is a list of integers `index * 64 + rank`, the greatest rank of each
+of 2^14 registers; absent ones are 0. Merging is the greatest rank a register, so the sketches of slices add up to the
+sketch of their whole. Standard error 0.8 %.
 """
 
 import math
@@ -38,11 +39,7 @@ def estimate(registers: npt.NDArray[np.int32]) -> int:
     for rank in range(HASH_BITS, 0, -1):
         z = 0.5 * (z + counts[rank])
     z += REGISTERS * _sigma(counts[0] / REGISTERS)
-    return (
-        round(REGISTERS * REGISTERS / (2 * math.log(2)) / z)
-        if z and not math.isinf(z)
-        else 0
-    )
+    return round(REGISTERS * REGISTERS / (2 * math.log(2)) / z) if z and not math.isinf(z) else 0
 
 
 def _sigma(x: float) -> float:

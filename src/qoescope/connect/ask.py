@@ -43,7 +43,7 @@ def ask(
     every: str | None = None,
 ) -> Answer:
     """The metrics over one property's marts. Raises UnknownName or Mistake for a question that cannot be answered."""
-    return answer(connections, tenant, question(metrics, between, by, where, every))
+    return answer(connections, tenant, question(metrics, between, by=by, where=where, every=every))
 
 
 def answer(connections: ConnectionPool[Connection], tenant: str, q: Question) -> Answer:
@@ -55,27 +55,15 @@ def answer(connections: ConnectionPool[Connection], tenant: str, q: Question) ->
     rows = []
     for row in sums:
         seen = row | _sketches_until(row, behind, q)
-        rows.append(
-            {k: row[k] for k in keys}
-            | {m.name: value(m, seen if _looks_back(m) else row) for m in q.metrics}
-        )
-    shown = [
-        {k: v for k, v in row.items() if not isinstance(v, np.ndarray)} for row in sums
-    ]
+        rows.append({k: row[k] for k in keys} | {m.name: value(m, seen if _looks_back(m) else row) for m in q.metrics})
+    shown = [{k: v for k, v in row.items() if not isinstance(v, np.ndarray)} for row in sums]
     return Answer(q, chosen, rows, shown)
 
 
-def _sums(
-    connections: ConnectionPool[Connection], tenant: str, q: Question, chosen: Plan
-) -> list[dict[str, Any]]:
+def _sums(connections: ConnectionPool[Connection], tenant: str, q: Question, chosen: Plan) -> list[dict[str, Any]]:
     sketches = [m.name for m in q.measures if m.type == "sketch"]
-    with (
-        reading(connections, tenant) as connection,
-        connection.cursor(row_factory=dict_row) as cursor,
-    ):
-        rows: list[dict[str, Any]] = cursor.execute(
-            chosen.sql, chosen.parameters
-        ).fetchall()  # type: ignore[call-overload]
+    with reading(connections, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        rows: list[dict[str, Any]] = cursor.execute(chosen.sql, chosen.parameters).fetchall()
     for row in rows:
         row.update({name: registers(row[name]) for name in sketches})
     return rows
@@ -97,15 +85,9 @@ def _looks_back(metric: object) -> bool:
     return isinstance(metric, Distinct | DistinctRatio) and metric.look_back_s > 0
 
 
-def _look_back(
-    connections: ConnectionPool[Connection], tenant: str, q: Question
-) -> list[dict[str, Any]]:
+def _look_back(connections: ConnectionPool[Connection], tenant: str, q: Question) -> list[dict[str, Any]]:
     """For metrics that look back: the windows' sketches one by one, from before the time asked for."""
-    looking = [
-        m
-        for m in q.metrics
-        if isinstance(m, Distinct | DistinctRatio) and m.look_back_s
-    ]
+    looking = [m for m in q.metrics if isinstance(m, Distinct | DistinctRatio) and m.look_back_s]
     if not looking or not q.every:
         return []
     start, end = q.between
@@ -114,24 +96,17 @@ def _look_back(
     return _sums(connections, tenant, earlier, plan(earlier))
 
 
-def _sketches_until(
-    row: dict[str, Any], behind: list[dict[str, Any]], q: Question
-) -> dict[str, Any]:
+def _sketches_until(row: dict[str, Any], behind: list[dict[str, Any]], q: Question) -> dict[str, Any]:
     """The row's sketches joined with those of the windows it looks back on."""
     joined: dict[str, Any] = {}
     for metric in q.metrics:
-        if not (
-            isinstance(metric, Distinct | DistinctRatio)
-            and metric.look_back_s
-            and behind
-        ):
+        if not (isinstance(metric, Distinct | DistinctRatio) and metric.look_back_s and behind):
             continue
         since = row["starts_at"] - timedelta(seconds=metric.look_back_s)
         parts = [
             b[metric.sketch]
             for b in behind
-            if since <= b["starts_at"] < row["starts_at"]
-            and all(b[name] == row[name] for name in q.by)
+            if since <= b["starts_at"] < row["starts_at"] and all(b[name] == row[name] for name in q.by)
         ]
         joined[metric.sketch] = np.concatenate([row[metric.sketch], *parts])
     return joined

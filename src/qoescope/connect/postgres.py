@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
-from typing import Any, Literal, LiteralString, cast
+from typing import Any, Literal
 
 import psycopg
 import pyarrow as pa
@@ -31,9 +31,7 @@ def dsn(settings: Settings, role: Role) -> str:
         return given.get_secret_value()
     path = settings.var / "secrets" / f"{role}.dsn"
     if not path.exists():
-        raise Mistake(
-            f"no Postgres for the {role}: start one with `qoescope up`, or set QOESCOPE_{role.upper()}_DSN"
-        )
+        raise Mistake(f"no Postgres for the {role}: start one with `qoescope up`, or set QOESCOPE_{role.upper()}_DSN")
     return path.read_text().strip()
 
 
@@ -41,15 +39,14 @@ def pool(settings: Settings, role: Role, size: int = 8) -> ConnectionPool[Connec
     """Up to `size` connections; waits 5 s for a free one, then raises PoolTimeout."""
     return ConnectionPool(
         dsn(settings, role), min_size=1, max_size=size, timeout=5, open=True, check=ConnectionPool.check_connection,
-        kwargs={"connect_timeout": 5, "autocommit": True, "application_name": f"qoescope {role}", "options": _options(role)},
+        kwargs={"connect_timeout": 5, "autocommit": True, "application_name": f"qoescope {role}",
+                "options": _options(role)},
     )  # fmt: skip
 
 
 def connect(settings: Settings, role: Role) -> Connection:
     """One connection of its own, in autocommit; a transaction is asked for by name."""
-    return psycopg.connect(
-        dsn(settings, role), connect_timeout=5, autocommit=True, options=_options(role)
-    )
+    return psycopg.connect(dsn(settings, role), connect_timeout=5, autocommit=True, options=_options(role))
 
 
 def _options(role: Role) -> str:
@@ -60,14 +57,10 @@ def _options(role: Role) -> str:
 
 
 @contextmanager
-def reading(
-    connections: ConnectionPool[Connection], tenant: str
-) -> Iterator[Connection]:
+def reading(connections: ConnectionPool[Connection], tenant: str) -> Iterator[Connection]:
     """A transaction that sees the rows of one property, and forgets it at its end."""
     with connections.connection() as connection, connection.transaction():
-        connection.execute(
-            "select set_config('qoescope.property', %s, true)", (tenant,)
-        )
+        connection.execute("select set_config('qoescope.property', %s, true)", (tenant,))
         yield connection
 
 
@@ -79,13 +72,11 @@ class Write:
     rows: pa.Table
 
 
-def write_batch(
-    connection: Connection, query: str, batch: int, writes: Sequence[Write]
-) -> bool:
-    """All writes and the note of (query, batch), in one transaction; False, and nothing done, if it was noted before."""
+def write_batch(connection: Connection, query: str, batch: int, writes: Sequence[Write]) -> bool:
+    """All writes and the note of (query, batch), in one transaction; False, and nothing done, if noted before."""
     with connection.transaction():
         noted = connection.execute(
-            "insert into epochs (query, batch) values (%s, %s) on conflict do nothing",
+            "insert into epochs (query, batch, committed_at) values (%s, %s, clock_timestamp()) on conflict do nothing",
             (query, batch),
         ).rowcount
         if not noted:
@@ -100,7 +91,7 @@ def upsert(connection: Connection, write: Write) -> None:
     if not len(write.rows):
         return
     staging = staged(connection, write)
-    connection.execute(cast(LiteralString, ddl.upsert(write.table, staging)))
+    connection.execute(ddl.upsert(write.table, staging))
     connection.execute(sql.SQL("drop table {}").format(sql.Identifier(staging)))
 
 
@@ -109,13 +100,9 @@ def staged(connection: Connection, write: Write) -> str:
     rows, table = arrow.conform(write.rows, write.table), write.table
     staging = f"staged_{table.name}"
     columns = ", ".join(map(ddl.column, table.fields))
-    connection.execute(
-        cast(LiteralString, f"create temp table {staging} ({columns}) on commit drop")
-    )
+    connection.execute(f"create temp table {staging} ({columns}) on commit drop")
     names = ", ".join(map(ddl.quoted, table.names))
-    with connection.cursor().copy(
-        cast(LiteralString, f"copy {staging} ({names}) from stdin (format csv)")
-    ) as copy:
+    with connection.cursor().copy(f"copy {staging} ({names}) from stdin (format csv)") as copy:
         for batch in rows.to_batches(max_chunksize=10_000):
             copy.write(_csv(pa.Table.from_batches([batch])))
     if table.partition == ("day",):
@@ -128,9 +115,7 @@ def replace_day(connection: Connection, day: date, writes: Sequence[Write]) -> N
     """A day's rows of each table become exactly these; call it inside a transaction: readers see all of it or none."""
     for write in writes:
         name = sql.Identifier(ddl.SCHEMA, write.table.name)
-        connection.execute(
-            sql.SQL("delete from {} where day = %s").format(name), (day,)
-        )
+        connection.execute(sql.SQL("delete from {} where day = %s").format(name), (day,))
         upsert(connection, write)
 
 
@@ -138,17 +123,16 @@ def _csv(rows: pa.Table) -> bytes:
     """Rows as Postgres reads CSV: lists in braces, bytes in hex, NUL (which it refuses) left out."""
     columns = []
     for name, values in zip(rows.column_names, rows.columns, strict=True):
-        if pa.types.is_list(values.type):
-            joined = pc.binary_join(values.cast(pa.list_(pa.string())), ",")
-            values = pc.binary_join_element_wise("{", joined, "}", "")
-        elif pa.types.is_binary(values.type):
-            values = pa.array(
-                [None if v is None else "\\x" + v.hex() for v in values.to_pylist()],
-                pa.string(),
-            )
-        columns.append((name, values))
+        columns.append((name, _text(values)))
     out = BytesIO()
-    pyarrow.csv.write_csv(
-        pa.table(dict(columns)), out, pyarrow.csv.WriteOptions(include_header=False)
-    )
+    pyarrow.csv.write_csv(pa.table(dict(columns)), out, pyarrow.csv.WriteOptions(include_header=False))
     return out.getvalue().replace(b"\x00", b"")
+
+
+def _text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_list(values.type):
+        joined = pc.binary_join(values.cast(pa.list_(pa.string())), ",")
+        return pc.binary_join_element_wise("{", joined, "}", "")
+    if pa.types.is_binary(values.type):
+        return pa.chunked_array([[None if v is None else "\\x" + v.hex() for v in values.to_pylist()]], pa.string())
+    return values
