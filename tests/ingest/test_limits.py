@@ -1,0 +1,60 @@
+"""Budgets: what a key may take, and when it may come again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qoescope.ingest.limits import Bucket, InFlight
+
+
+def bucket(now_s: float = 0.0) -> Bucket:
+    return Bucket(events_a_second=100, bytes_a_second=1000, burst_s=10, now_s=now_s)
+
+
+def test_a_burst_is_taken_at_once_and_then_no_more() -> None:
+    b = bucket()
+    assert [b.take(500, 1, 0.0), b.take(500, 1, 0.0), b.take(1, 1, 0.0)] == [0, 0, pytest.approx(0.01)]
+    assert b.strained
+
+
+def test_what_is_refused_costs_nothing() -> None:
+    b = bucket()
+    b.take(1000, 0, 0.0)
+    assert [b.take(10, 0, 0.0), b.take(10, 0, 0.1)] == [pytest.approx(0.1), 0]
+    assert not b.strained
+
+
+def test_bytes_are_a_budget_of_their_own() -> None:
+    b = bucket()
+    assert [b.take(1, 10_000, 0.0), b.take(1, 500, 0.0), b.take(1, 500, 0.5)] == [0, 0.5, 0]
+
+
+def test_a_request_larger_than_the_burst_needs_a_full_one() -> None:
+    b = bucket()
+    assert b.take(5000, 0, 0.0) == 0
+    assert b.take(1, 0, 1.0) > 0
+
+
+def test_a_clock_that_goes_back_gives_nothing() -> None:
+    b = bucket(100.0)
+    b.take(1000, 0, 100.0)
+    assert b.take(1, 0, 50.0) > 0
+
+
+@given(steps=st.lists(st.tuples(st.integers(1, 400), st.floats(0, 3)), max_size=60))
+def test_no_order_of_requests_gets_more_than_burst_and_rate(steps: list[tuple[int, float]]) -> None:
+    b, now_s, taken = bucket(), 0.0, 0
+    for events, pause_s in steps:
+        now_s += pause_s
+        if b.take(events, 0, now_s) == 0:
+            taken += events
+    assert taken <= 1000 + 100 * now_s + 1e-6
+
+
+def test_a_process_is_full_by_requests_or_by_bytes() -> None:
+    held = InFlight(most_requests=2, most_bytes=100)
+    assert not held.full
+    held.requests = 2
+    assert held.full
+    held.requests, held.bytes = 0, 100
+    assert held.full
