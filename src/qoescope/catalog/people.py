@@ -95,4 +95,16 @@ ANNOTATIONS = Table(
     key=("property", "id"),
 )
 
-PEOPLE = (USERS, TOKENS, VIEWS, ANNOTATIONS)
+ACKNOWLEDGEMENTS = Table(
+    "acknowledgements",
+    "who has taken on which incident",
+    (
+        Field("property", "text", "the tenant", nullable=False),
+        Field("incident_id", "text", "the incident", nullable=False),
+        Field("made_by", "text", "who takes care of it", nullable=False),
+        Field("created_at", "instant", "since when", nullable=False),
+    ),
+    key=("property", "incident_id"),
+)
+
+PEOPLE = (USERS, TOKENS, VIEWS, ANNOTATIONS, ACKNOWLEDGEMENTS)

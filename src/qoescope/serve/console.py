@@ -10,7 +10,9 @@ from dash import ClientsideFunction, Dash, Input, Output, State, html
 from qoescope.serve import theme
 from qoescope.serve.frame import asking
 
-PAGES = ("overview", "live")
+PAGES = ("overview", "live", "explore", "incidents", "sessions")
+GRIDS = ("ex-grid", "se-grid", "se-events")
+"""Tables that can be saved."""
 INDEX = """<!doctype html>
 <html lang="en">
 <head>

@@ -28,15 +28,16 @@ def trend(
     shift: timedelta = timedelta(0),
     height: int = 260,
     notes: Sequence[tuple[datetime, str]] = (),
+    other: str = "before",
 ) -> go.Figure:
-    """The metric over time, with the same of the time before as a thin line behind it."""
+    """The metric over time, with what it is compared with as a thin line behind it."""
     figure = blank(height)
     if before:
-        x, y = [r["starts_at"] + shift for r in before], [_axis_value(metric, r[metric.name]) for r in before]
-        figure.add_scatter(x=x, y=y, name="before", mode="lines", line={"color": theme.BASELINE, "width": 1.5, "dash": "dot"},
+        x, y = [r["starts_at"] + shift for r in before], [axis_value(metric, r[metric.name]) for r in before]
+        figure.add_scatter(x=x, y=y, name=other, mode="lines", line={"color": theme.BASELINE, "width": 1.5, "dash": "dot"},
                            customdata=[words.number(r[metric.name], metric.unit) for r in before],
                            hovertemplate="%{customdata}")  # fmt: skip
-    x, y = [r["starts_at"] for r in rows], [_axis_value(metric, r[metric.name]) for r in rows]
+    x, y = [r["starts_at"] for r in rows], [axis_value(metric, r[metric.name]) for r in rows]
     figure.add_scatter(x=x, y=y, name=metric.label, mode="lines" if len(rows) > 1 else "markers",
                        line={"color": theme.ACCENT, "width": 2.2}, fill="tozeroy" if metric.unit in ("count", "hours") else None,
                        fillcolor="rgba(79,107,237,.12)", connectgaps=False,
@@ -45,7 +46,7 @@ def trend(
     for at, text in notes:
         figure.add_vline(x=at.timestamp() * 1000, line={"color": theme.NEUTRAL, "width": 1, "dash": "dash"})
         figure.add_annotation(x=at, y=1, yref="paper", text=text, showarrow=False, xanchor="left", font={"size": 11})
-    _y_axis(figure, metric)
+    y_axis(figure, metric)
     figure.update_layout(showlegend=bool(before), uirevision="same")
     return figure
 
@@ -54,16 +55,17 @@ def lines(metric: Metric, series: Mapping[str, Rows], height: int = 280) -> go.F
     """The metric over time, a line a slice."""
     figure = blank(height)
     for (name, rows), colour in zip(series.items(), (*theme.SERIES, *theme.SERIES), strict=False):
-        figure.add_scatter(x=[r["starts_at"] for r in rows], y=[_axis_value(metric, r[metric.name]) for r in rows],
+        figure.add_scatter(x=[r["starts_at"] for r in rows], y=[axis_value(metric, r[metric.name]) for r in rows],
                            name=name, mode="lines" if len(rows) > 1 else "markers", line={"width": 1.8, "color": colour},
                            customdata=[words.number(r[metric.name], metric.unit) for r in rows],
                            hovertemplate="%{customdata}")  # fmt: skip
-    _y_axis(figure, metric)
+    y_axis(figure, metric)
     figure.update_layout(showlegend=True, uirevision="same")
     return figure
 
 
-def _axis_value(metric: Metric, value: Any) -> float | None:
+def axis_value(metric: Metric, value: Any) -> float | None:
+    """The value in the unit of its axis."""
     if value is None:
         return None
     return float(value) * (100 if metric.unit == "ratio" else 0.001 if metric.unit in ("ms", "kbps") else 1)
@@ -72,7 +74,8 @@ def _axis_value(metric: Metric, value: Any) -> float | None:
 _AXES = {"ratio": " %", "ms": " s", "kbps": " Mbps", "hours": " h", "per_minute": "", "score": "", "count": ""}
 
 
-def _y_axis(figure: go.Figure, metric: Metric) -> None:
+def y_axis(figure: go.Figure, metric: Metric) -> None:
+    """Names the unit; a score's axis need not begin at nothing."""
     mode = "normal" if metric.unit == "score" else "tozero"
     figure.update_yaxes(ticksuffix=_AXES.get(metric.unit, ""), rangemode=mode)
 
@@ -91,7 +94,7 @@ def countries() -> tuple[str, ...]:
 def world(metric: Metric, rows: Rows, height: int = 320) -> go.Figure:
     """Countries by the metric; grey where nobody watched."""
     known = [r for r in rows if r[metric.name] is not None]
-    values = [_axis_value(metric, r[metric.name]) for r in known]
+    values = [axis_value(metric, r[metric.name]) for r in known]
     scale = theme.VOLUME if metric.better == "neither" else theme.SEQUENCE
     if metric.better == "higher":
         scale = tuple((1 - at, colour) for at, colour in reversed(theme.SEQUENCE))
@@ -154,7 +157,7 @@ def heat(metric: Metric, rows: Rows, height: int = 260) -> go.Figure:
     if metric.better == "higher":
         scale = tuple((1 - at, colour) for at, colour in reversed(theme.SEQUENCE))
     figure = blank(height)
-    figure.add_heatmap(x=list(range(24)), y=list(WEEKDAYS), z=[[_axis_value(metric, v) for v in line] for line in grid],
+    figure.add_heatmap(x=list(range(24)), y=list(WEEKDAYS), z=[[axis_value(metric, v) for v in line] for line in grid],
                        customdata=[[words.number(v, metric.unit) for v in line] for line in grid], showscale=False,
                        colorscale=scale, xgap=2, ygap=2, hovertemplate="%{y} %{x}:00 UTC <b>%{customdata}</b><extra></extra>")  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -19,7 +19,8 @@ from granian.server.embed import Server
 from psycopg_pool import ConnectionPool
 
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.people import ANNOTATIONS, TOKENS, USERS
+from qoescope.catalog.people import ACKNOWLEDGEMENTS, ANNOTATIONS, TOKENS, USERS
+from qoescope.catalog.watch import MUTES
 from qoescope.compile.ask import Between, Where
 from qoescope.connect import people, records
 from qoescope.connect.ask import Answer, ask
@@ -115,6 +116,23 @@ class Desk:
     def decide(self, tenant: str, identity: str, state: str) -> bool:
         """Whether there was such an incident; its state is what the person decided."""
         return records.decide(self.writer, tenant, identity, state)
+
+    def acknowledged(self, tenant: str, identity: str) -> dict[str, Any] | None:
+        """Who has taken on the incident."""
+        rows = self.rows(tenant, "select * from acknowledgements where incident_id = %(id)s", id=identity)
+        return rows[0] if rows else None
+
+    def acknowledge(self, tenant: str, identity: str, who: str) -> None:
+        """Notes that this person has taken on the incident."""
+        row = {"property": tenant, "incident_id": identity, "made_by": who, "created_at": datetime.now(UTC)}
+        people.put(self.writer, ACKNOWLEDGEMENTS, row)
+
+    def mute(self, tenant: str, slice_: str, length: timedelta, who: str) -> None:
+        """Sends nothing about this slice for so long; `slice_` is JSON."""
+        now = datetime.now(UTC)
+        row = {"property": tenant, "id": secrets.token_hex(8), "slice": slice_, "starts_at": now, "ends_at": now + length,
+               "reason": f"muted in the console by {who}", "created_by": who}  # fmt: skip
+        people.put(self.writer, MUTES, row)
 
     def annotations(self, tenant: str, between: Between) -> list[dict[str, Any]]:
         """What people know about the time."""

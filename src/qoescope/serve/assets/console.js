@@ -27,14 +27,17 @@ window.dash_clientside = window.dash_clientside || {};
       others.concat([(kind || "") + name + ":" + written]).forEach(function (f) { query.append("f", f); });
       return "?" + query.toString();
     },
-    choose: function (value, search, key) {
-      var query = new URLSearchParams(search || "");
-      if (value === null || value === undefined || query.get(key) === String(value)) { return none(); }
-      query.set(key, value);
-      return "?" + query.toString();
-    },
-    downloadTable: function (clicks) { return clicks ? true : none(); }
+    saved: function (clicks) { return clicks ? true : none(); }
   };
+  ["m", "by", "vs", "vf", "arms", "kind", "q"].forEach(function (key) {
+    window.dash_clientside.console["choose_" + key] = function (value, search) {
+      var query = new URLSearchParams(search || "");
+      if (value === null || value === undefined || (query.get(key) || "") === String(value)) { return none(); }
+      if (value === "") { query.delete(key); } else { query.set(key, value); }
+      query.delete("after");
+      return "?" + query.toString();
+    };
+  });
   // Open menus close on Escape and on a click elsewhere; tables follow the colour scheme.
   document.addEventListener("keydown", function (event) {
     if (event.key === "Escape") { document.querySelectorAll("details[open]").forEach(function (d) { d.open = false; }); }

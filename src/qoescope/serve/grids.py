@@ -1,0 +1,79 @@
+"""Grids: long tables that sort, filter and are saved as CSV; their look comes from the stylesheet's colours."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dash_ag_grid as dag
+from dash import html
+from dash.development.base_component import Component
+
+THEME = {
+    "function": "themeQuartz.withParams({backgroundColor: 'var(--panel)', foregroundColor: 'var(--ink)', "
+    "headerBackgroundColor: 'var(--panel)', headerTextColor: 'var(--muted)', borderColor: 'var(--line)', "
+    "rowHoverColor: 'var(--raised)', accentColor: 'var(--accent)', chromeBackgroundColor: 'var(--panel)', "
+    "oddRowBackgroundColor: 'var(--panel)', wrapperBorder: false, wrapperBorderRadius: 0, headerFontSize: 12, "
+    "headerFontWeight: 500, fontSize: 13, fontFamily: 'inherit', rowHeight: 36, headerHeight: 36, "
+    "cellHorizontalPadding: 10})"
+}
+"""Every colour is a custom property, so that light and dark need no second grid."""
+
+
+def text(name: str, title: str, **more: Any) -> dict[str, Any]:
+    """A column of texts."""
+    return {"field": name, "headerName": title, **more}
+
+
+def link(name: str, title: str, **more: Any) -> dict[str, Any]:
+    """A column of links, written `[text](address)`."""
+    return {"field": name, "headerName": title, "cellRenderer": "markdown", **more}
+
+
+def number(name: str, title: str, **more: Any) -> dict[str, Any]:
+    """A column of numbers that sorts by value and shows the text beside it (`name` + `_text`)."""
+    shown = {"function": f"params.data ? params.data.{name}_text : ''"}
+    return {
+        "field": name,
+        "headerName": title,
+        "type": "rightAligned",
+        "valueFormatter": shown,
+        "cellClass": "ag-right-aligned-cell figure",
+        **more,
+    }
+
+
+def grid(
+    identity: str,
+    columns: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    height: int,
+    file: str,
+    what: str,
+) -> Component:
+    """The table with a button that saves it."""
+    table = dag.AgGrid(
+        id=identity,
+        columnDefs=list(columns),
+        rowData=list(rows),
+        columnSize="responsiveSizeToFit",
+        defaultColDef={"sortable": True, "resizable": True, "minWidth": 90, "suppressHeaderMenuButton": True},
+        dashGridOptions={"theme": THEME, "animateRows": False, "ensureDomOrder": True, "suppressCellFocus": False,
+                         "enableCellTextSelection": True, "pagination": len(rows) > 200, "paginationPageSize": 200,
+                         "paginationPageSizeSelector": False},
+        csvExportParams={"fileName": file},
+        className="grid-look",
+        style={"height": f"{height}px"},
+        dangerously_allow_code=False,
+    )  # fmt: skip
+    return html.Div(table, role="region", className="grid", **{"aria-label": what})
+
+
+def saver(identity: str) -> Component:
+    """The button that saves the grid of this name."""
+    return html.Button(
+        "CSV", type="button", className="secondary", title="save this table as CSV", id={"saves": identity}
+    )
+
+
+def height(rows: int, most: int = 14) -> int:
+    """The height of a grid with so many rows."""
+    return 38 + 36 * max(min(rows, most), 2) + 2

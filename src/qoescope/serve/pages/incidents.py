@@ -1,0 +1,231 @@
+"""Incidents: what broke, for whom, since when?"""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from dash import Input, Output, callback, ctx, dcc, html, register_page
+from dash import State as Given
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import Metric
+from qoescope.serve import charts, parts, state, words
+from qoescope.serve.frame import Asked, asking, layout
+
+QUESTION = "What broke, for whom, since when?"
+KINDS = ("all", "open", "closed", "dismissed")
+MARGIN = timedelta(hours=1)
+LONGEST = timedelta(days=2)
+
+
+def body(asked: Asked) -> Component:
+    """The list, those that cost most first."""
+    kind = asked.state.own.get("kind", "all")
+    tabs = [
+        dcc.Link(k.capitalize(), href=asked.path + asked.state.query(kind=k), className="on" if k == kind else "")
+        for k in KINDS
+    ]
+    rows = asked.seat.desk.incidents(asked.tenant, asked.state.between, kind)
+    chooser = html.Div(tabs, className="segments", role="group", **{"aria-label": "State"})
+    if not rows:
+        ran = asked.seat.desk.has(asked.tenant, "incidents")
+        what = (
+            ["Nothing stood out against its own past. Take a longer range to see older ones."]
+            if ran
+            else ["Start the monitor with ", html.Code("qoescope monitor"), "."]
+        )
+        return parts.page(
+            QUESTION, asked.subject, chooser, parts.empty("All quiet" if ran else "The monitor has not run yet", *what)
+        )
+    return parts.page(
+        QUESTION, asked.subject, chooser, html.Div([_item(asked, r) for r in rows], className="incidents")
+    )
+
+
+def _item(asked: Asked, row: dict[str, Any]) -> Component:
+    ended = row["closed_at"]
+    return html.Article(
+        [
+            html.Div([parts.badge(row["severity"], row["severity"]), parts.badge(row["state"], {"confirmed": "accent", "closed": "good"}.get(row["state"], "neutral"))], className="badges"),
+            html.Div([
+                html.H2(dcc.Link(row["story"], href=f"/incidents/{row['id']}" + asked.state.query(kind=None))),
+                html.Div([html.Span(row["slice_name"], className="strong"), html.Span(f"since {words.moment(row['onset_at'])} UTC"),
+                          html.Span(f"over after {words.length(ended - row['onset_at'])}" if ended else f"for {words.length(asked.now - row['onset_at'])}")], className="meta"),
+            ]),
+            html.Div([html.Div([html.B(f"{row['viewers']:,}", className="figure"), html.Span("viewers")]),
+                      html.Div([html.B(f"{row['affected_sessions']:,}", className="figure"), html.Span("sessions")]),
+                      html.Div([html.B(f"{row['lost_watch_hours']:,.0f}", className="figure"), html.Span("hours lost")])], className="counts"),
+        ],
+        className="card incident",
+    )  # fmt: skip
+
+
+def detail(identity: str, asked: Asked) -> Component:
+    """One incident: story, chart, rivals, sessions, and what can be done about it."""
+    row = asked.seat.desk.incident(asked.tenant, identity)
+    if row is None:
+        return parts.page(
+            QUESTION,
+            "",
+            parts.empty(
+                "There is no such incident",
+                "It may belong to another property. ",
+                dcc.Link("All incidents", href="/incidents"),
+            ),
+        )
+    metric = METRICS[row["metrics"].split(",")[0]]
+    facts = [
+        ("Actual", words.number(row["actual"], metric.unit) + (f" ({words.number(row['actual_low'], metric.unit)} to {words.number(row['actual_high'], metric.unit)})" if row["actual_low"] is not None else "")),
+        ("Expected", words.number(row["expected"], metric.unit)), ("Lift", f"×{row['lift']:.1f}"), ("Viewers", f"{row['viewers']:,}"),
+        ("Sessions touched", f"{row['affected_sessions']:,}"), ("Watch hours lost", f"{row['lost_watch_hours']:,.1f}"),
+        ("Share of the excess", words.percent(row["share"])), ("Confidence", words.percent(row["confidence"])), ("Persistence", words.percent(row["persistence"])),
+    ]  # fmt: skip
+    return parts.page(
+        QUESTION,
+        f"{row['slice_name']} · found by {row['source']} at {words.moment(row['opened_at'])} UTC",
+        parts.card("The story", html.P(row["story"], className="story"), html.Dl([html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in facts], className="facts"),
+                   actions=html.Div([parts.badge(row["severity"], row["severity"]), parts.badge(row["state"], "accent")], className="badges")),
+        html.Div([_chart(asked, row, metric), html.Div([_actions(asked, row), _rivals(row)], className="stack")], className="two-one"),
+        html.Div([_sessions(row), parts.card("The query that shows it", html.Pre(html.Code(row["query"]), tabIndex=0))], className="grid-2"),
+    )  # fmt: skip
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _chart(asked: Asked, row: dict[str, Any], metric: Metric) -> Component:
+    points = [{"starts_at": state.instant(p["at"]), metric.name: p["value"]} for p in _json(row["chart"]) or []]
+    rest = _rest(asked, row, metric) if points else []
+    figure = charts.incident(
+        metric, points, rest, row["expected"], row["onset_at"], row["closed_at"] or row["last_seen_at"]
+    )
+    return parts.card(
+        f"{metric.label}: the slice, its past and the rest",
+        parts.graph(figure, 330, f"{metric.label} of the slice against its baseline and the rest"),
+        note=metric.doc,
+    )
+
+
+def _rest(asked: Asked, row: dict[str, Any], metric: Metric) -> list[dict[str, Any]]:
+    """The metric of everybody outside the slice, in five-minute steps."""
+    from qoescope.compile.metrics import value
+
+    where = {k: tuple(v if isinstance(v, list) else [v]) for k, v in _json(row["slice"]).items()}
+    end = min((row["closed_at"] or row["last_seen_at"]) + MARGIN, row["onset_at"] + LONGEST)
+    if metric.name.startswith("live_") or not where:
+        return []
+    between = state.floor(row["onset_at"] - MARGIN, timedelta(minutes=5)), end
+    whole, inside = (asked.seat.desk.ask(asked.tenant, (metric.name,), between, (), w, "5m") for w in ({}, where))
+    mine = {r["starts_at"]: m for r, m in zip(inside.rows, inside.measures, strict=True)}
+    rows = []
+    for r, sums in zip(whole.rows, whole.measures, strict=True):
+        inner = mine.get(r["starts_at"], {})
+        left = {
+            k: [a - b for a, b in zip(v, inner.get(k, [0] * len(v)), strict=True)]
+            if isinstance(v, list)
+            else v - inner.get(k, 0)
+            for k, v in sums.items()
+            if k != "starts_at"
+        }
+        rows.append({"starts_at": r["starts_at"], metric.name: value(metric, left)})
+    return rows
+
+
+def _rivals(row: dict[str, Any]) -> Component:
+    found = _json(row["rivals"]) or []
+    if not found:
+        return parts.card("Other explanations", parts.empty("None", "No other slice explains any of it."))
+    items = [
+        [
+            ", ".join(f"{k} {v if isinstance(v, str) else ' or '.join(v)}" for k, v in r["slice"].items())
+            or "everyone",
+            words.percent(r["alone"]),
+            r["reason"],
+        ]
+        for r in found
+    ]
+    return parts.card(
+        "Other explanations, and why they lost",
+        parts.table(["Slice", "Explains alone", "Why not"], items, (1,), "Other explanations"),
+    )
+
+
+def _sessions(row: dict[str, Any]) -> Component:
+    found = _json(row["sessions"]) or []
+    items = [html.Li(dcc.Link(str(s), href=f"/sessions/{s}")) for s in found]
+    return parts.card(
+        "Sessions to open",
+        html.Ul(items, className="ids")
+        if items
+        else parts.empty("None yet", "Sessions show here once they have closed."),
+    )
+
+
+def _actions(asked: Asked, row: dict[str, Any]) -> Component:
+    taken = asked.seat.desk.acknowledged(asked.tenant, row["id"])
+    told = (
+        f"{taken['made_by']} has taken it on, {words.ago(taken['created_at'], asked.now)}"
+        if taken
+        else "nobody has taken it on yet"
+    )
+    may = asked.seat.person.may("operator")
+    buttons = [
+        html.Button("Acknowledge", id="in-ack", type="button", className="primary", disabled=not may),
+        html.Button(
+            "Dismiss",
+            id="in-dismiss",
+            type="button",
+            className="secondary",
+            disabled=not may or row["state"] == "dismissed",
+        ),
+        html.Button("Mute for 4 h", id="in-mute", type="button", className="secondary", disabled=not may),
+    ]
+    note = None if may else html.P("Operators may act on incidents; you may look.", className="note")
+    return parts.card(
+        "What to do",
+        html.P(told, id="in-told", role="status"),
+        html.Div(buttons, className="buttons"),
+        note,
+        dcc.Store(id="in-id", data=row["id"]),
+    )
+
+
+@callback(
+    Output("in-told", "children"), Input("in-ack", "n_clicks"), Input("in-dismiss", "n_clicks"), Input("in-mute", "n_clicks"),
+    Given("in-id", "data"), Given("_pages_location", "search"), prevent_initial_call=True,
+)  # fmt: skip
+def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: str, search: str) -> str:
+    """Carries out what an operator decided, and says so."""
+    if not (ack or dismiss or mute):
+        raise PreventUpdate
+    asked = asking(search, "/incidents")
+    if not asked.seat.person.may("operator"):
+        return "Only operators may do that."
+    desk, who = asked.seat.desk, asked.seat.person.name
+    match ctx.triggered_id:
+        case "in-ack":
+            desk.acknowledge(asked.tenant, identity, who)
+            return f"{who} has taken it on, just now"
+        case "in-dismiss":
+            desk.decide(asked.tenant, identity, "dismissed")
+            return "Dismissed: it no longer counts as open, and its windows may be baseline again."
+        case _:
+            row = desk.incident(asked.tenant, identity)
+            if row is None:
+                raise PreventUpdate
+            desk.mute(asked.tenant, json.dumps(_json(row["slice"])), timedelta(hours=4), who)
+            return "Muted: nothing is sent about this slice for four hours."
+
+
+def one(identity: str = "", **query: Any) -> Component:
+    """The page of one incident."""
+    return layout(QUESTION, f"/incidents/{identity}", lambda asked: detail(identity, asked), timed=False)(**query)
+
+
+register_page(
+    __name__, path="/incidents", name="Incidents", title=QUESTION, layout=layout(QUESTION, "/incidents", body)
+)
+register_page(f"{__name__}.one", path_template="/incidents/<identity>", name="Incident", title=QUESTION, layout=one)
