@@ -27,7 +27,7 @@ test: ## set up, then everything: check, and the tests against real services
 
 golden: ## rewrite tests/golden; a person reads the difference
 	GOLDEN=1 $(BIN)/pytest tests/golden
-	@git --no-pager diff --stat tests/golden
+	@git --no-pager diff --stat tests/golden docs deploy
 
 bench: setup ## measure, beside peers in the same run
 	@$(BIN)/qoescope bench

@@ -1,0 +1,112 @@
+"""What the compilers make of the catalog, kept in files: a change of meaning is a difference that a person reads.
+
+`make golden` rewrites the files; without it they must be as they are.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from qoescope.catalog.marts import MARTS
+from qoescope.catalog.metrics import BY_NAME, METRICS
+from qoescope.catalog.operations import LAKE_TABLES
+from qoescope.catalog.stored import POSTGRES_TABLES
+from qoescope.compile import ask, cube, ddl, fold, glossary, grafana, references, wire
+from qoescope.settings import environment
+
+ROOT = Path(__file__).parents[2]
+BETWEEN = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
+
+QUESTIONS = {
+    "every metric over a day": ask.question([m.name for m in METRICS], BETWEEN),
+    "by a dimension, hour by hour": ask.question(["rebuffer_ratio"], BETWEEN, by=["device_type"], every="hour"),
+    "filtered by one of a kept pair": ask.question(
+        ["start_failure_ratio"], BETWEEN, by=["app_version"], where={"device_type": ["smart_tv"]}
+    ),
+    "by what no mart keeps": ask.question(
+        ["startup_p95_ms", "viewers"], BETWEEN, by=["device_model"], where={"!country_code": ["US", "CA"]}
+    ),
+    "live": ask.question(["live_concurrent_viewers"], BETWEEN, by=["cdn"], every="10s"),
+}
+
+
+def questions() -> str:
+    """The SQL of a question of each kind, with its parameters."""
+    texts = []
+    for name, asked in QUESTIONS.items():
+        plan = ask.plan(asked)
+        texts.append(f"-- {name}: {plan.mart}\n-- {json.dumps(plan.parameters, default=str)}\n{plan.sql};\n")
+    return "\n".join(texts)
+
+
+def board_sql() -> str:
+    """Each metric as the board asks for it."""
+    return "\n".join(f"-- {name}\n{grafana.sql(metric)};\n" for name, metric in BY_NAME.items())
+
+
+def spark() -> str:
+    """The lake's tables as Spark has them."""
+    from qoescope.compile.spark import schema
+
+    def lines(name: str) -> list[str]:
+        (table,) = (t for t in LAKE_TABLES if t.name == name)
+        return [
+            f"  {f.name} {f.dataType.simpleString()}{'' if f.nullable else ' not null'}" for f in schema(table).fields
+        ]
+
+    return "\n".join("\n".join([t.name, *lines(t.name), ""]) for t in LAKE_TABLES)
+
+
+def wire_schema() -> str:
+    """The wire's types as JSON schema."""
+    return json.dumps(wire.json_schemas()[1], indent=1, ensure_ascii=False) + "\n"
+
+
+def folded() -> str:
+    """How events become sessions."""
+    return f"{fold._measured_sql()};\n\n{fold._derived_sql()};\n"  # noqa: SLF001 - its text is what is kept
+
+
+def cubes() -> str:
+    """What a row adds to each measure."""
+    texts = [f"-- {mart.name}\n{cube._added_sql(mart)};" for mart in MARTS]  # noqa: SLF001
+    return "\n\n".join([*texts, f"-- live_leaf{cube._leaf_sql()};"]) + "\n"  # noqa: SLF001
+
+
+def groupings() -> str:
+    """What each mart is kept by."""
+    kept = {mart.name: [" × ".join(g) or "whole" for g in mart.groupings] for mart in MARTS}
+    return json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
+
+
+def schema() -> str:
+    """Everything that Postgres holds."""
+    head = "-- Every table of Postgres, made from src/qoescope/catalog by `make golden`; run it as the owner.\n"
+    return head + ddl.schema(POSTGRES_TABLES)
+
+
+FILES: dict[str, Callable[[], str]] = {
+    "docs/glossary.md": glossary.glossary,
+    "docs/events.md": references.events,
+    "deploy/postgres/schema.sql": schema,
+    "deploy/grafana/dashboards/qoescope.json": grafana.board,
+    "tests/golden/ask.sql": questions,
+    "tests/golden/board.sql": board_sql,
+    "tests/golden/cube.sql": cubes,
+    "tests/golden/fold.sql": folded,
+    "tests/golden/marts.json": groupings,
+    "tests/golden/spark.txt": spark,
+    "tests/golden/wire.json": wire_schema,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_compiled_artefact_is_as_it_was(name: str) -> None:
+    path, made = ROOT / name, FILES[name]()
+    if "GOLDEN" in environment({}):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(made)
+    assert path.read_text() == made, f"{name} changed: `make golden` rewrites it, then read the difference"
