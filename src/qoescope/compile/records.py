@@ -128,7 +128,8 @@ select kafka_partition, kafka_offset, key, coalesce(value, cast(bytes as varchar
 from (select *, from_json({value}, '{_shape()}') as j from given)"""
 
 
-def _bucket(column: str, buckets: int) -> str:
+def bucket_sql(column: str, buckets: int) -> str:
+    """The bucket of a session's id in DuckDB's SQL: by the first byte of its MD5."""
     return f"cast(('0x' || md5({column})[1:2])::utinyint % {buckets} as bigint)"
 
 
@@ -155,7 +156,7 @@ known as (
     epoch_ms(received_at) as received_at, epoch_ms(sent_at) as sent_at, kafka_partition, kafka_offset,
     cast(epoch_ms(coalesce(press, list_min(list_transform(events, lambda e: e."at" - e.state_ms)), received_at))
       as date) as session_day,
-    {_bucket("session.session_id", buckets)} as bucket,
+    {bucket_sql("session.session_id", buckets)} as bucket,
     unnest(events) as e, generate_subscripts(events, 1) - 1 as position
   from whole
 )
@@ -229,6 +230,6 @@ where not coalesce(rows.good, false)""",
 select property, coalesce(key, '{UNKNOWN}') as session_id, 'event' as mode, target, unnest(cmcd) as record,
   epoch_ms(received_at) as received_at, user_agent, kafka_partition, kafka_offset,
   generate_subscripts(cmcd, 1) - 1 as position, cast(epoch_ms(received_at) as date) as session_day,
-  {_bucket(f"coalesce(key, '{UNKNOWN}')", buckets)} as bucket
+  {bucket_sql(f"coalesce(key, '{UNKNOWN}')", buckets)} as bucket
 from records where good and cmcd is not null""",
     }

@@ -49,23 +49,46 @@ def versions(events: pa.Table, before: pa.Table, now: datetime) -> pa.Table:
     """
     if not len(events):
         return arrow.schema(SESSION_VERSIONS).empty_table()
+    return changed(fold.sessions(events), places(events), before, now)
+
+
+def places(events: pa.Table) -> pa.Table:
+    """(property, session_id, session_day, bucket) of the events' sessions: where in the lake they lie."""
     with duckdb.connect(config={"threads": 1}) as engine:
-        engine.register("folded", naive(fold.sessions(events)))
-        engine.register("places", events.select([*KEY, "session_day", "bucket"]))
+        engine.register("events", events.select([*KEY, "session_day", "bucket"]))
+        return engine.sql(
+            "select property, session_id, min(session_day) as session_day, any_value(bucket) as bucket from events group by all"
+        ).to_arrow_table()
+
+
+def changed(folded: pa.Table, placed: pa.Table, before: pa.Table, now: datetime) -> pa.Table:
+    """Of session rows, those that differ from their last row in `before`, as new versions in their places."""
+    with duckdb.connect(config={"threads": 1}) as engine:
+        engine.register("folded", naive(folded))
+        engine.register("places", placed)
         engine.register("before", naive(latest(before)))
         same = " and ".join(f"folded.{name} is not distinct from before.{name}" for name in SESSIONS.names)
-        rows = engine.execute(
+        rows = engine.sql(
             f"""
 select folded.*, coalesce(before.version, 0) + 1 as version, $now as written_at, before.day as replaces_day,
   places.session_day, places.bucket
-from folded join (
-  select property, session_id, min(session_day) as session_day, any_value(bucket) as bucket from places group by all
-) as places using (property, session_id)
+from folded join places using (property, session_id)
 left join before on (folded.property, folded.session_id) = (before.property, before.session_id)
 where before.session_id is null or not ({same})""",
-            {"now": now.replace(tzinfo=None)},
+            params={"now": now.replace(tzinfo=None)},
         ).to_arrow_table()
     return arrow.conform(rows, SESSION_VERSIONS)
+
+
+def without(rows: pa.Table, others: pa.Table) -> pa.Table:
+    """The rows whose session is not among the others'."""
+    if not len(rows) or not len(others):
+        return rows
+    with duckdb.connect(config={"threads": 1}) as engine:
+        engine.register("rows", rows.select(list(KEY)).append_column("row", _numbers(rows)))
+        engine.register("others", others.select(list(KEY)))
+        kept = engine.sql("select row from rows anti join others using (property, session_id) order by row")
+        return rows.take(kept.to_arrow_table()["row"])
 
 
 def checksum(rows: pa.Table) -> str:
@@ -75,12 +98,17 @@ def checksum(rows: pa.Table) -> str:
     with duckdb.connect(config={"threads": 1}) as engine:
         engine.register("rows", naive(rows.select(list(SESSIONS.names))))
         said = ", ".join(f"coalesce(cast({name} as varchar), '~')" for name in SESSIONS.names)
-        (found,) = engine.sql(
+        ((found,),) = engine.sql(
             f"select sum(md5_number(concat_ws('|', {said})) % 1000000000000000000) from rows"
-        ).fetchone() or (0,)
+        ).fetchall()
     return f"{int(found) % (1 << 128):032x}"
 
 
 def of_sessions(ids: pa.Table) -> pc.Expression:
     """A filter that lets rows of these sessions pass (and, rarely, of one of that name in another property)."""
     return pc.field("session_id").isin(pc.unique(ids["session_id"]))
+
+
+def of_property(tenant: str) -> pc.Expression:
+    """A filter that lets rows of one property pass."""
+    return pc.field("property") == tenant

@@ -85,18 +85,24 @@ def files(
     days: Sequence[date] | None = None,
     buckets: Sequence[int] | None = None,
     since: datetime | None = None,
+    holding: date | None = None,
 ) -> list[File]:
-    """The table's files of these parts that may hold rows received since then."""
+    """The table's files of these parts that may hold rows received since then, or rows of the day `holding`."""
     actions = pa.table(delta.get_add_actions(flatten=True))
     if not len(actions):
         return []
     names = set(actions.column_names)
     latest = actions["max.received_at"].to_pylist() if "max.received_at" in names else [None] * len(actions)
     found = []
+    least, most = ([None] * len(actions),) * 2
+    if holding is not None and {"min.day", "max.day"} <= names:
+        least, most = actions["min.day"].to_pylist(), actions["max.day"].to_pylist()
     wanted_days = None if days is None else {day.isoformat() for day in days}
     columns = (actions[n].to_pylist() for n in
                ("path", "size_bytes", "num_records", "partition.session_day", "partition.bucket"))  # fmt: skip
-    for path, size, rows, day, bucket, until in zip(*columns, latest, strict=True):
+    for path, size, rows, day, bucket, until, low, high in zip(*columns, latest, least, most, strict=True):
+        if holding is not None and low is not None and high is not None and not low <= holding <= high:
+            continue
         if wanted_days is not None and str(day) not in wanted_days:
             continue
         if buckets is not None and int(bucket) not in buckets:
@@ -194,11 +200,20 @@ def commit(
     return True
 
 
-def replace(delta: DeltaTable, table: Table, day: date, added: Sequence[File]) -> None:
-    """The day's part of the table, as `delta` has it, becomes these files; what came since then stays."""
+def append(delta: DeltaTable, table: Table, added: Sequence[File], note: dict[str, str]) -> None:
+    """Makes the files visible, all at once; nothing for none."""
+    if added:
+        delta.create_write_transaction(
+            [_action(f) for f in added], "append", arrow.schema(table), list(table.partition),
+            commit_properties=CommitProperties(custom_metadata=note, max_commit_retries=50),
+        )  # fmt: skip
+
+
+def replace(delta: DeltaTable, table: Table, day: date, buckets: Sequence[int], added: Sequence[File]) -> None:
+    """These parts of the table, as `delta` has it, become these files; what came since then stays."""
     delta.create_write_transaction(
         [_action(f) for f in added], "overwrite", arrow.schema(table), list(table.partition),
-        [("session_day", "=", day.isoformat())],
+        [("session_day", "=", day.isoformat()), ("bucket", "in", [str(bucket) for bucket in buckets])],
         commit_properties=CommitProperties(custom_metadata={"restated": day.isoformat()}, max_commit_retries=50),
     )  # fmt: skip
 

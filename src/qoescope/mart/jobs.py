@@ -1,25 +1,33 @@
 """Jobs: the lake to Postgres, as streams for what is live and as batches for what is settled."""
 
+import hashlib
+import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from threading import Event
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.marts import LIVE_LEAF, LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
-from qoescope.catalog.operations import FRESHNESS, SESSION_ROWS, SESSION_VERSIONS
-from qoescope.catalog.tables import EVENTS
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.operations import CHECKS, FRESHNESS, IMPORT_QUARANTINE, IMPORTS, SESSION_ROWS, SESSION_VERSIONS
+from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, versions
 from qoescope.compile import spark as frames
+from qoescope.compile.cube import cube
 from qoescope.connect import days, lake, postgres, streams
-from qoescope.connect.postgres import Write
+from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, progress
-from qoescope.mart import cubes, freshness
+from qoescope.mart import cubes, freshness, gate, imports
+from qoescope.mart import restate as restatement
 from qoescope.settings import Settings
 
 PACKED = "kind string, body binary"
@@ -126,3 +134,187 @@ def fresh(settings: Settings, since: datetime | None = None) -> freshness.Freshn
             (since or datetime(2000, 1, 1, tzinfo=UTC),),
         ).fetchall()
     return freshness.freshness([(a, b, c, d, e) for a, b, c, d, e in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """What a restatement found and did."""
+
+    day: date
+    sessions: int
+    changed: int
+    events: int
+    checksum: str
+    marts_changed: bool
+
+    def __str__(self) -> str:
+        """A line for people."""
+        if not self.changed and not self.marts_changed:
+            return f"{self.day}: {self.sessions} sessions of {self.events} events, nothing changed"
+        return f"{self.day}: {self.sessions} sessions of {self.events} events, {self.changed} changed"
+
+
+def restate(settings: Settings, day: date, spark: SparkSession | None = None) -> Restated:
+    """The day measured again from all of its events, late ones too; running it twice changes nothing.
+
+    The marts keep what they had when the day breaks a rule: then it raises `gate.BrokenDay`.
+    """
+    folded = fold_day(settings, day, spark)
+    check_day(settings, day)
+    return publish_day(settings, folded)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A day's sessions in the lake after a fold."""
+
+    day: date
+    sessions: int
+    changed: int
+    events: int
+    checksum: str
+    days: tuple[date, ...]
+    """Days in which its sessions started, by the events' clock: this day, and rarely its neighbours."""
+
+
+def fold_day(settings: Settings, day: date, spark: SparkSession | None = None) -> Folded:
+    """The lake's sessions of the day, each from all of its events. Spark gives each task a bucket; without it, in turn."""
+    lake.ensure(settings)
+    events, sessions = lake.opened(settings, EVENTS), lake.opened(settings, SESSION_VERSIONS)
+    found, before = lake.files(events, [day]), lake.files(sessions, [day])
+    buckets = sorted({f.bucket for f in (*found, *before)})
+    task = partial(_bucket, settings, found, before, _silent_since(settings), datetime.now(UTC))
+    if spark is not None and len(buckets) > 1:
+        rows = spark.createDataFrame([(bucket,) for bucket in buckets], "bucket bigint")
+        spread = rows.repartitionById(len(buckets), F.dense_rank().over(Window.orderBy("bucket")) - 1)
+        told = [json.loads(row.body) for row in spread.mapInArrow(frames.per_task(task), "body string").collect()]
+    else:
+        told = [json.loads(body) for b in buckets for body in task(pa.table({"bucket": [b]}))["body"].to_pylist()]
+    renewed = [part for part in told if part["renewed"]]
+    if renewed:
+        added = [f for part in renewed for f in lake.unpacked(part["files"])]
+        lake.replace(sessions, SESSION_VERSIONS, day, [part["bucket"] for part in renewed], added)
+    crash(settings, "mart.after_fold")
+    days = sorted({day, *(date.fromisoformat(d) for part in told for d in part["days"])})
+    checksum = f"{sum(int(part['checksum'], 16) for part in told) % (1 << 128):032x}"
+    totals = {name: sum(part[name] for part in told) for name in ("sessions", "changed", "events")}
+    return Folded(day, totals["sessions"], totals["changed"], totals["events"], checksum, tuple(days))
+
+
+def _silent_since(settings: Settings) -> datetime | None:
+    """Sessions heard of later than this are open: the streams will close them."""
+    with postgres.connect(settings, "writer") as connection:
+        row = connection.execute("select complete_until from stream_progress where stream = 'events'").fetchone()
+    return row[0] - timedelta(seconds=settings.session_gap_s) if row and row[0] else None
+
+
+def _bucket(
+    settings: Settings, found: Sequence[lake.File], before: Sequence[lake.File], silent_since: datetime | None,
+    now: datetime, given: pa.Table,
+) -> pa.Table:  # fmt: skip
+    """Folds buckets of a day and writes those that changed; answers what it found, a line a bucket."""
+    lines = []
+    for bucket in given["bucket"].to_pylist():
+        events = lake.rows(settings, EVENTS, [f for f in found if f.bucket == bucket])
+        old = lake.rows(settings, SESSION_VERSIONS, [f for f in before if f.bucket == bucket])
+        part = restatement.restated(events, old, now, silent_since)
+        renewed = bool(part.changed or part.squashed)
+        days = {*pc.unique(part.rows["day"]).to_pylist(), *pc.unique(old["day"]).to_pylist()}
+        files = lake.packed(lake.write(settings, SESSION_VERSIONS, part.rows)) if renewed else []
+        lines.append(json.dumps(
+            {"bucket": bucket, "renewed": renewed, "files": files, "sessions": len(part.rows), "changed": part.changed,
+             "events": part.events, "checksum": versions.checksum(part.rows), "days": [d.isoformat() for d in days]}
+        ))  # fmt: skip
+    return pa.table({"body": pa.array(lines, pa.string())})
+
+
+def check_day(settings: Settings, day: date) -> None:
+    """Holds the day's sessions in the lake to the gate's rules and notes the outcome; raises `gate.BrokenDay`."""
+    checks = gate.checked(_day_rows(settings, day), day)
+    with postgres.connect(settings, "writer") as connection, connection.transaction():
+        postgres.upsert(connection, Write(CHECKS, checks))
+    if complaint := gate.complaint(checks):
+        raise gate.BrokenDay(complaint)
+
+
+def _day_rows(settings: Settings, day: date) -> pa.Table:
+    """The last version of each session that started on the day."""
+    sessions = lake.opened(settings, SESSION_VERSIONS)
+    rows = versions.latest(lake.rows(settings, SESSION_VERSIONS, lake.files(sessions, holding=day)))
+    return rows.filter(pc.equal(rows["day"], pa.scalar(day, pa.date32())))
+
+
+def publish_day(settings: Settings, folded: Folded) -> Restated:
+    """Postgres' sessions and marts of the day become what the lake holds, in one transaction a day."""
+    changed = False
+    with postgres.connect(settings, "writer") as connection:
+        for day in folded.days:
+            since = datetime.now(UTC)
+            rows = arrow.conform(_day_rows(settings, day), SESSION_ROWS)
+            crash(settings, "mart.before_publish")
+            changed |= days.replace(connection, day, rows, since, _cubed)
+        if changed or folded.changed:
+            connection.execute(
+                "insert into restatements (day, version, sessions, changed, events, checksum, finished_at) "
+                "select %s, coalesce(max(version), 0) + 1, %s, %s, %s, %s, now() from restatements where day = %s",
+                (folded.day, folded.sessions, folded.changed, folded.events, folded.checksum, folded.day),
+            )
+    return Restated(folded.day, folded.sessions, folded.changed, folded.events, folded.checksum, changed)
+
+
+def _cubed(rows: pa.Table) -> Sequence[Write]:
+    return [Write(mart.table, cubes.added([cube(rows, mart)], mart.table)) for mart in QUALITY]
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What an import found and did."""
+
+    rows: int
+    sessions: int
+    changed: int
+    repeated: int
+    quarantined: int
+    days: int
+
+    def __str__(self) -> str:
+        """A line for people."""
+        return (
+            f"{self.rows} rows: {self.sessions} sessions of {self.days} days, {self.changed} of them new or changed, "
+            f"{self.repeated} repeated, {self.quarantined} kept aside"
+        )
+
+
+def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import:
+    """The data set's CSV into the lake and the marts; importing it again changes nothing."""
+    if not path.is_file():
+        raise Mistake(f"no file {path}: make it with `python generate_telemetry.py`, or name another")
+    lake.ensure(settings)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        found = imports.imported(file, tenant, settings.lake_buckets)
+    rows = found.sessions
+    placed = pa.table({n: rows[n if n != "session_day" else "day"] for n in ("property", "session_id", "session_day", "bucket")})
+    started = pc.unique(rows["day"]).to_pylist()
+    delta = lake.opened(settings, SESSION_VERSIONS)
+    before = lake.rows(settings, SESSION_VERSIONS, lake.files(delta, started), where=versions.of_property(tenant))
+    new = versions.changed(arrow.conform(rows, SESSIONS), placed, before, datetime.now(UTC))
+    lake.append(delta, SESSION_VERSIONS, lake.write(settings, SESSION_VERSIONS, new), {"imported": path.name})
+    with postgres.connect(settings, "writer") as connection:
+        for day in sorted(started):
+            since = datetime.now(UTC)
+            days.replace(connection, day, arrow.conform(_day_rows(settings, day), SESSION_ROWS), since, _cubed)
+        with connection.transaction():
+            _note_import(connection, found, tenant, path.name, digest)
+    return Import(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started))
+
+
+def _note_import(connection: Connection, found: imports.Imported, tenant: str, name: str, digest: str) -> None:
+    note = {
+        "checksum": digest, "property": tenant, "name": name, "rows": found.rows, "sessions": len(found.sessions),
+        "repeated": found.repeated, "quarantined": len(found.quarantined), "finished_at": datetime.now(UTC),
+    }  # fmt: skip
+    kept = found.quarantined.append_column("property", pa.repeat(pa.scalar(tenant), len(found.quarantined)))
+    kept = kept.append_column("checksum", pa.repeat(pa.scalar(digest), len(kept)))
+    postgres.upsert(connection, Write(IMPORTS, pa.Table.from_pylist([note])))
+    postgres.upsert(connection, Write(IMPORT_QUARANTINE, kept))

@@ -1,0 +1,186 @@
+"""Imports: the data set's CSV as session rows. Each row is told as a player would tell it, and measured by the one fold."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+import duckdb
+import pyarrow as pa
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.tables import EVENTS, SESSIONS
+from qoescope.compile import arrow, fold
+from qoescope.compile.records import bucket_sql
+
+COLUMNS = (
+    "session_id", "user_id", "timestamp", "device_type", "os_version", "app_version", "content_id", "startup_time_ms",
+    "rebuffer_count", "rebuffer_duration_ms", "bitrate_kbps", "resolution", "frames_dropped", "session_duration_sec",
+    "network_type", "country_code", "isp", "cdn_pop", "hour", "day_of_week",
+)  # fmt: skip
+HEIGHTS = {"4K": 2160, "1080p": 1080, "720p": 720, "480p": 480}
+PIECE_MS = 240_000
+"""Longest interval that a row is told in: a longer one would be taken for a sleeping device."""
+
+_WHOLE = ("startup_time_ms", "rebuffer_count", "rebuffer_duration_ms", "bitrate_kbps", "frames_dropped")
+_NUMBERS = (*_WHOLE, "session_duration_sec", "hour", "day_of_week")
+_NEEDED = ("rebuffer_count", "rebuffer_duration_ms", "frames_dropped", "session_duration_sec")
+
+RULES: tuple[tuple[str, str], ...] = (
+    ("session_id is empty or too long", "coalesce(length(session_id), 0) not between 1 and 200"),
+    ("timestamp is not a time", "started is null or year(started) not between 2000 and 2100"),
+    *((f"{name} is not a number", f"given_{name} is not null and {name} is null") for name in _NUMBERS),
+    *((f"{name} is empty", f"given_{name} is null") for name in _NEEDED),
+    *((f"{name} is negative", f"{name} < 0") for name in _NUMBERS),
+    *((f"{name} is beyond all reason", f"{name} > {most}") for name, most in (
+        ("startup_time_ms", 86_400_000), ("rebuffer_count", 10_000), ("rebuffer_duration_ms", 86_400_000),
+        ("bitrate_kbps", 10_000_000), ("frames_dropped", 1_000_000_000), ("session_duration_sec", 86_400))),
+    ("rebuffering without a rebuffer", "rebuffer_count = 0 and rebuffer_duration_ms > 0"),
+    ("rebuffering in a session that never started",
+     "startup_time_ms is null and bitrate_kbps is null and rebuffer_count > 0"),
+    ("resolution is unknown", f"resolution is not null and resolution not in ({', '.join(chr(39) + h + chr(39) for h in HEIGHTS)})"),
+    ("hour is another than in timestamp", "hour is not null and hour <> extract(hour from started)"),
+    ("day_of_week is another than in timestamp", "day_of_week is not null and day_of_week <> isodow(started) - 1"),
+)  # fmt: skip
+"""(reason, SQL that is true of a row that breaks the rule); the first that applies is the reason given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A file, taken apart."""
+
+    rows: int
+    sessions: pa.Table
+    """Rows of the catalog's `sessions`, each session once, with `bucket` beside."""
+    repeated: int
+    quarantined: pa.Table
+    """(line, reason, content)."""
+
+
+def imported(file: TextIO, tenant: str, buckets: int) -> Imported:
+    """The sessions of a CSV, and its rows that broke a rule. Raises `Mistake` when it has not the data set's columns."""
+    lines, ragged = _read(file)
+    with duckdb.connect(config={"threads": 2}) as engine:
+        engine.register("lines", lines)
+        engine.execute(_ROWS_SQL)
+        broken = engine.sql("select line, reason, content from judged where reason is not null").to_arrow_table()
+        ((repeated,),) = engine.sql("select count(*) from judged where reason is null and again > 1").fetchall()
+        events = engine.sql(_events_sql(buckets), params={"property": tenant}).to_arrow_table()
+        sessions = fold.sessions(arrow.conform(events, EVENTS), threads=2)
+        engine.register("folded", sessions)
+        kept = engine.sql(_told_sql(buckets)).to_arrow_table()
+    quarantined = pa.concat_tables([broken, ragged.cast(broken.schema)])
+    rows = arrow.conform(kept, SESSIONS).append_column("bucket", kept["bucket"])
+    return Imported(len(lines) + len(ragged), rows, repeated, quarantined)
+
+
+def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
+    """(rows as text with their line, rows with another number of cells)."""
+    reader = csv.reader(_without_nul(file))
+    header = next(reader, [])
+    if tuple(name.strip() for name in header) != COLUMNS:
+        missing = [name for name in COLUMNS if name not in header]
+        raise Mistake(
+            "this is no streaming telemetry: its first line must name "
+            + (f"{', '.join(missing)}, too" if missing else f"exactly {', '.join(COLUMNS)}, in this order")
+        )
+    rows, places, ragged = [], [], []
+    try:
+        for row in reader:
+            if len(row) == len(COLUMNS):
+                rows.append(row)
+                places.append(reader.line_num)
+            elif row:
+                ragged.append((reader.line_num, f"{len(row)} cells, not {len(COLUMNS)}", ",".join(row)[:4096]))
+    except csv.Error as error:
+        raise Mistake(f"line {reader.line_num}: {error}; is the file a CSV?") from error
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
+    table = pa.table({name: pa.array(c, pa.string()) for name, c in zip(COLUMNS, columns, strict=True)})
+    line, reason, content = zip(*ragged, strict=True) if ragged else ((), (), ())
+    left = {"line": pa.array(line, pa.int64()), "reason": pa.array(reason, pa.string()), "content": pa.array(content, pa.string())}
+    return table.append_column("line", pa.array(places, pa.int64())), pa.table(left)
+
+
+def _without_nul(file: TextIO) -> Iterator[str]:
+    for line in file:
+        yield line.replace("\0", "")
+
+
+_TEXTS = [name for name in COLUMNS if name not in _NUMBERS and name != "timestamp"]
+_ROWS_SQL = f"""
+create temp table judged as
+with given as (
+  select line, concat_ws(',', {", ".join(f'"{n}"' for n in COLUMNS)}) as content,
+    try_cast(trim("timestamp") as timestamp) as started,
+    {", ".join(f"nullif(trim({name}), '') as {name}" for name in _TEXTS)},
+    {", ".join(f"nullif(trim({name}), '') as given_{name}" for name in _NUMBERS)}
+  from lines
+),
+known as (
+  select *, {", ".join(f"cast(round(try_cast(given_{name} as double)) as bigint) as {name}"
+                       if name != "session_duration_sec" else f"try_cast(given_{name} as double) as {name}"
+                       for name in _NUMBERS)}
+  from given
+)
+select *, case {" ".join(f"when {broken} then '{reason}'" for reason, broken in RULES)} end as reason,
+  row_number() over (partition by session_id, reason is null order by line) as again
+from known"""
+
+
+def _events_sql(buckets: int) -> str:
+    """What a player would have said: the press, the start, playing cut by its stalls. Parts of a time add up to it."""
+    cases = " ".join(f"when '{name}' then {height}" for name, height in HEIGHTS.items())
+    context = "user_id as viewer_id, device_type, os_version as user_agent, app_version, network_type, country_code, isp, cdn_pop, content_id"
+    return f"""
+with kept as (
+  select *, cast(round(session_duration_sec * 1000) as bigint) as session_ms,
+    startup_time_ms is not null or bitrate_kbps is not null or resolution is not null as is_play
+  from judged where reason is null and again = 1
+),
+timed as (
+  select *, greatest(0, session_ms - coalesce(startup_time_ms, 0) - rebuffer_duration_ms) as play_ms,
+    case resolution {cases} end as height from kept
+),
+pieces as (
+  select *, greatest(rebuffer_count, cast(ceil(play_ms / {PIECE_MS}) as bigint), 1) as parts,
+    cast(ceil(session_ms / {PIECE_MS}) as bigint) as waits,
+    cast(ceil(rebuffer_duration_ms / greatest(rebuffer_count, 1) / {PIECE_MS}) as bigint) as stall_parts
+  from timed
+),
+said as (
+  select session_id, 0 as step, 0 as part, 'playback_request' as type, 'idle' as state, 0 as ms from pieces
+  union all select session_id, 1, 0, 'playback_start', 'starting', startup_time_ms from pieces where startup_time_ms is not null
+  union all select session_id, 1, part, 'heartbeat', 'starting', {_share("session_ms", "waits", "part")}
+    from (select *, unnest(range(waits)) as part from pieces where not is_play)
+  union all select session_id, 2 + 2 * part, 0, case when part < rebuffer_count then 'playback_stall' else 'heartbeat' end,
+    'playing', {_share("play_ms", "parts", "part")} from (select *, unnest(range(parts)) as part from pieces where is_play)
+  union all select session_id, 3 + 2 * part, piece,
+    case when piece = greatest(stall_parts, 1) - 1 then 'playback_start' else 'heartbeat' end, 'stalled',
+    {_share(_share("rebuffer_duration_ms", "rebuffer_count", "part"), "greatest(stall_parts, 1)", "piece")}
+    from (select *, unnest(range(greatest(stall_parts, 1))) as piece from (
+      select *, unnest(range(rebuffer_count)) as part from pieces where is_play))
+)
+select $property as property, session_id,
+  row_number() over (partition by session_id order by step, part) + case when is_play and startup_time_ms is null
+    then 1 else 0 end as seq,
+  started + to_milliseconds(coalesce(sum(ms) over (partition by session_id order by step, part), 0)::bigint) as "at",
+  type, state, ms as state_ms, case when state = 'playing' then bitrate_kbps end as bitrate_kbps,
+  case when state = 'playing' then height end as height, case when step = 0 then frames_dropped else 0 end as dropped_frames,
+  case when type = 'playback_start' and state = 'starting' then startup_time_ms end as startup_ms, {context},
+  'import' as source, started as received_at, cast(started as date) as session_day, {bucket_sql("session_id", buckets)} as bucket
+from said join pieces using (session_id)"""
+
+
+def _share(total: str, parts: str, part: str) -> str:
+    """One of `parts` whole numbers that add up to the total."""
+    return f"(({part} + 1) * ({total}) // nullif({parts}, 0) - {part} * ({total}) // nullif({parts}, 0))"
+
+
+def _told_sql(buckets: int) -> str:
+    """What a CSV cannot tell is null or 0: how a play ended, and how many events there were."""
+    return f"""
+select folded.* replace (
+    case when is_play then null else close_reason end as close_reason, 0 as event_count, 0 as lost_events,
+    null as first_received_at, null as last_received_at, judged.started as started_at),
+  {bucket_sql("folded.session_id", buckets)} as bucket
+from folded join (select * from judged where reason is null and again = 1) as judged using (session_id)"""
