@@ -1,9 +1,9 @@
 """CMCD records of one session in the order in which they happened, without repeats, play by play."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import cast
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -68,53 +68,48 @@ class Session:
         return [record for record in self.records if record.mode == mode]
 
 
-def sessions(records: pa.Table) -> list[Session]:
-    """The table's records by property and `sid`, each in order of arrival; the same bytes of a report count once."""
+def sessions(records: pa.Table) -> Iterator[Session]:
+    """The table's records by property and `sid`, each in order of arrival; the same bytes of a report count once.
+
+    One session at a time is read, so that memory holds one session's readings and not the table's.
+    """
     table = arrow.conform(records, RECORDS).select(_NEEDED)
     columns = {name: table[name].to_pylist() for name in _NEEDED if name != "received_at"}
     arrivals = cast("list[int]", table["received_at"].cast(pa.int64()).to_pylist())
-    order = sorted(
-        range(len(table)),
-        key=lambda i: (arrivals[i], columns["kafka_partition"][i], columns["kafka_offset"][i], columns["position"][i]),
+    names, sids = (cast("list[str]", columns[name]) for name in ("property", "session_id"))
+    rows: dict[tuple[str, str], list[int]] = {}
+    for i, who in enumerate(zip(names, sids, strict=True)):
+        rows.setdefault(who, []).append(i)
+    places = list(
+        zip(arrivals, *(columns[name] for name in ("kafka_partition", "kafka_offset", "position")), strict=True)
     )
-    found: dict[tuple[str, str], Session] = {}
-    seen: set[tuple[str, str, str]] = set()
-    names, sids, texts = (cast("list[str]", columns[name]) for name in ("property", "session_id", "record"))
-    modes = cast("list[Mode]", columns["mode"])
-    for i in order:
-        who = (names[i], sids[i])
+    for (name, sid), own in rows.items():
+        own.sort(key=places.__getitem__)
+        yield Session(name, sid, list(_distinct(own, arrivals, columns)))
+
+
+def _distinct(rows: Iterable[int], arrivals: Sequence[int], columns: dict[str, list[Any]]) -> Iterator[Told]:
+    """What the rows tell, without repeats and without versions that are not known."""
+    texts, modes = columns["record"], columns["mode"]
+    seen: set[str] = set()
+    for i in rows:
         reading = read(texts[i], modes[i])
         mode: Mode = modes[i] if reading.version > 1 else "request"  # version 1 knows no reports, only requests
         if mode == "event":
-            bytes_sent = (*who, texts[i])
-            if bytes_sent in seen:
+            if texts[i] in seen:
                 continue
-            seen.add(bytes_sent)
-        session = found.get(who)
-        if session is None:
-            session = found[who] = Session(*who)
+            seen.add(texts[i])
         if not reading.ignored:
-            session.records.append(_told(reading, mode, i, arrivals[i] // 1000, columns))
-    return list(found.values())
+            yield _told(reading, mode, i, arrivals[i] // 1000, columns)
 
 
-def _told(reading: Reading, mode: Mode, i: int, arrived: int, columns: dict[str, list[object]]) -> Told:
+def _told(reading: Reading, mode: Mode, i: int, arrived: int, columns: dict[str, list[Any]]) -> Told:
     at, event = arrived, None
     if mode == "event":
         at = reading.numbers.get("ts", arrived)
         event = reading.texts.get("e")
-    return Told(
-        reading,
-        mode,
-        cast("str", columns["target"][i]),
-        at,
-        arrived,
-        i,
-        cast("str | None", columns["host"][i]),
-        cast("int | None", columns["status"][i]),
-        event,
-        reading.texts.get("sta"),
-    )
+    target, host, status = columns["target"][i], columns["host"][i], columns["status"][i]
+    return Told(reading, mode, target, at, arrived, i, host, status, event, reading.texts.get("sta"))
 
 
 def ordered(records: Sequence[Told]) -> list[Told]:
