@@ -1,7 +1,7 @@
 """Writes output/streaming_telemetry.csv: 100,000 simulated viewing sessions over 30 days, with injected faults."""
 
 import sys
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,19 +14,15 @@ try:
 except ImportError as error:
     sys.exit(f"generate_telemetry.py: {error}. Run `make setup` once, then .venv/bin/python generate_telemetry.py")
 
+END = datetime.combine(DEFAULT_END, time())
 
-def main(  # noqa: PLR0913 - each is an option of the command line
+
+def main(
     sessions: Annotated[int, typer.Option(help="How many presses of play.")] = 100_000,
     days: Annotated[float, typer.Option(help="Over how many days.")] = 30.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 42,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("output"),
-    end: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="The period ends before this day, UTC.")
-    ] = datetime(
-        DEFAULT_END.year,
-        DEFAULT_END.month,
-        DEFAULT_END.day,
-    ),
+    end: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The period ends before this day, UTC.")] = END,
     faults: Annotated[
         list[str] | None, typer.Option("--faults", "--fault", help="Names of faults, `all` or `none`.")
     ] = None,
@@ -38,8 +34,8 @@ def main(  # noqa: PLR0913 - each is an option of the command line
     """Simulate viewing sessions and write one row for each."""
     try:
         made = jobs.csv(
-            out, sessions=sessions, days=days, seed=seed, end=end.date(), faults=faults or ["all"], random_faults=random_faults,
-            workers=workers,
+            out, sessions=sessions, days=days, seed=seed, end=end.date(), faults=faults or ["all"],
+            random_faults=random_faults, workers=workers,
         )  # fmt: skip
     except Mistake as mistake:
         typer.echo(f"generate_telemetry.py: {mistake}", err=True)

@@ -33,12 +33,14 @@ def peer(n: int, path: Path) -> None:
         device = dice.choice(["smart_tv", "mobile", "web", "tablet"], p=[0.45, 0.30, 0.15, 0.10])
         country, stalls = dice.choice(COUNTRIES), int(dice.choice(5, p=STALLS))
         rows.append({
-            "session_id": fake.uuid4(), "user_id": f"user_{dice.integers(0, 1_000_000)}", "timestamp": at, "device_type": device,
+            "session_id": fake.uuid4(), "user_id": f"user_{dice.integers(0, 1_000_000)}", "timestamp": at,
+            "device_type": device,
             "os_version": fake.user_agent(),
             "app_version": f"v{dice.integers(15, 19)}.{dice.integers(0, 10)}.{dice.integers(0, 10)}",
             "content_id": f"content_{dice.integers(1, 1001)}", "startup_time_ms": int(dice.lognormal(7.5, 0.6)),
             "rebuffer_count": stalls, "rebuffer_duration_ms": int(stalls * dice.exponential(2000)),
-            "bitrate_kbps": int(dice.normal(4500, 1500)), "resolution": dice.choice(["4K", "1080p", "720p", "480p"], p=[0.2, 0.5, 0.2, 0.1]),
+            "bitrate_kbps": int(dice.normal(4500, 1500)),
+            "resolution": dice.choice(["4K", "1080p", "720p", "480p"], p=[0.2, 0.5, 0.2, 0.1]),
             "frames_dropped": int(dice.poisson(3)), "session_duration_sec": int(dice.exponential(1800)),
             "network_type": dice.choice(NETWORKS), "country_code": country, "isp": dice.choice(ISPS),
             "cdn_pop": f"{country}-{dice.integers(1, 6)}", "hour": at.hour, "day_of_week": at.weekday(),
@@ -57,8 +59,8 @@ def of_csv(n: int, folder: Path) -> None:
     """Prints our time for n sessions, whole process included, over the peer's."""
     theirs = seconds(lambda: peer(n, folder / "peer.csv"))
     command = [sys.executable, "generate_telemetry.py", "--sessions", str(n), "--out", str(folder)]
-    ours = seconds(lambda: subprocess.run(command, check=True, capture_output=True))  # noqa: S603
-    print(f"csv sessions={n} ours_s={ours:.2f} peer_s={theirs:.2f} ratio={ours / theirs:.3f} bar=0.250")  # noqa: T201
+    ours = seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+    print(f"csv sessions={n} ours_s={ours:.2f} peer_s={theirs:.2f} ratio={ours / theirs:.3f} bar=0.250")
 
 
 def of_events() -> None:
@@ -72,7 +74,7 @@ def of_events() -> None:
     for block in events.blocks(s):
         count += len(block)
     laid_out = time.process_time() - begin
-    print(  # noqa: T201
+    print(
         f"events count={count} arrow_events_per_core_second={count / laid_out:,.0f} "
         f"with_simulation={count / (laid_out + simulated):,.0f} bar=1,000,000"
     )
@@ -84,7 +86,7 @@ def of_memory(n: int, folder: Path) -> None:
     took = seconds(lambda: jobs.csv(folder, sessions=n, workers=hands, progress=False))
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"memory sessions={n} seconds={took:.1f} peak_mib={own + hands * worker:,.0f} bar=2,048")  # noqa: T201
+    print(f"memory sessions={n} seconds={took:.1f} peak_mib={own + hands * worker:,.0f} bar=2,048")
 
 
 def main() -> None:

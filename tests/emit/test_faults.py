@@ -5,7 +5,7 @@ import pytest
 
 from qoescope.catalog import faults as f
 from qoescope.catalog.errors import UnknownName
-from qoescope.emit import counterfactual, drawn, injected, jobs, key, rows, simulation, viewers
+from qoescope.emit import counterfactual, drawn, injected, jobs, key, rows, simulation, slices, viewers
 from qoescope.emit.counterfactual import SUMS, Effect, kpi
 from qoescope.emit.measures import Measures, measures
 from qoescope.emit.scenario import Load, Scenario, hold
@@ -54,7 +54,9 @@ def test_the_first_bugs_have_their_stated_sizes() -> None:
     assert slower == pytest.approx(1_500, abs=120)
 
 
-@pytest.mark.parametrize("name", ["ios-slow-start", "pop-brownout", "silent-telemetry", "traffic-shift", "peering-congestion"])
+@pytest.mark.parametrize(
+    "name", ["ios-slow-start", "pop-brownout", "silent-telemetry", "traffic-shift", "peering-congestion"]
+)
 def test_outside_its_slice_and_time_a_fault_changes_nothing(name: str) -> None:
     fault = next(x for x in f.FAULTS if x.name == name)
     with_, without = Scenario(sessions=4_000, faults=(fault,)), Scenario(sessions=4_000, faults=())
@@ -67,7 +69,9 @@ def test_outside_its_slice_and_time_a_fault_changes_nothing(name: str) -> None:
     assert ours.equals(theirs)
 
 
-def test_the_cost_in_the_key_is_the_difference_of_two_runs(troubled: tuple[Scenario, Sessions, Measures, dict[str, Effect]]) -> None:
+def test_the_cost_in_the_key_is_the_difference_of_two_runs(
+    troubled: tuple[Scenario, Sessions, Measures, dict[str, Effect]],
+) -> None:
     run, _, m, effects = troubled
     load = Load(run)
     for name in ("broken-release", "ad-timeout", "silent-telemetry"):
@@ -85,7 +89,8 @@ def test_the_cost_in_the_key_is_the_difference_of_two_runs(troubled: tuple[Scena
 def test_faults_of_the_specification_are_all_there() -> None:
     names = {fault.name for fault in f.FAULTS} | {name for name, _, _ in f.STANDING_DECOYS}
     assert names == {
-        "ios-slow-start", "bad-encode", "isp-routing", "broken-release", "pop-brownout", "licence-outage", "peering-congestion",
+        "ios-slow-start", "bad-encode", "isp-routing", "broken-release", "pop-brownout", "licence-outage",
+        "peering-congestion",
         "player-leak", "ad-timeout", "expired-certificate", "abr-regression", "silent-telemetry", "traffic-shift",
         "old-television", "weekend", "new-version", "flash-crowd",
     }  # fmt: skip
@@ -95,7 +100,7 @@ def test_faults_of_the_specification_are_all_there() -> None:
 @pytest.mark.parametrize("fault", [*f.FAULTS, *f.DEMO], ids=lambda fault: fault.name)
 def test_a_fault_names_values_that_exist(fault: f.Fault) -> None:
     for name, value in fault.slice:
-        assert value in viewers.DIMENSIONS[name][1]
+        assert value in slices.DIMENSIONS[name][1]
     assert fault.kpi in counterfactual.KPIS
 
 

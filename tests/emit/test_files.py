@@ -44,7 +44,7 @@ def test_the_csv_has_the_declared_columns_unique_ids_and_is_sorted_by_time(tmp_p
     assert len({line["session_id"] for line in lines}) == len(lines) == 5_000
     times = [line["timestamp"] for line in lines]
     assert times == sorted(times)
-    assert "2025-10-12" <= times[0]
+    assert times[0] >= "2025-10-12"
     assert times[-1] < "2025-11-11"
 
 
@@ -81,7 +81,8 @@ def test_a_folder_that_cannot_be_made_is_a_mistake(tmp_path: Path) -> None:
 def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path: Path) -> None:
     small = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); sys.argv = ['generate_telemetry.py', *sys.argv[1:]];"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
+        "sys.argv = ['generate_telemetry.py', *sys.argv[1:]];"
         "import runpy; runpy.run_path('generate_telemetry.py', run_name='__main__')"
     )
     command = [sys.executable, "-c", small, "--sessions", "3000", "--out", str(tmp_path), "--workers", "1"]
@@ -93,7 +94,16 @@ def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path: Path) -> None:
 
 
 def test_the_seeds_own_door_prints_a_sample_and_what_was_injected(tmp_path: Path) -> None:
-    command = [sys.executable, "generate_telemetry.py", "--sessions", "200", "--out", str(tmp_path), "--fault", "bad-encode"]
+    command = [
+        sys.executable,
+        "generate_telemetry.py",
+        "--sessions",
+        "200",
+        "--out",
+        str(tmp_path),
+        "--fault",
+        "bad-encode",
+    ]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "Sample (first 5 rows)" in ended.stdout
     assert "device_type: smart_tv" in ended.stdout

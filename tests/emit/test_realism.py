@@ -51,7 +51,16 @@ def test_watch_time_is_heavy_tailed(calm: World) -> None:
 
 
 def test_stalls_cost_watch_time_as_declared() -> None:
-    slowed = f.Fault("everything-slow", "", (("device_type", "smart_tv"),), f.Window(0), "segment_size", 1.25, "stalls_per_session", 1)
+    slowed = f.Fault(
+        "everything-slow",
+        "",
+        (("device_type", "smart_tv"),),
+        f.Window(0),
+        "segment_size",
+        1.25,
+        "stalls_per_session",
+        1,
+    )
     run = Scenario(sessions=6_000, faults=(slowed,))
     load = Load(run)
     _, with_, _ = counterfactual.with_and_without(run, load, run.numbers(0))
@@ -59,7 +68,9 @@ def test_stalls_cost_watch_time_as_declared() -> None:
     both = with_.is_play & without.is_play & (with_.watched_ms > 0) & (without.watched_ms > 240_000)
     more = (with_.stall_count - without.stall_count)[both]
     watched = np.log(with_.watched_ms[both] / without.watched_ms[both])
-    a_stall = watched.mean() / more.mean()  # two-stage least squares: long sessions stall more, the fault hits all alike
+    a_stall = (
+        watched.mean() / more.mean()
+    )  # two-stage least squares: long sessions stall more, the fault hits all alike
     assert more.mean() > 0.2
     assert 0.5 * STALL_COST < -a_stall < 2.5 * STALL_COST
 

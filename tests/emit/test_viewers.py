@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qoescope.catalog import population as p
-from qoescope.emit import viewers
+from qoescope.emit import slices, viewers
 from qoescope.emit.measures import Measures
 from qoescope.emit.scenario import Scenario
 from qoescope.emit.simulation import Sessions
@@ -13,7 +13,7 @@ World = tuple[Scenario, Sessions, Measures]
 
 
 def said(s: Sessions, name: str) -> np.ndarray:
-    array, values = viewers.DIMENSIONS[name]
+    array, values = slices.DIMENSIONS[name]
     return np.array(values)[getattr(s.viewing, array).astype(np.int64)]
 
 
@@ -28,7 +28,9 @@ def test_an_isp_serves_its_own_country_and_the_pop_lies_in_it(calm: World) -> No
     countries = said(calm[1], "country_code")
     assert set(zip(countries, said(calm[1], "isp"), strict=True)) <= own
     assert all(pop.startswith(f"{country}-") for country, pop in zip(countries, said(calm[1], "cdn_pop"), strict=True))
-    assert all(region.startswith(f"{country}-") for country, region in zip(countries, said(calm[1], "region"), strict=True))
+    assert all(
+        region.startswith(f"{country}-") for country, region in zip(countries, said(calm[1], "region"), strict=True)
+    )
 
 
 def test_every_country_network_and_provider_of_the_sample_is_there(calm: World) -> None:
@@ -80,7 +82,6 @@ def test_a_live_event_draws_a_crowd(calm: World) -> None:
 
 
 def test_versions_are_of_the_seeds_range_and_roll_out(calm: World) -> None:
-    v = calm[1].viewing
     version = said(calm[1], "app_version")
     assert {name.split(".")[0] for name in set(version)} <= {"v15", "v16", "v17", "v18"}
     new = version == "v18.9.6"

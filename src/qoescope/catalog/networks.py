@@ -71,13 +71,15 @@ class Share:
 
 
 NETWORKS: dict[str, tuple[Share, ...]] = {
-    "wifi": (Share("home", 0.15, 1.0), Share("video_sessions", 0.17, 1.2), Share("home", 0.20, 4.0), Share("home", 0.48, 14.0)),
+    "wifi": (Share("home", 0.15, 1.0), Share("video_sessions", 0.17, 1.2), Share("home", 0.20, 4.0), Share("home",
+    0.48, 14.0)),
     "ethernet": (Share("home", 0.08, 1.0), Share("video_sessions", 0.20, 1.6), Share("home", 0.72, 18.0)),
     "cellular_4g": (Share("cellular_3g", 0.12, 1.0), Share("cellular_4g", 0.88, 0.4)),
     "cellular_5g": (Share("cellular_3g", 0.04, 1.0), Share("cellular_4g", 0.96, 1.6)),
 }  # fmt: skip
 """What a network type is made of. The home traces hold only the slower viewers, so most homes are a faster line of the
-same temper; the 4G commutes had a cell nearly to themselves, so an everyday cell gives less. The scales are assumptions;
+same temper; the 4G commutes had a cell nearly to themselves,
+so an everyday cell gives less. The scales are assumptions;
 the processes they scale are measured."""
 
 ROUND_TRIP_MS = {

@@ -16,7 +16,7 @@ _SAFE_FROM = 5_000
 
 
 def beacons(table: pa.Table) -> pa.Table:
-    """One row a beacon of a block of events, in the order received: `body` without its end, `sent_at`, and what it holds.
+    """One row a beacon of a block of events, in the order received: `body` without its end, and what it holds.
 
     The whole request is `body` + `,"sent_at":` + ms + `}`; so a sender can put in the moment at which it sends.
     """

@@ -1,5 +1,6 @@
 """Chunks: what is made of some thousand sessions at a time, wherever that runs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,7 +13,8 @@ from qoescope.emit import beacons, counterfactual, events, rows, simulation
 from qoescope.emit.counterfactual import Effect
 from qoescope.emit.measures import Measures
 from qoescope.emit.scenario import Load, Scenario
-from qoescope.emit.viewers import DEVICE_TYPES, DIMENSIONS, NETWORK_TYPES, Viewing
+from qoescope.emit.slices import DIMENSIONS
+from qoescope.emit.viewers import DEVICE_TYPES, NETWORK_TYPES, Viewing
 
 SAMPLE = 5
 STARTUP_EDGES_MS = np.array([0, *np.geomspace(100, 100_000, 61)])
@@ -106,7 +108,8 @@ def parquet_part(run: Scenario, chunk: int, device_clocks: bool, path: str) -> P
     return Part(b"", tally(s.viewing, m), effects, [], count)
 
 
-def event_tables(run: Scenario, chunk: int) -> list[pa.Table]:
-    """A chunk's events exactly as the catalog declares them."""
+def event_tables(run: Scenario, chunk: int) -> Iterator[pa.Table]:
+    """A chunk's events, each once, exactly as the catalog declares them."""
     s = simulation.simulated(run, load_of(run), run.numbers(chunk))
-    return [events.plain(block) for block in events.blocks(s)]
+    for block in events.blocks(s, repeated=False):
+        yield events.plain(block)

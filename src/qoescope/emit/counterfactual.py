@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from qoescope.catalog.faults import Fault
 from qoescope.emit import injected, viewers
 from qoescope.emit.measures import Measures, measures
-from qoescope.emit.scenario import Load, Scenario, Times
+from qoescope.emit.scenario import Load, Scenario, Times, hold
 from qoescope.emit.simulation import Sessions, played
 from qoescope.emit.viewers import Mask, Viewing
 
@@ -104,7 +104,7 @@ def with_and_without(run: Scenario, load: Load, numbers: Times) -> tuple[Session
 def _effect(run: Scenario, fault: Fault, v: Viewing, s: Sessions, m: Measures, rows: Times, without: Times) -> Effect:
     """Sums over the sessions that were there while the fault held."""
     if fault.cause == "throughput":
-        begins, _ = injected.hold(run, fault).around(v.started_ms[rows])
+        begins, _ = hold(run, fault).around(v.started_ms[rows])
         length = np.maximum(s.timeline.length_ms[rows], s.timeline.length_ms[without])
         there = v.started_ms[rows] + length > begins
         rows, without = rows[there], without[there]

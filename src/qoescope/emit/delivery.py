@@ -31,7 +31,7 @@ SILENT_ENDS = np.array(
 
 @dataclass(frozen=True)
 class Delivered:
-    """What of each span arrived: how much of its time, of its dropped frames, and whether the event that ended it did."""
+    """What of each span arrived: how much of its time and dropped frames, and whether the event that ended it did."""
 
     ms: Rows
     dropped: Rows

@@ -1,10 +1,12 @@
 """Drawn: random faults over one to three dimensions, with several causes and shapes, for any seed."""
 
+# ruff: noqa: PLR2004 - shares and sizes of the simulated world stand where they are drawn
+
 from dataclasses import replace
 from random import Random
 
 from qoescope.catalog import faults as f
-from qoescope.emit import viewers
+from qoescope.emit import slices, viewers
 from qoescope.emit.scenario import Load, Scenario
 from qoescope.emit.spans import CODES
 
@@ -25,18 +27,18 @@ _CODES = [c for c in CODES if c.isupper() and c not in ("NOT_ENTITLED", "GEO_BLO
 
 def drawn(run: Scenario, number: int) -> tuple[f.Fault, ...]:
     """So many different faults for this run; the same for the same seed."""
-    dice = Random(f"{run.seed} random faults")
+    dice = Random(f"{run.seed} random faults")  # noqa: S311 - a simulation
     plain = replace(run, faults=(), sessions=SAMPLE)
     sample = viewers.viewings(plain, Load(plain), plain.numbers(0))
     causes = list(f.DRAWN_CAUSES)
     made: list[f.Fault] = []
-    slices: set[tuple[tuple[str, str], ...]] = set()
+    taken: set[tuple[tuple[str, str], ...]] = set()
     while len(made) < number:
         turn = len(made)
         slice_ = _slice(dice, sample, 1 + turn % 3 if turn < 3 else dice.randint(1, 3))
-        if slice_ in slices:
+        if slice_ in taken:
             continue
-        slices.add(slice_)
+        taken.add(slice_)
         made.append(_fault(dice, slice_, causes[turn % len(causes)], SHAPES[turn % len(SHAPES)]))
     return tuple(made)
 
@@ -51,11 +53,11 @@ def _slice(dice: Random, sample: viewers.Viewing, dimensions: int) -> tuple[tupl
         row = dice.randrange(len(sample))
         chosen = []
         for name in names:
-            array, values = viewers.DIMENSIONS[name]
+            array, values = slices.DIMENSIONS[name]
             chosen.append((name, values[int(getattr(sample, array)[row])]))
         slice_ = tuple(sorted(chosen))
         probe = f.Fault("", "", slice_, f.Window(0), "connect_ms", 0, "", 0)
-        share = viewers.in_slice(probe, sample).mean()
+        share = slices.in_slice(probe, sample).mean()
         if LEAST_SHARE <= share <= 1 / 3:
             return slice_
 

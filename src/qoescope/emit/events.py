@@ -1,5 +1,7 @@
 """Events: what the players of some sessions said, as it was delivered, one row an event, in Arrow."""
 
+# ruff: noqa: PLR2004 - shares and sizes of the simulated world stand where they are drawn
+
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +15,7 @@ from qoescope.emit import delivery, draws, rows
 from qoescope.emit.delivery import BEACON_MS, HEARTBEAT_MS, Delivered
 from qoescope.emit.players import content_length_ms, start_position_ms
 from qoescope.emit.simulation import Sessions
+from qoescope.emit.slices import DIMENSIONS
 from qoescope.emit.spans import (
     BUSINESS,
     CDN_CHANGE,
@@ -33,7 +36,7 @@ from qoescope.emit.spans import (
     Rows,
     Timeline,
 )
-from qoescope.emit.viewers import DIMENSIONS, SOFTWARE, Mask
+from qoescope.emit.viewers import SOFTWARE, Mask
 
 BLOCK = 4_000
 """Sessions whose events are laid out at a time."""
@@ -104,21 +107,21 @@ class Cut:
                 setattr(self, name, getattr(self, name)[rows_])
 
 
-def blocks(s: Sessions, device_clocks: bool = False) -> Iterator[pa.Table]:
+def blocks(s: Sessions, device_clocks: bool = False, repeated: bool = True) -> Iterator[pa.Table]:
     """The events of these sessions with what the telemetry did to them, a table for some thousand sessions each.
 
     `at` is right, as a collector would put it, and only `sent_at` shows a wrong clock; with `device_clocks` both are
-    as the device said.
+    as the device said. Without `repeated`, each event is there once.
     """
     d = delivery.delivered(s)
     for begin in range(0, s.timeline.sessions, BLOCK):
-        yield block(s, d, begin, min(begin + BLOCK, s.timeline.sessions), device_clocks)
+        yield block(s, d, begin, min(begin + BLOCK, s.timeline.sessions), device_clocks, repeated)
 
 
-def block(s: Sessions, d: Delivered, begin: int, end: int, device_clocks: bool) -> pa.Table:
+def block(s: Sessions, d: Delivered, begin: int, end: int, device_clocks: bool, repeated: bool) -> pa.Table:
     """The events of the sessions from one place to another, in the order in which they were received."""
     cut = Cut(s, d, begin, end)
-    sent, received = _in_order_of_receipt(cut, s, begin, end)
+    sent, received = _in_order_of_receipt(cut, s, begin, end, repeated)
     columns = _told(cut, s, begin) | _context(cut, s, begin, end)
     error = delivery.clock_error_ms(s.viewing.viewer[begin:end])[cut.session]
     started = s.viewing.started_ms[begin:end][cut.session]
@@ -135,10 +138,10 @@ def block(s: Sessions, d: Delivered, begin: int, end: int, device_clocks: bool) 
     return pa.table([_column(columns[name]) for name in names], names=names)
 
 
-def _in_order_of_receipt(cut: Cut, s: Sessions, begin: int, end: int) -> tuple[Rows, Rows]:
+def _in_order_of_receipt(cut: Cut, s: Sessions, begin: int, end: int, repeated: bool) -> tuple[Rows, Rows]:
     """Puts the events in the order in which they came, repeats among them; when each was sent and received."""
     sent, arrived, again = _travel(cut, s, begin, end)
-    repeats = np.flatnonzero(again > 0)
+    repeats = np.flatnonzero((again > 0) & repeated)
     received = np.concatenate([arrived, again[repeats]])
     order = np.argsort(received, kind="stable")
     source = np.concatenate([np.arange(len(arrived)), repeats])[order]

@@ -1,6 +1,7 @@
 """Injected: what the faults of a scenario do to the causes of these sessions, each from draws of its own."""
 
 from dataclasses import dataclass, field, fields
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -10,8 +11,9 @@ from qoescope.catalog.faults import Fault
 from qoescope.emit import draws
 from qoescope.emit.draws import Floats
 from qoescope.emit.scenario import LONGEST_AHEAD_MS, Hold, Scenario, hold
+from qoescope.emit.slices import in_slice
 from qoescope.emit.spans import CODE
-from qoescope.emit.viewers import Mask, Viewing, in_slice, redirected
+from qoescope.emit.viewers import Mask, Viewing, redirected
 
 NEVER = 1e15
 
@@ -48,7 +50,8 @@ class Injected:
 def joined(parts: list[Injected]) -> Injected:
     """The sessions of all parts, one after the other."""
     names = [f.name for f in fields(Injected) if f.name != "throttles"]
-    whole = Injected(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    values: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    whole = Injected(**values)
     for i in range(max(len(part.throttles) for part in parts)):
         slots = [part.throttles[i] if i < len(part.throttles) else _free(len(part.connect_ms)) for part in parts]
         whole.throttles.append(
@@ -81,23 +84,23 @@ def held(run: Scenario, fault: Fault, v: Viewing) -> tuple[Mask, Mask, Floats, H
 
 
 def _none(n: int) -> Injected:
-    zero, one, never = np.zeros, np.ones, lambda: np.zeros(n, dtype=bool)
-    code = np.zeros(n, dtype=np.int16)
+    def zero() -> Floats:
+        return np.zeros(n)
+
+    def one() -> Floats:
+        return np.ones(n)
+
+    def never() -> Mask:
+        return np.zeros(n, dtype=np.bool_)
+
+    def code() -> NDArray[np.int16]:
+        return np.zeros(n, dtype=np.int16)
+
     return Injected(
-        one(n),
-        zero(n),
-        one(n),
-        one(n),
-        zero(n),
-        zero(n),
-        code.copy(),
-        zero(n),
-        code.copy(),
-        never(),
-        never(),
-        code.copy(),
-        never(),
-    )
+        startup_times=one(), connect_ms=zero(), segment_times=one(), abr_times=one(), ad_wait_ms=zero(),
+        failures_a_minute=zero(), failure_code=code(), leak_a_minute=zero(), leak_code=code(), licence_fails=never(),
+        connect_fails=never(), start_code=code(), silent_end=never(),
+    )  # fmt: skip
 
 
 def injected(run: Scenario, v: Viewing) -> Injected:
@@ -120,31 +123,26 @@ def _apply(result: Injected, fault: Fault, v: Viewing, now: Mask, strength: Floa
     more = np.where(now, strength * fault.by, 0.0)
     happens = own < more
     code = CODE.get(fault.error_code, 0)
-    match fault.cause:
-        case "startup_wait":
-            result.startup_times *= times
-        case "connect_ms":
-            result.connect_ms += more
-        case "segment_size":
-            result.segment_times *= times
-        case "abr_target":
-            result.abr_times *= times
-        case "ad_wait_ms":
-            result.ad_wait_ms += more
-        case "failures_a_minute":
-            result.failures_a_minute += more
-            result.failure_code[now] = code
-        case "leak_a_minute":
-            result.leak_a_minute += more
-            result.leak_code[now] = code
-        case "licence_chance":
-            result.licence_fails |= happens
+    if fault.cause in _TIMES:
+        getattr(result, _TIMES[fault.cause])[:] *= times
+    elif fault.cause in _MORE:
+        getattr(result, _MORE[fault.cause])[:] += more
+        if fault.cause in _CODED:
+            getattr(result, _CODED[fault.cause])[now] = code
+    else:
+        getattr(result, _HAPPENS[fault.cause])[happens] = True
+        if code:
             result.start_code[happens] = code
-        case "connect_chance":
-            result.connect_fails |= happens
-            result.start_code[happens] = code
-        case "silent_end_chance":
-            result.silent_end |= happens
+
+
+_TIMES = {"startup_wait": "startup_times", "segment_size": "segment_times", "abr_target": "abr_times"}
+_MORE = {
+    "connect_ms": "connect_ms", "ad_wait_ms": "ad_wait_ms", "failures_a_minute": "failures_a_minute",
+    "leak_a_minute": "leak_a_minute",
+}  # fmt: skip
+_CODED = {"failures_a_minute": "failure_code", "leak_a_minute": "leak_code"}
+_HAPPENS = {"licence_chance": "licence_fails", "connect_chance": "connect_fails", "silent_end_chance": "silent_end"}
+"""Which of the causes of `Injected` a fault changes."""
 
 
 def _throttle(result: Injected, fault: Fault, v: Viewing, inside: Mask, window: Hold) -> None:

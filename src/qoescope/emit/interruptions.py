@@ -1,5 +1,7 @@
 """Interruptions: pauses, seeks, ads, windows out of sight, small errors: what happens while content plays."""
 
+# ruff: noqa: PLR2004 - shares and sizes of the simulated world stand where they are drawn
+
 import numpy as np
 
 from qoescope.catalog import population as p

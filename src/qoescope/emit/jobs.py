@@ -1,37 +1,40 @@
-"""Jobs of emit: the data set's CSV, its events in files, live traffic over HTTP, and the report."""
+"""Jobs of emit: the data set's CSV, its events in files, live traffic over HTTP, and the report.
+
+Long because each door of the simulator is here, and this is the stage's only module that reads and writes.
+"""
+
+# ruff: noqa: PLR0913 - what can be asked for at the command line is an argument here
 
 import asyncio
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
-from multiprocessing import cpu_count, get_context
-from os import getpid
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from qoescope.catalog import faults as f
 from qoescope.catalog.errors import Mistake, UnknownName
-from qoescope.emit import chunks, drawn, feed, sender, traffic
+from qoescope.emit import chunks, counterfactual, drawn, feed, files, pool, rows, sender, traffic
 from qoescope.emit import key as answers
 from qoescope.emit.chunks import Part, Tally
 from qoescope.emit.counterfactual import Effect
 from qoescope.emit.scenario import CHUNK, DEFAULT_END, Scenario, over_days
 from qoescope.emit.traffic import Sent
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
 CSV_NAME, KEY_NAME, KEY_TABLE_NAME = "streaming_telemetry.csv", "answer_key.json", "answer_key.csv"
 MOST_DAYS, MOST_SESSIONS = 366.0, 1_000_000_000
 START_IN_S = 1.0
-AHEAD = 2
-"""Chunks that each worker may be ahead of what is written."""
 
 
 @dataclass
@@ -90,11 +93,17 @@ def csv(
 ) -> Summary:
     """Writes `streaming_telemetry.csv`, a row a session, and the answer key beside it; whole or not at all."""
     run = scenario(sessions, days, seed, end, faults, random_faults)
-    folder = _folder(out)
-    with _whole(folder / CSV_NAME) as file, _whole(folder / KEY_NAME) as key, _whole(folder / KEY_TABLE_NAME) as table:
-        file.write(chunks.rows.HEADER)
+    folder = files.folder(out)
+    with (
+        files.whole(folder / CSV_NAME) as file,
+        files.whole(folder / KEY_NAME) as key,
+        files.whole(folder / KEY_TABLE_NAME) as table,
+    ):
+        file.write(rows.HEADER)
         summary = _summed(
-            run, _parts(run, partial(chunks.csv_part, run), workers, progress), lambda _, part: file.write(part.data)
+            run,
+            pool.parts(run, partial(chunks.csv_part, run), workers, progress),
+            lambda _, part: file.write(part.data),
         )
         _write_key(summary.key, key, table)
     summary.paths = [folder / CSV_NAME, folder / KEY_NAME, folder / KEY_TABLE_NAME]
@@ -115,22 +124,24 @@ def events(
     workers: int | None = None,
     progress: bool = True,
 ) -> Summary:
-    """Writes the sessions' events: `events.ndjson`, a beacon a line, or `events.parquet`, a folder in the lake's shape."""
+    """Writes the sessions' events: `events.ndjson`, a beacon a line, or the folder `events.parquet`, as in the lake."""
     if format not in ("ndjson", "parquet"):
         raise UnknownName("format", format, ["ndjson", "parquet"])
     run = scenario(sessions, days, seed, end, faults, random_faults)
-    folder = _folder(out)
-    with _whole(folder / KEY_NAME) as key, _whole(folder / KEY_TABLE_NAME) as table:
+    folder = files.folder(out)
+    with files.whole(folder / KEY_NAME) as key, files.whole(folder / KEY_TABLE_NAME) as table:
         if format == "ndjson":
             path = folder / "events.ndjson"
-            with _whole(path) as file:
-                parts = _parts(run, partial(chunks.ndjson_part, run, device_clocks=device_clocks), workers, progress)
+            with files.whole(path) as file:
+                parts = pool.parts(
+                    run, partial(chunks.ndjson_part, run, device_clocks=device_clocks), workers, progress
+                )
                 summary = _summed(run, parts, lambda _, part: file.write(part.data))
         else:
             path = folder / "events.parquet"
-            with _whole_folder(path) as place:
+            with files.whole_folder(path) as place:
                 job = partial(_parquet_part, run, device_clocks, str(place))
-                summary = _summed(run, _parts(run, job, workers, progress), lambda _, __: None)
+                summary = _summed(run, pool.parts(run, job, workers, progress), lambda _, __: None)
         _write_key(summary.key, key, table)
     summary.paths = [path, folder / KEY_NAME, folder / KEY_TABLE_NAME]
     return summary
@@ -156,89 +167,6 @@ def _summed(run: Scenario, parts: Iterable[Part], keep: Callable[[int, Part], ob
     if total is None:
         raise Mistake("nothing to simulate")
     return Summary([], run, total, answers.answer_key(run, effects), sample, count)
-
-
-def _parts(run: Scenario, job: Callable[[int], Part], workers: int | None, progress: bool) -> Iterator[Part]:
-    """Each chunk's part, in order, whoever made it; never more than a few ahead."""
-    if workers is not None and not 1 <= workers <= 256:  # noqa: PLR2004
-        raise Mistake(f"--workers must be between 1 and 256, not {workers}")
-    hands = min(workers or cpu_count(), run.chunks)
-    with _bar(run, progress) as advance:
-        made = map(job, range(run.chunks)) if hands == 1 else _by_processes(job, run.chunks, hands)
-        for number, part in enumerate(made):
-            yield part
-            advance(min(CHUNK, run.sessions - number * CHUNK))
-
-
-def _by_processes(job: Callable[[int], Part], count: int, hands: int) -> Iterator[Part]:
-    pool = ProcessPoolExecutor(hands, mp_context=get_context("spawn"))
-    waiting: list[Future[Part]] = []
-    try:
-        for chunk in range(count):
-            waiting.append(pool.submit(job, chunk))
-            if len(waiting) >= hands * AHEAD:
-                yield waiting.pop(0).result()
-        while waiting:
-            yield waiting.pop(0).result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _bar(run: Scenario, shown: bool) -> Iterator[Callable[[int], None]]:
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("simulating"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("sessions"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not (shown and console.is_terminal), transient=True) as bar:
-        task = bar.add_task("", total=run.sessions)
-        yield lambda n: bar.advance(task, n)
-
-
-def _folder(out: Path) -> Path:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Mistake(f"cannot make the folder {out}: {error.strerror or error}; choose another with --out") from error
-    return out
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears only once all of it is written; nothing is left of a failure."""
-    half = path.with_name(f".{path.name}.{getpid()}.part")
-    try:
-        with half.open("wb") as file:
-            yield file
-        half.replace(path)
-    except OSError as error:
-        half.unlink(missing_ok=True)
-        raise Mistake(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
-    except BaseException:
-        half.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _whole_folder(path: Path) -> Iterator[Path]:
-    half = path.with_name(f".{path.name}.{getpid()}.part")
-    try:
-        half.mkdir()
-        yield half
-        if path.is_dir():
-            shutil.rmtree(path)
-        half.rename(path)
-    except OSError as error:
-        shutil.rmtree(half, ignore_errors=True)
-        raise Mistake(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
-    except BaseException:
-        shutil.rmtree(half, ignore_errors=True)
-        raise
 
 
 def _write_key(answer: dict[str, Any], key: IO[bytes], table: IO[bytes]) -> None:
@@ -296,8 +224,8 @@ def live(
     run = replace(run, sessions=feed.sessions_for(run, rate * duration))
     run = replace(run, faults=run.faults + drawn.drawn(run, random_faults))
     start_s = max(start_s, time.time())
-    folder = _folder(out)
-    with _half_book(book) as half:
+    folder = files.folder(out)
+    with files.half_book(book) as half:
         pages = traffic.Book(half, property)
         with _live_bar(duration, progress) as shown:
             try:
@@ -305,23 +233,10 @@ def live(
             finally:
                 pages.close()
     answer = answers.answer_key(run, result.effects)
-    with _whole(folder / KEY_NAME) as file, _whole(folder / KEY_TABLE_NAME) as table:
+    with files.whole(folder / KEY_NAME) as file, files.whole(folder / KEY_TABLE_NAME) as table:
         _write_key(answer, file, table)
     paths = [folder / KEY_NAME, folder / KEY_TABLE_NAME, *([book] if book else [])]
     return Live(run, result, answer, paths)
-
-
-@contextmanager
-def _half_book(book: Path | None) -> Iterator[Path | None]:
-    if book is None:
-        yield None
-        return
-    half = _folder(book.parent) / f".{book.name}.{getpid()}.part"
-    try:
-        yield half
-    finally:
-        if half.exists():
-            half.replace(book)
 
 
 @contextmanager
@@ -336,6 +251,54 @@ def _live_bar(duration: float, shown: bool) -> Iterator[Callable[[Sent], None]]:
             bar.update(task, completed=min(sent.seconds, duration), description=words)
 
         yield told
+
+
+def report(
+    out: Path = Path("output"), *, sessions: int = 20_000, days: float = 30.0, seed: int = 42, end: date = DEFAULT_END,
+    faults: Sequence[str] = ("all",), random_faults: int = 0,
+) -> Path:  # fmt: skip
+    """Writes `report.html`: the data set on one page that needs nothing else. Shows at most one chunk of sessions."""
+    if sessions > CHUNK:
+        raise Mistake(f"the report shows at most {CHUNK:,} sessions, not {sessions:,}; use --sessions {CHUNK}")
+    try:
+        from qoescope.emit import report as pages
+    except ImportError as error:
+        raise Mistake(f"the report needs plotly ({error}); run `make setup`") from error
+    run = scenario(sessions, days, seed, end, faults, random_faults)
+    s, m, effects = counterfactual.with_and_without(run, chunks.load_of(run), run.numbers(0))
+    path = files.folder(out) / "report.html"
+    with files.whole(path) as file:
+        file.write(pages.page(run, s, m, answers.answer_key(run, effects)).encode())
+    return path
+
+
+def spark_events(
+    spark: "SparkSession", to: str, *, sessions: int = 1_000_000, days: float = 30.0, seed: int = 42,
+    end: date = DEFAULT_END, faults: Sequence[str] = ("all",), random_faults: int = 0, buckets: int = 8,
+) -> Scenario:  # fmt: skip
+    """Adds the sessions' events to the Delta table at `to`; each chunk of sessions is a task.
+
+    The rows are those of `events`: a chunk is a function of the seed and its number. Every event is written once, as
+    the lake would hold it.
+    """
+    from pyspark.sql import functions as F
+
+    from qoescope.catalog.tables import EVENTS
+    from qoescope.compile.records import spark_bucket
+    from qoescope.compile.spark import schema
+
+    run = scenario(sessions, days, seed, end, faults, random_faults)
+    told = spark.range(0, run.chunks, 1, numPartitions=run.chunks).mapInArrow(partial(_told_by, run), schema(EVENTS))
+    told = told.withColumn("bucket", F.expr(spark_bucket("session_id", buckets)).cast("bigint"))
+    told.write.format("delta").mode("append").partitionBy(*EVENTS.partition).save(to)
+    return run
+
+
+def _told_by(run: Scenario, numbers: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+    for batch in numbers:
+        for chunk in batch.column("id").to_pylist():
+            for table in chunks.event_tables(run, chunk):
+                yield from table.to_batches()
 
 
 def show(summary: Summary, console: Console | None = None) -> None:

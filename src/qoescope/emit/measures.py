@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from qoescope.catalog import population as p
 from qoescope.emit.delivery import Delivered, delivered
-from qoescope.emit.draws import Floats
 from qoescope.emit.simulation import Sessions
 from qoescope.emit.spans import (
     BUSINESS,
@@ -114,8 +113,6 @@ def _main_height(s: Sessions, content_ms: Rows) -> Rows:
     """The height played longest, the larger of equals; −1 if none."""
     t = s.timeline
     cell = t.session * len(HEIGHTS) + _HEIGHT[t["rung"]]
-    by_height: Floats = np.bincount(cell, weights=content_ms, minlength=t.sessions * len(HEIGHTS)).reshape(
-        -1, len(HEIGHTS)
-    )
+    by_height = np.bincount(cell, weights=content_ms, minlength=t.sessions * len(HEIGHTS)).reshape(-1, len(HEIGHTS))
     best = len(HEIGHTS) - 1 - np.argmax(by_height[:, ::-1], axis=1)
     return np.where(by_height.max(axis=1) > 0, np.array(HEIGHTS)[best], -1)

@@ -1,5 +1,7 @@
 """Playback: player and viewer from the first frame on; steps end when something happens, not at every segment."""
 
+# ruff: noqa: PLR2004 - shares and sizes of the simulated world stand where they are drawn
+
 import numpy as np
 
 from qoescope.catalog.faults import LEAK_AFTER_S

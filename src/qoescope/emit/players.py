@@ -1,5 +1,7 @@
 """Players: the state of each player that still plays, and of its viewer."""
 
+# ruff: noqa: PLR2004 - shares and sizes of the simulated world stand where they are drawn
+
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -108,6 +110,7 @@ def start_position_ms(v: Viewing) -> Floats:
 
 
 def players(v: Viewing, s: Started, inj: Injected) -> Players:
+    """Those who came to play content, as they stand at its first frame."""
     w, key = s.who, v.key[s.who]
     zeros = np.zeros(len(w))
     wants = np.where(

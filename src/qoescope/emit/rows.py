@@ -9,7 +9,8 @@ from pyarrow import csv
 from qoescope.emit import draws
 from qoescope.emit.measures import Measures
 from qoescope.emit.scenario import Times, local_hours
-from qoescope.emit.viewers import DIMENSIONS, Viewing
+from qoescope.emit.slices import DIMENSIONS
+from qoescope.emit.viewers import Viewing
 
 COLUMNS = (
     "session_id",

@@ -1,5 +1,7 @@
 """Scenario: how many sessions, over which days, from which seed, with which faults; and when each fault holds."""
 
+# ruff: noqa: PLR2004 - shares and sizes of the simulated world stand where they are drawn
+
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -170,7 +172,7 @@ class Load:
 
 def local_hours(local_ms: Floats | Times) -> tuple[Floats, NDArray[np.int64]]:
     """Hour of the day (with its fraction) and day of the week, Monday = 0."""
-    hours = np.asarray(local_ms) / HOUR_MS
+    hours: Floats = np.asarray(local_ms, dtype=np.float64) / HOUR_MS
     return hours % 24, (np.floor(hours / 24).astype(np.int64) + 3) % 7
 
 

@@ -1,5 +1,7 @@
 """Startup: from the press of play to the first frame, or to whatever came before it."""
 
+# ruff: noqa: PLR2004 - shares and sizes of the simulated world stand where they are drawn
+
 from dataclasses import dataclass
 from typing import Any
 

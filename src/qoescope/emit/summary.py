@@ -11,7 +11,8 @@ from qoescope.emit.chunks import STARTUP_EDGES_MS, Tally
 from qoescope.emit.counterfactual import SUMS
 from qoescope.emit.rows import RESOLUTIONS
 from qoescope.emit.scenario import Scenario, day_of
-from qoescope.emit.viewers import DEVICE_TYPES, DIMENSIONS, NETWORK_TYPES
+from qoescope.emit.slices import DIMENSIONS
+from qoescope.emit.viewers import DEVICE_TYPES, NETWORK_TYPES
 
 NAMES = {
     "device_type": list(DEVICE_TYPES),
@@ -33,7 +34,8 @@ def shown(console: Console, run: Scenario, tally: Tally, key: dict[str, Any], sa
                 markup=False,
             )
     console.print(
-        f"\n{tally.sessions:,} sessions from {day_of(run.begin_ms):%Y-%m-%d %H:%M} to {day_of(run.end_ms):%Y-%m-%d %H:%M} UTC, seed {run.seed}"
+        f"\n{tally.sessions:,} sessions from {day_of(run.begin_ms):%Y-%m-%d %H:%M} "
+        f"to {day_of(run.end_ms):%Y-%m-%d %H:%M} UTC, seed {run.seed}"
     )
     for name, values in NAMES.items():
         counts = tally.by[name]
@@ -54,7 +56,8 @@ def _quality(tally: Tally) -> str:
     total = dict(zip(SUMS, tally.sums.tolist(), strict=True))
     n = max(tally.sessions, 1)
     return (
-        f"startup: median {quantile(tally, 0.5):,.0f} ms, 95 % {quantile(tally, 0.95):,.0f} ms; with stalls {tally.stalled / n:.1%}; "
+        f"startup: median {quantile(tally, 0.5):,.0f} ms, 95 % {quantile(tally, 0.95):,.0f} ms; "
+        f"with stalls {tally.stalled / n:.1%}; "
         f"start failures {total['start_failures'] / n:.2%}; exits before start {total['exits_before_start'] / n:.2%}; "
         f"watched {total['watched_ms'] / 3_600_000:,.0f} hours"
     )
@@ -76,7 +79,8 @@ def line(row: dict[str, Any]) -> str:
         for word, at in (("without", "kpi_without"), ("with", "kpi_with"))
         if isinstance(row[at], float)
     )
-    return f"{name}: {row['slice']}, {row['onset_at'][:16]} to {row['end_at'][:16]}, {row['sessions']:,} sessions, {row['kpi']} {worth}"
+    when = f"{row['onset_at'][:16]} to {row['end_at'][:16]}"
+    return f"{name}: {row['slice']}, {when}, {row['sessions']:,} sessions, {row['kpi']} {worth}"
 
 
 def injected(key: dict[str, Any]) -> Table:

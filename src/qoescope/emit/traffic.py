@@ -96,7 +96,7 @@ class Sent:
     effects: dict[str, Effect] = field(default_factory=dict)
 
 
-async def sent(
+async def sent(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
     run: Scenario,
     to: Door,
     speed: float,

@@ -1,0 +1,67 @@
+"""Files: whole or not at all; a failure leaves nothing behind and is said in one line."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import getpid
+from pathlib import Path
+from typing import IO
+
+from qoescope.catalog.errors import Mistake
+
+
+def folder(out: Path) -> Path:
+    """The folder, made if need be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Mistake(f"cannot make the folder {out}: {error.strerror or error}; choose another with --out") from error
+    return out
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears only once all of it is written; nothing is left of a failure."""
+    half = path.with_name(f".{path.name}.{getpid()}.part")
+    try:
+        with half.open("wb") as file:
+            yield file
+        half.replace(path)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise Mistake(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder that appears only once all of it is written, in place of the one before."""
+    half = path.with_name(f".{path.name}.{getpid()}.part")
+    try:
+        half.mkdir()
+        yield half
+        if path.is_dir():
+            shutil.rmtree(path)
+        half.rename(path)
+    except OSError as error:
+        shutil.rmtree(half, ignore_errors=True)
+        raise Mistake(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
+    except BaseException:
+        shutil.rmtree(half, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def half_book(book: Path | None) -> Iterator[Path | None]:
+    """Where to write a book that takes its name at the end, however that comes."""
+    if book is None:
+        yield None
+        return
+    half = folder(book.parent) / f".{book.name}.{getpid()}.part"
+    try:
+        yield half
+    finally:
+        if half.exists():
+            half.replace(book)
