@@ -1,5 +1,6 @@
 """CMCD records: what is sent comes back, and what is sent is canonical."""
 
+import json
 from typing import Any
 
 import hypothesis.strategies as st
@@ -230,3 +231,23 @@ def test_next_objects_are_relative_to_the_request() -> None:
     assert relative("https://cdn.example/movie/1000/seg2.m4s", request) == "seg2.m4s"
     assert relative("https://cdn.example/movie/300/seg2.m4s?y=2", request) == "../300/seg2.m4s?y=2"
     assert relative("https://other.example/seg2.m4s", request) == "https://other.example/seg2.m4s"
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.sampled_from(["value", "params", "v", "ot"]), parts),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    record=st.dictionaries(st.sampled_from([*KEYS, "x-y", "-", "X-y", "zz"]), ANYTHING, max_size=5) | ANYTHING,
+    version=st.sampled_from((1, 2)),
+)
+def test_whatever_is_asked_is_said_canonically_or_refused(record: object, version: int) -> None:
+    text, said = encoded(json.dumps(record), version)
+    if said:
+        assert encode_line(decode_line(text, version), version) == text
+    else:
+        assert json.loads(text)["error"]
