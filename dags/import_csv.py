@@ -1,0 +1,24 @@
+"""Import: a streaming_telemetry.csv into the lake and the marts; rows that break a rule are kept aside with the reason."""
+
+from airflow.sdk import Asset, dag, task
+
+
+@dag(
+    schedule=None, catchup=False, params={"path": "output/streaming_telemetry.csv", "property": "import"}, tags=["mart"]
+)
+def import_csv() -> None:
+    """One run is one file; importing it again changes nothing."""
+
+    @task(outlets=[Asset("mart/quality")])
+    def import_file(path: str, tenant: str) -> None:
+        from pathlib import Path
+
+        from qoescope.mart import jobs
+        from qoescope.settings import Settings
+
+        jobs.import_csv(Settings(), Path(path), tenant)
+
+    import_file("{{ params.path }}", "{{ params.property }}")
+
+
+import_csv()
