@@ -1,4 +1,4 @@
-"""Import: a streaming_telemetry.csv into the lake and the marts; rows that break a rule are kept aside with the reason."""
+"""Import: a streaming_telemetry.csv into lake and marts; rows that break a rule are kept aside with the reason."""
 
 from airflow.sdk import Asset, dag, task
 
