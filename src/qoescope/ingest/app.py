@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from qoescope.ingest.keys import Keyring, decoded
 from qoescope.settings import Settings
 
 if TYPE_CHECKING:
-    from qoescope.ingest.http import Request, Server
+    from qoescope.ingest.http import Request
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
@@ -34,29 +34,31 @@ EVER_S = 1e6
 class App:
     """One process of the collector."""
 
-    def __init__(self, settings: Settings, keys: Path, secret: bytes) -> None:
+    def __init__(self, settings: Settings, keys: Path, secret: bytes, worker: int = 0) -> None:
         self.settings, self._keys_path = settings, keys
         self.door = Door(settings, secret)
+        self.door.books.worker = str(worker) if settings.door_workers > 1 else ""
         self._keys_seen: tuple[int, int] | None = None
         self._partitions: list[int] = []
         self._log = kafka.Log(settings)
         self.door.delivery = self.delivery = Delivery(self._log, self.door.in_flight, settings.kafka_delivery_ms / 1000)
+        self.door.look_again = self.refresh
         self.refresh()
 
-    async def live(self, server: "Server", stop: asyncio.Event) -> None:
-        """Ticks each second and reads the keys again every few, until `stop`."""
-        refresh_at = 0.0
+    async def live(self, stop: asyncio.Event, look: Callable[[], None]) -> None:
+        """Ticks, reads changed keys and looks after what `look` does, each second, until `stop`."""
         while not stop.is_set():
-            if time.monotonic() >= refresh_at:
-                self.refresh()
-                await self._find_partitions()
-                refresh_at = time.monotonic() + self.settings.door_refresh_s
+            self.refresh()
+            look()
             self.delivery.tick(self._partitions, time.time_ns() // 1_000_000, self.door.books)
-            server.look()
-            try:
-                await asyncio.wait_for(stop.wait(), TICK_S)
-            except TimeoutError:
-                continue
+            await _pause(stop, TICK_S)
+
+    async def keep(self, stop: asyncio.Event, synchronise: Callable[[], None]) -> None:
+        """Learns partitions and synchronises keys every few seconds; what that waits for delays no tick."""
+        while not stop.is_set():
+            await self._find_partitions()
+            await asyncio.to_thread(synchronise)
+            await _pause(stop, self.settings.door_refresh_s if self._partitions else TICK_S)
 
     async def drain(self, within_s: float) -> None:
         """Lets what is in flight be answered, then sends the last counts and waits for Kafka."""
@@ -133,6 +135,14 @@ class App:
         else:
             refused = Refused(404, "no such path")
             request.answer(404, answers.refusal_headers(refused, None), answers.of_refused(refused))
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Waits so long, or until `stop`."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
 
 
 def _say(request: "Request", status: int, answer: Mapping[str, object]) -> None:

@@ -22,6 +22,8 @@ class Books:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.waits = [0] * (len(UPPER_S) + 1)
         self.wait_s = 0.0
+        self.worker = ""
+        """This process' number, where there are several."""
         self.ready = False
         self.requests_in_flight = 0
         self.bytes_in_flight = 0
@@ -56,31 +58,37 @@ class Books:
         self.waits[bisect_left(UPPER_S, seconds)] += 1
 
     def collect(self) -> Iterator[Metric]:
-        """The counters as Prometheus families."""
+        """The counters as Prometheus families; each process of several tells its own."""
+        names, values = (("worker",), (self.worker,)) if self.worker else ((), ())
         events = CounterMetricFamily(
-            "qoescope_door_events", "Events by what became of them.", labels=("property", "outcome")
+            "qoescope_door_events", "Events by what became of them.", labels=("property", "outcome", *names)
         )
-        for (property_name, outcome), value in list(self.events.items()):
-            events.add_metric((property_name, outcome), value)
-        answered = CounterMetricFamily("qoescope_door_requests", "Requests by answer.", labels=("route", "status"))
-        for (route, status), answers in list(self.requests.items()):
-            answered.add_metric((route, str(status)), answers)
-        yield from (events, answered, self._histogram())
+        for (property_name, outcome), count in list(self.events.items()):
+            events.add_metric((property_name, outcome, *values), count)
+        answered = CounterMetricFamily(
+            "qoescope_door_requests", "Requests by answer.", labels=("route", "status", *names)
+        )
+        for (route, status), count in list(self.requests.items()):
+            answered.add_metric((route, str(status), *values), count)
+        yield from (events, answered, self._histogram(dict(zip(names, values, strict=True))))
         for name, doc, level in (
             ("qoescope_door_ready", "1 while Kafka acknowledges.", float(self.ready)),
             ("qoescope_door_requests_in_flight", "Requests not answered yet.", float(self.requests_in_flight)),
             ("qoescope_door_bytes_in_flight", "Bytes that Kafka has not acknowledged.", float(self.bytes_in_flight)),
         ):
-            yield GaugeMetricFamily(name, doc, value=level)
+            gauge = GaugeMetricFamily(name, doc, labels=names)
+            gauge.add_metric(values, level)
+            yield gauge
 
-    def _histogram(self) -> Metric:
-        family = Metric("qoescope_door_wait_seconds", "Time until a beacon is answered.", "histogram")
+    def _histogram(self, labels: dict[str, str]) -> Metric:
+        name = "qoescope_door_wait_seconds"
+        family = Metric(name, "Time until a beacon is answered.", "histogram")
         running = 0
-        for name, waits in zip((*map(str, UPPER_S), "+Inf"), self.waits, strict=True):
+        for upper, waits in zip((*map(str, UPPER_S), "+Inf"), self.waits, strict=True):
             running += waits
-            family.add_sample("qoescope_door_wait_seconds_bucket", {"le": name}, running)
-        family.add_sample("qoescope_door_wait_seconds_count", {}, running)
-        family.add_sample("qoescope_door_wait_seconds_sum", {}, self.wait_s)
+            family.add_sample(f"{name}_bucket", {**labels, "le": upper}, running)
+        family.add_sample(f"{name}_count", labels, running)
+        family.add_sample(f"{name}_sum", labels, self.wait_s)
         return family
 
 

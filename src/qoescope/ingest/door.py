@@ -1,6 +1,7 @@
 """The door's writing routes: who may write, how much, and what becomes of it."""
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qoescope.compile import wire
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 BEACONS, CMCD = "/v1/beacons", "/v1/cmcd"
 
 
+def _nothing() -> None:
+    """What is done about an unknown key where keys do not change."""
+
+
 class Door:
     """What one process of the collector holds, and what it does with a request to write."""
 
@@ -32,6 +37,8 @@ class Door:
         self.keyring = Keyring(Snapshot())
         self.repeats = Repeats()
         self.stopping = False
+        self.look_again: Callable[[], None] = _nothing
+        """Reads the keys again if they have changed: a key may be used as soon as it is shown."""
         self.delivery: Delivery
         self._buckets: dict[str, Bucket] = {}
 
@@ -84,6 +91,9 @@ class Door:
         if secret is None and request.path.startswith(CMCD + "/"):
             secret = request.path[len(CMCD) + 1 :]
         key = self.keyring.key(secret)
+        if key is None and secret:
+            self.look_again()
+            key = self.keyring.key(secret)
         cmcd = request.path.startswith(CMCD)
         if key is None:
             if cmcd and secret:

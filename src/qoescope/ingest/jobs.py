@@ -2,22 +2,31 @@
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import ipaddress
+import logging
 import os
 import secrets
 import signal
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import uvloop
 
+from qoescope.catalog.doors import KEYS, PROPERTIES
 from qoescope.catalog.errors import Mistake
+from qoescope.connect import doors
 from qoescope.ingest import keys
 from qoescope.ingest.app import App
 from qoescope.ingest.http import Server
+from qoescope.ingest.workers import Workers, orphaned
 from qoescope.settings import Settings
 
+log = logging.getLogger(__name__)
 SECRET_BYTES = 32
 GARBAGE = (50_000, 20, 50)
 """Collections are rarer than Python's default: what a request makes is freed by reference counts."""
@@ -26,27 +35,56 @@ GARBAGE = (50_000, 20, 50)
 def serve(settings: Settings) -> None:
     """Runs the collector until SIGTERM or SIGINT, then drains; blocks."""
     refuse_open_door(settings)
+    viewer_secret(settings)
+    others = Workers(partial(_work, settings, os.getpid()), settings.door_workers)
+    try:
+        _run(settings, 0, others.look, partial(synchronise, settings))
+    finally:
+        others.stop()
+
+
+def _work(settings: Settings, parent: int, number: int) -> None:
+    """One of the other processes; ends when the first one does."""
+
+    def look() -> None:
+        if orphaned(parent):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    _run(settings, number, look, _nothing)
+
+
+def _nothing() -> None:
+    """Synchronising is the first process' work."""
+
+
+def _run(settings: Settings, number: int, look: Callable[[], None], sync: Callable[[], None]) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_served(settings))
+        runner.run(_served(settings, number, look, sync))
 
 
-async def _served(settings: Settings) -> None:
+async def _served(settings: Settings, number: int, look: Callable[[], None], sync: Callable[[], None]) -> None:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    app = App(settings, keys_path(settings), viewer_secret(settings))
+    for one in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(one, stop.set)
+    app = App(settings, keys_path(settings), viewer_secret(settings), number)
     server = Server(app.handle, settings)
     try:
         await server.start()
     except OSError as error:
         raise Mistake(f"port {settings.door_port} is taken: set QOESCOPE_DOOR_PORT to another one") from error
+
+    def look_around() -> None:
+        server.look()
+        look()
+
     gc.collect()
     gc.freeze()  # what is here stays: no collection looks at it again
     gc.set_threshold(*GARBAGE)
-    await app.live(server, stop)
+    keeping = asyncio.create_task(app.keep(stop, sync))
+    await app.live(stop, look_around)
     server.stop()
     await app.drain(settings.door_stop_s - 1)
+    await keeping
 
 
 def refuse_open_door(settings: Settings) -> None:
@@ -72,13 +110,42 @@ def new_key(settings: Settings, property_name: str) -> str:
     """Makes a key for the property and returns its secret, which is stored nowhere; raises `Mistake` beyond two."""
     now = datetime.now(UTC)
     secret, row = keys.made(property_name, now)
-    _write_snapshot(settings, keys.with_key(snapshot(settings), row))
+    with _changing(settings) as known:
+        _write_snapshot(settings, keys.with_key(known, row))
+    synchronise(settings)
     return secret
 
 
 def revoke(settings: Settings, prefix: str) -> None:
     """Revokes the key of this prefix: the door refuses it within a few seconds."""
-    _write_snapshot(settings, keys.without_key(snapshot(settings), prefix, datetime.now(UTC)))
+    with _changing(settings) as known:
+        _write_snapshot(settings, keys.without_key(known, prefix, datetime.now(UTC)))
+    synchronise(settings)
+
+
+def synchronise(settings: Settings) -> None:
+    """Brings the file of keys and the tables in Postgres to what either knows; without Postgres the file stays."""
+    try:
+        theirs = keys.from_rows(*doors.known(settings))
+        with _changing(settings) as ours:
+            both = keys.merged(ours, theirs)
+            if both != ours:
+                _write_snapshot(settings, both)
+        doors.put(settings, KEYS, [msgspec.structs.asdict(key) for key in both.keys if key not in theirs.keys])
+        new = [found for found in both.properties if found not in theirs.properties]
+        doors.put(settings, PROPERTIES, [msgspec.structs.asdict(found) for found in new])
+    except doors.AWAY as error:
+        log.info("keys come from the file alone: %s", error)
+
+
+@contextlib.contextmanager
+def _changing(settings: Settings) -> Iterator[keys.Snapshot]:
+    """What the door knows, while nobody else changes it."""
+    path = keys_path(settings)
+    _private_folder(path.parent)
+    with path.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield snapshot(settings)
 
 
 def listed(settings: Settings) -> list[keys.Key]:
@@ -93,9 +160,7 @@ def snapshot(settings: Settings) -> keys.Snapshot:
 
 
 def _write_snapshot(settings: Settings, known: keys.Snapshot) -> None:
-    path = keys_path(settings)
-    _private_folder(path.parent)
-    _replace(path, keys.encoded(known))
+    _replace(keys_path(settings), keys.encoded(known))
 
 
 def viewer_secret(settings: Settings) -> bytes:

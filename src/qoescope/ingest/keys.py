@@ -35,7 +35,7 @@ class Property(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: datetime
     enabled: bool = True
     cmcd: bool = True
-    origins: str = ""
+    origins: str | None = None
     honours_dnt: bool = True
 
     def allows(self, origin: str | None) -> bool:
@@ -119,6 +119,22 @@ def token(authorization: str | None, query: str) -> str | None:
         return None
     found = parse_qs(query, max_num_fields=20).get("key") if query.count("&") < 20 else None  # noqa: PLR2004
     return found[0] if found else None
+
+
+def merged(ours: Snapshot, theirs: Snapshot) -> Snapshot:
+    """What either knows: all keys, revoked if either says so; properties as `theirs` has them; all tombstones."""
+    keys = {key.digest: key for key in ours.keys}
+    for key in theirs.keys:
+        both = (key, keys.get(key.digest, key))
+        revoked = [known.revoked_at for known in both if known.revoked_at is not None]
+        keys[key.digest] = msgspec.structs.replace(key, revoked_at=min(revoked, default=None))
+    properties = {found.property: found for found in (*ours.properties, *theirs.properties)}
+    forgotten = {*ours.forgotten, *theirs.forgotten}
+    return Snapshot(
+        tuple(sorted(keys.values(), key=lambda key: (key.created_at, key.digest))),
+        tuple(properties[name] for name in sorted(properties)),
+        tuple(sorted(forgotten)),
+    )
 
 
 def encoded(snapshot: Snapshot) -> bytes:

@@ -1,7 +1,6 @@
 """Pages: the browser's client and the demo, served from here; media as slowly as asked."""
 
 import asyncio
-import mimetypes
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
@@ -16,10 +15,29 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 MEDIA = "/demo/media/"
-PATHS = {"/v1/qoescope.js": "qoescope.js", "/demo": "demo.html", "/demo/": "demo.html"}
+PATHS = {
+    "/v1/qoescope.js": "qoescope.js",
+    "/v1/qoescope.d.ts": "qoescope.d.ts",
+    "/demo": "demo.html",
+    "/demo/": "demo.html",
+    "/demo/demo.js": "demo.js",
+    "/demo/demo.css": "demo.css",
+}
+KINDS = {
+    ".css": "text/css",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".m4s": "video/iso.segment",
+    ".mp4": "video/mp4",
+    ".mpd": "application/dash+xml",
+    ".d.ts": "text/plain; charset=utf-8",
+    ".ts": "video/mp2t",
+}
+"""Media types by the file's ending; Python's own table lacks those of streaming."""
 CHUNK = 16 * 1024
 LEAST_KBPS, MOST_KBPS = 50.0, 1_000_000.0
-CLOSED = "default-src 'self'; connect-src 'self'; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"
+CLOSED = "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"
 BITS_A_BYTE = 8
 
 
@@ -30,11 +48,11 @@ async def show(request: "Request", settings: Settings) -> None:
         refused = Refused(404, "no such path") if path is None else Refused(405, "read it by GET", allow="GET, HEAD")
         request.answer(refused.status, answers.refusal_headers(refused, None), answers.of_refused(refused))
         return
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    kind = next((kind for ending, kind in KINDS.items() if path.name.endswith(ending)), "application/octet-stream")
     headers = [("content-type", kind), *answers.QUIET, ("referrer-policy", "same-origin")]
-    if kind == "text/html":
+    if path.suffix == ".html":
         headers.append(("content-security-policy", CLOSED))
-    if request.path in PATHS and path.suffix == ".js":
+    if request.path.startswith("/v1/"):
         headers.append(("access-control-allow-origin", "*"))
     speed = kbps(request.query)
     if speed is None or request.method == "HEAD":

@@ -1,0 +1,526 @@
+"""The door over real sockets and a real broker: what is answered is in the log, and bad senders hold up nobody."""
+
+import gzip
+import itertools
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from until import until
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.topics import BEACONS, DEAD_LETTERS
+from qoescope.connect import kafka
+from qoescope.ingest import jobs
+from qoescope.settings import Settings, environment
+from qoescope.stack import kafka as broker
+from qoescope.stack import processes
+
+pytestmark = pytest.mark.live
+NUMBERS = itertools.count()
+GOOD = {"seq": 1, "at": 1_762_000_000_000, "type": "heartbeat", "state": "playing", "state_ms": 10_000}
+
+
+class Process:
+    """A child of a test that is killed at its end, whatever happens."""
+
+    def __init__(self, command: list[str], log: Path, **more: str) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self.inner = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment(more)
+            )
+
+    def end(self, number: signal.Signals = signal.SIGTERM, within_s: float = 30) -> int:
+        """Sends the signal and waits; its exit code."""
+        if self.inner.poll() is None:
+            self.inner.send_signal(number)
+        return self.inner.wait(within_s)
+
+
+def started_broker(settings: Settings) -> Process:
+    broker.prepare(settings)
+    process = Process(broker.part(settings).command, settings.var / "broker.log")  # type: ignore[arg-type]
+    until(lambda: processes.answers(settings.broker_port), 60, "the broker listens")
+    return process
+
+
+class Door:
+    """A collector as a process of its own, and a way to speak to it."""
+
+    def __init__(self, settings: Settings, tenant: str, process: Process | None = None) -> None:
+        self.settings, self.tenant = settings, tenant
+        self.key = jobs.new_key(settings, tenant)
+        self.url = f"http://127.0.0.1:{settings.door_port}"
+        self.process = process or Door.process_of(settings)
+        self.http = httpx.Client(base_url=self.url, headers={"authorization": f"Bearer {self.key}"}, timeout=20)
+
+    @staticmethod
+    def process_of(settings: Settings) -> Process:
+        said = settings.model_dump(mode="json", exclude_unset=True)
+        more = {
+            f"QOESCOPE_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in said.items()
+        }
+        code = "from qoescope.ingest import jobs; from qoescope.settings import Settings; jobs.serve(Settings())"
+        return Process([sys.executable, "-c", code], settings.var / "door.log", **more)
+
+    def ready(self) -> "Door":
+        until(lambda: self.answers("/readyz") == 200, 30, "the door is ready")
+        return self
+
+    def answers(self, path: str) -> int:
+        try:
+            return self.http.get(path).status_code
+        except httpx.TransportError:
+            return 0
+
+    def send(self, *events: object, session_id: str = "s", **more: Any) -> httpx.Response:
+        body = {"session": {"session_id": session_id}, "events": events}
+        return self.http.post("/v1/beacons", content=json.dumps(body), **more)
+
+    def metric(self, line: str) -> float:
+        found = [said for said in self.http.get("/metrics").text.splitlines() if said.startswith(line + " ")]
+        return float(found[0].split()[-1]) if found else 0.0
+
+    @contextmanager
+    def socket(self) -> Iterator[socket.socket]:
+        with socket.create_connection(("127.0.0.1", self.settings.door_port), timeout=20) as raw:
+            yield raw
+
+    def post_head(self, *headers: str) -> bytes:
+        lines = ("POST /v1/beacons HTTP/1.1", "host: door", f"authorization: Bearer {self.key}", *headers, "", "")
+        return "\r\n".join(lines).encode()
+
+    def stop(self) -> int:
+        self.http.close()
+        return self.process.end()
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A broker of this module's own."""
+    port = processes.free_port(0)
+    settings = Settings(var=tmp_path_factory.mktemp("log"), broker_port=port, brokers=f"127.0.0.1:{port}")
+    process = started_broker(settings)
+    kafka.ensure_topics(settings)
+    yield settings
+    process.end()
+
+
+@pytest.fixture
+def opened(log: Settings, tmp_path: Path) -> Iterator[Callable[..., Door]]:
+    """Opens doors on the module's broker, each with its own folder, port and limits; closes them all."""
+    doors: list[Door] = []
+
+    def door(**more: Any) -> Door:
+        port = processes.free_port(0)
+        settings = Settings(**{"var": tmp_path, "brokers": log.brokers, "door_port": port, **more})
+        doors.append(Door(settings, f"shop-{port}"))
+        return doors[-1]
+
+    yield door
+    for one in doors:
+        one.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(log: Settings) -> Iterator[Door]:
+    """A door with short times."""
+    settings = Settings(
+        var=log.var, brokers=log.brokers, door_port=processes.free_port(0), header_timeout_s=1, body_timeout_s=2
+    )
+    one = Door(settings, "first").ready()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def door(shared: Door) -> Iterator[Door]:
+    """The shared door by a key of the test's own property."""
+    one = Door(shared.settings, f"shop-{next(NUMBERS)}", shared.process)
+    yield one
+    one.http.close()
+
+
+def written(settings: Settings, topic: str, tenant: str) -> list[dict[str, Any]]:
+    """Records of the tenant in the log."""
+    found = [json.loads(record.value() or b"{}") for record in kafka.records(settings, topic)]
+    return [record for record in found if record["property"] == tenant]
+
+
+def test_what_is_answered_is_in_the_log_with_its_books(door: Door) -> None:
+    answer = door.send(GOOD, {"seq": 0}, {**GOOD, "seq": 2}, session_id="books")
+    assert answer.json() == {
+        "received": 3, "accepted": 2, "duplicate": 0, "invalid": 1, "filtered": 0,
+        "results": [{"index": 1, "outcome": "invalid", "reason": answer.json()["results"][0]["reason"], "seq": 0}],
+    }  # fmt: skip
+    (record,) = written(door.settings, BEACONS.name, door.tenant)
+    assert record["counts"] == {"received": 3, "accepted": 2, "duplicate": 0, "invalid": 1, "filtered": 0}
+    assert [event["seq"] for event in record["events"]] == [1, 2]
+    (letter,) = written(door.settings, DEAD_LETTERS.name, door.tenant)
+    assert (letter["stage"], letter["count"]) == ("door", 1)
+
+
+def test_a_beacon_sent_again_is_a_duplicate_and_booked_as_one(door: Door) -> None:
+    assert door.send(GOOD, session_id="twice").json()["accepted"] == 1
+    assert door.send(GOOD, session_id="twice").json()["duplicate"] == 1
+    counts = [record["counts"] for record in written(door.settings, BEACONS.name, door.tenant)]
+    assert [(c["accepted"], c["duplicate"]) for c in counts] == [(1, 0), (0, 1)]
+
+
+def test_without_a_key_nobody_reads_or_writes(door: Door) -> None:
+    for headers in ({"authorization": ""}, {"authorization": "Bearer qw_wrong"}, {"authorization": "Basic x"}):
+        assert door.http.post("/v1/beacons", headers=headers, content=b"{}").status_code == 401
+        assert door.http.get("/v1/beacons", headers=headers).status_code == 401
+    assert door.http.get("/v1/beacons").status_code == 405
+    unknown = httpx.post(f"{door.url}/v1/beacons?key=qw_x", content=b"{}")
+    assert (unknown.status_code, unknown.headers["www-authenticate"]) == (401, "Bearer")
+    assert written(door.settings, BEACONS.name, door.tenant) == []
+
+
+def test_a_revoked_key_is_refused_and_a_new_one_taken_without_a_restart(door: Door) -> None:
+    second = jobs.new_key(door.settings, door.tenant)
+    assert httpx.post(f"{door.url}/v1/beacons?key={second}", content=b"x").status_code == 400
+    jobs.revoke(door.settings, door.key[:11])
+    until(lambda: door.send(GOOD).status_code == 403, 10, "the revoked key is refused")
+
+
+def test_the_key_decides_the_property_whatever_the_body_says(door: Door) -> None:
+    body = {"property": "other", "session": {"session_id": "s", "property": "other"}, "events": [GOOD]}
+    assert door.http.post("/v1/beacons", content=json.dumps(body)).json()["accepted"] == 1
+    assert len(written(door.settings, BEACONS.name, door.tenant)) == 1
+    assert written(door.settings, BEACONS.name, "other") == []
+
+
+def test_a_page_may_write_by_beacon_without_preflight_and_by_fetch_with_one(door: Door) -> None:
+    headers = {"origin": "https://app.example", "content-type": "text/plain;charset=UTF-8"}
+    body = json.dumps({"session": {"session_id": "page"}, "events": [GOOD]})
+    sent = httpx.post(f"{door.url}/v1/beacons?key={door.key}", headers=headers, content=body)
+    assert (sent.status_code, sent.headers["access-control-allow-origin"]) == (200, "https://app.example")
+    asked = httpx.options(f"{door.url}/v1/beacons", headers={"origin": "https://app.example"})
+    assert asked.status_code == 204
+    assert "Authorization" in asked.headers["access-control-allow-headers"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"nope", {}, 400),
+        (b"", {}, 400),
+        (b"[" * 10_000, {}, 400),
+        (b'{"session":{"session_id":"s"},"events":[' + b"[" * 10_000 + b"]" * 10_000 + b"]}", {}, 400),
+        (b'{"session":{"session_id":"s"},"events":[{"seq":NaN}]}', {}, 400),
+        (b"\xff\xfe", {}, 400),
+        (b"x" * (1024 * 1024 + 1), {}, 413),
+        (gzip.compress(bytes(100 * 1024 * 1024)), {"content-encoding": "gzip"}, 413),
+        (b"abc", {"content-encoding": "gzip"}, 400),
+        (b"abc", {"content-encoding": "br"}, 415),
+    ],
+)
+def test_a_body_refused_whole_is_one_invalid_and_kept(
+    door: Door, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    assert door.http.post("/v1/beacons", content=body, headers=headers).status_code == status
+    (record,) = written(door.settings, BEACONS.name, door.tenant)
+    assert record["counts"] == {"received": 1, "accepted": 0, "duplicate": 0, "invalid": 1, "filtered": 0}
+    assert record["events"] == []
+    (letter,) = written(door.settings, DEAD_LETTERS.name, door.tenant)
+    assert letter["count"] == 1
+
+
+def test_large_values_are_judged_in_bounded_memory(door: Door) -> None:
+    process = psutil.Process(door.process.inner.pid)
+    before = process.memory_info().rss
+    keys = {str(n): n for n in range(100_000)}
+    for event in ({**GOOD, "note": "x" * 900_000}, {**GOOD, "note": [keys] and {str(n): 0 for n in range(60_000)}}):
+        assert door.send(event, {**GOOD, "seq": 2}, session_id=str(len(str(event)))).json()["invalid"] == 1
+    packed = gzip.compress(json.dumps({"session": {"session_id": "k", **keys}, "events": [GOOD]}).encode())
+    answer = door.http.post("/v1/beacons", content=packed, headers={"content-encoding": "gzip"})
+    assert answer.json()["invalid"] == 1
+    assert process.memory_info().rss - before < 200 * 1024 * 1024
+
+
+def read_all(raw: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    read = b""
+    try:
+        while piece := raw.recv(65_536):
+            read += piece
+    except ConnectionResetError:
+        pass
+    return read
+
+
+def drip(raw: socket.socket, pieces: Iterator[bytes]) -> None:
+    """Sends a piece every 0.2 s until the other side has had enough."""
+    stop = threading.Event()
+    try:
+        for piece in pieces:
+            raw.sendall(piece)
+            if stop.wait(0.2):
+                return
+    except OSError:
+        return
+
+
+def forever(piece: bytes) -> Iterator[bytes]:
+    while True:
+        yield piece
+
+
+def test_slow_senders_are_closed_in_time_while_another_is_served(door: Door) -> None:
+    starts = [
+        b"POST /v1/beacons HTTP/1.1\r\nhost: door\r\nx-slow: ",  # headers that never end
+        door.post_head("content-length: 1000"),  # a body that never ends
+        door.post_head("transfer-encoding: chunked"),  # chunks that never end
+    ]
+    trickles = [b"x", b" ", b"1\r\nx\r\n"]
+    answers: dict[int, bytes] = {}
+
+    def one(number: int) -> None:
+        with door.socket() as raw:
+            raw.sendall(starts[number])
+            sender = threading.Thread(target=drip, args=(raw, forever(trickles[number])), daemon=True)
+            sender.start()
+            answers[number] = read_all(raw)
+            raw.close()
+            sender.join(5)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for n in range(20):
+        assert door.send({**GOOD, "seq": n + 1}, session_id="meanwhile").status_code == 200
+    for thread in threads:
+        thread.join(15)
+        assert not thread.is_alive()
+    for number in range(3):
+        assert answers[number].startswith(b"HTTP/1.1 408 "), answers[number][:80]
+
+
+def test_a_silent_connection_is_closed_without_a_word(door: Door) -> None:
+    with door.socket() as raw:
+        assert read_all(raw) == b""
+
+
+def test_chunks_without_end_stop_at_the_limit(door: Door) -> None:
+    with door.socket() as raw:
+        raw.sendall(door.post_head("transfer-encoding: chunked"))
+        chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+        sent = 0
+        try:
+            while sent < 64:
+                raw.sendall(chunk)
+                sent += 1
+        except OSError:
+            pass
+        said = read_all(raw)
+    assert said.startswith(b"HTTP/1.1 413 ") or (said == b"" and sent < 64)
+    until(lambda: len(written(door.settings, DEAD_LETTERS.name, door.tenant)) == 1, 10)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/1.1\r\nhost door\r\n\r\n",
+        b"POST /v1/beacons HTTP/1.1\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /v1/beacons HTTP/1.1\r\ncontent-length: -5\r\n\r\n",
+        b"GET / HTTP/1.1\r\nx: " + b"y" * 400_000,
+        b"GET /" + b"y" * 400_000,
+        b"\x00" * 1000,
+    ],
+)
+def test_what_is_no_http_is_refused_and_closed(door: Door, sent: bytes) -> None:
+    with door.socket() as raw:
+        raw.sendall(sent)
+        said = read_all(raw)
+    assert said == b"" or said.split(b" ")[1] in (b"400", b"401", b"431"), said[:80]
+    assert door.answers("/livez") == 200
+
+
+def test_requests_sent_at_once_are_answered_in_their_order(door: Door) -> None:
+    def post(seq: int) -> bytes:
+        body = json.dumps({"session": {"session_id": "pipe"}, "events": [{**GOOD, "seq": seq}] * seq}).encode()
+        return door.post_head(f"content-length: {len(body)}") + body
+
+    with door.socket() as raw:
+        raw.sendall(post(1) + post(2) + post(3) + b"GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n")
+        said = read_all(raw)
+    assert [said.count(b"HTTP/1.1 200 OK"), said.count(b'"live":true')] == [4, 1]
+    places = [said.index(b'"received":%d' % n) for n in (1, 2, 3)]
+    assert places == sorted(places)
+
+
+def test_a_sender_that_waits_for_continue_is_told_to(door: Door) -> None:
+    body = json.dumps({"session": {"session_id": "c"}, "events": [GOOD]}).encode()
+    with door.socket() as raw:
+        raw.sendall(door.post_head(f"content-length: {len(body)}", "expect: 100-continue", "connection: close"))
+        assert raw.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        raw.sendall(body)
+        assert read_all(raw).startswith(b"HTTP/1.1 200 ")
+
+
+def test_over_its_budget_a_key_hears_429_and_its_outcomes_add_up_while_another_hears_none(
+    opened: Callable[..., Door],
+) -> None:
+    door = opened(budget_events=50.0, budget_burst_s=2.0).ready()
+    quiet = jobs.new_key(door.settings, "quiet")
+    heard: Counter[int] = Counter()
+    sent = 0
+    for n in range(200):  # 1,000 events at once against a burst of 100 and 50 a second
+        answer = door.send(*[{**GOOD, "seq": i} for i in range(1, 6)], session_id=f"loud-{n}")
+        heard[answer.status_code] += 1
+        sent += 5
+        if answer.status_code == 429:
+            assert int(answer.headers["retry-after"]) >= 1
+        if n % 20 == 0:
+            body = json.dumps({"session": {"session_id": f"quiet-{n}"}, "events": [GOOD]})
+            assert httpx.post(f"{door.url}/v1/beacons?key={quiet}", content=body).status_code == 200
+    assert set(heard) == {200, 429}
+    accepted = 5 * heard[200]
+    assert 100 <= accepted < 500
+
+    def booked() -> tuple[int, int]:
+        ticks = [r for r in written(door.settings, BEACONS.name, "_door") if r["rate_limited"]]
+        refused = sum(n for tick in ticks for name, _, n in tick["rate_limited"] if name == door.tenant)
+        taken = sum(r["counts"]["received"] for r in written(door.settings, BEACONS.name, door.tenant))
+        return taken, refused
+
+    until(lambda: booked() == (accepted, sent - accepted), 20, f"{accepted} accepted of {sent}")
+
+
+def test_ticks_come_to_each_partition(door: Door) -> None:
+    ends = kafka.offsets(door.settings, BEACONS.name)
+    until(
+        lambda: all(end > ends[p][1] for p, (_, end) in kafka.offsets(door.settings, BEACONS.name).items()),
+        10,
+        "each partition grows in silence",
+    )
+
+
+def test_cmcd_reports_are_answered_without_a_body_and_kept_as_text(door: Door) -> None:
+    report = 'e=ps,sid="x",sta=s,ts=1762000000000,v=2'
+    sent = door.http.post("/v1/cmcd", content=report, headers={"content-type": "application/cmcd"})
+    assert (sent.status_code, sent.content) == (204, b"")
+    assert httpx.get(f"{door.url}/v1/cmcd/{door.key}", params={"CMCD": report}).status_code == 204
+    assert [r["cmcd"] for r in written(door.settings, BEACONS.name, door.tenant)] == [[report], [report]]
+    assert door.http.post("/v1/cmcd", content="((").status_code == 400
+    assert httpx.post(f"{door.url}/v1/cmcd?key=qw_no", content=report).status_code == 403
+    jobs.revoke(door.settings, door.key[:11])
+    until(lambda: door.http.post("/v1/cmcd", content=report).status_code == 410, 10)
+
+
+def test_a_stop_answers_what_is_in_flight_and_exits_clean(opened: Callable[..., Door]) -> None:
+    door = opened().ready()
+    body = json.dumps({"session": {"session_id": "last"}, "events": [GOOD]}).encode()
+    with door.socket() as raw:
+        raw.sendall(door.post_head(f"content-length: {len(body)}") + body[:10])
+        until(lambda: door.metric("qoescope_door_requests_in_flight") == 1, 5)
+        door.process.inner.send_signal(signal.SIGTERM)
+        until(lambda: door.answers("/livez") == 0, 5, "it listens no more")
+        raw.sendall(body[10:])
+        said = read_all(raw)
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in said
+    assert door.process.inner.wait(15) == 0
+    assert len(written(door.settings, BEACONS.name, door.tenant)) == 1
+
+
+def test_a_crash_after_the_acknowledgement_is_a_duplicate_for_the_lake_and_no_loss(
+    opened: Callable[..., Door],
+) -> None:
+    door = opened(crash_at="door.after_ack").ready()
+    with pytest.raises(httpx.TransportError):
+        door.send(GOOD, session_id="crash")
+    assert door.process.inner.wait(10) == -signal.SIGKILL
+    again = Door(door.settings, door.tenant).ready()
+    try:
+        assert again.send(GOOD, session_id="crash").json()["accepted"] == 1
+    finally:
+        again.stop()
+    assert len(written(door.settings, BEACONS.name, door.tenant)) == 2
+
+
+def test_several_processes_share_a_door_and_end_together(opened: Callable[..., Door]) -> None:
+    door = opened(door_workers=2).ready()
+    first = psutil.Process(door.process.inner.pid)
+    workers = until(lambda: [p for p in first.children() if "spawn_main" in " ".join(p.cmdline())], 20)
+    until(
+        lambda: {httpx.get(f"{door.url}/metrics").text.count('worker="1"') > 0 for _ in range(8)} == {True, False}, 20
+    )
+    for n in range(20):
+        body = json.dumps({"session": {"session_id": f"w-{n}"}, "events": [GOOD]})
+        sent = httpx.post(f"{door.url}/v1/beacons", headers={"authorization": f"Bearer {door.key}"}, content=body)
+        assert sent.status_code in (200, 503)
+        if sent.status_code == 503:  # the second one has just begun
+            until(lambda: httpx.get(f"{door.url}/readyz").status_code == 200, 10)
+    door.process.inner.send_signal(signal.SIGKILL)
+    until(lambda: not any(worker.is_running() for worker in workers), 15, "no worker outlives the first process")
+
+
+def test_the_page_of_the_demo_and_its_client_are_served_without_a_key(door: Door) -> None:
+    page, client = httpx.get(f"{door.url}/demo"), httpx.get(f"{door.url}/v1/qoescope.js")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert (client.status_code, client.headers["access-control-allow-origin"]) == (200, "*")
+    assert httpx.get(f"{door.url}/demo/media/../../secrets/viewers.v1.key").status_code == 404
+    assert httpx.get(f"{door.url}/demo/media/%2e%2e/secrets/viewers.v1.key").status_code == 404
+
+
+def test_media_come_as_slowly_as_asked(door: Door) -> None:
+    media = door.settings.var / "media"
+    media.mkdir(exist_ok=True)
+    (media / "a.m4s").write_bytes(bytes(100_000))
+    began = time.monotonic()
+    fast = httpx.get(f"{door.url}/demo/media/a.m4s")
+    between = time.monotonic()
+    slow = httpx.get(f"{door.url}/demo/media/a.m4s?kbps=800")  # 1 s for what lies beyond the first piece
+    assert (fast.content, slow.content, slow.headers["content-type"]) == (bytes(100_000),) * 2 + ("video/iso.segment",)
+    assert time.monotonic() - between > between - began
+
+
+def test_without_a_broker_the_door_lives_refuses_and_recovers_by_itself(tmp_path: Path) -> None:
+    port = processes.free_port(0)
+    settings = Settings(
+        var=tmp_path, broker_port=port, brokers=f"127.0.0.1:{port}", door_port=processes.free_port(0),
+        kafka_delivery_ms=4000, door_refresh_s=0.5,
+    )  # fmt: skip
+    with pytest.raises(Mistake, match="is the broker up"):
+        kafka.ensure_topics(settings, timeout_s=1)
+    door = Door(settings, "alone")
+    process = None
+    try:
+        until(lambda: door.answers("/livez") == 200, 15)
+        assert door.answers("/readyz") == 503
+        began = time.monotonic()
+        refused = door.send(GOOD)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert time.monotonic() - began < 10
+        process = started_broker(settings)
+        door.ready()
+        assert door.send(GOOD).json()["accepted"] == 1
+        process.end(signal.SIGKILL)
+        assert until(lambda: door.send(GOOD, session_id="away").status_code == 503, 30)
+        assert door.answers("/readyz") == 503
+        process = started_broker(settings)
+        door.ready()
+        assert door.send(GOOD, session_id="back").json()["accepted"] == 1
+        assert door.process.inner.poll() is None
+    finally:
+        door.stop()
+        if process is not None:
+            process.end(signal.SIGKILL)
