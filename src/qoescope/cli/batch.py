@@ -16,7 +16,7 @@ Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="A day, UTC.
 @app.command("import")
 def import_(
     files: Annotated[list[Path], typer.Argument(help="Files in the form of streaming_telemetry.csv.")],
-    property_name: Property = "demo", as_json: AsJson = False,
+    property_name: Property = "import", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Load sessions from a CSV; rows that break a rule are kept aside."""
     from qoescope.mart import jobs

@@ -86,8 +86,14 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
 
 @app.command()
-def report(out: Out = OUTPUT) -> None:
-    """Print what the last CSV holds: distributions, and what was injected."""
+def report(
+    out: Out = OUTPUT, sessions: Sessions = 20_000, days: Days = 30.0, seed: Seed = 42, end: End = None,
+    faults: Faults = None, random_faults: Random = 0,
+) -> None:  # fmt: skip
+    """Write report.html: the data set on one page, with what was injected."""
     from qoescope.emit import jobs
+    from qoescope.emit.scenario import DEFAULT_END
 
-    jobs.report(out)
+    path = jobs.report(out, sessions=sessions, days=days, seed=seed, end=end.date() if end else DEFAULT_END,
+                       faults=faults or ["all"], random_faults=random_faults)  # fmt: skip
+    line(f"wrote {path}")

@@ -20,9 +20,9 @@ def demo(
     speed: Annotated[float, typer.Option(help="How much faster than life the simulated viewers live.")] = 10,
 ) -> None:
     """Start every part, send traffic with injected faults, and show what was found."""
-    from qoescope.stack import demo
+    from qoescope.stack.demo import run
 
-    raise typer.Exit(demo.run(settings(), once=once, rate=rate, seconds=seconds, speed=speed))
+    raise typer.Exit(run(settings(), once=once, rate=rate, seconds=seconds, speed=speed))
 
 
 def up(

@@ -17,7 +17,9 @@ from qoescope.stack import postgres, processes, secrets
 from qoescope.stack.children import Part
 
 USER = "admin"
-COMPONENTS = ("scheduler", "dag-processor", "triggerer")
+ENDED = ("success", "failed")
+RESTATE, IMPORT = "restate", "import_csv"
+"""The DAGs that the demo runs."""
 NEEDS_MIGRATION = threading.Lock()
 
 CONFIGURATION = """[core]
@@ -36,6 +38,7 @@ simple_auth_manager_passwords_file = {passwords}
 execution_api_server_url = {url}/execution/
 [database]
 sql_alchemy_conn = {database}
+sql_alchemy_conn_async = {database}
 sql_alchemy_pool_size = 5
 [api]
 host = 127.0.0.1
@@ -113,7 +116,9 @@ def migrate(settings: Settings, variables: Mapping[str, str]) -> None:
         check=False, stdin=subprocess.DEVNULL, timeout=300,
     )  # fmt: skip
     if done.returncode:
-        raise Mistake(f"airflow db migrate failed: {done.stderr.strip()[-2000:]}")
+        log = home(settings) / "migrate.log"
+        log.write_text(done.stdout + done.stderr)
+        raise Mistake(f"airflow db migrate failed ({(done.stderr.strip().splitlines() or ['?'])[-1]}): see {log}")
     done_before.write_text(version("apache-airflow"))
 
 

@@ -1,5 +1,6 @@
 """Assembly: which parts a stack has, where each listens, and one context in which all of them run."""
 
+import logging
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -79,7 +80,7 @@ def _fresh(path: Path) -> bool:
 @contextmanager
 def running(settings: Settings, names: Sequence[str] = ()) -> Iterator[tuple[Settings, Children]]:
     """The stack's parts, started and on their way to ready; all stopped at the end, whatever ends it."""
-    with state.alone(settings):
+    with state.alone(settings), _logging(settings.var / "log" / "stack.log"):
         processes.sweep(str(settings.var.resolve()))
         here = placed(settings)
         children = Children(here.var, parts(here, names))
@@ -96,6 +97,25 @@ def running(settings: Settings, names: Sequence[str] = ()) -> Iterator[tuple[Set
         finally:
             children.stop()
             state.path(here).unlink(missing_ok=True)
+
+
+@contextmanager
+def _logging(path: Path) -> Iterator[None]:
+    """What becomes of the parts goes into a log of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    ours = logging.getLogger("qoescope.stack")
+    before = ours.propagate, ours.level
+    ours.addHandler(handler)
+    ours.propagate = False
+    ours.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        ours.propagate, ours.level = before
+        ours.removeHandler(handler)
+        handler.close()
 
 
 def _place(settings: Settings, children: Children) -> state.Place:

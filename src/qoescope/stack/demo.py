@@ -1,0 +1,206 @@
+"""Demo: every part at once, live traffic with injected faults, and whether all of it held."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from qoescope.catalog.errors import Mistake
+from qoescope.settings import Settings
+from qoescope.stack import airflow, assembly, secrets, showing, signals, up
+from qoescope.stack.children import Children
+
+if TYPE_CHECKING:
+    from qoescope.emit.jobs import Live
+
+PROPERTY, ARCHIVE = "demo", "archive"
+"""Live traffic and the imported file are two properties: each has its own numbers."""
+FROM_FILE = 20_000
+"""Sessions of the CSV that Airflow imports."""
+SILENCE_S = 60.0
+"""After so long without events a session closes, by the viewers' clock."""
+READY_S, SETTLED_S, RUNS_S = 180.0, 180.0, 240.0
+LOOK_S = 0.5
+HEADROOM = 4.0
+"""The demo's key may send so much more than the demo does on average."""
+
+
+@dataclass
+class Outcome:
+    """What was seen, and which of the things that must hold did not."""
+
+    failed: list[str] = field(default_factory=list)
+    live: "Live | None" = None
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+    def check(self, holds: bool, otherwise: str) -> None:
+        """Notes what did not hold."""
+        if not holds:
+            self.failed.append(otherwise)
+
+
+def run(settings: Settings, *, once: bool, rate: float, seconds: float, speed: float) -> int:
+    """The demo until Ctrl-C, or with `once` until everything is shown; 0 if all of it held."""
+    screen, outcome = Console(), Outcome()
+    here = settings.model_copy(
+        update={"session_gap_s": max(5, ceil(SILENCE_S / speed)), "budget_events": HEADROOM * rate,
+                "budget_bytes": HEADROOM * rate * 1000}
+    )  # fmt: skip
+    try:
+        with signals.stoppable() as told:
+            key = door_key(here)
+            with assembly.running(here) as (placed, children):
+                performed(Stage(screen, placed, children, outcome), key, rate, seconds, speed)
+                if not once:
+                    for text in up.welcome(placed, children):
+                        screen.print(text, highlight=False, soft_wrap=True)
+                    told.wait()
+    except KeyboardInterrupt:
+        screen.print("stopped: every part is down")
+        outcome.check(not once, "stopped before its end")
+    except Mistake as mistake:
+        outcome.failed.append(str(mistake))
+    for problem in outcome.failed:
+        screen.print(f"[bold red]did not hold:[/] {problem}", highlight=False, soft_wrap=True)
+    return 1 if outcome.failed else 0
+
+
+@dataclass
+class Stage:
+    """Where the demo plays."""
+
+    screen: Console
+    settings: Settings
+    children: Children
+    outcome: Outcome
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Says what happens and how long it took."""
+        began = time.monotonic()
+        with self.screen.status(f"{what} …"):
+            yield
+        self.screen.print(f"[green]✓[/] {what} [dim]{time.monotonic() - began:.1f} s[/]", highlight=False)
+
+    def until(self, holds: Callable[[], bool], within_s: float) -> bool:
+        """Whether it holds within this time."""
+        deadline, pause = time.monotonic() + within_s, threading.Event()
+        while not holds():
+            if time.monotonic() > deadline:
+                return False
+            pause.wait(LOOK_S)
+        return True
+
+
+def door_key(settings: Settings) -> str:
+    """The demo's write key: the one of the last run while it is live, else a new one."""
+    from qoescope.ingest import jobs
+
+    path = secrets.folder(settings) / "demo.key"
+    if path.exists():
+        kept = path.read_text().strip()
+        if any(kept.startswith(key.prefix) and key.revoked_at is None for key in jobs.listed(settings)):
+            return kept
+    made = jobs.new_key(settings, PROPERTY)
+    secrets.write(path, made)
+    return made
+
+
+def performed(stage: Stage, key: str, rate: float, seconds: float, speed: float) -> None:
+    """All acts of the demo, in order."""
+    began = datetime.now(UTC)
+    with stage.step("collector, Kafka and Postgres are up"):
+        stage.children.wait(["postgres", "kafka", "collect"], READY_S)
+    file = _file(stage)
+    with stage.step(f"{rate:,.0f} events a second for {seconds:.0f} s through HTTP, with faults"):
+        _sent(stage, key, rate, seconds, speed)
+    with stage.step("every part is up"):
+        stage.children.wait([child.name for child in stage.children], READY_S)
+    with stage.step("sign-in for the console"):
+        _person(stage.settings)
+    with stage.step("every session closed, lake and marts hold all of it"):
+        _settled(stage)
+    with stage.step("Airflow restated the day and imported a file"):
+        _runs(stage, file, began)
+    with stage.step("the books agree from end to end"):
+        _ledger(stage)
+    showing.shown(stage.screen, stage.settings, stage.outcome, began)
+
+
+def _file(stage: Stage) -> Path:
+    from qoescope.emit import jobs
+
+    with stage.step(f"a file of {FROM_FILE:,} sessions"):
+        return jobs.csv(stage.settings.var / "demo" / "file", sessions=FROM_FILE, progress=False).paths[0]
+
+
+def _sent(stage: Stage, key: str, rate: float, seconds: float, speed: float) -> None:
+    from qoescope.emit import jobs
+
+    folder = stage.settings.var / "demo"
+    live = jobs.live(
+        f"http://127.0.0.1:{stage.settings.door_port}", key, rate=rate, duration=seconds, speed=speed, out=folder,
+        book=folder / "book.parquet", property=PROPERTY, progress=False,
+    )  # fmt: skip
+    stage.outcome.live = live
+    lost = live.sent.events - live.sent.acknowledged
+    stage.outcome.check(lost == 0, f"the collector did not acknowledge {lost:,} of {live.sent.events:,} events")
+
+
+def _person(settings: Settings) -> None:
+    from qoescope.serve import jobs
+
+    path = secrets.folder(settings) / "console_demo.password"
+    jobs.new_user(settings, "demo", "admin", ["*"], secrets.secret(settings, path.name))
+
+
+def _settled(stage: Stage) -> None:
+    from qoescope.connect import postgres
+    from qoescope.stack import progress
+
+    ends, received = progress.log_ends(stage.settings), datetime.now(UTC)
+    with postgres.connect(stage.settings, "writer") as connection:
+        read = stage.until(lambda: not progress.lag(ends, progress.read_until(connection)), SETTLED_S)
+        stage.outcome.check(read, f"the lake did not read the log to its end within {SETTLED_S:.0f} s")
+        closed = stage.until(lambda: progress.books(connection, PROPERTY).settled, SETTLED_S)
+        books = progress.books(connection, PROPERTY)
+        stage.outcome.check(
+            closed, f"accepted events are missing from lake or sessions after {SETTLED_S:.0f} s: {books}"
+        )
+        live = stage.until(lambda: (progress.live_until(connection) or received) > received, SETTLED_S)
+        stage.outcome.check(live, f"live numbers did not catch up within {SETTLED_S:.0f} s")
+
+
+def _runs(stage: Stage, file: Path, began: datetime) -> None:
+    client = airflow.Client(stage.settings)
+    live = stage.outcome.live
+    first = datetime.fromtimestamp(live.run.begin_ms / 1000, UTC) if live else began
+    wanted = [
+        *((airflow.RESTATE, {"day": f"{day:%Y-%m-%d}"}) for day in sorted({first.date(), datetime.now(UTC).date()})),
+        (airflow.IMPORT, {"path": str(file), "property": ARCHIVE}),
+    ]
+    known = stage.until(lambda: all(client.knows(dag) for dag, _ in wanted), RUNS_S)
+    if not known:
+        stage.outcome.failed.append(f"Airflow does not know its DAGs: {client.import_errors() or 'not parsed yet'}")
+        return
+    runs = [(dag, client.trigger(dag, conf)) for dag, conf in wanted]
+    stage.until(lambda: all(client.state(dag, run) in airflow.ENDED for dag, run in runs), RUNS_S)
+    for dag, run in runs:
+        state = client.state(dag, run)
+        stage.outcome.runs.append({"DAG": dag, "run": run, "state": state})
+        stage.outcome.check(state == "success", f"DAG {dag}, run {run}: {state} {client.failed_tasks(dag, run)}")
+
+
+def _ledger(stage: Stage) -> None:
+    from qoescope.mart import jobs
+
+    found = jobs.ledger(stage.settings)
+    for text in [] if found.holds else found.lines:
+        stage.outcome.failed.append(f"ledger: {text}")

@@ -1,0 +1,84 @@
+"""Showing: what the demo saw, as tables on a terminal."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from qoescope.settings import Settings
+from qoescope.stack import findings, progress, secrets
+
+if TYPE_CHECKING:
+    from qoescope.stack.demo import Outcome
+
+METRICS = ("attempts", "viewers", "start_failure_ratio", "play_failure_ratio", "startup_p50_ms", "rebuffer_ratio",
+           "bitrate_avg_kbps", "experience_score")  # fmt: skip
+
+
+def shown(screen: Console, settings: Settings, outcome: "Outcome", began: datetime) -> None:
+    """Prints what was sent, what is there, what was found, and where to look."""
+    from qoescope.connect import postgres
+    from qoescope.stack.demo import PROPERTY
+
+    with postgres.connect(settings, "writer") as connection:
+        books = progress.books(connection, PROPERTY)
+    live = outcome.live
+    sent = {"sessions sent": live.run.sessions, "events sent": live.sent.events} if live else {}
+    counts = {**sent, "events received": books.received, "accepted": books.accepted, "in the lake": books.lake,
+              "kept aside": books.kept_aside, "sessions closed": books.sessions}  # fmt: skip
+    table(screen, "events", [counts])
+    table(screen, "sessions by device, from the marts", by_device(settings, PROPERTY))
+    table(screen, "Airflow", outcome.runs)
+    fresh = progress.freshness(settings, began)
+    table(screen, "live numbers: age of an event when its number can be seen", [fresh])
+    if live:
+        found = findings.incidents(settings, PROPERTY, datetime.fromtimestamp(live.run.begin_ms / 1000, UTC))
+        rows = findings.matched(live.key, found)
+        table(screen, "what was injected, and what the monitor found", rows)
+        for one in found:
+            screen.print(f"  {one['story']}", highlight=False, soft_wrap=True)
+    path = secrets.folder(settings) / "console_demo.password"
+    screen.print(f"console: http://127.0.0.1:{settings.console_port} (user demo, password in {path})", highlight=False,
+                 soft_wrap=True)  # fmt: skip
+
+
+def by_device(settings: Settings, tenant: str) -> list[dict[str, Any]]:
+    """The last day's key numbers by device, through the same question that the console asks."""
+    from qoescope.connect.ask import ask
+    from qoescope.connect.postgres import pool
+
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    with pool(settings, "reader", 1) as reader:
+        answer = ask(reader, tenant, METRICS, (end - timedelta(days=1), end), ["device_type"])
+    return [{name: row[name] for name in ("device_type", *METRICS)} for row in answer.rows]
+
+
+def table(screen: Console, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The rows with a title."""
+    if not rows:
+        screen.print(f"{title}: nothing", highlight=False)
+        return
+    shape = Table(title=title, title_justify="left", header_style="bold")
+    for name, value in rows[0].items():
+        shape.add_column(name, justify="right" if isinstance(value, int | float) else "left")
+    for row in rows:
+        shape.add_row(*(cell(value) for value in row.values()))
+    screen.print(shape)
+
+
+def cell(value: object) -> str:
+    """The value as people read it."""
+    match value:
+        case None:
+            return ""
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"  # noqa: PLR2004
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False)
+        case _:
+            return str(value)

@@ -1,0 +1,120 @@
+"""A whole stack as live tests use it: traffic with a book, the books of the door and the lake, commands beside it."""
+
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from until import until
+
+from qoescope.catalog.tables import EVENTS
+from qoescope.connect import lake, postgres
+from qoescope.emit import jobs as emit
+from qoescope.emit.traffic import Sent
+from qoescope.settings import Settings
+from qoescope.stack import demo, progress
+from qoescope.stack.children import Children
+
+SPEED = 12.0
+"""Viewers live so much faster; a session of theirs is silent for 5 s instead of a minute before it closes."""
+SETTLED_S = 240.0
+
+
+@dataclass
+class Traffic:
+    """Live traffic under way, and its book when it is done."""
+
+    book: Path
+    sent: Sent = field(default_factory=Sent)
+    done: emit.Live | None = None
+    thread: threading.Thread | None = None
+
+    def told(self, sent: Sent) -> None:
+        """How far it is."""
+        self.sent = sent
+
+    def finished(self) -> emit.Live:
+        """The run, once all of it is sent and answered."""
+        return until(lambda: self.done, 180, "the traffic ends")
+
+
+@dataclass
+class Stack:
+    """The running stack as tests use it."""
+
+    settings: Settings
+    children: Children
+    key: str
+    folder: Path
+    runs: int = 0
+
+    @property
+    def door(self) -> str:
+        """Where beacons go."""
+        return f"http://127.0.0.1:{self.settings.door_port}"
+
+    @property
+    def console(self) -> str:
+        """Where people and programs ask."""
+        return f"http://127.0.0.1:{self.settings.console_port}"
+
+    def traffic(self, rate: float = 400, seconds: float = 15) -> Traffic:
+        """Starts traffic of other viewers than before; it sends again what was not answered."""
+        self.runs += 1
+        going = Traffic(self.folder / f"traffic{self.runs}" / "book.parquet")
+
+        def send() -> None:
+            going.done = emit.live(
+                self.door, self.key, rate=rate, duration=seconds, speed=SPEED, seed=1000 + self.runs, faults=("none",),
+                out=going.book.parent, book=going.book, property=demo.PROPERTY, patience=120, progress=False,
+                told=going.told,
+            )  # fmt: skip
+
+        going.thread = threading.Thread(target=send, daemon=True)
+        going.thread.start()
+        return going
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of Postgres, of every property."""
+        with postgres.connect(self.settings, "writer") as connection:
+            return connection.execute(sql.encode(), parameters).fetchall()
+
+    def books(self) -> progress.Books:
+        """The demo's property in the books."""
+        with postgres.connect(self.settings, "writer") as connection:
+            return progress.books(connection, demo.PROPERTY)
+
+    def settled(self) -> progress.Books:
+        """The books once the log is read to its present end and every session of it has closed."""
+        ends = progress.log_ends(self.settings)
+
+        def read() -> bool:
+            with postgres.connect(self.settings, "writer") as connection:
+                return not progress.lag(ends, progress.read_until(connection))
+
+        until(read, SETTLED_S, "the lake reads the log to its end", every_s=1)
+        until(lambda: self.books().settled, SETTLED_S, "every session closes", every_s=1)
+        return self.books()
+
+    def missing(self, book: Path) -> list[tuple[Any, ...]]:
+        """Acknowledged events of the book that are not in the lake, and identities that are there twice."""
+        events = lake.read(self.settings, EVENTS, columns=["session_id", "seq"])
+        with duckdb.connect() as engine:
+            engine.register("events", events)
+            return engine.execute(
+                f"""
+            with there as (select session_id, seq, count(*) as times from events group by all),
+            sent as (select session_id, unnest(range(first_seq, last_seq + 1)) as seq from '{book}' where acknowledged)
+            select session_id, seq, coalesce(times, 0) as times from sent left join there using (session_id, seq)
+            where coalesce(times, 0) <> 1 limit 10"""
+            ).fetchall()
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One of `qoescope`'s own commands, as a person would run it beside the stack."""
+        return subprocess.run(
+            [sys.executable, "-m", "qoescope.cli.app", *arguments], capture_output=True, text=True, check=False,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "QOESCOPE_VAR": str(self.settings.var)}, timeout=120,
+        )  # fmt: skip
