@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from qoescope.catalog.cmcd import OBSERVED, RECORDS, REQUESTS, Rules
 from qoescope.compile import arrow
+from qoescope.compile.fold import sessions
 from qoescope.lake.cmcd import Mapped, mapped
 
 T = 1_762_000_000_000
@@ -141,3 +142,23 @@ def test_requests_have_no_say_beside_reports() -> None:
         ("playback_finish", 4100),
     ]
     assert len(found.observed) == 1
+
+
+def test_requests_tell_stalls_by_their_counters_and_never_by_flags_or_waits() -> None:
+    counted = made(
+        [request(0, "msd=700,sta=p"), request(5000, "sta=r"), request(9000, "bsd=(1500),sta=p"), request(9500, "sta=q")]
+    )
+    (row,) = sessions(counted.events).to_pylist()
+    assert (row["stall_count"], row["stall_ms"], row["play_ms"]) == (1, 1500, 8000)
+    waited = made(
+        [request(0, "msd=700,sta=p"), request(5000, "sta=w"), request(9000, "bs,sta=p"), request(9500, "sta=q")]
+    )
+    (row,) = sessions(waited.events).to_pylist()
+    assert (row["stall_count"], row["stall_ms"], row["play_ms"]) == (0, 0, 9500)
+
+
+def test_requests_that_change_nothing_make_no_event() -> None:
+    found = made(
+        [request(0, "msd=700,sta=p"), *(request(at, "br=(3000),ot=v,sta=p") for at in range(1000, 31_000, 1000))]
+    )
+    assert [row["state_ms"] for row in found.events.to_pylist() if row["state"] == "playing"] == [1000, 10_000, 10_000]

@@ -89,7 +89,7 @@ def _stories(session: Session, rules: Rules) -> list[list[Event]]:
         tells_visibility=any(r.event == "b" for r in told),
         live=any(r.reading.texts.get("st") in ("l", "ll") for r in session.records),
     )
-    totals, open_play, stories = counters(told), None, []
+    totals, open_play, stories = counters([r for part in parts for r in part]), None, []
     for part in parts:
         startup_ms = _startup(part)
         if startup_ms is None and reports and len(parts) == 1:
@@ -108,13 +108,18 @@ def _startup(records: Sequence[Told]) -> int | None:
 def _believed(play: list[Told]) -> list[Told]:
     """Of media requests: what they can tell of states.
 
-    Before the first frame they cannot tell an exit from silence, and their arrivals are no measure of startup.
+    Before the first frame they cannot tell an exit from silence, and their arrivals are no measure of startup. Where
+    they tell of stalls by `bsd` or `bsda`, that is more than the states of those that happen to be sent in a stall;
+    `w` is also said in a seek.
     """
     begun = next((i for i, r in enumerate(play) if r.state == "p" or "msd" in r.reading.numbers), None)
     if begun is None:
         return play if any(r.state in _CLOSING for r in play) else []
+    counted = any(r.reading.lists.keys() & {"bsd", "bsda", "bsa"} for r in play)
+    unheard = "rw" if counted else "w"
     before = [replace(r, state=None) for r in play[:begun]]
-    return [*before, replace(play[begun], state="p"), *play[begun + 1 :]]
+    after = [replace(r, state=None) if r.state and r.state in unheard else r for r in play[begun + 1 :]]
+    return [*before, replace(play[begun], state="p"), *after]
 
 
 class _Columns:

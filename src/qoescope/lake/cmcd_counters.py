@@ -92,10 +92,13 @@ def lengths(told: Sequence[tuple[int, str]]) -> list[int]:
 
 
 def counters(records: Sequence[Told]) -> Counters:
-    """At the session's beginning; totals count from 0 if that was seen, else from the first that is told."""
+    """At the session's beginning; totals count from 0 if that was seen, else from the first that is told.
+
+    `bs` on media requests is no source of stalls: one player also sets it after each seek.
+    """
     states = [record.state for record in records if record.state is not None]
     keys = {key for record in records for key in record.reading.lists}
-    source: Source = "bs"
+    source: Source = "bs" if any(record.mode == "event" for record in records) else "states"
     if "r" in states or "w" in states:
         source = "states"
     elif "bsd" in keys:

@@ -40,6 +40,7 @@ class Play:
     _dropped: int = 0
     _playhead: int | None = None
     _code: str | None = None
+    _said: str | None = None
 
     def tell(self, record: Told, fails_next: bool = False) -> None:
         """Takes one record; `fails_next` says that the next one is fatal."""
@@ -49,7 +50,7 @@ class Play:
         self._dropped += self.counters.dropped(record)
         if self.state is not None:
             self._pending = self._since_last(record)
-            if record.event is None and record.state is None and not stalls and self._is_quiet(record):
+            if record.event is None and not stalls and self._is_quiet(record):
                 return
             self._cut(record)
             if stalls and self.state == "playing":
@@ -58,6 +59,7 @@ class Play:
         self._point(record, fails_next)
         if record.state is not None:
             self._turn(record, record.state)
+            self._said = record.state
         if self.state is not None and len(self.events) == before:
             self._emit(record, "heartbeat")
         self.context.take(record, cdn_of(record, self.rules))
@@ -79,7 +81,7 @@ class Play:
         """A media request soon after the last, from which nothing new holds."""
         after = replace(self.context)
         after.take(record, cdn_of(record, self.rules))
-        return self._pending < _QUIET_MS and after == self.context
+        return record.state in (None, self._said) and self._pending < _QUIET_MS and after == self.context
 
     def _emit(self, record: Told, kind: str, at: int | None = None, **more: str | int | None) -> Event:
         """Ends the interval with an event; what follows in the same record lasts 0 ms."""
