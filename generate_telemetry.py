@@ -5,6 +5,7 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated
 
+sys.path.insert(0, str(Path(__file__).parent / "src"))  # this clone, installed or not
 try:
     import typer
 

@@ -67,6 +67,13 @@ def test_what_the_answer_key_counts_is_what_the_fold_says(few: Sessions) -> None
     assert m.timed_out.tolist() == [row["close_reason"] == "timed_out" for row in told]
 
 
+def test_the_short_way_to_session_rows_agrees_with_the_fold(few: Sessions) -> None:
+    short = rows.sessions(few.viewing, measures.measures(few))
+    told = pa.Table.from_pylist(folded(few))
+    for name in sorted(set(short.column_names) - {"play_failed", "timed_out"}):
+        assert short[name].to_pylist() == told[name].to_pylist(), name
+
+
 def test_every_session_is_one_attempt_that_began_when_play_was_pressed(few: Sessions) -> None:
     told = folded(few)
     assert all(row["is_attempt"] for row in told)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,11 +85,21 @@ def csv_part(run: Scenario, chunk: int) -> Part:
     return Part(rows.csv_bytes(table), tally(s.viewing, m), effects, sample)
 
 
-def ndjson_part(run: Scenario, chunk: int, device_clocks: bool) -> Part:
-    """A chunk's beacons."""
+def sessions_part(run: Scenario, chunk: int) -> tuple[pa.Table, dict[str, Effect]]:
+    """A chunk's sessions as rows of dimensions and measures, and what each fault did: for scoring."""
     s, m, effects = counterfactual.with_and_without(run, load_of(run), run.numbers(chunk))
-    blocks = [(beacons.lines(block), len(block)) for block in events.blocks(s, device_clocks)]
-    return Part(b"".join(data for data, _ in blocks), tally(s.viewing, m), effects, [], sum(n for _, n in blocks))
+    return rows.sessions(s.viewing, m), effects
+
+
+def ndjson_part(run: Scenario, chunk: int, device_clocks: bool, path: str) -> Part:
+    """Writes a chunk's beacons as NDJSON."""
+    s, m, effects = counterfactual.with_and_without(run, load_of(run), run.numbers(chunk))
+    count = 0
+    with Path(path).open("wb") as file:
+        for block in events.blocks(s, device_clocks):
+            file.write(beacons.lines(block))
+            count += len(block)
+    return Part(b"", tally(s.viewing, m), effects, [], count)
 
 
 def parquet_part(run: Scenario, chunk: int, device_clocks: bool, path: str) -> Part:

@@ -38,7 +38,7 @@ from qoescope.emit.spans import (
 )
 from qoescope.emit.viewers import SOFTWARE, Mask
 
-BLOCK = 4_000
+BLOCK = 2_000
 """Sessions whose events are laid out at a time."""
 BUCKETS = 16
 PROPERTY = "demo"

@@ -65,3 +65,23 @@ def half_book(book: Path | None) -> Iterator[Path | None]:
     finally:
         if half.exists():
             half.replace(book)
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A folder beside `path` for parts of it, gone afterwards."""
+    place = path.with_name(f".{path.name}.{getpid()}.parts")
+    try:
+        place.mkdir()
+        yield place
+    except OSError as error:
+        raise Mistake(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def moved_into(file: IO[bytes], part: Path) -> None:
+    """Adds a part to the whole, and removes it."""
+    with part.open("rb") as source:
+        shutil.copyfileobj(source, file, 1 << 20)
+    part.unlink()

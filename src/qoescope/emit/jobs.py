@@ -132,23 +132,25 @@ def events(
     with files.whole(folder / KEY_NAME) as key, files.whole(folder / KEY_TABLE_NAME) as table:
         if format == "ndjson":
             path = folder / "events.ndjson"
-            with files.whole(path) as file:
-                parts = pool.parts(
-                    run, partial(chunks.ndjson_part, run, device_clocks=device_clocks), workers, progress
-                )
-                summary = _summed(run, parts, lambda _, part: file.write(part.data))
+            with files.whole(path) as file, files.scratch(path) as place:
+                job = partial(_part, chunks.ndjson_part, run, device_clocks, str(place))
+                parts = pool.parts(run, job, workers, progress)
+                summary = _summed(run, parts, lambda n, _: files.moved_into(file, place / f"part-{n:05d}"))
         else:
             path = folder / "events.parquet"
             with files.whole_folder(path) as place:
-                job = partial(_parquet_part, run, device_clocks, str(place))
+                job = partial(_part, chunks.parquet_part, run, device_clocks, str(place))
                 summary = _summed(run, pool.parts(run, job, workers, progress), lambda _, __: None)
         _write_key(summary.key, key, table)
     summary.paths = [path, folder / KEY_NAME, folder / KEY_TABLE_NAME]
     return summary
 
 
-def _parquet_part(run: Scenario, device_clocks: bool, place: str, chunk: int) -> Part:
-    return chunks.parquet_part(run, chunk, device_clocks, f"{place}/part-{chunk:05d}.parquet")
+def _part(
+    make: Callable[[Scenario, int, bool, str], Part], run: Scenario, clocks: bool, place: str, chunk: int
+) -> Part:
+    suffix = ".parquet" if make is chunks.parquet_part else ""
+    return make(run, chunk, clocks, f"{place}/part-{chunk:05d}{suffix}")
 
 
 def _summed(run: Scenario, parts: Iterable[Part], keep: Callable[[int, Part], object]) -> Summary:

@@ -52,6 +52,8 @@ class Measures:
     is_play: Mask
     exited_before_start: Mask
     start_failed: Mask
+    start_refused: Mask
+    """Business failures before any frame: a rule did what it should."""
     play_failed: Mask
     timed_out: Mask
 
@@ -89,6 +91,7 @@ def measures(s: Sessions) -> Measures:
         is_play=is_play,
         exited_before_start=~is_play & ~failed & ~hidden,
         start_failed=technical & ~is_play,
+        start_refused=failed & ~technical & ~is_play,
         play_failed=technical & is_play,
         timed_out=~failed & ~finished,
     )

@@ -113,6 +113,26 @@ def rows(v: Viewing, m: Measures) -> pa.Table:
     return pa.table(list(values), names=list(COLUMNS))
 
 
+def sessions(v: Viewing, m: Measures) -> pa.Table:
+    """The same sessions with every dimension and what a mart counts, under the names of the table `sessions`."""
+    outcome = np.select([m.is_play, m.start_failed, m.start_refused, m.exited_before_start], [0, 1, 2, 3], 4)
+    columns = {
+        "session_id": session_ids(v), "viewer_id": viewer_ids(v),
+        "started_at": pa.array(v.started_ms * 1000, pa.timestamp("us", tz="UTC")),
+        **{name: dimension(v, name) for name in DIMENSIONS},
+        "start_outcome": pa.array(OUTCOMES).take(pa.array(outcome)), "is_play": m.is_play,
+        "play_failed": m.play_failed, "timed_out": m.timed_out, "startup_ms": _known(m.startup_ms),
+        "stall_count": m.stall_count, "stall_ms": m.stall_ms, "watched_ms": m.watched_ms, "session_ms": m.session_ms,
+        "bitrate_kbps_ms": m.bitrate_kbps_ms, "bitrate_known_ms": m.bitrate_known_ms,
+        "bitrate_avg_kbps": _known(m.bitrate_avg_kbps), "main_height": _known(m.main_height),
+        "dropped_frames": m.dropped_frames,
+    }  # fmt: skip
+    return pa.table(columns)
+
+
+OUTCOMES = ("played", "failed_technical", "failed_business", "exited", "exited_hidden")
+
+
 def csv_bytes(table: pa.Table) -> bytes:
     """The rows as CSV, without header; unknown is an empty cell, and only a text with a comma is quoted."""
     sink = pa.BufferOutputStream()

@@ -9,7 +9,7 @@ from rich.table import Table
 from qoescope.emit import key as answers
 from qoescope.emit.chunks import STARTUP_EDGES_MS, Tally
 from qoescope.emit.counterfactual import SUMS
-from qoescope.emit.rows import RESOLUTIONS
+from qoescope.emit.rows import COLUMNS, RESOLUTIONS
 from qoescope.emit.scenario import Scenario, day_of
 from qoescope.emit.slices import DIMENSIONS
 from qoescope.emit.viewers import DEVICE_TYPES, NETWORK_TYPES
@@ -26,6 +26,7 @@ def shown(console: Console, run: Scenario, tally: Tally, key: dict[str, Any], sa
     """Prints all of it."""
     if sample:
         console.print("Sample (first 5 rows):")
+        console.print(",".join(COLUMNS), soft_wrap=True, highlight=False)
         for row in sample:
             console.print(
                 ",".join("" if value is None else str(value) for value in row.values()),
