@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from qoescope.catalog.operations import SESSION_ROWS
 from qoescope.catalog.schema import Table
-from qoescope.compile import arrow, ddl
+from qoescope.compile import arrow, ddl, versions
 from qoescope.connect import postgres
 from qoescope.connect.postgres import Connection, Write
 
@@ -93,42 +93,39 @@ def _delete(connection: Connection, rows: pa.Table) -> None:
 
 
 def replace(
-    connection: Connection, day: date, rows: pa.Table, since: datetime, cubed: Callable[[pa.Table], Sequence[Write]]
+    connection: Connection,
+    days: Sequence[date],
+    rows: pa.Table,
+    since: datetime,
+    cubed: Callable[[pa.Table], Sequence[Write]],
 ) -> bool:
-    """The day's sessions become `rows`, its marts theirs; False when they were so already.
+    """The days' sessions become `rows`, their marts theirs; False when they were so already.
 
     Sessions that a stream wrote after `since`, when the rows were read from the lake, stay.
     """
     with connection.transaction():
         connection.execute(_LOCK)
         names = ", ".join(map(ddl.quoted, SESSION_ROWS.names))
-        question = f"select {names} from sessions where day = %s and written_at > %s"  # noqa: S608
-        later = table(connection, question, SESSION_ROWS, (day, since))
-        if len(later):
-            ids = {(r["property"], r["session_id"]) for r in later.select(["property", "session_id"]).to_pylist()}
-            mine = [
-                (r["property"], r["session_id"]) not in ids for r in rows.select(["property", "session_id"]).to_pylist()
-            ]
-            rows = pa.concat_tables([rows.filter(pa.array(mine, pa.bool_())), later])
+        question = f"select {names} from sessions where day = any(%s) and written_at > %s"  # noqa: S608
+        later = table(connection, question, SESSION_ROWS, (list(days), since))
+        rows = pa.concat_tables([versions.without(rows, later), later])
         writes = (Write(SESSION_ROWS, rows), *cubed(rows))
-        changed = [write for write in writes if _differs(connection, day, write)]
-        postgres.replace_day(connection, day, changed)
-    return bool(changed)
+        changed = [_replaced(connection, list(days), write) for write in writes]
+    return any(changed)
 
 
-def _differs(connection: Connection, day: date, write: Write) -> bool:
-    """Whether the table's rows of the day are others than these."""
+def _replaced(connection: Connection, days: list[date], write: Write) -> bool:
+    """Whether the table's rows of the days were others than these, and now are these."""
     staging = postgres.staged(connection, write)
-    columns = ", ".join(ddl.quoted(f.name) for f in write.table.fields)
     name = f"{ddl.SCHEMA}.{write.table.name}"
-    (found,) = connection.execute(
-        cast(
-            LiteralString,
-            f"""
-select exists (select {columns} from {staging} except all select {columns} from {name} where day = %(day)s)
-  or exists (select {columns} from {name} where day = %(day)s except all select {columns} from {staging})""",
-        ),
-        {"day": day},
-    ).fetchone() or (True,)
+    told = (*_KEY, "version", "written_at") if write.table is SESSION_ROWS else write.table.names
+    columns = ", ".join(map(ddl.quoted, told))
+    there = f"select {columns} from {name} where day = any(%(days)s)"  # noqa: S608
+    here = f"select {columns} from {staging}"  # noqa: S608
+    question = f"select exists ({here} except all {there}) or exists ({there} except all {here})"
+    ((differs,),) = connection.execute(cast(LiteralString, question), {"days": days}).fetchall()
+    if differs:
+        connection.execute(cast(LiteralString, f"delete from {name} where day = any(%s)"), (days,))  # noqa: S608
+        connection.execute(cast(LiteralString, ddl.upsert(write.table, staging)))
     connection.execute(cast(LiteralString, f"drop table {staging}"))
-    return bool(found)
+    return bool(differs)

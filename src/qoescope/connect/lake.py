@@ -85,9 +85,9 @@ def files(
     days: Sequence[date] | None = None,
     buckets: Sequence[int] | None = None,
     since: datetime | None = None,
-    holding: date | None = None,
+    holding: Sequence[date] | None = None,
 ) -> list[File]:
-    """The table's files of these parts that may hold rows received since then, or rows of the day `holding`."""
+    """The table's files of these parts that may hold rows received since then, or rows of the days `holding`."""
     actions = pa.table(delta.get_add_actions(flatten=True))
     if not len(actions):
         return []
@@ -100,16 +100,21 @@ def files(
     wanted_days = None if days is None else {day.isoformat() for day in days}
     columns = (actions[n].to_pylist() for n in
                ("path", "size_bytes", "num_records", "partition.session_day", "partition.bucket"))  # fmt: skip
-    for path, size, rows, day, bucket, until, low, high in zip(*columns, latest, least, most, strict=True):
-        if holding is not None and low is not None and high is not None and not low <= holding <= high:
+    for path, size, rows, place, bucket, until, low, high in zip(*columns, latest, least, most, strict=True):
+        if (
+            holding is not None
+            and low is not None
+            and high is not None
+            and not any(low <= day <= high for day in holding)
+        ):
             continue
-        if wanted_days is not None and str(day) not in wanted_days:
+        if wanted_days is not None and str(place) not in wanted_days:
             continue
         if buckets is not None and int(bucket) not in buckets:
             continue
         if since is not None and until is not None and until + timedelta(milliseconds=1) < since:
             continue
-        found.append(File(path, size, rows or 0, str(day), int(bucket), until=until))
+        found.append(File(path, size, rows or 0, str(place), int(bucket), until=until))
     return found
 
 

@@ -73,5 +73,7 @@ def complaint(checks: pa.Table) -> str | None:
     broken = [row for row in checks.to_pylist() if not row["passed"]]
     if not broken:
         return None
-    said = "; ".join(f"{row['rule']} ({docs[row['rule']]}): {row['broken']} of {row['rows']} sessions" for row in broken)
+    said = "; ".join(
+        f"{row['rule']} ({docs[row['rule']]}): {row['broken']} of {row['rows']} sessions" for row in broken
+    )
     return f"{broken[0]['day']} stays out of the marts, it breaks {said}"

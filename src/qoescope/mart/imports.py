@@ -97,7 +97,11 @@ def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
     table = pa.table({name: pa.array(c, pa.string()) for name, c in zip(COLUMNS, columns, strict=True)})
     line, reason, content = zip(*ragged, strict=True) if ragged else ((), (), ())
-    left = {"line": pa.array(line, pa.int64()), "reason": pa.array(reason, pa.string()), "content": pa.array(content, pa.string())}
+    left = {
+        "line": pa.array(line, pa.int64()),
+        "reason": pa.array(reason, pa.string()),
+        "content": pa.array(content, pa.string()),
+    }
     return table.append_column("line", pa.array(places, pa.int64())), pa.table(left)
 
 
@@ -117,9 +121,14 @@ with given as (
   from lines
 ),
 known as (
-  select *, {", ".join(f"cast(round(try_cast(given_{name} as double)) as bigint) as {name}"
-                       if name != "session_duration_sec" else f"try_cast(given_{name} as double) as {name}"
-                       for name in _NUMBERS)}
+  select *, {
+    ", ".join(
+        f"cast(round(try_cast(given_{name} as double)) as bigint) as {name}"
+        if name != "session_duration_sec"
+        else f"try_cast(given_{name} as double) as {name}"
+        for name in _NUMBERS
+    )
+}
   from given
 )
 select *, case {" ".join(f"when {broken} then '{reason}'" for reason, broken in RULES)} end as reason,
@@ -181,6 +190,7 @@ def _told_sql(buckets: int) -> str:
     return f"""
 select folded.* replace (
     case when is_play then null else close_reason end as close_reason, 0 as event_count, 0 as lost_events,
+    coalesce(folded.bitrate_avg_kbps, judged.bitrate_kbps) as bitrate_avg_kbps,
     null as first_received_at, null as last_received_at, judged.started as started_at),
   {bucket_sql("folded.session_id", buckets)} as bucket
 from folded join (select * from judged where reason is null and again = 1) as judged using (session_id)"""

@@ -11,22 +11,36 @@ from threading import Event
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 
-from qoescope.catalog.marts import LIVE_LEAF, LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.operations import CHECKS, FRESHNESS, IMPORT_QUARANTINE, IMPORTS, SESSION_ROWS, SESSION_VERSIONS
+from qoescope.catalog.marts import LIVE_LEAF, LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
+from qoescope.catalog.operations import (
+    CHECKS,
+    FRESHNESS,
+    IMPORT_QUARANTINE,
+    IMPORTS,
+    LATE,
+    OUTCOMES,
+    QUARANTINE,
+    REPORTS,
+    SESSION_ROWS,
+    SESSION_VERSIONS,
+)
 from qoescope.catalog.tables import EVENTS, SESSIONS
+from qoescope.catalog.topics import BEACONS
 from qoescope.compile import arrow, versions
 from qoescope.compile import spark as frames
 from qoescope.compile.cube import cube
-from qoescope.connect import days, lake, postgres, streams
+from qoescope.connect import days, kafka, lake, postgres, streams
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, progress
 from qoescope.mart import cubes, freshness, gate, imports
+from qoescope.mart import ledger as accounts
 from qoescope.mart import restate as restatement
 from qoescope.settings import Settings
 
@@ -230,29 +244,27 @@ def _bucket(
 
 def check_day(settings: Settings, day: date) -> None:
     """Holds the day's sessions in the lake to the gate's rules and notes the outcome; raises `gate.BrokenDay`."""
-    checks = gate.checked(_day_rows(settings, day), day)
+    checks = gate.checked(_rows_of(settings, [day]), day)
     with postgres.connect(settings, "writer") as connection, connection.transaction():
         postgres.upsert(connection, Write(CHECKS, checks))
     if complaint := gate.complaint(checks):
         raise gate.BrokenDay(complaint)
 
 
-def _day_rows(settings: Settings, day: date) -> pa.Table:
-    """The last version of each session that started on the day."""
+def _rows_of(settings: Settings, started: Sequence[date]) -> pa.Table:
+    """The last version of each session that started on these days."""
     sessions = lake.opened(settings, SESSION_VERSIONS)
-    rows = versions.latest(lake.rows(settings, SESSION_VERSIONS, lake.files(sessions, holding=day)))
-    return rows.filter(pc.equal(rows["day"], pa.scalar(day, pa.date32())))
+    rows = versions.latest(lake.rows(settings, SESSION_VERSIONS, lake.files(sessions, holding=started)))
+    return rows.filter(pc.is_in(rows["day"], pa.array(started, pa.date32())))
 
 
 def publish_day(settings: Settings, folded: Folded) -> Restated:
     """Postgres' sessions and marts of the day become what the lake holds, in one transaction a day."""
-    changed = False
+    since = datetime.now(UTC)
+    rows = arrow.conform(_rows_of(settings, folded.days), SESSION_ROWS)
     with postgres.connect(settings, "writer") as connection:
-        for day in folded.days:
-            since = datetime.now(UTC)
-            rows = arrow.conform(_day_rows(settings, day), SESSION_ROWS)
-            crash(settings, "mart.before_publish")
-            changed |= days.replace(connection, day, rows, since, _cubed)
+        changed = days.replace(connection, folded.days, rows, since, _cubed)
+        crash(settings, "mart.after_publish")
         if changed or folded.changed:
             connection.execute(
                 "insert into restatements (day, version, sessions, changed, events, checksum, finished_at) "
@@ -294,16 +306,17 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         found = imports.imported(file, tenant, settings.lake_buckets)
     rows = found.sessions
-    placed = pa.table({n: rows[n if n != "session_day" else "day"] for n in ("property", "session_id", "session_day", "bucket")})
+    placed = pa.table(
+        {n: rows[n if n != "session_day" else "day"] for n in ("property", "session_id", "session_day", "bucket")}
+    )
     started = pc.unique(rows["day"]).to_pylist()
     delta = lake.opened(settings, SESSION_VERSIONS)
     before = lake.rows(settings, SESSION_VERSIONS, lake.files(delta, started), where=versions.of_property(tenant))
     new = versions.changed(arrow.conform(rows, SESSIONS), placed, before, datetime.now(UTC))
     lake.append(delta, SESSION_VERSIONS, lake.write(settings, SESSION_VERSIONS, new), {"imported": path.name})
+    since = datetime.now(UTC)
     with postgres.connect(settings, "writer") as connection:
-        for day in sorted(started):
-            since = datetime.now(UTC)
-            days.replace(connection, day, arrow.conform(_day_rows(settings, day), SESSION_ROWS), since, _cubed)
+        days.replace(connection, started, arrow.conform(_rows_of(settings, started), SESSION_ROWS), since, _cubed)
         with connection.transaction():
             _note_import(connection, found, tenant, path.name, digest)
     return Import(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started))
@@ -318,3 +331,86 @@ def _note_import(connection: Connection, found: imports.Imported, tenant: str, n
     kept = kept.append_column("checksum", pa.repeat(pa.scalar(digest), len(kept)))
     postgres.upsert(connection, Write(IMPORTS, pa.Table.from_pylist([note])))
     postgres.upsert(connection, Write(IMPORT_QUARANTINE, kept))
+
+
+def ledger(settings: Settings, book: Path | None = None, most_days: int = 3) -> accounts.LedgerResult:
+    """The books compared from end to end: those of the door, lake, log and sender whole, of marts the last days."""
+    result = accounts.LedgerResult()
+    with postgres.connect(settings, "writer") as connection:
+        outcomes = days.table(connection, f"select {', '.join(OUTCOMES.names)} from outcomes", OUTCOMES)
+        _count(settings, outcomes, book, result)
+        _read_log(settings, connection, result)
+        held = lake.files(lake.opened(settings, EVENTS))
+        recent = sorted({date.fromisoformat(f.session_day) for f in held})[-most_days:]
+        until = _silent_since(settings)
+        for day in recent:
+            events = lake.read(settings, EVENTS, [day])
+            rows = versions.latest(lake.read(settings, SESSION_VERSIONS, [day]))
+            differences, still_open = accounts.sessions(events, rows, until)
+            result.add("sessions", len(rows), differences)
+            result.totals["open_sessions"] = result.totals.get("open_sessions", 0) + still_open
+            _compare_marts(settings, connection, day, result)
+    return result
+
+
+def _count(settings: Settings, outcomes: pa.Table, book: Path | None, result: accounts.LedgerResult) -> None:
+    result.add("door", len(outcomes), accounts.door(outcomes.to_pylist()))
+    identity = ["property", "session_id", "seq", "received_at"]
+    events = lake.read(settings, EVENTS, columns=identity)
+    late = lake.read(settings, LATE, columns=identity)
+    aside = lake.read(settings, QUARANTINE, columns=identity)
+    reports = lake.read(settings, REPORTS, columns=["property", "received_at"])
+    placed = ["property", "received_at"]
+    stored = {"lake": pa.concat_tables([events.select(placed), reports]), "late": late.select(placed),
+              "quarantined": aside.select(placed)}  # fmt: skip
+    result.add("lake", len(events), [*accounts.lake(outcomes, stored), *accounts.twice(events)])
+    for name in (
+        "received",
+        "accepted",
+        "duplicate",
+        "invalid",
+        "rate_limited",
+        "filtered",
+        "lake",
+        "late",
+        "quarantined",
+    ):
+        result.totals[name] = pc.sum(outcomes[name]).as_py() or 0
+    if book is not None:
+        if not book.is_file():
+            raise Mistake(f"no sender's book {book}")
+        sent = pq.read_table(book)
+        result.add("sender", len(sent), accounts.sender(sent, pa.concat_tables([events, late, aside])))
+
+
+def _read_log(settings: Settings, connection: Connection, result: accounts.LedgerResult) -> None:
+    there = kafka.offsets(settings, BEACONS.name)
+    rows = connection.execute(
+        "select kafka_partition, first_offset, next_offset, records, lost from stream_offsets where stream = 'events'"
+    ).fetchall()
+    read = {number: (first, following, records, lost) for number, first, following, records, lost in rows}
+    partitions = {}
+    for number, (low, end) in there.items():
+        started, following, records, lost = read.get(number, (low, low, 0, 0))
+        partitions[number] = accounts.Reading(low, end, started, following, records, lost)
+        result.lag[number] = max(0, end - following)
+    result.add("log", len(partitions), accounts.log(partitions))
+
+
+def _compare_marts(settings: Settings, connection: Connection, day: date, result: accounts.LedgerResult) -> None:
+    rows = arrow.conform(_rows_of(settings, [day]), SESSIONS)
+    tables = {}
+    for mart in (*QUALITY, LIVE_WINDOW):
+        names = ", ".join(f'"{name}"' for name in mart.table.names)
+        tables[mart.name] = days.table(
+            connection, f"select {names} from {mart.name} where day = %s", mart.table, (day,)
+        )
+        if mart is not LIVE_WINDOW:
+            again = cube(rows, mart)
+            result.add("marts", len(again), accounts.marts(tables[mart.name], again, mart))
+    result.add("marts", 0, accounts.hours(tables[QUALITY_HOUR.name], tables[QUALITY_DAY.name], QUALITY_DAY))
+    windows = (day - timedelta(days=1), day, day + timedelta(days=1))
+    events = lake.read(settings, EVENTS, windows, columns=cubes.LIVE_COLUMNS)
+    placed = pc.equal(events["at"].cast(pa.date32()), pa.scalar(day, pa.date32()))
+    again = cube(events.filter(placed), LIVE_WINDOW)
+    result.add("marts", len(again), accounts.marts(tables[LIVE_WINDOW.name], again, LIVE_WINDOW))
