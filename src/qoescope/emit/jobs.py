@@ -7,6 +7,7 @@ Long because each door of the simulator is here, and this is the stage's only mo
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -209,6 +210,7 @@ def live(
     patience: float = 30.0,
     progress: bool = True,
     told: Callable[[Sent], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> Live:
     """Sends live traffic to POST {url}/v1/beacons: about `rate` events a second for `duration` seconds.
 
@@ -231,7 +233,10 @@ def live(
         pages = traffic.Book(half, property)
         with _live_bar(duration, progress) as shown:
             try:
-                result = asyncio.run(traffic.sent(run, to, speed, start_s, pages, connections, patience, told or shown))
+                end = stop or threading.Event()
+                result = asyncio.run(
+                    traffic.sent(run, to, speed, start_s, pages, connections, patience, told or shown, end)
+                )
             finally:
                 pages.close()
     answer = answers.answer_key(run, result.effects)

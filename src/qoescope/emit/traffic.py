@@ -1,6 +1,8 @@
 """Traffic: a live run against a collector: simulated minutes in wall-clock seconds, with a book of every beacon."""
 
 import asyncio
+import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -105,7 +107,7 @@ async def sent(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
     connections: int,
     patience_s: float,
     told: Callable[[Sent], None],
-    stop: asyncio.Event | None = None,
+    stop: threading.Event,
 ) -> Sent:
     """Sends the run's beacons, each when it is due: the simulated clock runs `speed` times as fast as the wall's."""
     result = Sent()
@@ -116,13 +118,14 @@ async def sent(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
         for name, effect in effects.items():
             result.effects[name] = result.effects[name] + effect if name in result.effects else effect
 
+    _stops_on_signals(stop)
     begun = time.time()
     todo = feed.batches(run, note)
     upcoming = next(todo, None)
     open_: list[Batch] = []
     making: asyncio.Task[Batch] | None = None
     try:
-        while (upcoming or making or open_) and not (stop and stop.is_set()):
+        while (upcoming or making or open_) and not stop.is_set():
             simulated = run.begin_ms + (time.time() - start_s) * 1000 * speed
             if making is not None and making.done():
                 open_.append(making.result())
@@ -146,6 +149,13 @@ async def sent(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
         _copied(result, sender, begun)
         told(result)
     return result
+
+
+def _stops_on_signals(stop: threading.Event) -> None:
+    """Ctrl-C and a polite kill end the run early, with its book and answer key written."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 def _copied(result: Sent, sender: Sender, begun: float) -> None:
