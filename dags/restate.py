@@ -3,22 +3,35 @@
 from airflow.sdk import Asset, CronPartitionTimetable, dag, task
 
 NIGHTLY = CronPartitionTimetable("0 2 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
+DAY = "{{ params.day or dag_run.partition_key }}"
 
 
 @dag(schedule=NIGHTLY, catchup=False, params={"day": None}, max_active_runs=1, tags=["mart"])
 def restate() -> None:
     """One run is one day; running it twice changes nothing."""
 
-    @task(outlets=[Asset("mart/quality")])
-    def restate_day(day: str) -> None:
-        from datetime import date
-
+    @task(outlets=[Asset("lake/sessions")])
+    def fold(day: str) -> None:
         from qoescope.mart import jobs
         from qoescope.settings import Settings
 
-        jobs.restate(Settings(), date.fromisoformat(day))
+        jobs.fold_day(Settings(), jobs.day(day))
 
-    restate_day("{{ params.day or dag_run.partition_key }}")
+    @task
+    def quality_gate(day: str) -> None:
+        from qoescope.mart import jobs
+        from qoescope.settings import Settings
+
+        jobs.check_day(Settings(), jobs.day(day))
+
+    @task(outlets=[Asset("mart/quality")])
+    def publish(day: str) -> None:
+        from qoescope.mart import jobs
+        from qoescope.settings import Settings
+
+        jobs.publish(Settings(), jobs.day(day))
+
+    fold(DAY) >> quality_gate(DAY) >> publish(DAY)
 
 
 restate()

@@ -17,7 +17,7 @@ COUNTED = (
     Field("lake", "int", "rows in the lake", default=0, nullable=False),
     Field("late", "int", "older than what is still restated", default=0, nullable=False),
     Field("quarantined", "int", "accepted, then not storable", default=0, nullable=False),
-    Field("lost", "int", "records that the log lost before they were read", default=0, nullable=False),
+    Field("erased", "int", "rows of viewers who asked to be forgotten", default=0, nullable=False),
 )
 
 OUTCOMES = Table(

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, LiteralString, cast
 
 import pyarrow as pa
+from psycopg import sql
 
 from qoescope.catalog.operations import SESSION_ROWS
 from qoescope.catalog.schema import Table
@@ -129,3 +130,18 @@ def _replaced(connection: Connection, days: list[date], write: Write) -> bool:
         connection.execute(cast(LiteralString, ddl.upsert(write.table, staging)))
     connection.execute(cast(LiteralString, f"drop table {staging}"))
     return bool(differs)
+
+
+def expire(connection: Connection, name: str, before: date) -> int:
+    """Deletes a partitioned table's days before this one; how many rows went. Empty partitions cost nothing."""
+    return connection.execute(
+        sql.SQL("delete from {} where day < %s").format(sql.Identifier(ddl.SCHEMA, name)), (before,)
+    ).rowcount
+
+
+def expire_rows(connection: Connection, name: str, column: str, before: date) -> int:
+    """Deletes rows whose time is before this day; how many went."""
+    return connection.execute(
+        sql.SQL("delete from {} where {} < %s").format(sql.Identifier(ddl.SCHEMA, name), sql.Identifier(column)),
+        (before,),
+    ).rowcount

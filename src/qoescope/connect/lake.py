@@ -304,3 +304,24 @@ def compact(settings: Settings, table: Table, files_a_part: int = 8, most_bytes:
 def vacuum(settings: Settings, table: Table, hours: int = 168) -> list[str]:
     """Deletes files that no version of the last hours needs; their names."""
     return opened(settings, table).vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
+
+
+def expire(settings: Settings, table: Table, before: date) -> int:
+    """Deletes the table's days before this one; how many rows went."""
+    delta = opened(settings, table)
+    gone = [f for f in files(delta) if f.session_day < before.isoformat()]
+    if gone:
+        delta.delete(f"session_day < '{before.isoformat()}'")
+    return sum(f.rows for f in gone)
+
+
+def erase(settings: Settings, table: Table, tenant: str, viewer: str) -> pa.Table:
+    """Deletes a viewer's rows, rewriting their files; answers what is gone: (property, received_at or day)."""
+    delta = opened(settings, table)
+    where = (ds.field("property") == tenant) & (ds.field("viewer_id") == viewer)
+    told = ["property", "received_at" if "received_at" in table.names else "day"]
+    gone = rows(settings, table, files(delta), told, where)
+    if len(gone):
+        quoted = {name: value.replace("'", "''") for name, value in (("property", tenant), ("viewer_id", viewer))}
+        delta.delete(" and ".join(f"{name} = '{value}'" for name, value in quoted.items()))
+    return gone

@@ -20,6 +20,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.catalog.marts import LIVE_LEAF, LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
 from qoescope.catalog.operations import (
     CHECKS,
+    ERASURES,
     FRESHNESS,
     IMPORT_QUARANTINE,
     IMPORTS,
@@ -32,7 +33,7 @@ from qoescope.catalog.operations import (
 )
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.catalog.topics import BEACONS
-from qoescope.compile import arrow, versions
+from qoescope.compile import arrow, pseudonyms, versions
 from qoescope.compile import spark as frames
 from qoescope.compile.cube import cube
 from qoescope.connect import days, kafka, lake, postgres, streams
@@ -48,6 +49,8 @@ PACKED = "kind string, body binary"
 """Partial cubes of a task, each as an Arrow stream."""
 LIVE_TABLES = {LIVE_WINDOW.name: LIVE_WINDOW.table, LIVE_LEAF.name: LIVE_LEAF}
 QUALITY = (QUALITY_HOUR, QUALITY_DAY)
+LEDGER_DAYS = 3
+"""Days of which sessions and marts are compared when no day is named."""
 
 
 def mart_streams(spark: SparkSession, settings: Settings, stopping: Event) -> list[Stream]:
@@ -274,6 +277,14 @@ def publish_day(settings: Settings, folded: Folded) -> Restated:
     return Restated(folded.day, folded.sessions, folded.changed, folded.events, folded.checksum, changed)
 
 
+def publish(settings: Settings, day: date) -> Restated:
+    """`publish_day` of what the lake holds of the day, without folding it again."""
+    rows = versions.latest(lake.read(settings, SESSION_VERSIONS, [day]))
+    events = sum(f.rows for f in lake.files(lake.opened(settings, EVENTS), [day]))
+    started = tuple(sorted({day, *pc.unique(rows["day"]).to_pylist()}))
+    return publish_day(settings, Folded(day, len(rows), 0, events, versions.checksum(rows), started))
+
+
 def _cubed(rows: pa.Table) -> Sequence[Write]:
     return [Write(mart.table, cubes.added([cube(rows, mart)], mart.table)) for mart in QUALITY]
 
@@ -333,23 +344,23 @@ def _note_import(connection: Connection, found: imports.Imported, tenant: str, n
     postgres.upsert(connection, Write(IMPORT_QUARANTINE, kept))
 
 
-def ledger(settings: Settings, book: Path | None = None, most_days: int = 3) -> accounts.LedgerResult:
-    """The books compared from end to end: those of the door, lake, log and sender whole, of marts the last days."""
+def ledger(settings: Settings, only: date | None = None, book: Path | None = None) -> accounts.LedgerResult:
+    """The books compared from end to end. Sessions and marts of one day, or of the last days; the others whole."""
+    lake.ensure(settings)
     result = accounts.LedgerResult()
     with postgres.connect(settings, "writer") as connection:
-        outcomes = days.table(connection, f"select {', '.join(OUTCOMES.names)} from outcomes", OUTCOMES)
+        outcomes = days.table(connection, f"select {', '.join(OUTCOMES.names)} from outcomes", OUTCOMES)  # noqa: S608
         _count(settings, outcomes, book, result)
         _read_log(settings, connection, result)
-        held = lake.files(lake.opened(settings, EVENTS))
-        recent = sorted({date.fromisoformat(f.session_day) for f in held})[-most_days:]
+        held = {date.fromisoformat(f.session_day) for f in lake.files(lake.opened(settings, EVENTS))}
         until = _silent_since(settings)
-        for day in recent:
-            events = lake.read(settings, EVENTS, [day])
-            rows = versions.latest(lake.read(settings, SESSION_VERSIONS, [day]))
+        for one in [only] if only else sorted(held)[-LEDGER_DAYS:]:
+            events = lake.read(settings, EVENTS, [one])
+            rows = versions.latest(lake.read(settings, SESSION_VERSIONS, [one]))
             differences, still_open = accounts.sessions(events, rows, until)
             result.add("sessions", len(rows), differences)
             result.totals["open_sessions"] = result.totals.get("open_sessions", 0) + still_open
-            _compare_marts(settings, connection, day, result)
+            _compare_marts(settings, connection, one, result)
     return result
 
 
@@ -414,3 +425,109 @@ def _compare_marts(settings: Settings, connection: Connection, day: date, result
     placed = pc.equal(events["at"].cast(pa.date32()), pa.scalar(day, pa.date32()))
     again = cube(events.filter(placed), LIVE_WINDOW)
     result.add("marts", len(again), accounts.marts(tables[LIVE_WINDOW.name], again, LIVE_WINDOW))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What maintenance did: small files joined, files deleted, rows deleted for their age."""
+
+    joined: int
+    deleted: int
+    expired: int
+
+    def __str__(self) -> str:
+        """A line for people."""
+        return (
+            f"{self.joined} small files joined, {self.deleted} files deleted, {self.expired} rows past their retention"
+        )
+
+
+def maintain(settings: Settings, today: date) -> Kept:
+    """The lake and the marts kept small: small files joined, what is past its retention deleted."""
+    expired = joined = deleted = 0
+    for table, kept_days in ((EVENTS, settings.events_days), (LATE, settings.events_days), (REPORTS, settings.events_days),
+                             (QUARANTINE, settings.events_days), (SESSION_VERSIONS, settings.sessions_days)):  # fmt: skip
+        expired += lake.expire(settings, table, today - timedelta(days=kept_days))
+        joined += lake.compact(settings, table, 1)
+        deleted += len(lake.vacuum(settings, table))
+    with postgres.connect(settings, "writer") as connection:
+        for name, kept_days in (("sessions", settings.sessions_days), ("quality_hour", settings.marts_days),
+                                ("quality_day", settings.marts_days), ("live_window", settings.live_days),
+                                ("live_leaf", settings.live_days)):  # fmt: skip
+            expired += days.expire(connection, name, today - timedelta(days=kept_days))
+        expired += days.expire_rows(connection, "dead_letters", "received_at", today - timedelta(days=30))
+        expired += days.expire_rows(connection, "freshness", "committed_at", today - timedelta(days=7))
+        expired += days.expire_rows(connection, "epochs", "committed_at", today - timedelta(days=30))
+    return Kept(joined, deleted, expired)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an erasure took, and the day by which no byte is left."""
+
+    property: str
+    viewers: tuple[str, ...]
+    """The pseudonyms."""
+    events: int
+    sessions: int
+    marts: int
+    gone_by: date
+
+    def __str__(self) -> str:
+        """A line for people."""
+        return (
+            f"{self.property}: {self.events} events, {self.sessions} sessions and {self.marts} rows of Postgres erased; "
+            f"no byte is left by {self.gone_by}"
+        )
+
+
+def forget(settings: Settings, tenant: str, viewer: str) -> Receipt:
+    """Erases a viewer, by the id that players send, from lake and Postgres, and answers the receipt.
+
+    Tombstones make the door filter what still comes. Deleted files are gone after a week, the log after its retention.
+    Again, it finds nothing and erases nothing.
+    """
+    lake.ensure(settings)
+    names = tuple(pseudonyms.of(settings.var / "secrets", tenant, viewer))
+    asked_at = datetime.now(UTC)
+    total = {"events": 0, "sessions": 0, "marts": 0}
+    gone_by = asked_at.date() + timedelta(days=38)
+    with postgres.connect(settings, "writer") as connection:
+        for name in names:
+            connection.execute(
+                "insert into forgotten (property, viewer_id, forgotten_at) values (%s, %s, %s) on conflict do nothing",
+                (tenant, name, asked_at),
+            )
+            found = _forgotten(settings, connection, tenant, name)
+            receipt = {"property": tenant, "viewer_id": name, "asked_at": asked_at, "gone_by": gone_by, **found}
+            with connection.transaction():
+                postgres.upsert(connection, Write(ERASURES, pa.Table.from_pylist([receipt])))
+            total = {key: total[key] + found[key] for key in total}
+    return Receipt(tenant, names, total["events"], total["sessions"], total["marts"], gone_by)
+
+
+def _forgotten(settings: Settings, connection: Connection, tenant: str, name: str) -> dict[str, int]:
+    erased = {t.name: lake.erase(settings, t, tenant, name) for t in (EVENTS, LATE, QUARANTINE, SESSION_VERSIONS)}
+    events, sessions = erased[EVENTS.name], versions.latest(erased[SESSION_VERSIONS.name])
+    taken = [
+        Write(LIVE_TABLES[n], cubes.negated(t, LIVE_TABLES[n])) for n, t in cubes.live(events).items() if len(events)
+    ]
+    with connection.transaction():
+        for write in (Write(OUTCOMES, accounts.erased(erased)), *taken):
+            postgres.upsert(connection, write)
+        gone = connection.execute(
+            "delete from sessions where property = %s and viewer_id = %s", (tenant, name)
+        ).rowcount
+    started = pc.unique(sessions["day"]).to_pylist()
+    if started:
+        since = datetime.now(UTC)
+        days.replace(connection, started, arrow.conform(_rows_of(settings, started), SESSION_ROWS), since, _cubed)
+    return {"events": len(events), "sessions": len(sessions), "marts": gone}
+
+
+def day(text: str) -> date:
+    """The day that a text names; raises `Mistake` when it names none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise Mistake(f"'{text}' is no day: say it like 2026-01-02") from error

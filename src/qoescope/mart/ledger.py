@@ -10,11 +10,13 @@ import pyarrow as pa
 
 from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED
 from qoescope.catalog.marts import Mart
+from qoescope.catalog.operations import OUTCOMES
+from qoescope.compile import arrow
 from qoescope.compile.duck import naive
 
 BOOKS = {
     "door": "received = accepted + duplicate + invalid + rate_limited + filtered",
-    "lake": "accepted = rows in the lake + late + quarantined",
+    "lake": "accepted = rows in the lake + late + quarantined + erased",
     "sessions": "time by state: a day's events = its sessions",
     "marts": "every measure = its recomputation from the lake; a day = the sum of its hours",
     "log": "records between first and next offset = records read",
@@ -54,6 +56,21 @@ class LedgerResult:
     def ok(self) -> bool:
         """Whether every book agrees."""
         return not self.differences
+
+    @property
+    def holds(self) -> bool:
+        """Whether every book agrees."""
+        return self.ok
+
+    @property
+    def lines(self) -> list[str]:
+        """Lines for people: each book, then each difference."""
+        told = [f"{book}: {BOOKS[book]}: {n} compared" for book, n in self.checked.items()]
+        behind = sum(self.lag.values())
+        told += [f"log: {behind} records are still to be read"] if behind else []
+        told += [str(difference) for difference in self.differences]
+        told += [f"and {self.unnamed} more differences"] if self.unnamed else []
+        return [*told, "all books agree" if self.ok else f"{len(self.differences) + self.unnamed} differences"]
 
     def add(self, book: str, compared: int, found: Iterable[Difference]) -> None:
         """Notes a book's comparison."""
@@ -99,6 +116,7 @@ def door(outcomes: Sequence[Mapping[str, Any]]) -> list[Difference]:
 
 
 KEPT = ("lake", "late", "quarantined")
+ACCEPTED = (*KEPT, "erased")
 
 
 def lake(outcomes: pa.Table, stored: Mapping[str, pa.Table]) -> list[Difference]:
@@ -123,10 +141,13 @@ where coalesce(a.n, 0) <> coalesce(b.n, 0) order by all""",
     found = [Difference("lake", f"{p} {_when(m)} {kept}", told_n, there) for p, m, kept, told_n, there in rows]
     return found + [
         Difference(
-            "lake", f"{row['property']} {_when(row['minute_at'])} accepted", sum(row[n] for n in KEPT), row["accepted"]
+            "lake",
+            f"{row['property']} {_when(row['minute_at'])} accepted",
+            sum(row[n] for n in ACCEPTED),
+            row["accepted"],
         )
         for row in outcomes.to_pylist()
-        if row["accepted"] != sum(row[n] for n in KEPT)
+        if row["accepted"] != sum(row[n] for n in ACCEPTED)
     ]
 
 
@@ -265,3 +286,23 @@ select sent.property, sent.session_id, sent.seq, coalesce(n, 0) from sent left j
 where coalesce(n, 0) <> 1 order by all""",
     )
     return [Difference("sender", f"{p} session {s} seq {seq}", 1, n) for p, s, seq, n in rows]
+
+
+def erased(rows: Mapping[str, pa.Table]) -> pa.Table:
+    """What erasing these rows takes from the books: rows of `outcomes`, by minute. The door's side stays as it was."""
+    names = {"events": "lake", "late": "late", "quarantine": "quarantined"}
+    return _erased({name: rows[table] for table, name in names.items()})
+
+
+def _erased(rows: Mapping[str, pa.Table]) -> pa.Table:
+    counted = " union all by name ".join(
+        f"select property, time_bucket(interval '1 minute', received_at) as minute_at, -count(*) as {name}, count(*) as erased "
+        f"from {name} group by all"
+        for name in rows
+    )
+    sums = ", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in (*rows, "erased"))
+    with duckdb.connect(config={"threads": 1}) as engine:
+        for name, table in rows.items():
+            engine.register(name, naive(table.select(["property", "received_at"])))
+        found = engine.sql(f"select property, minute_at, {sums} from ({counted}) group by all").to_arrow_table()
+    return arrow.conform(found, OUTCOMES)

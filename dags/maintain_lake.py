@@ -1,0 +1,22 @@
+"""Maintain the lake: join small files, delete what is past its retention, every morning."""
+
+from airflow.sdk import CronPartitionTimetable, dag, task
+
+MORNINGS = CronPartitionTimetable("0 4 * * *", timezone="UTC", key_format="%Y-%m-%d")
+
+
+@dag(schedule=MORNINGS, catchup=False, params={"day": None}, tags=["lake"])
+def maintain_lake() -> None:
+    """Running it twice changes nothing."""
+
+    @task
+    def maintain(day: str) -> None:
+        from qoescope.mart import jobs
+        from qoescope.settings import Settings
+
+        jobs.maintain(Settings(), jobs.day(day))
+
+    maintain("{{ params.day or dag_run.partition_key }}")
+
+
+maintain_lake()

@@ -1,0 +1,78 @@
+"""What becomes of an event that comes again, comes with another body, or comes late."""
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from qoescope.catalog.tables import EVENTS
+from qoescope.compile import arrow
+from qoescope.lake import events as product
+
+AT = datetime(2026, 1, 2, 12, tzinfo=UTC)
+Row = tuple[str, int, int, int, int]
+
+
+def rows(*given: Row) -> pa.Table:
+    """(session, seq, offset in the log, body, seconds after AT when it was received)."""
+    return arrow.conform(
+        pa.Table.from_pylist(
+            [
+                {"property": "app", "session_id": session, "seq": seq, "at": AT, "type": "heartbeat", "state": "playing",
+                 "state_ms": 1000, "received_at": AT + timedelta(seconds=after), "kafka_partition": 0,
+                 "kafka_offset": offset, "position": 0, "body_hash": body, "session_day": AT.date(), "bucket": 1}
+                for session, seq, offset, body, after in given
+            ]
+        ),
+        EVENTS,
+    )  # fmt: skip
+
+
+NONE = arrow.schema(EVENTS).empty_table()
+
+
+def counted(fate: product.Judged) -> dict[str, int]:
+    names = ("lake", "late", "quarantined", "accepted", "duplicate")
+    return {name: sum(fate.counts[name].to_pylist()) for name in names}
+
+
+def test_a_new_event_goes_to_the_lake() -> None:
+    fate = product.judged(rows(("s1", 1, 10, 7, 0)), NONE, 7)
+    assert (len(fate.fresh), counted(fate)["lake"]) == (1, 1)
+
+
+def test_a_repeat_in_one_batch_is_written_once_and_booked_as_duplicate() -> None:
+    fate = product.judged(rows(("s1", 1, 11, 7, 5), ("s1", 1, 10, 7, 0)), NONE, 7)
+    assert fate.fresh["kafka_offset"].to_pylist() == [10]
+    assert counted(fate) == {"lake": 1, "late": 0, "quarantined": 0, "accepted": -1, "duplicate": 1}
+
+
+def test_a_repeat_of_what_the_lake_holds_is_not_written() -> None:
+    stored = rows(("s1", 1, 10, 7, 0))
+    fate = product.judged(rows(("s1", 1, 99, 7, 60)), stored, 7)
+    assert (len(fate.fresh), counted(fate)["duplicate"]) == (0, 1)
+
+
+def test_a_batch_that_comes_again_after_a_kill_finds_its_own_rows_and_counts_the_same() -> None:
+    batch = rows(("s1", 1, 10, 7, 0), ("s1", 2, 11, 8, 1), ("s1", 2, 12, 8, 2))
+    first = product.judged(batch, NONE, 7)
+    again = product.judged(batch, first.fresh, 7)
+    assert len(again.fresh) == 0
+    assert counted(again) == counted(first)
+
+
+def test_the_same_identity_with_another_body_is_kept_aside_and_the_first_one_stays() -> None:
+    fate = product.judged(rows(("s1", 1, 11, 8, 5)), rows(("s1", 1, 10, 7, 0)), 7)
+    assert (len(fate.fresh), fate.conflicts["reason_kept"].to_pylist()) == (0, ["conflict"])
+    assert counted(fate)["quarantined"] == 1
+
+
+def test_an_event_older_than_what_is_restated_is_late() -> None:
+    fate = product.judged(rows(("s1", 1, 10, 7, 8 * 86_400)), NONE, 7)
+    assert (len(fate.fresh), len(fate.late), counted(fate)["late"]) == (0, 1, 1)
+
+
+def test_files_without_any_of_the_identities_are_not_suspected() -> None:
+    batch = rows(("s1", 1, 10, 7, 0), ("s2", 1, 11, 7, 0))
+    held = product.suspects(batch, [product.hashes(rows(("s9", 4, 1, 7, 0))), product.hashes(rows(("s2", 1, 2, 7, 0)))])
+    assert held.files == [False, True]
+    assert held.events["session_id"].to_pylist() == ["s2"]
