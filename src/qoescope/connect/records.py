@@ -14,6 +14,7 @@ from qoescope.catalog.errors import UnknownName
 from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.watch import INCIDENTS
+from qoescope.compile import moments
 from qoescope.compile.ask import Between
 from qoescope.connect.postgres import Connection, reading
 from qoescope.settings import Settings
@@ -96,26 +97,9 @@ def sessions(
     """Sessions, newest first, after the one of `after`; `search` is a whole session id, viewer id or content id."""
     if problem not in PROBLEMS:
         raise UnknownName("kind of session", problem, PROBLEMS)
-    given: dict[str, Any] = {
-        "from": between[0],
-        "to": between[1],
-        "first": between[0].date(),
-        "last": between[1].date(),
-        "limit": limit,
-    }
-    conditions = [
-        "day between %(first)s and %(last)s",
-        "started_at >= %(from)s",
-        "started_at < %(to)s",
-        PROBLEMS[problem],
-    ]
-    for i, (name, chosen) in enumerate(where.items()):
-        column = name.removeprefix("!")
-        if column not in DIMENSIONS:
-            raise UnknownName("dimension", column, DIMENSIONS)
-        given[f"where_{i}"] = list(chosen)
-        test = f"coalesce({column}, '{UNKNOWN}') = any(%(where_{i})s)"
-        conditions.append(f"not ({test})" if name.startswith("!") else test)
+    conditions, given = moments.conditions(between, where)
+    given["limit"] = limit
+    conditions.append(PROBLEMS[problem])
     if search:
         given["search"] = search
         conditions.append("(session_id = %(search)s or viewer_id = %(search)s or content_id = %(search)s)")

@@ -73,6 +73,7 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
     figure.update_yaxes(showgrid=False, showticklabels=False, row=1, col=1)
     figure.update_yaxes(title_text="Mbps", rangemode="tozero", row=2, col=1)
     figure.update_yaxes(title_text="playhead, s", row=3, col=1)
+    figure.update_xaxes(range=[0, max((s.start_ms + s.length_ms for s in runs), default=1000) / 1000])
     figure.update_xaxes(ticksuffix=" s", row=3, col=1)
     return figure
 

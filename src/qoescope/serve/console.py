@@ -10,8 +10,8 @@ from dash import ClientsideFunction, Dash, Input, Output, State, html
 from qoescope.serve import theme
 from qoescope.serve.frame import asking
 
-PAGES = ("overview", "live", "explore", "incidents", "sessions")
-GRIDS = ("ex-grid", "se-grid", "se-events")
+PAGES = ("overview", "live", "explore", "incidents", "sessions", "engagement", "experiments", "health")
+GRIDS = ("ex-grid", "se-grid", "se-events", "en-grid", "he-dead")
 """Tables that can be saved."""
 INDEX = """<!doctype html>
 <html lang="en">

@@ -179,7 +179,37 @@ def intervals(labels: Sequence[str], middle: Sequence[float], low: Sequence[floa
     )  # fmt: skip
     if zero:
         figure.add_vline(x=0, line={"color": theme.BASELINE, "width": 1})
-    figure.update_yaxes(autorange="reversed", showgrid=False, rangemode="normal")
+    figure.update_yaxes(autorange="reversed", showgrid=False, rangemode="normal", dtick=1)
     figure.update_xaxes(ticksuffix=suffix, showgrid=True)
     figure.update_layout(hovermode="closest")
+    return figure
+
+
+def hours(rows: Rows, peak: int, height: int = 200) -> go.Figure:
+    """Watch hours by hour of the day, the peak marked."""
+    figure = blank(height)
+    figure.add_bar(x=[r["hour"] for r in rows], y=[r["watch_hours"] for r in rows],
+                   marker_color=[theme.WARN if r["hour"] == peak else theme.ACCENT for r in rows],
+                   hovertemplate="%{x}:00 UTC <b>%{y:,.1f} h</b><extra></extra>")  # fmt: skip
+    figure.update_xaxes(dtick=3, ticksuffix=":00")
+    figure.update_layout(bargap=0.25, hovermode="closest")
+    return figure
+
+
+OUTCOME_COLOURS = {
+    "accepted": theme.ACCENT,
+    "duplicate": theme.BASELINE,
+    "invalid": theme.BAD,
+    "rate_limited": theme.WARN,
+    "filtered": theme.NEUTRAL,
+}
+
+
+def outcomes(rows: Rows, names: Sequence[str], height: int = 330) -> go.Figure:
+    """Events by what became of them, over time."""
+    figure = blank(height)
+    for name in names:
+        figure.add_bar(x=[r["starts_at"] for r in rows], y=[r[name] for r in rows], name=name.replace("_", " "), marker_color=OUTCOME_COLOURS[name],
+                       hovertemplate="%{y:,}")  # fmt: skip
+    figure.update_layout(barmode="stack", bargap=0.05, showlegend=True)
     return figure

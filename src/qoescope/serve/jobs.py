@@ -21,7 +21,9 @@ from psycopg_pool import ConnectionPool
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.people import ACKNOWLEDGEMENTS, ANNOTATIONS, TOKENS, USERS
 from qoescope.catalog.watch import MUTES
-from qoescope.compile.ask import Between, Where
+from qoescope.catalog.metrics import Ratio
+from qoescope.compile import moments
+from qoescope.compile.ask import Between, Plan, Where
 from qoescope.connect import people, records
 from qoescope.connect.ask import Answer, ask
 from qoescope.connect.postgres import Connection, pool
@@ -30,6 +32,8 @@ from qoescope.settings import Settings
 
 REMEMBERED_S = 10.0
 """How long an account or a list of properties is remembered: a revocation holds after it."""
+LONG_S = 60.0
+"""The same for what reads many sessions."""
 
 
 @dataclass
@@ -65,14 +69,14 @@ class Desk:
         """Whether the table is there."""
         return self._remembered("table", table, lambda: records.table_exists(self.reader, tenant, table))  # type: ignore[no-any-return]
 
-    def _remembered(self, kind: str, name: str, look: Any) -> Any:
+    def _remembered(self, kind: str, name: str, look: Any, for_s: float = REMEMBERED_S) -> Any:
         now = time.monotonic()
         until, value = self._known.get((kind, name), (0.0, None))
         if now >= until:
             value = look()
             if len(self._known) > 1000:  # noqa: PLR2004
                 self._known.clear()
-            self._known[kind, name] = now + REMEMBERED_S, value
+            self._known[kind, name] = now + for_s, value
         return value
 
     def rows(self, tenant: str, sql: str, **values: Any) -> list[dict[str, Any]]:
@@ -96,6 +100,31 @@ class Desk:
     def sessions(self, tenant: str, between: Between, where: Where, **more: Any) -> list[dict[str, Any]]:
         """Sessions, newest first."""
         return records.sessions(self.reader, tenant, between, where, **more)
+
+    def arms(
+        self,
+        tenant: str,
+        metrics: Sequence[Ratio],
+        by: str,
+        values: Sequence[str],
+        between: Between,
+        where: Where,
+        share: float,
+    ) -> list[dict[str, Any]]:
+        """Moments of the metrics over viewers, one row an arm."""
+        return self._planned(tenant, moments.arms(metrics, by, values, between, where, share))
+
+    def watched(
+        self, tenant: str, held: Sequence[str], between: Between, where: Where, share: float
+    ) -> list[dict[str, Any]]:
+        """Plays and their minutes by bucket of each quality and by the dimensions held."""
+        return self._planned(tenant, moments.watched(held, between, where, share))
+
+    def _planned(self, tenant: str, plan: Plan) -> list[dict[str, Any]]:
+        key = f"{tenant} {plan.sql} {plan.parameters}"
+        return self._remembered(
+            "plan", key, lambda: records.query(self.reader, tenant, plan.sql, plan.parameters), LONG_S
+        )  # type: ignore[no-any-return]
 
     def session(self, tenant: str, identity: str) -> dict[str, Any] | None:
         """One session's row."""

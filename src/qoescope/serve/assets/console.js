@@ -29,7 +29,7 @@ window.dash_clientside = window.dash_clientside || {};
     },
     saved: function (clicks) { return clicks ? true : none(); }
   };
-  ["m", "by", "vs", "vf", "arms", "kind", "q"].forEach(function (key) {
+  ["m", "by", "vs", "vf", "arms", "split", "kind", "q"].forEach(function (key) {
     window.dash_clientside.console["choose_" + key] = function (value, search) {
       var query = new URLSearchParams(search || "");
       if (value === null || value === undefined || (query.get(key) || "") === String(value)) { return none(); }

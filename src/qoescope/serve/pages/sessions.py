@@ -1,5 +1,6 @@
 """Sessions: what did this viewer live through?"""
 
+from datetime import datetime
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -230,20 +231,27 @@ def _who(row: dict[str, Any], viewer: Component) -> Component:
 def _events(events: list[dict[str, Any]]) -> Component | None:
     if not events:
         return None
-    rows = [
-        {k: str(v) if v is not None and k in ("at", "received_at", "sent_at") else v for k, v in e.items()}
-        | {"meaning": EVENT_TYPES.get(e["type"], "")}
-        for e in events
-    ]
-    names = [n for n in rows[0] if any(r[n] not in (None, False, 0, "") for r in rows)]
-    columns = [
-        grids.text(n, n, minWidth=180 if n in ("at", "received_at", "sent_at", "meaning") else 100) for n in names
-    ]
+    rows = [{k: _said(v) for k, v in e.items()} | {"meaning": EVENT_TYPES.get(e["type"], "")} for e in events]
+    names = [n for n in rows[0] if any(r[n] not in (None, "", 0) for r in rows)]
+    columns = [grids.text(n, n, minWidth=_WIDE.get(n, 100)) for n in names]
     return parts.card(
         "Events, as they were received",
         grids.grid("se-events", columns, rows, grids.height(len(rows)), "qoescope-events.csv", "Raw events"),
         actions=grids.saver("se-events"),
     )
+
+
+_WIDE = {"at": 190, "received_at": 190, "sent_at": 190, "meaning": 240, "type": 150}
+
+
+def _said(value: Any) -> Any:
+    match value:
+        case bool():
+            return "yes" if value else ""
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03d}"
+        case _:
+            return value
 
 
 def one(identity: str = "", **query: Any) -> Component:

@@ -1,0 +1,128 @@
+"""Moments: sums, squares and products over viewers or sessions, so that a difference can be told from chance."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.dimensions import UNKNOWN
+from qoescope.catalog.errors import UnknownName
+from qoescope.catalog.measures import ALL
+from qoescope.catalog.metrics import Ratio
+from qoescope.compile.ask import Between, Plan
+from qoescope.compile.ddl import SCHEMA
+from qoescope.compile.sketch import REGISTERS
+
+BUCKETS: Mapping[str, tuple[str, tuple[float, ...]]] = {
+    "startup_ms": ("startup_ms", (1000, 2000, 4000, 8000)),
+    "stall_share": ("stall_ms / nullif(shown_ms, 0.0)", (1e-9, 0.002, 0.01, 0.03)),
+    "stall_share_around": (
+        "(around_stall_ms - stall_ms) / nullif(around_shown_ms - shown_ms, 0.0)",
+        (0.0005, 0.001, 0.002, 0.005),
+    ),
+    "bitrate_avg_kbps": ("bitrate_avg_kbps", (800, 1500, 3000, 5000)),
+}
+"""What plays are put into buckets by, and the buckets' edges. A play's own share of stalls depends on its own length;
+what the others on the same provider and CDN had on that day does not."""
+_AROUND = ("isp", "cdn", "day")
+
+
+def conditions(between: Between, where: Mapping[str, Sequence[str]]) -> tuple[list[str], dict[str, Any]]:
+    """Conditions on sessions with their bound values: time, and filters as `ask` takes them."""
+    given: dict[str, Any] = {
+        "from": between[0],
+        "to": between[1],
+        "first": between[0].date(),
+        "last": between[1].date(),
+    }
+    found = ["day between %(first)s and %(last)s", "started_at >= %(from)s", "started_at < %(to)s"]
+    for i, (name, values) in enumerate(where.items()):
+        column = name.removeprefix("!")
+        given[f"where_{i}"] = list(values)
+        test = f"{dimension(column)} = any(%(where_{i})s)"
+        found.append(f"not ({test})" if name.startswith("!") else test)
+    return found, given
+
+
+def dimension(name: str) -> str:
+    """The dimension's value in a session's row, never null."""
+    if name not in DIMENSIONS:
+        raise UnknownName("dimension", name, DIMENSIONS)
+    return f"coalesce({name}, '{UNKNOWN}')"
+
+
+def _each(names: Sequence[str]) -> str:
+    """The sum of these measures over one session."""
+    parts = []
+    for name in names:
+        measure = ALL[name]
+        value = f"coalesce({measure.of}, 0)" if measure.of != "1" else "1"
+        parts.append(f"case when {measure.where} then {value} else 0 end" if measure.where else value)
+    return " + ".join(parts)
+
+
+def arms(
+    metrics: Sequence[Ratio],
+    by: str,
+    values: Sequence[str],
+    between: Between,
+    where: Mapping[str, Sequence[str]],
+    share: float = 1.0,
+) -> Plan:
+    """For each of the dimension's values the number of viewers, and per metric Σx, Σy, Σx², Σxy, Σy² over viewers.
+
+    A viewer's x and y are the metric's two sums over their sessions; a session of an unknown viewer stands for itself.
+    `share` takes that part of all viewers, by their hash.
+    """
+    tests, given = conditions(between, where)
+    given |= {"values": list(values), "below": round(share * REGISTERS)}
+    tests += [f"{dimension(by)} = any(%(values)s)", "is_attempt"]
+    if share < 1:
+        tests.append("(viewer_register >> 6) < %(below)s")
+    sums = ", ".join(
+        f"sum({_each(m.numerator)})::double precision as x{i}, sum({_each(m.denominator)})::double precision as y{i}"
+        for i, m in enumerate(metrics)
+    )
+    moments = ", ".join(
+        f"sum(x{i}) as x{i}, sum(y{i}) as y{i}, sum(x{i} * x{i}) as xx{i}, sum(x{i} * y{i}) as xy{i}, sum(y{i} * y{i}) as yy{i}"
+        for i in range(len(metrics))
+    )
+    unit = f"case when viewer_id = '{UNKNOWN}' then session_id else viewer_id end"
+    sql = (
+        f"with units as (select {dimension(by)} as arm, {unit} as unit, {sums} from {SCHEMA}.sessions "
+        f"where {' and '.join(tests)} group by 1, 2) select arm, count(*) as units, {moments} from units group by 1 order by 1"
+    )
+    return Plan("sessions", sql, given)
+
+
+def watched(held: Sequence[str], between: Between, where: Mapping[str, Sequence[str]], share: float = 1.0) -> Plan:
+    """Plays by bucket of each quality and by the dimensions held: their number, minutes played, squares, completions.
+
+    One row a (quality, bucket, stratum), all from one reading; `share` reads that part of the table's pages.
+    """
+    tests, given = conditions(between, where)
+    given |= {f"edges_{i}": [float(edge) for edge in edges] for i, (_, edges) in enumerate(BUCKETS.values())}
+    sample = f" tablesample system ({100 * share:.3f}) repeatable (1)" if share < 1 else ""
+    strata = ", ".join(f"{dimension(name)} as {name}" for name in held)
+    buckets = ", ".join(
+        f"width_bucket(({of})::double precision, %(edges_{i})s::double precision[]) as b{i}"
+        for i, (of, _) in enumerate(BUCKETS.values())
+    )
+    names = ", ".join(held)
+    sets = ", ".join(f"(b{i}, {names})" for i in range(len(BUCKETS)))
+    chosen = " ".join(f"when grouping(b{i}) = 0 then '{name}'" for i, name in enumerate(BUCKETS))
+    bucket = ", ".join(f"b{i}" for i in range(len(BUCKETS)))
+    sql = f"""
+with plays as materialized (
+  select {", ".join(_AROUND)}, {strata}, startup_ms, bitrate_avg_kbps, is_complete, play_ms / 60000.0::double precision as minutes,
+    stall_ms::double precision as stall_ms, (play_ms + ad_play_ms + stall_ms)::double precision as shown_ms
+  from {SCHEMA}.sessions{sample} where {" and ".join(tests)} and is_play
+), around as (
+  select {", ".join(_AROUND)}, sum(stall_ms) as around_stall_ms, sum(shown_ms) as around_shown_ms from plays group by {", ".join(_AROUND)}
+), bucketed as (
+  select {", ".join(f"p.{name}" for name in held)}, minutes, is_complete, {buckets}
+  from plays p join around using ({", ".join(_AROUND)})
+)
+select case {chosen} end as quality, coalesce({bucket}) as bucket, {names}, count(*) as plays, sum(minutes) as minutes,
+  sum(minutes * minutes) as squares, count(*) filter (where is_complete) as completed, count(is_complete) as measured
+from bucketed group by grouping sets ({sets})"""
+    return Plan("sessions", sql, given)

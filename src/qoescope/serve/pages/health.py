@@ -1,0 +1,308 @@
+"""Health: can I trust these numbers?"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from dash import html, register_page
+from dash.development.base_component import Component
+
+from qoescope.catalog.errors import OUTCOMES
+from qoescope.catalog.marts import MARTS
+from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.operations import COUNTED
+from qoescope.serve import figures, grids, parts, words
+from qoescope.serve.frame import Asked, layout
+
+QUESTION = "Can I trust these numbers?"
+DOOR = tuple(OUTCOMES)
+LAKE = tuple(f.name for f in COUNTED if f.name not in ("received", *DOOR))
+MEANING = {f.name: f.doc for f in COUNTED}
+LATE_S = {"live_window": 60, "quality_hour": 7200, "quality_day": 2 * 86_400}
+"""How old the newest row of a mart may be."""
+LAG_S = 300
+TRUST = ("lost_event_ratio", "startup_unknown_ratio", "timeout_ratio")
+BOOKS = f"""select {", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in ("received", *DOOR, *LAKE))}
+from outcomes where minute_at >= %(from)s and minute_at < %(to)s"""  # noqa: S608
+MINUTES = f"""select date_bin(%(step)s, minute_at, timestamptz '2001-01-01 00:00Z') as starts_at, {", ".join(f"sum({name})::bigint as {name}" for name in DOOR)}
+from outcomes where minute_at >= %(from)s and minute_at < %(to)s group by 1 order by 1"""  # noqa: S608
+
+
+def body(asked: Asked) -> Component:
+    """The page's answer: books, streams, marts, what was kept aside, and the telemetry's own quality."""
+    return parts.page(
+        QUESTION,
+        asked.subject,
+        _verdict(asked),
+        html.Div([_books(asked), _door(asked)], className="one-two"),
+        html.Div([_streams(asked), _marts(asked), _trust(asked)], className="grid-3"),
+        html.Div([_dead(asked), _batches(asked)], className="grid-2"),
+    )
+
+
+def _has(asked: Asked, table: str) -> bool:
+    return asked.seat.desk.has(asked.tenant, table)
+
+
+def _range(asked: Asked) -> dict[str, datetime]:
+    return {"from": asked.state.between[0], "to": asked.state.between[1]}
+
+
+def _sums(asked: Asked) -> dict[str, int]:
+    return asked.seat.desk.rows(asked.tenant, BOOKS, **_range(asked))[0] if _has(asked, "outcomes") else {}
+
+
+def _verdict(asked: Asked) -> Component:
+    """One line: whether anything is wrong, and what."""
+    wrong, sums = [], _sums(asked)
+    if sums and sums["received"] != sum(sums[n] for n in DOOR):
+        wrong.append("the door's books do not balance")
+    lost = (
+        asked.seat.desk.rows(asked.tenant, "select coalesce(sum(lost), 0)::bigint as lost from stream_offsets")[0][
+            "lost"
+        ]
+        if _has(asked, "stream_offsets")
+        else 0
+    )
+    if lost:
+        wrong.append(f"{lost:,} records were lost in the log")
+    wrong += [
+        f"{name} is {words.length(age)} old"
+        for name, age in _ages(asked).items()
+        if age is not None and age.total_seconds() > LATE_S[name]
+    ]
+    wrong += [f"the stream {r['stream']} lags by {words.length(asked.now - r['complete_until'])}" for r in _progress(asked)
+              if r["complete_until"] and asked.now - r["complete_until"] > timedelta(seconds=LAG_S)]  # fmt: skip
+    if not wrong:
+        return html.P(
+            [parts.badge("yes", "good"), " The books balance, the streams keep up, and the marts are new."],
+            className="story",
+            role="status",
+        )
+    return html.P(
+        [parts.badge("look", "warn"), " ", "; ".join(wrong).capitalize() + "."], className="story", role="status"
+    )
+
+
+def _books(asked: Asked) -> Component:
+    sums = _sums(asked)
+    if not sums or not sums["received"]:
+        return parts.card(
+            "The books",
+            parts.empty(
+                "Nothing was received", "No event reached the collector in this range, or it came from an import."
+            ),
+        )
+    door, lake = sum(sums[n] for n in DOOR), sum(sums[n] for n in LAKE)
+    rows: list[list[Any]] = [["received", f"{sums['received']:,}", ""]]
+    rows += [
+        [html.Span(["– ", name], title=OUTCOMES[name]), f"{sums[name]:,}", words.percent(sums[name] / sums["received"])]
+        for name in DOOR
+    ]
+    rows += [
+        [
+            html.Span(["–– ", name], title=MEANING[name]),
+            f"{sums[name]:,}",
+            words.percent(sums[name] / max(sums["accepted"], 1)),
+        ]
+        for name in LAKE
+    ]
+    balanced = sums["received"] == door
+    return parts.card(
+        "The books",
+        html.P([parts.badge("balanced" if balanced else "unbalanced", "good" if balanced else "bad"), f" received {sums['received']:,} = {door:,} judged"]),
+        html.P([parts.badge("in step" if sums["accepted"] == lake else "on the way", "good" if sums["accepted"] == lake else "neutral"),
+                f" accepted {sums['accepted']:,}, in the lake {lake:,}"]),
+        parts.table(["Events", "", "Share"], rows, (1, 2), "What became of the events received"),
+        note="every event received is in exactly one line",
+    )  # fmt: skip
+
+
+def _door(asked: Asked) -> Component:
+    if not _has(asked, "outcomes"):
+        return parts.card(
+            "At the door", parts.empty("No books yet", "Start the stack with ", html.Code("qoescope up"), ".")
+        )
+    step = {"5m": timedelta(minutes=1), "hour": timedelta(minutes=15)}.get(asked.state.every, timedelta(hours=6))
+    rows = asked.seat.desk.rows(asked.tenant, MINUTES, step=step, **_range(asked))
+    return parts.card(
+        "At the door",
+        parts.graph(figures.outcomes(rows, DOOR, 330), 330, "Events by outcome over time"),
+        note=f"events by outcome, a bar for {words.length(step)}",
+    )
+
+
+def _progress(asked: Asked) -> list[dict[str, Any]]:
+    return (
+        asked.seat.desk.rows(asked.tenant, "select * from stream_progress order by stream")
+        if _has(asked, "stream_progress")
+        else []
+    )
+
+
+def _streams(asked: Asked) -> Component:
+    rows = _progress(asked)
+    if not rows:
+        return parts.card(
+            "Streams", parts.empty("No stream has run", "Start them with ", html.Code("qoescope stream"), ".")
+        )
+    lines = []
+    for r in rows:
+        lag = asked.now - r["complete_until"] if r["complete_until"] else None
+        bad = lag is not None and lag.total_seconds() > LAG_S
+        lines.append(
+            [
+                r["stream"],
+                html.Span(
+                    words.length(max(lag, timedelta(0))) if lag is not None else words.NOTHING,
+                    className="bad" if bad else "",
+                ),
+                words.ago(r["updated_at"], asked.now),
+            ]
+        )
+    return parts.card(
+        "Streams",
+        parts.table(["Stream", "Lag", "Last written"], lines, (1, 2), "Lag of each stream"),
+        note="everything received before is in",
+    )
+
+
+def _ages(asked: Asked) -> dict[str, timedelta | None]:
+    found: dict[str, timedelta | None] = {}
+    for mart in MARTS:
+        newest = asked.seat.desk.rows(
+            asked.tenant,
+            f"select max(starts_at) as at from {mart.name} where grouping = '' and day >= current_date - 7 and starts_at <= now()",
+        )[0]["at"]  # noqa: S608
+        found[mart.name] = asked.now - newest - timedelta(seconds=min(mart.every_s, 3600)) if newest else None
+    return found
+
+
+def _marts(asked: Asked) -> Component:
+    lines = []
+    for name, age in _ages(asked).items():
+        late = age is None or age.total_seconds() > LATE_S[name]
+        lines.append(
+            [
+                html.Code(name),
+                words.length(max(age, timedelta(0))) if age is not None else "older than 7 days",
+                parts.badge("late" if late else "new", "warn" if late else "good"),
+            ]
+        )
+    return parts.card(
+        "Marts",
+        parts.table(["Mart", "Newest row", ""], lines, (1,), "Age of the newest row of each mart"),
+        note="how long ago its newest step ended",
+    )
+
+
+def _trust(asked: Asked) -> Component:
+    answer = asked.seat.desk.ask(asked.tenant, TRUST, asked.state.between, (), asked.state.where)
+    lines = [
+        [
+            html.Span([METRICS[n].label, " ", parts.tip(METRICS[n], answer.measures[0])]),
+            words.number(answer.rows[0][n], METRICS[n].unit),
+        ]
+        for n in TRUST
+    ]
+    return parts.card(
+        "What players told",
+        parts.table(["", ""], lines, (1,), "Trust in the telemetry"),
+        note="trust in the data, not in the service",
+        extra="plain tips",
+    )
+
+
+def _dead(asked: Asked) -> Component:
+    if not asked.seat.person.may("operator"):
+        return parts.card(
+            "Dead letters",
+            parts.empty(
+                "For operators", "They hold original bytes, so perhaps what names a person. Ask an admin for the role."
+            ),
+        )
+    if not _has(asked, "dead_letters"):
+        return parts.card("Dead letters", parts.empty("None", "Nothing has been refused yet."))
+    reasons = asked.seat.desk.rows(
+        asked.tenant,
+        "select stage, reason, sum(count)::bigint as events, max(received_at) as newest, count(*) filter (where replayed_at is null) as open from dead_letters "
+        "where received_at >= %(from)s and received_at < %(to)s group by 1, 2 order by 3 desc limit 20", **_range(asked),
+    )  # fmt: skip
+    if not reasons:
+        return parts.card("Dead letters", parts.empty("None in this range", "Everything that came was understood."))
+    letters = asked.seat.desk.rows(
+        asked.tenant,
+        "select received_at, stage, reason, detail, left(encode(body, 'escape'), 400) as body, replayed_at from dead_letters "
+        "where received_at >= %(from)s and received_at < %(to)s order by received_at desc limit 200", **_range(asked),
+    )  # fmt: skip
+    rows = [{k: "" if v is None else str(v) for k, v in letter.items()} for letter in letters]
+    lines = [
+        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], asked.now), f"{r['open']:,}"]
+        for r in reasons
+    ]
+    columns = [
+        grids.text("received_at", "Received", minWidth=170),
+        grids.text("reason", "Reason"),
+        grids.text("detail", "Detail", minWidth=200),
+        grids.text("body", "As it came", minWidth=240),
+        grids.text("replayed_at", "Replayed"),
+    ]
+    return parts.card("Dead letters", parts.table(["Stage", "Reason", "Events", "Newest", "Not replayed"], lines, (2, 3, 4), "Dead letters by reason"),
+                      grids.grid("he-dead", columns, rows, grids.height(len(rows), 6), "qoescope-dead-letters.csv", "Newest dead letters"),
+                      html.P(["Send them again with ", html.Code("qoescope ledger replay"), " once the cause is repaired."], className="note"))  # fmt: skip
+
+
+def _batches(asked: Asked) -> Component:
+    if not _has(asked, "restatements"):
+        return parts.card(
+            "Batches",
+            parts.empty(
+                "None yet",
+                "The nightly run restates days from the lake; start one with ",
+                html.Code("qoescope batch restate"),
+                ".",
+            ),
+        )
+    done = asked.seat.desk.rows(asked.tenant, "select * from restatements order by finished_at desc limit 8")
+    checks = (
+        asked.seat.desk.rows(asked.tenant, "select * from checks order by checked_at desc limit 8")
+        if _has(asked, "checks")
+        else []
+    )
+    lines = [
+        [
+            f"{r['day']:%d %b}",
+            f"{r['version']}",
+            f"{r['changed']:,} of {r['sessions']:,}",
+            words.ago(r["finished_at"], asked.now),
+        ]
+        for r in done
+    ]
+    rules = [
+        [
+            f"{r['day']:%d %b}",
+            r["rule"],
+            f"{r['broken']:,} of {r['rows']:,}",
+            parts.badge("passed" if r["passed"] else "failed", "good" if r["passed"] else "bad"),
+        ]
+        for r in checks
+    ]
+    return parts.card(
+        "Batches",
+        parts.table(["Day", "Version", "Sessions changed", "Finished"], lines, (1, 2, 3), "Restated days")
+        if lines
+        else parts.empty(
+            "No day has been restated", "Stream and batch agree so far, or the nightly run has not been due."
+        ),
+        parts.table(["Day", "Rule", "Broken", ""], rules, (2,), "Quality rules") if rules else None,
+        html.P(
+            [
+                "Airflow runs them; its own pages are on port ",
+                html.Code(str(asked.seat.desk.settings.airflow_port)),
+                ".",
+            ],
+            className="note",
+        ),
+    )
+
+
+register_page(__name__, path="/health", name="Health", title=QUESTION, layout=layout(QUESTION, "/health", body))
