@@ -33,14 +33,21 @@ declare part text := parent || to_char(day, '"_"YYYYMMDD');
 begin
   if to_regclass('{SCHEMA}.' || quote_ident(part)) is null then
     perform pg_advisory_xact_lock(hashtext(part));
-    execute format('create table if not exists {SCHEMA}.%I partition of {SCHEMA}.%I for values from (%L) to (%L)',
-      part, parent, day, day + 1);
+    if to_regclass('{SCHEMA}.' || quote_ident(part)) is null then
+      execute format('create table {SCHEMA}.%I (like {SCHEMA}.%I)', part, parent);
+      execute format('alter table {SCHEMA}.%I attach partition {SCHEMA}.%I for values from (%L) to (%L)',
+        parent, part, day, day + 1);
+    end if;
   end if;
 end $$;
 revoke all on function {SCHEMA}.make_partition from public;
 grant execute on function {SCHEMA}.make_partition to {WRITER};
 """
-"""How histograms add, how sketches merge, and how a day's partition is made by a role that may not create tables."""
+"""How histograms add, how sketches merge, and how a day's partition is made by a role that may not create tables.
+
+Attaching a partition lets others read and write the table meanwhile; `create … partition of` would shut them out until
+the transaction ends.
+"""
 
 
 def column(f: Field) -> str:
