@@ -13,6 +13,8 @@ _VIDEO = ("v", "av")
 _STARVED = ("v", "av", "i", None)
 _SAME_FLAG_MS = 2000
 _FIRST_ERROR = 400
+_LONGEST_REQUEST_MS = 3_600_000
+"""A request that took longer was not timed."""
 
 
 def observation(session: Session, context: Mapping[str, str], *, tells_states: bool) -> dict[str, Any]:
@@ -70,8 +72,8 @@ def media_requests(session: Session) -> list[Told]:
 
 def _sums(session: Session, host: str, cdn: str, asked: Sequence[Told]) -> dict[str, Any]:
     status = [code for r in asked if (code := _status(r)) is not None]
-    first = [r.reading.numbers["ttfb"] for r in asked if "ttfb" in r.reading.numbers]
-    last = [r.reading.numbers["ttlb"] for r in asked if "ttlb" in r.reading.numbers]
+    last = [ms for r in asked if (ms := r.reading.numbers.get("ttlb")) is not None and ms <= _LONGEST_REQUEST_MS]
+    first = [ms for r in asked if (ms := r.reading.numbers.get("ttfb")) is not None and ms <= _latest_first_byte(r)]
     weighed = _weighed(asked)
     return {
         "property": session.property,
@@ -88,6 +90,11 @@ def _sums(session: Session, host: str, cdn: str, asked: Sequence[Told]) -> dict[
         "requested_kbps_ms": sum(d * kbps for d, kbps in weighed),
         "requested_ms": sum(d for d, _ in weighed),
     }
+
+
+def _latest_first_byte(record: Told) -> int:
+    """No first byte comes after the last one; a player that has none has been seen to send the time of day."""
+    return min(record.reading.numbers.get("ttlb", _LONGEST_REQUEST_MS), _LONGEST_REQUEST_MS)
 
 
 def _host(record: Told) -> str | None:
