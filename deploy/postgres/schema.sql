@@ -14,8 +14,11 @@ declare part text := parent || to_char(day, '"_"YYYYMMDD');
 begin
   if to_regclass('qoescope.' || quote_ident(part)) is null then
     perform pg_advisory_xact_lock(hashtext(part));
-    execute format('create table if not exists qoescope.%I partition of qoescope.%I for values from (%L) to (%L)',
-      part, parent, day, day + 1);
+    if not exists (select from pg_class where relname = part and relnamespace = 'qoescope'::regnamespace) then
+      execute format('create table qoescope.%I (like qoescope.%I)', part, parent);
+      execute format('alter table qoescope.%I attach partition qoescope.%I for values from (%L) to (%L)',
+        parent, part, day, day + 1);
+    end if;
   end if;
 end $$;
 revoke all on function qoescope.make_partition from public;
@@ -42,7 +45,7 @@ create table if not exists qoescope.outcomes (
   "lake" bigint not null,
   "late" bigint not null,
   "quarantined" bigint not null,
-  "lost" bigint not null,
+  "erased" bigint not null,
   primary key ("property", "minute_at")
 );
 grant select, insert, update, delete, truncate on qoescope.outcomes to qoescope_writer;

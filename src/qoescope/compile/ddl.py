@@ -33,7 +33,7 @@ declare part text := parent || to_char(day, '"_"YYYYMMDD');
 begin
   if to_regclass('{SCHEMA}.' || quote_ident(part)) is null then
     perform pg_advisory_xact_lock(hashtext(part));
-    if to_regclass('{SCHEMA}.' || quote_ident(part)) is null then
+    if not exists (select from pg_class where relname = part and relnamespace = '{SCHEMA}'::regnamespace) then
       execute format('create table {SCHEMA}.%I (like {SCHEMA}.%I)', part, parent);
       execute format('alter table {SCHEMA}.%I attach partition {SCHEMA}.%I for values from (%L) to (%L)',
         parent, part, day, day + 1);
