@@ -90,14 +90,17 @@ def spoken_where(filters: list[str]) -> dict[str, list[str]]:
 
 def ledger(
     day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only this day; all by default.")] = None,
+    book: Annotated[
+        Path | None, typer.Option(help="A sender's book: what was acknowledged must be there, once.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the books from end to end; exit 1 and name each difference."""
     from qoescope.mart import jobs
 
-    found = jobs.ledger(settings(), day.date() if day else None)
+    found = jobs.ledger(settings(), day.date() if day else None, book)
     if as_json:
-        said(found)
+        said(found.as_json())
     else:
         for text in found.lines:
             line(text)

@@ -167,6 +167,7 @@ def _settled(stage: Stage) -> None:
 
     ends, received = progress.log_ends(stage.settings), datetime.now(UTC)
     with postgres.connect(stage.settings, "writer") as connection:
+        connection.execute("set lock_timeout = 0")  # a batch that is being written is worth waiting for
         read = stage.until(lambda: not progress.lag(ends, progress.read_until(connection)), SETTLED_S)
         stage.outcome.check(read, f"the lake did not read the log to its end within {SETTLED_S:.0f} s")
         closed = stage.until(lambda: progress.books(connection, PROPERTY).settled, SETTLED_S)
@@ -201,6 +202,7 @@ def _runs(stage: Stage, file: Path, began: datetime) -> None:
 def _ledger(stage: Stage) -> None:
     from qoescope.mart import jobs
 
-    found = jobs.ledger(stage.settings)
+    book = stage.settings.var / "demo" / "book.parquet"
+    found = jobs.ledger(stage.settings, None, book if book.exists() else None)
     for text in [] if found.holds else found.lines:
         stage.outcome.failed.append(f"ledger: {text}")
