@@ -16,6 +16,9 @@ from qoescope.monitor.lifecycle import BATCH, Clock, Incident, step
 HOURS_A_WEEK = 168
 DAY_HOURS = 24
 WEEKS = 4
+JUST_BEFORE = 4
+LEAST_HOURS = 6
+"""With fewer hours of history all of two days are taken."""
 
 
 def counts_sql(source: str, begins: str, step_s: int, dims: Sequence[str] = SESSION_DIMENSIONS) -> str:
@@ -48,15 +51,14 @@ def add(history: History, counts: pa.Table) -> None:
 
 
 def baseline_hours(history: History, hour: int) -> list[int]:
-    """The same hour of the week over four weeks and the days before; with little history, the two days before."""
+    """The same hour of the week over four weeks, of the days before, and the hours just before; else two days."""
     there = set(history.steps)
-    weeks = [hour - w * HOURS_A_WEEK + d for w in range(1, WEEKS + 1) for d in (-1, 0, 1)]
-    known = [h for h in weeks if h in there]
-    days = [hour - d * DAY_HOURS + around for d in (1, 2, 3) for around in (-2, -1, 0, 1, 2)]
-    known += [h for h in days if h in there and h < hour]
-    if len(known) >= 2 * WEEKS:
-        return sorted(set(known))
-    return sorted({*known, *(h for h in range(hour - 2 * DAY_HOURS, hour) if h in there)})
+    back = [w * HOURS_A_WEEK for w in range(1, WEEKS + 1)] + [d * DAY_HOURS for d in (1, 2, 3)]
+    known = {hour - b + around for b in back for around in (-1, 0, 1)} | {hour - b for b in range(1, JUST_BEFORE + 1)}
+    known = {h for h in known if h in there and h < hour}
+    if len(known) >= LEAST_HOURS:
+        return sorted(known)
+    return [h for h in range(hour - 2 * DAY_HOURS, hour) if h in there]
 
 
 @dataclass(slots=True)

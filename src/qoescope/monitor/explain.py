@@ -144,7 +144,7 @@ def _named(
     ]
 
 
-def explain(  # noqa: PLR0913, PLR0917 - a table's four columns, as the command line names them
+def explain(
     table: pa.Table, dims: Sequence[str], n: str, k: str, base_n: str, base_k: str
 ) -> list[Found]:
     """Slices in which `k` of `n` sessions are bad far more often than `base_k` of `base_n` were; none when nothing is.

@@ -11,7 +11,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.monitor.explain import Found, explain, explain_volume
 
 
-def explain_file(  # noqa: PLR0913 - the columns of a table, as the command line names them
+def explain_file(
     path: Path,
     dims: Sequence[str],
     *,

@@ -18,12 +18,16 @@ from qoescope.monitor.kpis import Kpi, dispersed, forecast
 from qoescope.monitor.noise import drift, errors_by_depth
 from qoescope.monitor.onset import change_point, excesses
 from qoescope.monitor.rivals import Rival
+from qoescope.monitor.scan import figures
 
 _ALIKE = 1.6
 _ONSET_STEPS = 60
 _CLEAN_WINDOWS = 24
+_REMEMBER_EVERY = 3
 _LEAST_CLEAN = 6
 _RECENT = 10
+_STILL_CLEAN = 5.0
+"""What a remainder may score and still be as usual."""
 _ALPHA = 0.001
 """Of a metric and window; there are some ten metrics."""
 
@@ -73,7 +77,47 @@ class Watcher:
             if burns and kpi.watched.kind == "share":
                 mine += self._slow(kpi, window[-1], baseline, without, mine)
             seen += mine
-        return sorted(seen, key=lambda f: -f.score)
+        return self._one_name(sorted(seen, key=lambda f: -f.score), leaves, window)
+
+    def _one_name(self, seen: Sequence[Finding], leaves: Leaves, window: range) -> list[Finding]:
+        """The same with one name a cause: a metric whose slice is bad only where another's is bad goes by that one."""
+        named: list[Finding] = []
+        for f in seen:
+            kpi = next(k for k in self.kpis if k.watched is f.watched)
+            others = [a for a in named if a.watched is not f.watched and name(a) != name(f)]
+            taken = {name(a) for a in named if a.watched is f.watched}
+            other = next((a for a in others if name(a) not in taken and self._explains(kpi, a, f, leaves)), None)
+            if other is None:
+                named.append(f)
+            elif (known := self._told(kpi, other, leaves, window)) is not None:
+                named.append(replace(known, score=f.score, rivals=f.rivals, onset=f.onset))
+        return named
+
+    def _explains(self, kpi: Kpi, other: Finding, f: Finding, leaves: Leaves) -> bool:
+        """Whether `f`'s metric is bad all over `other`'s slice, and not in its own slice outside of that one."""
+        if not other.slice or not f.slice or kpi.watched.kind == "volume":
+            return False
+        counts = kpi.measure().prepared(kpi.leaves(leaves, len(self.history.columns)))
+        codes = _codebook(counts)
+        mine, theirs = _rows(counts, codes, f.slice), _rows(counts, codes, other.slice)
+        limits = kpi.limits(None)
+        there, outside = (
+            figures(counts.sums[:, rows].sum(axis=1), kpi.measure(), {0: 0}, limits)
+            for rows in (theirs, mine & ~theirs)
+        )
+        shared = figures(counts.sums[:, mine & theirs].sum(axis=1), kpi.measure(), {0: 0}, limits)
+        clean = outside.score < _STILL_CLEAN or outside.support < limits.support
+        return clean and there.lift >= limits.lift and there.score >= log(1 / _ALPHA) and shared.score >= f.score / 3
+
+    def _told(self, kpi: Kpi, other: Finding, leaves: Leaves, window: range) -> Finding | None:
+        """What the metric says of another finding's slice."""
+        counts = kpi.measure().prepared(kpi.leaves(leaves, len(self.history.columns)))
+        rows = _rows(counts, _codebook(counts), other.slice)
+        one = figures(counts.sums[:, rows].sum(axis=1), kpi.measure(), {0: 0}, kpi.limits(None))
+        root = figures(counts.sums.sum(axis=1), kpi.measure(), {}, kpi.limits(None))
+        share = one.excess / max(root.excess, one.excess, 1e-12)
+        told = Found({}, one.score, one.excess, one.lift, one.support, one.actual, one.expected, share)
+        return replace(self._finding(kpi, replace(told, slice=other.slice), window), slice=other.slice)  # type: ignore[arg-type]
 
     def _of(self, kpi: Kpi, leaves: Leaves, window: range, without: Sequence[Span]) -> list[Finding]:
         counts = kpi.leaves(leaves, len(self.history.columns))
@@ -103,9 +147,10 @@ class Watcher:
         self, kpi: Kpi, counts: Leaves, slices: Sequence[Mapping[str, Value]], without: Sequence[Span], window: range
     ) -> None:
         """How the slices outside any incident strayed in this window; each fifth window, for they overlap."""
-        if window[-1] % len(window) or kpi.watched.kind == "volume":
+        every = max(len(window), _REMEMBER_EVERY)
+        if window[-1] % every or kpi.watched.kind == "volume":
             return
-        codes = {name: {v: c for c, v in enumerate(counts.values[d])} for d, name in enumerate(counts.dims)}
+        codes = _codebook(counts)
         keep = np.ones(counts.size, dtype=bool)
         ongoing = [{n: list(v) for n, v in s.slice} for s in without if s.end > window[0]]
         for chosen in [*slices, *ongoing]:
@@ -167,6 +212,15 @@ class Watcher:
         n, k = kpi.sums(self.history.series(range(at + 1 - _RECENT, at + 1), one.slice)).sum(axis=1)
         due = n * one.expected
         return bool(k - due > 2.0 * np.sqrt(max(due, 1.0)))
+
+
+def name(f: Finding) -> str:
+    """The finding's slice as one text."""
+    return str(sorted((n, tuple(map(str, listed(v)))) for n, v in f.slice.items()))
+
+
+def _codebook(counts: Leaves) -> dict[str, dict[Value, int]]:
+    return {dim: {v: c for c, v in enumerate(counts.values[d])} for d, dim in enumerate(counts.dims)}
 
 
 def _rows(counts: Leaves, codes: Mapping[str, Mapping[Value, int]], chosen: Chosen) -> np.ndarray:

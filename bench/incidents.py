@@ -1,0 +1,373 @@
+"""Incidents: how well faults are found: fresh seeds, random faults, decoys, the named faults, live delay, peers, speed.
+
+`python bench/incidents.py --seeds 50` (or `qoescope bench incidents`). Simulates, runs the monitor's real path, scores.
+A slice counts as exact when it holds the same sessions as the fault's (99 % of the union); partial, when one is part
+of the other. Faults that touch fewer than 30 sessions in a looked-at hour are not asked for.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, fields
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import peers
+import planted
+import worlds
+
+from qoescope.catalog.faults import FAULTS, Fault
+from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
+from qoescope.emit.scenario import Scenario, hold
+from qoescope.monitor.batch import Batch, counted, history_of
+from qoescope.monitor.explain import explain
+from qoescope.monitor.history import listed
+from qoescope.monitor.lifecycle import Incident
+from qoescope.monitor.live import Live
+
+HOUR_MS, MINUTE_MS = 3_600_000, 60_000
+LEAST_TOUCHED = 30
+SURELY = 100
+SAME = 0.99
+
+
+@dataclass
+class Score:
+    """Counts over all seeds; they add up."""
+
+    exact: int = 0
+    partial: int = 0
+    false: int = 0
+    missed: int = 0
+    missed_large: list[str] = field(default_factory=list)
+    windows: int = 0
+    first: int = 0
+    quiet_windows: int = 0
+    quiet_alarms: int = 0
+
+    def __add__(self, other: "Score") -> "Score":
+        """Both together."""
+        return Score(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Score)})
+
+    def told(self) -> dict[str, Any]:
+        """As figures."""
+        found = self.exact + self.partial + self.false
+        precision = self.exact / found if found else 1.0
+        recall = self.exact / (self.exact + self.missed) if self.exact + self.missed else 1.0
+        f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+        return {
+            "f1": round(f1, 4), "precision": round(precision, 4), "recall": round(recall, 4),
+            "top_1": round(self.first / self.windows, 4) if self.windows else None,
+            "exact": self.exact, "partial": self.partial, "false": self.false, "missed": self.missed,
+            "missed_above_100": self.missed_large, "windows_with_faults": self.windows,
+            "fault_free_windows": self.quiet_windows, "of_them_with_incident": self.quiet_alarms,
+        }  # fmt: skip
+
+
+def rows_of(sessions: pa.Table, chosen: Mapping[str, Any]) -> np.ndarray:
+    """Which sessions lie in the slice."""
+    mask = np.ones(sessions.num_rows, dtype=bool)
+    for name, value in chosen.items():
+        column = np.asarray(sessions.column(name).to_numpy(zero_copy_only=False), dtype=object)
+        mask &= np.isin(column.astype(str), [str(v) for v in listed(value)])
+    return mask
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Sessions of both over sessions of either."""
+    either = int((one | other).sum())
+    return int((one & other).sum()) / either if either else 1.0
+
+
+def touched(with_fault: pa.Table, without: pa.Table, rows: np.ndarray, kpi: str) -> int:
+    """Sessions that the fault made bad: the same seed without it tells."""
+    now, then = with_fault.filter(pa.array(rows)), without.filter(pa.array(rows))
+    match kpi:
+        case "start_failure_ratio":
+            return _more(now, then, "start_outcome", "failed_technical")
+        case "play_failure_ratio":
+            return _more(now, then, "error_class", "technical")
+        case "ebvs_ratio":
+            return _more(now, then, "start_outcome", "exited")
+        case "timeout_ratio":
+            return _more(now, then, "close_reason", "timed_out")
+        case "startup_avg_ms":
+            return _changed(now, then, "startup_ms", 1.2)
+        case "bitrate_avg_kbps":
+            return _changed(now, then, "bitrate_avg_kbps", 1 / 1.2)
+        case _:
+            return _changed(now, then, "stall_ms", 1.2)
+
+
+def _more(now: pa.Table, then: pa.Table, column: str, bad: str) -> int:
+    count = [int(np.sum(t.column(column).to_numpy(zero_copy_only=False) == bad)) for t in (now, then)]
+    return count[0] - count[1]
+
+
+def _changed(now: pa.Table, then: pa.Table, column: str, factor: float) -> int:
+    a, b = (t.column(column).fill_null(0).to_numpy() for t in (now, then))
+    return int(((a > b * factor) & (a > 0) if factor > 1 else (a < b * factor) & (a > 0)).sum())
+
+
+@dataclass
+class Asked:
+    """A fault in a run: its slice's sessions, its hours, how many sessions it touched in each."""
+
+    fault: Fault
+    inside: np.ndarray
+    by_hour: dict[int, int]
+
+    @property
+    def hours(self) -> list[int]:
+        """Hours in which it touched enough sessions to be asked for."""
+        return [h for h, count in self.by_hour.items() if count >= LEAST_TOUCHED]
+
+
+def asked(run: Scenario, sessions: pa.Table, calm: pa.Table, fault: Fault) -> Asked:
+    """The fault with what it touched, hour by hour."""
+    inside = rows_of(sessions, dict(fault.slice))
+    hour = np.asarray(sessions.column("started_at").cast(pa.int64())) // HOUR_MS
+    when = hold(run, fault)
+    by_hour = {}
+    for h in range(when.onset_ms // HOUR_MS, -(-when.end_ms // HOUR_MS)):
+        mine = inside & (hour == h)
+        if mine.any():
+            by_hour[h] = touched(sessions, calm, mine, fault.kpi)
+    return Asked(fault, inside, by_hour)
+
+
+def scored_seed(seed: int, sessions: int = 100_000, days: float = 1.5) -> Score:
+    """One run with three random faults, walked through hour by hour around them; the hours before are fault-free."""
+    score = Score()
+    run = worlds.scenario(seed, sessions, days, 3)
+    table, calm = worlds.sessions_of(run), worlds.sessions_of(worlds.replace(run, faults=()))
+    key = [asked(run, table, calm, fault) for fault in run.faults]
+    walk = Batch.over(history_of(counted(table)))
+    steps = walk.watcher.history.steps
+    onset = min(hold(run, f).onset_ms for f in run.faults) // HOUR_MS
+    quiet = [h for h in steps[10:] if h < onset][-2:]
+    busy = sorted({h for a in key for h in sorted(a.hours)[:4] if h in steps and h < steps[-1]})
+    for h in quiet:
+        walk.look(h)
+        score.quiet_windows += 1
+        score.quiet_alarms += any(one.open for one in walk.incidents)
+    known = len(walk.incidents)
+    for h in busy:
+        found = walk.look(h)
+        active = [a for a in key if a.by_hour.get(h, 0) >= LEAST_TOUCHED]
+        if active:
+            score.windows += 1
+            score.first += bool(found) and any(same(table, a, found[0].slice) for a in active)
+    judge(score, walk.incidents[known:], [a for a in key if set(a.hours) & set(busy)], key, table, set(busy), seed)
+    return score
+
+
+def same(table: pa.Table, one: Asked, chosen: Mapping[str, Any]) -> bool:
+    """Whether the slice holds the fault's sessions."""
+    return overlap(one.inside, rows_of(table, chosen)) >= SAME
+
+
+def judge(
+    score: Score,
+    incidents: Sequence[Incident],
+    due: Sequence[Asked],
+    key: Sequence[Asked],
+    table: pa.Table,
+    looked: set[int],
+    seed: int,
+) -> None:
+    """Adds what the incidents of a run found, missed and made up."""
+    met: set[str] = set()
+    for one in incidents:
+        if one.confirmed_at is None:
+            continue
+        rows = rows_of(table, one.slice)
+        exact = [a for a in key if overlap(a.inside, rows) >= SAME]
+        part = [
+            a
+            for a in key
+            if (rows & ~a.inside).sum() <= 0.02 * rows.sum() or (a.inside & ~rows).sum() <= 0.02 * a.inside.sum()
+        ]
+        if exact:
+            met.add(exact[0].fault.name)
+        elif part:
+            score.partial += 1
+            print(
+                f"  seed {seed}: partial {dict(one.slice)} ({', '.join(one.metrics)}) for {dict(part[0].fault.slice)}",
+                file=sys.stderr,
+            )
+        else:
+            score.false += 1
+            print(
+                f"  seed {seed}: false {dict(one.slice)} ({', '.join(one.metrics)}) score {one.best.score:.1f}",
+                file=sys.stderr,
+            )
+    names = {a.fault.name for a in due}
+    score.exact += len(met)
+    for a in due:
+        if a.fault.name not in met:
+            score.missed += 1
+            most = max(count for h, count in a.by_hour.items() if h in looked)
+            print(
+                f"  seed {seed}: missed {dict(a.fault.slice)} {a.fault.kpi} {a.fault.shape}, at most {most} an hour",
+                file=sys.stderr,
+            )
+            if most >= SURELY:
+                score.missed_large.append(f"seed {seed}: {a.fault.name}")
+    del names
+
+
+def named(fault: Fault, seed: int = 7) -> dict[str, Any]:
+    """Whether a fault of the catalogue, alone, is found by the name of its slice; for a decoy: whether all is silent."""
+    run = worlds.scenario(seed, 500_000, 6.0, (fault,))
+    table, calm = worlds.sessions_of(run), worlds.sessions_of(worlds.replace(run, faults=()))
+    one = asked(run, table, calm, fault)
+    walk = Batch.over(history_of(counted(table)))
+    steps = [h for h in walk.watcher.history.steps[26:-1] if h in one.by_hour]
+    top = sorted(sorted(steps, key=lambda h: -one.by_hour[h])[:6])
+    for h in top:
+        walk.look(h)
+    slices = [dict(i.slice) for i in walk.incidents if i.confirmed_at is not None]
+    hit = any(same(table, one, s) for s in slices)
+    good = not slices if fault.kind == "decoy" else hit
+    return {
+        "name": fault.name,
+        "ok": good,
+        "slice": dict(fault.slice),
+        "found": slices,
+        "touched": max(one.by_hour.values(), default=0),
+    }
+
+
+def lives(seed: int) -> dict[str, Any]:
+    """A fault that begins at one minute and ends at another, watched minute by minute: how late, how exact in time."""
+    fault = Fault(
+        "live",
+        "",
+        _LIVE_SLICES[seed % len(_LIVE_SLICES)],
+        worlds.Window(0.55, 0.8),
+        "connect_chance",
+        0.35,
+        "start_failure_ratio",
+        3.0,
+        "TLS_CERT_EXPIRED",
+    )
+    run = worlds.scenario(seed, 24_000, 3 / 24, (fault,))
+    leaves = worlds.minutes_of(run)
+    live = Live(LEAF_DIMENSIONS, tuple(m.name for m in LEAF_MEASURES))
+    when = hold(run, fault)
+    onset, end = when.onset_ms / MINUTE_MS, when.end_ms / MINUTE_MS
+    step = leaves.column("step").to_numpy()
+    quiet = alarms = 0
+    for minute in range(int(run.begin_ms // MINUTE_MS), int(run.end_ms // MINUTE_MS)):
+        live.history.put(minute, leaves.filter(pa.array(step == minute)))
+        if onset - 20 <= minute <= end + 15:
+            live.look(minute)
+            if minute < onset:
+                quiet += 1
+                alarms += any(i.confirmed_at is not None and i.open for i in live.incidents)
+    mine = [i for i in live.incidents if i.confirmed_at is not None]
+    hit = next((i for i in mine if dict(i.slice) == dict(fault.slice)), None)
+    others = [dict(i.slice) for i in mine if i is not hit]
+    minutes = {"slice": dict(fault.slice), "found": hit is not None, "others": others, "quiet": quiet, "alarms": alarms}
+    if hit is not None and hit.confirmed_at is not None:
+        minutes |= {
+            "delay_min": round(hit.confirmed_at.timestamp() / 60 - onset, 2),
+            "onset_error_min": round(hit.onset_at.timestamp() / 60 - onset, 2),
+            "closed_after_min": round(hit.closed_at.timestamp() / 60 - end, 2) if hit.closed_at else None,
+        }
+    return minutes
+
+
+_LIVE_SLICES: tuple[tuple[tuple[str, str], ...], ...] = (
+    (("cdn", "cascade"),), (("device_type", "web"),), (("country_code", "BR"),), (("country_code", "US"), ("device_type", "mobile")),
+)  # fmt: skip
+
+
+def against_peers(seeds: int) -> dict[str, Any]:
+    """The same planted windows for the scan and for two peers: F1 of exact slices, and fault-free windows with an alarm."""
+    methods = {
+        "qoescope": lambda t: [dict(f.slice) for f in explain(t, planted.DIMS, *planted.COLUMNS)],
+        "adtributor": peers.adtributor,
+        "risk_ratio_diff": peers.risk_ratio,
+    }
+    out: dict[str, Any] = {}
+    for name, method in methods.items():
+        hits = made = missed = alarms = 0
+        began = time.process_time()
+        for seed in range(seeds):
+            world = planted.planted(seed, planted.Plan(1 + (seed % 3 == 0), planted.DECOYS[seed % len(planted.DECOYS)]))
+            found = [s for s in method(world.table)]
+            good = [c for c in world.causes if any(planted.same(world.table, c, s) for s in found)]
+            hits, missed, made = (
+                hits + len(good),
+                missed + len(world.causes) - len(good),
+                made + max(len(found) - len(good), 0),
+            )
+            calm = planted.planted(10_000 + seed, planted.Plan(0, planted.DECOYS[seed % len(planted.DECOYS)]))
+            alarms += bool(method(calm.table))
+        f1 = 2 * hits / max(2 * hits + made + missed, 1)
+        out[name] = {
+            "f1": round(f1, 3),
+            "fault_free_alarms": round(alarms / seeds, 3),
+            "cpu_s_a_window": round((time.process_time() - began) / (2 * seeds), 3),
+        }
+    return out
+
+
+def speed() -> float:
+    """CPU seconds to explain 20,000 sessions by seven dimensions, three deep; the best of five."""
+    table = planted.planted(1, planted.Plan(1, history=0)).table
+    taken = []
+    for _ in range(5):
+        began = time.process_time()
+        explain(table, planted.DIMS, *planted.COLUMNS)
+        taken.append(time.process_time() - began)
+    return round(min(taken), 3)
+
+
+def parts(seeds: int, live: int, chosen: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Each part's name and figures, as they come."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as workers:
+        if "random" in chosen:
+            score = Score()
+            for done, one in enumerate(workers.map(scored_seed, range(1000, 1000 + seeds)), 1):
+                score += one
+                print(f"seed {done}/{seeds}: {json.dumps(score.told())}", file=sys.stderr)
+            yield "random_faults", score.told()
+        if "named" in chosen:
+            yield "named_faults", list(workers.map(named, FAULTS))
+        if "live" in chosen:
+            runs = list(workers.map(lives, range(live)))
+            known = [r for r in runs if "delay_min" in r]
+            yield "live", {"runs": runs, "median_delay_min": median(r["delay_min"] for r in known) if known else None}
+    if "peers" in chosen:
+        yield "peers", against_peers(min(seeds, 30))
+    if "speed" in chosen:
+        yield "speed_20000_sessions_cpu_s", speed()
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Prints the figures as JSON; progress goes to standard error."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--live", type=int, default=3)
+    parser.add_argument("--parts", default="random,named,live,peers,speed")
+    given = parser.parse_args(arguments)
+    figures = dict(parts(given.seeds, given.live, given.parts.split(",")))
+    print(json.dumps(figures, indent=2, default=str))
+    return figures
+
+
+if __name__ == "__main__":
+    main()

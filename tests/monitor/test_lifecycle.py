@@ -1,0 +1,88 @@
+"""How findings become incidents: opened, confirmed, merged, closed, taken up again."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from qoescope.catalog.watch import BY_METRIC
+from qoescope.monitor.findings import Finding
+from qoescope.monitor.lifecycle import Clock, Incident, related, step
+
+CLOCK = Clock()
+BEGIN = datetime(2026, 1, 2, 20, 0, tzinfo=UTC)
+
+
+def finding(
+    slice_: dict[str, str], metric: str = "start_failure_ratio", score: float = 30.0, onset: int = 0
+) -> Finding:
+    return Finding(BY_METRIC[metric], slice_, score, 40.0, 8.0, 200.0, 0.25, 0.03, 0.9, CLOCK.step(BEGIN) + onset)
+
+
+def walked(windows: Sequence[Sequence[Finding]]) -> list[list[Incident]]:
+    """The incidents after each minute."""
+    incidents: list[Incident] = []
+    after = []
+    for minute, found in enumerate(windows):
+        incidents = step(incidents, found, BEGIN + timedelta(minutes=minute), CLOCK)
+        after.append(incidents)
+    return after
+
+
+def states(windows: Sequence[Sequence[Finding]]) -> list[list[str]]:
+    return [[one.state for one in incidents] for incidents in walked(windows)]
+
+
+WEB = {"device_type": "web"}
+
+
+def test_two_of_three_windows_confirm_and_three_clean_ones_close() -> None:
+    bad = [finding(WEB)]
+    assert states([bad, [], bad, [], [], []]) == [
+        ["provisional"], ["provisional"], ["confirmed"], ["confirmed"], ["confirmed"], ["closed"],
+    ]  # fmt: skip
+
+
+def test_what_shows_once_is_dismissed() -> None:
+    assert states([[finding(WEB)], [], [], []])[-1] == ["dismissed"]
+
+
+def test_metrics_that_speak_of_the_same_slice_are_one_incident() -> None:
+    both = [finding(WEB), finding(WEB, "ebvs_ratio", 20.0)]
+    (one,) = walked([both, both])[-1]
+    assert sorted(one.metrics) == ["ebvs_ratio", "start_failure_ratio"]
+    assert one.best.watched.metric == "start_failure_ratio"
+
+
+def test_the_name_is_the_one_that_most_windows_gave() -> None:
+    narrow = {"device_type": "web", "cdn": "borealis"}
+    (one,) = walked([[finding(narrow, score=15)], [finding(WEB)], [finding(WEB)]])[-1]
+    assert dict(one.slice) == WEB
+
+
+def test_unrelated_slices_are_incidents_of_their_own() -> None:
+    both = [finding(WEB), finding({"isp": "vivo"})]
+    assert states([both, both])[-1] == ["confirmed", "confirmed"]
+
+
+def test_what_comes_back_within_an_hour_goes_on() -> None:
+    bad = [finding(WEB)]
+    after = walked([bad, bad, [], [], [], bad])
+    assert [one.state for one in after[4]] == ["closed"]
+    assert [(one.state, one.id) for one in after[5]] == [("confirmed", after[4][0].id)]
+
+
+def test_what_comes_back_later_is_new() -> None:
+    bad = [finding(WEB)]
+    after = walked([bad, bad, *([[]] * 90), bad])
+    assert len(after[-1]) == 2
+
+
+def test_the_onset_is_the_median_of_the_first_estimates_and_then_stays() -> None:
+    windows = [[finding(WEB, onset=o)] for o in (-3, -1, -2, -2, 40, 40, 40)]
+    (one,) = walked(windows)[-1]
+    assert one.onset_at == BEGIN - timedelta(minutes=2)
+
+
+def test_the_whole_is_related_to_itself_only() -> None:
+    assert related({}, {})
+    assert not related({}, WEB)
+    assert related(WEB, {"device_type": ["web", "tablet"]})
