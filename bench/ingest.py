@@ -27,13 +27,13 @@ from qoescope.catalog.doors import CONTEXT_BOUNDS, EVENT_BOUNDS, LONGEST_TEXT
 from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.catalog.schema import Field
 from qoescope.catalog.topics import BEACONS
+from qoescope.compile.pseudonyms import pseudonym
 from qoescope.compile.wire import WORDS
 from qoescope.connect import kafka
 from qoescope.connect.kafka import Log
 from qoescope.ingest import jobs
 from qoescope.ingest.keys import Keyring, token
 from qoescope.ingest.limits import Bucket
-from qoescope.ingest.privacy import pseudonym
 from qoescope.settings import Settings
 
 WARM_S, RUN_S = 2.0, 6.0
@@ -218,7 +218,7 @@ def fastapi(brokers: str, var: str, port: int) -> None:
     }
     whole: Any = pydantic.create_model("Beacon", **parts)
     mine = settings(brokers, var, port)
-    keyring, secret = Keyring(jobs.snapshot(mine)), jobs.viewer_secret(mine)
+    keyring, secret = Keyring(jobs.snapshot(mine)), jobs.viewer_secret(mine)[1]
     bucket = Bucket(mine.budget_events, mine.budget_bytes, 10, time.monotonic())
     log = Log(mine)
     app = FastAPI()
@@ -359,9 +359,7 @@ def main() -> None:
         mine = settings(chosen.brokers, var, 0)
         kafka.ensure_topics(mine)
         key = jobs.new_key(mine, "bench")
-        print(
-            f"{'case':<16}{'batch':>6}{'requests/s':>12}{'events/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'cores':>7}{'failed':>8}"
-        )
+        print("case              batch  requests/s    events/s   p50 ms   p99 ms  cores  failed")
         for i, batch in enumerate(chosen.batches):
             for case in chosen.cases:
                 if case == "bare":

@@ -235,7 +235,7 @@ def sums_up(found: Judged) -> bool:
     return c.received == c.accepted + c.duplicate + c.invalid + c.filtered and c.accepted == len(found.events)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(events=EVENTS, session=st.just({"session_id": "s"}) | JSON)
 def test_whatever_json_comes_each_event_has_one_outcome_and_what_is_accepted_is_valid(
     events: list[object], session: object
@@ -253,7 +253,7 @@ def test_whatever_json_comes_each_event_has_one_outcome_and_what_is_accepted_is_
         assert msgspec.json.decode(again)["seq"] == event.seq
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(body=st.binary(max_size=200))
 @example(b'{"session":\xff,"events":[]}')
 def test_whatever_bytes_come_the_answer_is_a_verdict_or_a_refusal(body: bytes) -> None:
@@ -261,7 +261,7 @@ def test_whatever_bytes_come_the_answer_is_a_verdict_or_a_refusal(body: bytes) -
     assert found.status in (400, 413) if isinstance(found, Refused) else sums_up(found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_beacon_with_one_byte_changed_is_a_verdict_or_a_refusal(data: st.DataObject) -> None:
     body = bytearray(beacon(GOOD, {**GOOD, "seq": 2}))

@@ -107,12 +107,20 @@ def test_an_origin_list_lets_in_only_its_own() -> None:
 
 
 def test_the_viewers_secret_is_made_once_and_refused_when_others_may_read_it(settings: Settings) -> None:
-    secret = jobs.viewer_secret(settings)
-    assert len(secret) == 32
-    assert jobs.viewer_secret(settings) == secret
+    version, secret = jobs.viewer_secret(settings)
+    assert (version, len(secret)) == (1, 32)
+    assert jobs.viewer_secret(settings) == (1, secret)
     (settings.var / "secrets" / "viewers.v1.key").chmod(0o640)
     with pytest.raises(Mistake, match="chmod 600"):
         jobs.viewer_secret(settings)
+
+
+def test_a_newer_version_of_the_viewers_secret_takes_over(settings: Settings) -> None:
+    jobs.viewer_secret(settings)
+    newer = settings.var / "secrets" / "viewers.v10.key"
+    newer.touch(0o600)
+    newer.write_bytes(b"n" * 32)
+    assert jobs.viewer_secret(settings) == (10, b"n" * 32)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from qoescope.compile import wire
+from qoescope.compile.pseudonyms import pseudonym
 from qoescope.ingest.agents import fields
 from qoescope.ingest.context import Arrival, kept
-from qoescope.ingest.privacy import network, pseudonym, without_query
+from qoescope.ingest.privacy import network, without_query
 
 NOW = 1_762_000_000_000
 KEY = b"k" * 32

@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import psutil
 import pytest
+import schemathesis
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 from until import until
 
 from qoescope.catalog.errors import Mistake
@@ -30,6 +33,8 @@ from qoescope.stack import processes
 
 pytestmark = pytest.mark.live
 NUMBERS = itertools.count()
+UNSAYABLE = [ignored_auth, positive_data_acceptance]
+"""The key is ours, not the tool's; and what a CMCD report looks like, no JSON schema can say."""
 GOOD = {"seq": 1, "at": 1_762_000_000_000, "type": "heartbeat", "state": "playing", "state_ms": 10_000}
 
 
@@ -365,6 +370,23 @@ def test_requests_sent_at_once_are_answered_in_their_order(door: Door) -> None:
     assert places == sorted(places)
 
 
+def test_a_sender_that_asks_without_reading_is_closed_in_time(door: Door) -> None:
+    request = b"GET /v1/openapi.json HTTP/1.1\r\nhost: door\r\n\r\n" * 500
+    with door.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with pytest.raises((ConnectionError, TimeoutError)):
+            raw.sendall(request * 1000)
+    assert door.answers("/livez") == 200
+
+
+def test_a_sender_that_leaves_in_the_middle_is_no_event_and_no_error(door: Door) -> None:
+    with door.socket() as raw:
+        raw.sendall(door.post_head("content-length: 100") + b"{")
+        until(lambda: door.metric("qoescope_door_requests_in_flight") == 1, 5)
+    until(lambda: door.metric("qoescope_door_requests_in_flight") == 0, 5)
+    assert written(door.settings, BEACONS.name, door.tenant) == []
+
+
 def test_a_sender_that_waits_for_continue_is_told_to(door: Door) -> None:
     body = json.dumps({"session": {"session_id": "c"}, "events": [GOOD]}).encode()
     with door.socket() as raw:
@@ -453,6 +475,19 @@ def test_a_crash_after_the_acknowledgement_is_a_duplicate_for_the_lake_and_no_lo
     finally:
         again.stop()
     assert len(written(door.settings, BEACONS.name, door.tenant)) == 2
+
+
+def test_the_door_is_as_its_openapi_document_says(door: Door) -> None:
+    schema = schemathesis.openapi.from_url(f"{door.url}/v1/openapi.json")
+    for path, method in (("/v1/beacons", "POST"), ("/v1/cmcd", "POST"), ("/v1/cmcd", "GET"), ("/readyz", "GET")):
+
+        @hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+        @hypothesis.given(case=schema[path][method].as_strategy())
+        def holds(case: Any) -> None:
+            answer = case.call(headers={"authorization": f"Bearer {door.key}"})
+            case.validate_response(answer, excluded_checks=UNSAYABLE)
+
+        holds()
 
 
 def test_several_processes_share_a_door_and_end_together(opened: Callable[..., Door]) -> None:

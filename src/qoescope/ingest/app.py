@@ -22,7 +22,7 @@ from qoescope.ingest.keys import Keyring, decoded
 from qoescope.settings import Settings
 
 if TYPE_CHECKING:
-    from qoescope.ingest.http import Request
+    from qoescope.ingest.requests import Request
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
@@ -34,7 +34,7 @@ EVER_S = 1e6
 class App:
     """One process of the collector."""
 
-    def __init__(self, settings: Settings, keys: Path, secret: bytes, worker: int = 0) -> None:
+    def __init__(self, settings: Settings, keys: Path, secret: tuple[int, bytes], worker: int = 0) -> None:
         self.settings, self._keys_path = settings, keys
         self.door = Door(settings, secret)
         self.door.books.worker = str(worker) if settings.door_workers > 1 else ""

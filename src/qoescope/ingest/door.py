@@ -17,7 +17,7 @@ from qoescope.settings import Settings
 
 if TYPE_CHECKING:
     from qoescope.ingest.delivery import Delivery
-    from qoescope.ingest.http import Request
+    from qoescope.ingest.requests import Request
 
 BEACONS, CMCD = "/v1/beacons", "/v1/cmcd"
 
@@ -29,8 +29,8 @@ def _nothing() -> None:
 class Door:
     """What one process of the collector holds, and what it does with a request to write."""
 
-    def __init__(self, settings: Settings, secret: bytes) -> None:
-        self.settings, self._secret = settings, secret
+    def __init__(self, settings: Settings, secret: tuple[int, bytes]) -> None:
+        self.settings, (self._version, self._secret) = settings, secret
         self.limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
         self.in_flight = InFlight(settings.door_requests, settings.door_unacknowledged_bytes)
         self.books = Books()
@@ -71,7 +71,7 @@ class Door:
             raise answers.unavailable("busy or without Kafka")
         self.in_flight.requests += 1
         arrival = Arrival(
-            key.property, time.time_ns() // 1_000_000, self._secret, request.headers, honours_dnt=owner.honours_dnt
+            key.property, time.time_ns() // 1_000_000, self._secret, request.headers, self._version, owner.honours_dnt
         )
         try:
             body = b"" if reads else await self._body(request)

@@ -8,149 +8,22 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
-from functools import lru_cache
-from http import HTTPStatus
 from typing import cast
 
 import httptools
 
 from qoescope.ingest.bodies import Refused
+from qoescope.ingest.requests import STATUS_LINES, Gone, Headers, Request
 from qoescope.settings import Settings
 
-Header = tuple[str, str]
 Handler = Callable[["Request"], Awaitable[None]]
 HEADER_BYTES = 32 * 1024
+MOST_WAITING = 16
+"""Requests that may wait behind the one that is being answered."""
 LINGER_S = 2.0
 """How long what a refused sender still sends is read and thrown away, so that it hears the answer."""
-KEPT_OF_TOO_LARGE = 64 * 1024
-"""Bytes of a body beyond its limit that its dead letter keeps."""
-_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-_NO_CONTENT = 204
-
-
-@lru_cache(1024)
-def _lines(headers: tuple[Header, ...]) -> bytes:
-    """The headers as they are sent; most answers have the same."""
-    return "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1", "replace")
-
-
-class Gone(Exception):
-    """The sender closed the connection before its request was whole."""
-
-
-class Headers:
-    """A request's headers, read as text only where they are asked for."""
-
-    __slots__ = ("raw",)
-
-    def __init__(self) -> None:
-        self.raw: dict[bytes, bytes] = {}
-
-    def get(self, name: str) -> str | None:
-        """The header of this name in lower case; a repeated one is joined by commas."""
-        value = self.raw.get(name.encode())
-        return None if value is None else value.decode("latin-1")
-
-    def items(self) -> list[tuple[str, str]]:
-        """All of them."""
-        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw.items()]
-
-
-class Request:
-    """One request, and the way to answer it."""
-
-    __slots__ = (
-        "_connection",
-        "_full",
-        "_read",
-        "_size",
-        "_wrong",
-        "headers",
-        "keeps_alive",
-        "method",
-        "path",
-        "query",
-    )
-
-    def __init__(self, connection: "Connection", method: str, url: bytes, headers: Headers) -> None:
-        path, _, query = url.decode("latin-1").partition("?")
-        self.method, self.path, self.query, self.headers = method, path, query, headers
-        self.keeps_alive = True
-        self._connection = connection
-        self._read: list[bytes] = []
-        self._size = 0
-        self._wrong: Exception | None = None
-        self._full: asyncio.Future[None] | None = None
-
-    @property
-    def whole(self) -> bytes | None:
-        """The body if it is here already; most are, so that nobody has to wait."""
-        if self._wrong is not None or self._connection.incoming is self:
-            return None
-        return self._read[0] if len(self._read) == 1 else b"".join(self._read)
-
-    async def body(self) -> bytes:
-        """All that was sent; raises `Refused` (413, 408), or `Gone`."""
-        connection = self._connection
-        if connection.incoming is self and self._wrong is None:
-            if (self.headers.get("expect") or "").lower() == "100-continue":
-                connection.write(_CONTINUE)
-            self._full = connection.loop.create_future()
-            await self._full
-        if self._wrong is not None:
-            raise self._wrong
-        return self._read[0] if len(self._read) == 1 else b"".join(self._read)
-
-    def add(self, piece: bytes, most: int) -> None:
-        """Takes a piece of the body, unless that is too long already."""
-        if self._wrong is not None:
-            return
-        self._read.append(piece)
-        self._size += len(piece)
-        if self._size > most:
-            kept = b"".join(self._read)[:KEPT_OF_TOO_LARGE]
-            self.end(Refused(413, f"larger than {most} bytes", kept))
-
-    def end(self, wrong: Exception | None = None) -> None:
-        """The body is whole, or will never be."""
-        if self._wrong is None:
-            self._wrong = wrong
-        if wrong is not None:
-            self._read.clear()
-        if self._full is not None and not self._full.done():
-            self._full.set_result(None)
-
-    def answer(self, status: int, headers: Sequence[Header] = (), body: bytes = b"") -> None:
-        """Sends the whole answer; the first one counts."""
-        head = self._head(status, headers, len(body))
-        self._connection.write(head if self.method == "HEAD" else head + body)
-        self._connection.answered(self)
-
-    def head(self, status: int, headers: Sequence[Header], length: int) -> None:
-        """Sends status and headers; `send` and `done` follow."""
-        self._connection.write(self._head(status, headers, length))
-
-    def _head(self, status: int, headers: Sequence[Header], length: int) -> bytes:
-        connection = self._connection
-        if connection.incoming is self or connection.server.stopping:
-            self.keeps_alive = False
-        size = b"" if status == _NO_CONTENT else b"content-length: %d\r\n" % length
-        end = b"\r\n" if self.keeps_alive else b"connection: close\r\n\r\n"
-        return b"".join((_LINES[status], connection.server.date, _lines(tuple(headers)), size, end))
-
-    async def send(self, piece: bytes) -> None:
-        """Sends a piece of the answer as fast as the other side reads; raises `Gone`."""
-        await self._connection.drained()
-        self._connection.write(piece)
-
-    def done(self) -> None:
-        """The answer that `head` began is whole."""
-        self._connection.answered(self)
 
 
 class Connection(asyncio.Protocol):
@@ -167,6 +40,7 @@ class Connection(asyncio.Protocol):
         self._busy: Request | None = None
         self._task: asyncio.Task[None] | None = None
         self._deaf = False
+        self._reads = True
         self._writable: asyncio.Future[None] | None = None
 
     # What the loop tells
@@ -205,21 +79,32 @@ class Connection(asyncio.Protocol):
                 self._refuse(431, "headers too large")
 
     def eof_received(self) -> bool:
-        """The sender will send no more; what it asked is still answered."""
-        return self._busy is not None
+        """The sender will send no more; what it asked is still answered, unless its body is not whole."""
+        if self.incoming is not None or self._busy is None:
+            return False
+        (self._waiting[-1] if self._waiting else self._busy).keeps_alive = False
+        return True
 
     def pause_writing(self) -> None:
-        """The other side does not read: nothing more is taken from it."""
+        """The other side does not read: nothing more is taken from it, and not for long."""
         self._writable = self.loop.create_future()
-        self._transport.pause_reading()
+        self.deadline = time.monotonic() + self.server.body_s
+        self._read_or_not()
 
     def resume_writing(self) -> None:
         """It reads again."""
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
-            if not self._transport.is_closing():
-                self._transport.resume_reading()
+            self.deadline = None
         self._writable = None
+        self._read_or_not()
+
+    def _read_or_not(self) -> None:
+        """Reads on only while the other side reads too, and does not ask faster than it is answered."""
+        reads = self._writable is None and len(self._waiting) < MOST_WAITING
+        if reads != self._reads and not self._transport.is_closing():
+            self._reads = reads
+            (self._transport.resume_reading if reads else self._transport.pause_reading)()
 
     # What the parser tells
 
@@ -243,6 +128,8 @@ class Connection(asyncio.Protocol):
         self._waiting.append(request)
         if self._busy is None:
             self._next()
+        else:
+            self._read_or_not()
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -289,6 +176,7 @@ class Connection(asyncio.Protocol):
             self._close()
         elif self._waiting:
             self._next()
+            self._read_or_not()
         elif self.incoming is None:
             self.deadline = time.monotonic() + self.server.header_s
 
@@ -297,7 +185,7 @@ class Connection(asyncio.Protocol):
         if self._busy is None:
             self.write(
                 b"%b%bcontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-                % (_LINES[status], self.server.date, len(error), error.encode())
+                % (STATUS_LINES[status], self.server.date, len(error), error.encode())
             )
         elif self.incoming is not None:
             self.incoming.end(Gone())
@@ -317,7 +205,9 @@ class Connection(asyncio.Protocol):
 
     def late(self) -> None:
         """Its time is over."""
-        if self.incoming is not None:
+        if self._writable is not None:
+            self._transport.abort()
+        elif self.incoming is not None:
             self.deadline = time.monotonic() + LINGER_S
             self.incoming.end(Refused(408, "the body took too long"))
         elif self._deaf or not (self._url or self._headers.raw):

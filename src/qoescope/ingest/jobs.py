@@ -163,16 +163,22 @@ def _write_snapshot(settings: Settings, known: keys.Snapshot) -> None:
     _replace(keys_path(settings), keys.encoded(known))
 
 
-def viewer_secret(settings: Settings) -> bytes:
-    """The key of the viewers' pseudonyms, made on first use; raises `Mistake` when others may read it."""
-    path = settings.var / "secrets" / "viewers.v1.key"
-    if not path.exists():
-        _private_folder(path.parent)
+def viewer_secret(settings: Settings) -> tuple[int, bytes]:
+    """Version and key of the viewers' pseudonyms, the newest there is, made on first use.
+
+    Raises `Mistake` when others may read it. A file `viewers.v2.key` beside the first begins a new version.
+    """
+    folder = settings.var / "secrets"
+    first = folder / "viewers.v1.key"
+    if not first.exists():
+        _private_folder(folder)
         with contextlib.suppress(FileExistsError):
-            _create(path, secrets.token_bytes(SECRET_BYTES))
-    if path.stat().st_mode & 0o077:
-        raise Mistake(f"{path} may be read by others: chmod 600 {path}")
-    return path.read_bytes()
+            _create(first, secrets.token_bytes(SECRET_BYTES))
+    versions = {int(path.name.split(".")[1].removeprefix("v")): path for path in folder.glob("viewers.v*.key")}
+    newest = max(versions)
+    if versions[newest].stat().st_mode & 0o077:
+        raise Mistake(f"{versions[newest]} may be read by others: chmod 600 {versions[newest]}")
+    return newest, versions[newest].read_bytes()
 
 
 def _private_folder(folder: Path) -> None:

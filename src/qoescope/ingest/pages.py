@@ -11,7 +11,7 @@ from qoescope.ingest.limits import Bucket
 from qoescope.settings import Settings
 
 if TYPE_CHECKING:
-    from qoescope.ingest.http import Request
+    from qoescope.ingest.requests import Request
 
 STATIC = Path(__file__).parent / "static"
 MEDIA = "/demo/media/"

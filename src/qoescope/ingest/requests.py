@@ -1,0 +1,141 @@
+"""Requests: one at a time, with the way to answer it."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from qoescope.ingest.bodies import Refused
+
+if TYPE_CHECKING:
+    from qoescope.ingest.http import Connection
+
+Header = tuple[str, str]
+KEPT_OF_TOO_LARGE = 64 * 1024
+"""Bytes of a body beyond its limit that its dead letter keeps."""
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+_NO_CONTENT = 204
+
+
+@lru_cache(1024)
+def _lines(headers: tuple[Header, ...]) -> bytes:
+    """The headers as they are sent; most answers have the same."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1", "replace")
+
+
+class Gone(Exception):
+    """The sender closed the connection before its request was whole."""
+
+
+class Headers:
+    """A request's headers, read as text only where they are asked for."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self) -> None:
+        self.raw: dict[bytes, bytes] = {}
+
+    def get(self, name: str) -> str | None:
+        """The header of this name in lower case; a repeated one is joined by commas."""
+        value = self.raw.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    def items(self) -> list[tuple[str, str]]:
+        """All of them."""
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw.items()]
+
+
+class Request:
+    """One request, and the way to answer it."""
+
+    __slots__ = (
+        "_connection",
+        "_full",
+        "_read",
+        "_size",
+        "_wrong",
+        "headers",
+        "keeps_alive",
+        "method",
+        "path",
+        "query",
+    )
+
+    def __init__(self, connection: "Connection", method: str, url: bytes, headers: Headers) -> None:
+        path, _, query = url.decode("latin-1").partition("?")
+        self.method, self.path, self.query, self.headers = method, path, query, headers
+        self.keeps_alive = True
+        self._connection = connection
+        self._read: list[bytes] = []
+        self._size = 0
+        self._wrong: Exception | None = None
+        self._full: asyncio.Future[None] | None = None
+
+    @property
+    def whole(self) -> bytes | None:
+        """The body if it is here already; most are, so that nobody has to wait."""
+        if self._wrong is not None or self._connection.incoming is self:
+            return None
+        return self._read[0] if len(self._read) == 1 else b"".join(self._read)
+
+    async def body(self) -> bytes:
+        """All that was sent; raises `Refused` (413, 408), or `Gone`."""
+        connection = self._connection
+        if connection.incoming is self and self._wrong is None:
+            if (self.headers.get("expect") or "").lower() == "100-continue":
+                connection.write(_CONTINUE)
+            self._full = connection.loop.create_future()
+            await self._full
+        if self._wrong is not None:
+            raise self._wrong
+        return self._read[0] if len(self._read) == 1 else b"".join(self._read)
+
+    def add(self, piece: bytes, most: int) -> None:
+        """Takes a piece of the body, unless that is too long already."""
+        if self._wrong is not None:
+            return
+        self._read.append(piece)
+        self._size += len(piece)
+        if self._size > most:
+            kept = b"".join(self._read)[:KEPT_OF_TOO_LARGE]
+            self.end(Refused(413, f"larger than {most} bytes", kept))
+
+    def end(self, wrong: Exception | None = None) -> None:
+        """The body is whole, or will never be."""
+        if self._wrong is None:
+            self._wrong = wrong
+        if wrong is not None:
+            self._read.clear()
+        if self._full is not None and not self._full.done():
+            self._full.set_result(None)
+
+    def answer(self, status: int, headers: Sequence[Header] = (), body: bytes = b"") -> None:
+        """Sends the whole answer; the first one counts."""
+        head = self._head(status, headers, len(body))
+        self._connection.write(head if self.method == "HEAD" else head + body)
+        self._connection.answered(self)
+
+    def head(self, status: int, headers: Sequence[Header], length: int) -> None:
+        """Sends status and headers; `send` and `done` follow."""
+        self._connection.write(self._head(status, headers, length))
+
+    def _head(self, status: int, headers: Sequence[Header], length: int) -> bytes:
+        connection = self._connection
+        if connection.incoming is self or connection.server.stopping:
+            self.keeps_alive = False
+        size = b"" if status == _NO_CONTENT else b"content-length: %d\r\n" % length
+        end = b"\r\n" if self.keeps_alive else b"connection: close\r\n\r\n"
+        return b"".join((STATUS_LINES[status], connection.server.date, _lines(tuple(headers)), size, end))
+
+    async def send(self, piece: bytes) -> None:
+        """Sends a piece of the answer as fast as the other side reads; raises `Gone`."""
+        await self._connection.drained()
+        self._connection.write(piece)
+
+    def done(self) -> None:
+        """The answer that `head` began is whole."""
+        self._connection.answered(self)
