@@ -38,8 +38,15 @@ class MetricDefinition(BaseModel):
 
 def definition(metric: Metric) -> MetricDefinition:
     """The metric as the API shows it."""
-    return MetricDefinition(name=metric.name, label=metric.label, unit=metric.unit, better=metric.better, doc=metric.doc,
-                            formula=words.formula(metric), same_as=metric.same_as)  # fmt: skip
+    return MetricDefinition(
+        name=metric.name,
+        label=metric.label,
+        unit=metric.unit,
+        better=metric.better,
+        doc=metric.doc,
+        formula=words.formula(metric),
+        same_as=metric.same_as,
+    )
 
 
 def definitions() -> list[MetricDefinition]:
@@ -203,6 +210,12 @@ def rows(
             for k, v in sums.items()
             if k not in keys and k != "starts_at" and v is not None
         }
-        made.append(Row(starts_at=row.get("starts_at"), dimensions={k: str(row[k]) for k in keys},
-                        metrics={k: None if v is None else float(v) for k, v in values.items()}, measures=parts))  # fmt: skip
+        made.append(
+            Row(
+                starts_at=row.get("starts_at"),
+                dimensions={k: str(row[k]) for k in keys},
+                metrics={k: None if v is None else float(v) for k, v in values.items()},
+                measures=parts,
+            )
+        )
     return made

@@ -171,8 +171,15 @@ def _doors(app: FastAPI, desk: Desk, logins: Logins, failures: Failures) -> None
         failures.succeeded(name, address)
         answer = RedirectResponse(then, 303)
         secure = desk.settings.console_tls_certificate is not None or bool(desk.settings.console_proxy)
-        answer.set_cookie(auth.COOKIE, logins.cookie(user["name"], user["changed_at"]), max_age=LOGIN_S, httponly=True,
-                          samesite="lax", secure=secure, path="/")  # fmt: skip
+        answer.set_cookie(
+            auth.COOKIE,
+            logins.cookie(user["name"], user["changed_at"]),
+            max_age=LOGIN_S,
+            httponly=True,
+            samesite="lax",
+            secure=secure,
+            path="/",
+        )
         return answer
 
     @app.post("/sign-out")
@@ -188,7 +195,8 @@ def sign_in_page(then: str, problem: str = "", name: str = "") -> str:
     action = "/sign-in?" + urlencode({"next": then}) if then != "/" else "/sign-in"
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in · qoescope</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><script src="/assets/early.js"></script>
-<style>{theme.css()}</style><link rel="stylesheet" href="/assets/console.css"><link rel="icon" href="/assets/icon.svg"></head>
+<style>{theme.css()}</style><link rel="stylesheet" href="/assets/console.css">
+<link rel="icon" href="/assets/icon.svg"></head>
 <body class="sign-in"><main><form method="post" action="{html.escape(action)}">
 <div class="brand"><img src="/assets/icon.svg" alt="" width="28" height="28"><span>qoescope</span></div>
 <h1>Sign in</h1>{shown}

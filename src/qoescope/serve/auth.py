@@ -18,7 +18,7 @@ from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.catalog.people import EVERY_PROPERTY, FAILURES, FAILURES_S, LOGIN_S, LONGEST_PASSWORD, RANK, SCOPES
 
 COOKIE = "qoescope_login"
-TOKEN_MARK, PREFIX = "qt_", 11  # noqa: S105
+TOKEN_MARK, PREFIX = "qt_", 11
 COST, BLOCK, PARALLEL = 2**15, 8, 1
 """scrypt's parameters: 32 MiB and some 80 ms a try."""
 

@@ -22,14 +22,30 @@ def incident(
     figure = blank(height)
     figure.add_vrect(x0=onset, x1=until, fillcolor=theme.BAD, opacity=0.08, line_width=0)
     if rest:
-        figure.add_scatter(x=[r["starts_at"] for r in rest], y=[axis_value(metric, r[metric.name]) for r in rest], name="the rest", mode="lines",
-                           line={"color": theme.NEUTRAL, "width": 1.5}, customdata=[words.number(r[metric.name], metric.unit) for r in rest],
-                           hovertemplate="%{customdata}")  # fmt: skip
-    figure.add_scatter(x=[r["starts_at"] for r in points], y=[axis_value(metric, r[metric.name]) for r in points], name="the slice", mode="lines+markers",
-                       line={"color": theme.BAD, "width": 2.2}, marker={"size": 4}, customdata=[words.number(r[metric.name], metric.unit) for r in points],
-                       hovertemplate="<b>%{customdata}</b>")  # fmt: skip
-    figure.add_hline(y=axis_value(metric, expected), line={"color": theme.BASELINE, "width": 1.5, "dash": "dot"},
-                     annotation={"text": f"expected {words.number(expected, metric.unit)}", "font": {"size": 11}})  # fmt: skip
+        figure.add_scatter(
+            x=[r["starts_at"] for r in rest],
+            y=[axis_value(metric, r[metric.name]) for r in rest],
+            name="the rest",
+            mode="lines",
+            line={"color": theme.NEUTRAL, "width": 1.5},
+            customdata=[words.number(r[metric.name], metric.unit) for r in rest],
+            hovertemplate="%{customdata}",
+        )
+    figure.add_scatter(
+        x=[r["starts_at"] for r in points],
+        y=[axis_value(metric, r[metric.name]) for r in points],
+        name="the slice",
+        mode="lines+markers",
+        line={"color": theme.BAD, "width": 2.2},
+        marker={"size": 4},
+        customdata=[words.number(r[metric.name], metric.unit) for r in points],
+        hovertemplate="<b>%{customdata}</b>",
+    )
+    figure.add_hline(
+        y=axis_value(metric, expected),
+        line={"color": theme.BASELINE, "width": 1.5, "dash": "dot"},
+        annotation={"text": f"expected {words.number(expected, metric.unit)}", "font": {"size": 11}},
+    )
     y_axis(figure, metric)
     figure.update_layout(showlegend=True)
     return figure
@@ -43,14 +59,29 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
     )
     for name in dict.fromkeys(s.state for s in runs):
         mine = [s for s in runs if s.state == name]
-        figure.add_bar(orientation="h", base=[s.start_ms / 1000 for s in mine], x=[s.length_ms / 1000 for s in mine], y=["state"] * len(mine),
-                       marker={"color": theme.STATES[name], "line": {"width": 0}}, name=name,
-                       customdata=[(words.milliseconds(s.length_ms), s.cdn, "out of sight" if s.hidden else "") for s in mine],
-                       hovertemplate="<b>" + name + "</b> %{customdata[0]} %{customdata[1]} %{customdata[2]}<extra></extra>", row=1, col=1)  # fmt: skip
+        figure.add_bar(
+            orientation="h",
+            base=[s.start_ms / 1000 for s in mine],
+            x=[s.length_ms / 1000 for s in mine],
+            y=["state"] * len(mine),
+            marker={"color": theme.STATES[name], "line": {"width": 0}},
+            name=name,
+            customdata=[(words.milliseconds(s.length_ms), s.cdn, "out of sight" if s.hidden else "") for s in mine],
+            hovertemplate="<b>" + name + "</b> %{customdata[0]} %{customdata[1]} %{customdata[2]}<extra></extra>",
+            row=1,
+            col=1,
+        )
     if marks:
-        figure.add_scatter(x=[m.at_ms / 1000 for m in marks], y=["state"] * len(marks), mode="markers", text=[m.text for m in marks],
-                           marker={"symbol": "line-ns-open", "size": 22, "color": [_mark(m) for m in marks], "line": {"width": 1.5}},
-                           hovertemplate="%{text}<extra></extra>", row=1, col=1)  # fmt: skip
+        figure.add_scatter(
+            x=[m.at_ms / 1000 for m in marks],
+            y=["state"] * len(marks),
+            mode="markers",
+            text=[m.text for m in marks],
+            marker={"symbol": "line-ns-open", "size": 22, "color": [_mark(m) for m in marks], "line": {"width": 1.5}},
+            hovertemplate="%{text}<extra></extra>",
+            row=1,
+            col=1,
+        )
     shown = [s for s in runs if s.state == "playing" and s.bitrate_kbps is not None]
     x = [v for s in shown for v in (s.start_ms / 1000, (s.start_ms + s.length_ms) / 1000, None)]
     y = [v for s in shown for v in ((s.bitrate_kbps or 0) / 1000, (s.bitrate_kbps or 0) / 1000, None)]
@@ -68,8 +99,15 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
         at += int(event["state_ms"] or 0)
         if event.get("playhead_ms") is not None:
             heads.append((at / 1000, event["playhead_ms"] / 1000))
-    figure.add_scatter(x=[h[0] for h in heads], y=[h[1] for h in heads], mode="lines", line={"color": theme.SERIES[2], "width": 1.8},
-                       hovertemplate="playhead %{y:.1f} s<extra></extra>", row=3, col=1)  # fmt: skip
+    figure.add_scatter(
+        x=[h[0] for h in heads],
+        y=[h[1] for h in heads],
+        mode="lines",
+        line={"color": theme.SERIES[2], "width": 1.8},
+        hovertemplate="playhead %{y:.1f} s<extra></extra>",
+        row=3,
+        col=1,
+    )
     figure.update_yaxes(showgrid=False, showticklabels=False, row=1, col=1)
     figure.update_yaxes(title_text="Mbps", rangemode="tozero", row=2, col=1)
     figure.update_yaxes(title_text="playhead, s", row=3, col=1)

@@ -10,7 +10,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, html
 from qoescope.serve import theme
 from qoescope.serve.frame import asking
 
-PAGES = ("overview", "live", "explore", "incidents", "sessions", "engagement", "experiments", "health")
+PAGES = ("overview", "live", "explore", "incidents", "sessions", "session", "engagement", "experiments", "health")
 GRIDS = ("ex-grid", "se-grid", "se-events", "en-grid", "he-dead")
 """Tables that can be saved."""
 INDEX = """<!doctype html>
@@ -100,7 +100,7 @@ def _controls(app: Dash) -> None:
         Input("filter-name", "value"),
         State("_pages_location", "search"),
         prevent_initial_call=True,
-    )  # type: ignore[untyped-decorator]
+    )
     def known(name: str | None, search: str) -> list[dict[str, str]]:
         if not name:
             return []

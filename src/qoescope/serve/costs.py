@@ -29,7 +29,7 @@ class Cost:
 
 
 def costs(metric: Metric, dimension: str, rows: Sequence[Mapping[str, Any]]) -> list[Cost]:
-    """Each slice's cost; `rows` hold the dimension and the metric's measures. Only ratios with a direction cost something."""
+    """Each slice's cost; `rows` hold the dimension and the metric's measures. A ratio without a direction costs nothing."""
     if not isinstance(metric, Ratio) or metric.better == "neither":
         return []
     parts = [(str(r[dimension]), *_bad(metric, r)) for r in rows]
@@ -60,7 +60,7 @@ def worst(found: Sequence[Cost], count: int, sure: float = 3.0) -> list[Cost]:
         alike = any(
             abs(cost.volume - c.volume) < 0.01 * c.volume and abs(cost.excess - c.excess) < 0.02 * c.excess
             for c in chosen
-        )  # noqa: PLR2004
+        )
         if not alike:
             chosen.append(cost)
         if len(chosen) == count:

@@ -1,8 +1,8 @@
 """Engagement: whether quality goes with watch time once device and network are held; pure.
 
 Each bucket of quality is compared with the best one inside every stratum (device × network), and the differences are
-averaged with the weights that make the average most certain (n₁·n₀ / (n₁ + n₀), as Mantel and Haenszel). It removes what
-the strata explain; it proves no cause.
+averaged with the weights that make the average most certain (n₁·n₀ / (n₁ + n₀), as Mantel and Haenszel). It removes
+what the strata explain; it proves no cause.
 """
 
 import math

@@ -1,8 +1,8 @@
 """Experiments: whether two arms differ by more than chance, however often one looks; pure.
 
-The difference of two ratios of sums over viewers has its variance by the delta method (Deng et al. 2018). Intervals that
-hold at any time of looking are asymptotic confidence sequences (Waudby-Smith et al. 2021, theorem 2.2). Whether arms are
-filled as planned is a chi-square test (Fabijan et al. 2019).
+The difference of two ratios of sums over viewers has its variance by the delta method (Deng et al. 2018). Intervals
+that hold at any time of looking are asymptotic confidence sequences (Waudby-Smith et al. 2021, theorem 2.2). Whether
+arms are filled as planned is a chi-square test (Fabijan et al. 2019).
 """
 
 import math
@@ -152,10 +152,11 @@ class Verdict:
 
 
 def verdict(arm: str, base: str, differences: Sequence[Difference], filled: Filling | None) -> Verdict:
-    """In words; the first difference is the one that decides, the others may warn. `filled`: None where nobody was assigned."""
+    """In words; the first difference decides, the others may warn. `filled`: None where nobody was assigned."""
     if filled is not None and filled.uneven:
         return Verdict(
-            f"Do not read this yet: the arms are not filled as planned (p = {filled.p:.1g}). Something else than chance decides who is in {arm}.",
+            f"Do not read this yet: the arms are not filled as planned (p = {filled.p:.1g}). "
+            f"Something else than chance decides who is in {arm}.",
             "uneven",
         )
     main = differences[0]
@@ -167,18 +168,19 @@ def verdict(arm: str, base: str, differences: Sequence[Difference], filled: Fill
     match main.finding:
         case "better":
             return Verdict(
-                f"{arm} is better than {base}: {name} differ by {_size(main)}, and that holds however often you look.{but}",
+                f"{arm} is better than {base}: {name} differ by {_size(main)}; that holds however often you look.{but}",
                 "better",
             )
         case "worse":
             return Verdict(
-                f"{arm} is worse than {base}: {name} differ by {_size(main)}, and that holds however often you look.{but}",
+                f"{arm} is worse than {base}: {name} differ by {_size(main)}; that holds however often you look.{but}",
                 "worse",
             )
         case _:
             reach = max(abs(main.always_low), abs(main.always_high))
             return Verdict(
-                f"No difference in {name} between {arm} and {base} so far; if there is one, it is smaller than {_in_unit(main, reach)}.{but}",
+                f"No difference in {name} between {arm} and {base} so far; "
+                f"if there is one, it is smaller than {_in_unit(main, reach)}.{but}",
                 "open",
             )
 

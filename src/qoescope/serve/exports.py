@@ -56,7 +56,7 @@ def text(rows: Sequence[Mapping[str, Any]]) -> str:
     return sink.getvalue()
 
 
-def cell(value: Any) -> str | int | float:
+def cell(value: object) -> str | int | float:
     """One cell: texts that a spreadsheet would run are quoted with an apostrophe."""
     match value:
         case None:

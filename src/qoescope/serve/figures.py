@@ -34,15 +34,28 @@ def trend(
     figure = blank(height)
     if before:
         x, y = [r["starts_at"] + shift for r in before], [axis_value(metric, r[metric.name]) for r in before]
-        figure.add_scatter(x=x, y=y, name=other, mode="lines", line={"color": theme.BASELINE, "width": 1.5, "dash": "dot"},
-                           customdata=[words.number(r[metric.name], metric.unit) for r in before],
-                           hovertemplate="%{customdata}")  # fmt: skip
+        figure.add_scatter(
+            x=x,
+            y=y,
+            name=other,
+            mode="lines",
+            line={"color": theme.BASELINE, "width": 1.5, "dash": "dot"},
+            customdata=[words.number(r[metric.name], metric.unit) for r in before],
+            hovertemplate="%{customdata}",
+        )
     x, y = [r["starts_at"] for r in rows], [axis_value(metric, r[metric.name]) for r in rows]
-    figure.add_scatter(x=x, y=y, name=metric.label, mode="lines" if len(rows) > 1 else "markers",
-                       line={"color": theme.ACCENT, "width": 2.2}, fill="tozeroy" if metric.unit in ("count", "hours") else None,
-                       fillcolor="rgba(79,107,237,.12)", connectgaps=False,
-                       customdata=[words.number(r[metric.name], metric.unit) for r in rows],
-                       hovertemplate="<b>%{customdata}</b>")  # fmt: skip
+    figure.add_scatter(
+        x=x,
+        y=y,
+        name=metric.label,
+        mode="lines" if len(rows) > 1 else "markers",
+        line={"color": theme.ACCENT, "width": 2.2},
+        fill="tozeroy" if metric.unit in ("count", "hours") else None,
+        fillcolor="rgba(79,107,237,.12)",
+        connectgaps=False,
+        customdata=[words.number(r[metric.name], metric.unit) for r in rows],
+        hovertemplate="<b>%{customdata}</b>",
+    )
     for at, text in notes:
         figure.add_vline(x=at.timestamp() * 1000, line={"color": theme.NEUTRAL, "width": 1, "dash": "dash"})
         figure.add_annotation(x=at, y=1, yref="paper", text=text, showarrow=False, xanchor="left", font={"size": 11})
@@ -55,16 +68,21 @@ def lines(metric: Metric, series: Mapping[str, Rows], height: int = 280) -> go.F
     """The metric over time, a line a slice."""
     figure = blank(height)
     for (name, rows), colour in zip(series.items(), (*theme.SERIES, *theme.SERIES), strict=False):
-        figure.add_scatter(x=[r["starts_at"] for r in rows], y=[axis_value(metric, r[metric.name]) for r in rows],
-                           name=name, mode="lines" if len(rows) > 1 else "markers", line={"width": 1.8, "color": colour},
-                           customdata=[words.number(r[metric.name], metric.unit) for r in rows],
-                           hovertemplate="%{customdata}")  # fmt: skip
+        figure.add_scatter(
+            x=[r["starts_at"] for r in rows],
+            y=[axis_value(metric, r[metric.name]) for r in rows],
+            name=name,
+            mode="lines" if len(rows) > 1 else "markers",
+            line={"width": 1.8, "color": colour},
+            customdata=[words.number(r[metric.name], metric.unit) for r in rows],
+            hovertemplate="%{customdata}",
+        )
     y_axis(figure, metric)
     figure.update_layout(showlegend=True, uirevision="same")
     return figure
 
 
-def axis_value(metric: Metric, value: Any) -> float | None:
+def axis_value(metric: Metric, value: words.Value) -> float | None:
     """The value in the unit of its axis."""
     if value is None:
         return None
@@ -95,20 +113,31 @@ def world(metric: Metric, rows: Rows, height: int = 320) -> go.Figure:
     """Countries by the metric; grey where nobody watched."""
     known = [r for r in rows if r[metric.name] is not None]
     values = [axis_value(metric, r[metric.name]) for r in known]
-    scale = theme.VOLUME if metric.better == "neither" else theme.SEQUENCE
+    scale: Sequence[tuple[float, str]] = theme.VOLUME if metric.better == "neither" else theme.SEQUENCE
     if metric.better == "higher":
         scale = tuple((1 - at, colour) for at, colour in reversed(theme.SEQUENCE))
     figure = blank(height)
     figure.add_choropleth(
-        geojson=OUTLINES, locations=list(countries()), z=[0] * len(countries()), showscale=False, hoverinfo="skip",
-        colorscale=[[0, "rgba(125,136,153,.18)"], [1, "rgba(125,136,153,.18)"]], marker={"line": {"width": 0}},
-    )  # fmt: skip
+        geojson=OUTLINES,
+        locations=list(countries()),
+        z=[0] * len(countries()),
+        showscale=False,
+        hoverinfo="skip",
+        colorscale=[[0, "rgba(125,136,153,.18)"], [1, "rgba(125,136,153,.18)"]],
+        marker={"line": {"width": 0}},
+    )
     figure.add_choropleth(
-        geojson=OUTLINES, locations=[r["country_code"] for r in known], z=values, colorscale=scale,
-        marker={"line": {"width": 0.6, "color": "rgba(125,136,153,.5)"}}, showscale=False,
+        geojson=OUTLINES,
+        locations=[r["country_code"] for r in known],
+        z=values,
+        colorscale=scale,
+        marker={"line": {"width": 0.6, "color": "rgba(125,136,153,.5)"}},
+        showscale=False,
         customdata=[(words.number(r[metric.name], metric.unit), f"{r['attempts']:,}") for r in known],
-        hovertemplate="<b>%{location}</b><br>" + metric.label + " %{customdata[0]}<br>%{customdata[1]} attempts<extra></extra>",
-    )  # fmt: skip
+        hovertemplate="<b>%{location}</b><br>"
+        + metric.label
+        + " %{customdata[0]}<br>%{customdata[1]} attempts<extra></extra>",
+    )
     figure.update_geos(
         projection_type="natural earth",
         bgcolor="rgba(0,0,0,0)",
@@ -153,30 +182,55 @@ def heat(metric: Metric, rows: Rows, height: int = 260) -> go.Figure:
     """The metric by weekday and hour; `rows` have `day_of_week`, `hour` and the metric."""
     cells = {(r["day_of_week"], r["hour"]): r[metric.name] for r in rows}
     grid = [[cells.get((d, h)) for h in range(24)] for d in range(7)]
-    scale = theme.VOLUME if metric.better == "neither" else theme.SEQUENCE
+    scale: Sequence[tuple[float, str]] = theme.VOLUME if metric.better == "neither" else theme.SEQUENCE
     if metric.better == "higher":
         scale = tuple((1 - at, colour) for at, colour in reversed(theme.SEQUENCE))
     figure = blank(height)
-    figure.add_heatmap(x=list(range(24)), y=list(WEEKDAYS), z=[[axis_value(metric, v) for v in line] for line in grid],
-                       customdata=[[words.number(v, metric.unit) for v in line] for line in grid], showscale=False,
-                       colorscale=scale, xgap=2, ygap=2, hovertemplate="%{y} %{x}:00 UTC <b>%{customdata}</b><extra></extra>")  # fmt: skip
+    figure.add_heatmap(
+        x=list(range(24)),
+        y=list(WEEKDAYS),
+        z=[[axis_value(metric, v) for v in line] for line in grid],
+        customdata=[[words.number(v, metric.unit) for v in line] for line in grid],
+        showscale=False,
+        colorscale=scale,
+        xgap=2,
+        ygap=2,
+        hovertemplate="%{y} %{x}:00 UTC <b>%{customdata}</b><extra></extra>",
+    )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(dtick=3, ticksuffix=":00")
     figure.update_layout(hovermode="closest")
     return figure
 
 
-def intervals(labels: Sequence[str], middle: Sequence[float], low: Sequence[float], high: Sequence[float],
-              suffix: str = "", colours: Sequence[str] = (), zero: bool = True, height: int = 240) -> go.Figure:  # fmt: skip
+def intervals(
+    labels: Sequence[str],
+    middle: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    suffix: str = "",
+    colours: Sequence[str] = (),
+    zero: bool = True,
+    height: int = 240,
+) -> go.Figure:
     """Points with their intervals, one a row."""
     figure = blank(height)
     figure.add_scatter(
-        x=list(middle), y=list(labels), mode="markers", marker={"size": 9, "color": list(colours) or theme.ACCENT},
-        error_x={"type": "data", "symmetric": False, "array": [h - m for h, m in zip(high, middle, strict=True)],
-                 "arrayminus": [m - lo for lo, m in zip(low, middle, strict=True)], "color": theme.NEUTRAL, "thickness": 1.4},
+        x=list(middle),
+        y=list(labels),
+        mode="markers",
+        marker={"size": 9, "color": list(colours) or theme.ACCENT},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [h - m for h, m in zip(high, middle, strict=True)],
+            "arrayminus": [m - lo for lo, m in zip(low, middle, strict=True)],
+            "color": theme.NEUTRAL,
+            "thickness": 1.4,
+        },
         customdata=[f"{lo:,.2f} to {h:,.2f}{suffix}" for lo, h in zip(low, high, strict=True)],
         hovertemplate="%{y}: %{x:,.2f}" + suffix + " (%{customdata})<extra></extra>",
-    )  # fmt: skip
+    )
     if zero:
         figure.add_vline(x=0, line={"color": theme.BASELINE, "width": 1})
     figure.update_yaxes(autorange="reversed", showgrid=False, rangemode="normal", dtick=1)
@@ -185,12 +239,15 @@ def intervals(labels: Sequence[str], middle: Sequence[float], low: Sequence[floa
     return figure
 
 
-def hours(rows: Rows, peak: int, height: int = 200) -> go.Figure:
+def hours(rows: Rows, peak: float, height: int = 200) -> go.Figure:
     """Watch hours by hour of the day, the peak marked."""
     figure = blank(height)
-    figure.add_bar(x=[r["hour"] for r in rows], y=[r["watch_hours"] for r in rows],
-                   marker_color=[theme.WARN if r["hour"] == peak else theme.ACCENT for r in rows],
-                   hovertemplate="%{x}:00 UTC <b>%{y:,.1f} h</b><extra></extra>")  # fmt: skip
+    figure.add_bar(
+        x=[r["hour"] for r in rows],
+        y=[r["watch_hours"] for r in rows],
+        marker_color=[theme.WARN if r["hour"] == peak else theme.ACCENT for r in rows],
+        hovertemplate="%{x}:00 UTC <b>%{y:,.1f} h</b><extra></extra>",
+    )
     figure.update_xaxes(dtick=3, ticksuffix=":00")
     figure.update_layout(bargap=0.25, hovermode="closest")
     return figure
@@ -209,7 +266,12 @@ def outcomes(rows: Rows, names: Sequence[str], height: int = 330) -> go.Figure:
     """Events by what became of them, over time."""
     figure = blank(height)
     for name in names:
-        figure.add_bar(x=[r["starts_at"] for r in rows], y=[r[name] for r in rows], name=name.replace("_", " "), marker_color=OUTCOME_COLOURS[name],
-                       hovertemplate="%{y:,}")  # fmt: skip
+        figure.add_bar(
+            x=[r["starts_at"] for r in rows],
+            y=[r[name] for r in rows],
+            name=name.replace("_", " "),
+            marker_color=OUTCOME_COLOURS[name],
+            hovertemplate="%{y:,}",
+        )
     figure.update_layout(barmode="stack", bargap=0.05, showlegend=True)
     return figure

@@ -56,7 +56,7 @@ Body = Callable[[Asked], Component]
 def layout(question: str, path: str, body: Body, timed: bool = True) -> Callable[..., Component]:
     """A page's layout function: the body's answer in its frame, or one line that says why there is none."""
 
-    def shown(**query: Any) -> Component:
+    def shown(**query: object) -> Component:
         seat, now = SEAT.get(), datetime.now(UTC)
         try:
             asked = request(seat, path, query, now)
@@ -128,13 +128,30 @@ def _top(asked: Asked) -> Component:
     ]
     return html.Header(
         [
-            dcc.Link([html.Img(src="/assets/icon.svg", alt=""), html.Span("qoescope")], href=state.link("/", asked.state, **keep), className="brand"),
+            dcc.Link(
+                [html.Img(src="/assets/icon.svg", alt=""), html.Span("qoescope")],
+                href=state.link("/", asked.state, **keep),
+                className="brand",
+            ),
             html.Nav(links, **{"aria-label": "Pages"}),
-            html.Div([_properties(asked), dmc.ColorSchemeToggle(lightIcon="☀", darkIcon="☾", variant="subtle", size="md", color="gray", **{"aria-label": "Light or dark"}),
-                      _person(asked)], className="top-right"),
+            html.Div(
+                [
+                    _properties(asked),
+                    dmc.ColorSchemeToggle(
+                        lightIcon="☀",
+                        darkIcon="☾",
+                        variant="subtle",
+                        size="md",
+                        color="gray",
+                        **{"aria-label": "Light or dark"},
+                    ),
+                    _person(asked),
+                ],
+                className="top-right",
+            ),
         ],
         className="top",
-    )  # fmt: skip
+    )
 
 
 def _current(here: bool) -> dict[str, str]:
@@ -169,8 +186,16 @@ def _controls(asked: Asked) -> Component:
         for span in state.SPANS
     ]
     start, end = asked.state.between
-    own = dmc.DatePickerInput(type="range", id="own-range", value=[None, None] if asked.state.span else [f"{start:%Y-%m-%d}", f"{end - MINUTE:%Y-%m-%d}"],
-                              placeholder="Own range", valueFormat="D MMM", size="xs", allowSingleDateInRange=True, **{"aria-label": "Own range of days"})  # fmt: skip
+    own = dmc.DatePickerInput(
+        type="range",
+        id="own-range",
+        value=[None, None] if asked.state.span else [f"{start:%Y-%m-%d}", f"{end - MINUTE:%Y-%m-%d}"],
+        placeholder="Own range",
+        valueFormat="D MMM",
+        size="xs",
+        allowSingleDateInRange=True,
+        **{"aria-label": "Own range of days"},
+    )
     chips = [
         html.Span(
             [
@@ -183,11 +208,18 @@ def _controls(asked: Asked) -> Component:
     ]
     return html.Div(
         [
-            html.Div([html.Div(spans, className="segments", role="group", **{"aria-label": "Time range"}), own, html.Span("UTC", className="zone")], className="times"),
+            html.Div(
+                [
+                    html.Div(spans, className="segments", role="group", **{"aria-label": "Time range"}),
+                    own,
+                    html.Span("UTC", className="zone"),
+                ],
+                className="times",
+            ),
             html.Div([*chips, _adder()], className="filters"),
         ],
         className="controls",
-    )  # fmt: skip
+    )
 
 
 def _at_span(asked: Asked, name: str) -> str:
@@ -210,9 +242,29 @@ def _adder() -> Component:
             dmc.PopoverDropdown(
                 html.Div(
                     [
-                        dmc.Select(label="Dimension", id="filter-name", data=dims, searchable=True, size="xs", comboboxProps={"withinPortal": False}),
-                        dmc.MultiSelect(label="Values", id="filter-values", data=[], searchable=True, size="xs", comboboxProps={"withinPortal": False}),
-                        dmc.SegmentedControl(id="filter-kind", data=[{"value": "", "label": "Keep"}, {"value": "!", "label": "Leave out"}], value="", size="xs", fullWidth=True),
+                        dmc.Select(
+                            label="Dimension",
+                            id="filter-name",
+                            data=dims,
+                            searchable=True,
+                            size="xs",
+                            comboboxProps={"withinPortal": False},
+                        ),
+                        dmc.MultiSelect(
+                            label="Values",
+                            id="filter-values",
+                            data=[],
+                            searchable=True,
+                            size="xs",
+                            comboboxProps={"withinPortal": False},
+                        ),
+                        dmc.SegmentedControl(
+                            id="filter-kind",
+                            data=[{"value": "", "label": "Keep"}, {"value": "!", "label": "Leave out"}],
+                            value="",
+                            size="xs",
+                            fullWidth=True,
+                        ),
                         html.Button("Apply", id="filter-apply", type="button", className="primary"),
                     ],
                     className="adder",
@@ -223,4 +275,4 @@ def _adder() -> Component:
         width=280,
         shadow="md",
         trapFocus=True,
-    )  # fmt: skip
+    )

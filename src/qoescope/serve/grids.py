@@ -17,18 +17,21 @@ THEME = {
 }
 """Every colour is a custom property, so that light and dark need no second grid."""
 
+PAGE = 200
+"""Rows of a page of a grid."""
 
-def text(name: str, title: str, **more: Any) -> dict[str, Any]:
+
+def text(name: str, title: str, **more: object) -> dict[str, Any]:
     """A column of texts."""
     return {"field": name, "headerName": title, **more}
 
 
-def link(name: str, title: str, **more: Any) -> dict[str, Any]:
+def link(name: str, title: str, **more: object) -> dict[str, Any]:
     """A column of links, written `[text](address)`."""
     return {"field": name, "headerName": title, "cellRenderer": "markdown", **more}
 
 
-def number(name: str, title: str, **more: Any) -> dict[str, Any]:
+def number(name: str, title: str, **more: object) -> dict[str, Any]:
     """A column of numbers that sorts by value and shows the text beside it (`name` + `_text`)."""
     shown = {"function": f"params.data ? params.data.{name}_text : ''"}
     return {
@@ -56,14 +59,21 @@ def grid(
         rowData=list(rows),
         columnSize="responsiveSizeToFit",
         defaultColDef={"sortable": True, "resizable": True, "minWidth": 90, "suppressHeaderMenuButton": True},
-        dashGridOptions={"theme": THEME, "animateRows": False, "ensureDomOrder": True, "suppressCellFocus": False,
-                         "enableCellTextSelection": True, "pagination": len(rows) > 200, "paginationPageSize": 200,
-                         "paginationPageSizeSelector": False},
+        dashGridOptions={
+            "theme": THEME,
+            "animateRows": False,
+            "ensureDomOrder": True,
+            "suppressCellFocus": False,
+            "enableCellTextSelection": True,
+            "pagination": len(rows) > PAGE,
+            "paginationPageSize": PAGE,
+            "paginationPageSizeSelector": False,
+        },
         csvExportParams={"fileName": file},
         className="grid-look",
         style={"height": f"{height}px"},
         dangerously_allow_code=False,
-    )  # fmt: skip
+    )
     return html.Div(table, role="region", className="grid", **{"aria-label": what})
 
 

@@ -1,17 +1,15 @@
 """Jobs of the console: serve it, make people and tokens, and the desk through which it reads and writes."""
 
 import asyncio
-import ipaddress
 import logging
-import os
 import secrets
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
@@ -19,17 +17,19 @@ from granian.server.embed import Server
 from psycopg_pool import ConnectionPool
 
 from qoescope.catalog.errors import Mistake
+from qoescope.catalog.metrics import Ratio
 from qoescope.catalog.people import ACKNOWLEDGEMENTS, ANNOTATIONS, TOKENS, USERS
 from qoescope.catalog.watch import MUTES
-from qoescope.catalog.metrics import Ratio
 from qoescope.compile import moments
 from qoescope.compile.ask import Between, Plan, Where
 from qoescope.connect import people, records
 from qoescope.connect.ask import Answer, ask
 from qoescope.connect.postgres import Connection, pool
 from qoescope.serve import auth
+from qoescope.serve.safety import cookie_key, refuse_open_console
 from qoescope.settings import Settings
 
+T = TypeVar("T")
 REMEMBERED_S = 10.0
 """How long an account or a list of properties is remembered: a revocation holds after it."""
 LONG_S = 60.0
@@ -48,38 +48,48 @@ class Desk:
     lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, str], tuple[float, Any]] = field(default_factory=dict)
 
-    def ask(self, tenant: str, metrics: Sequence[str], between: Between, by: Sequence[str] = (), where: Where | None = None,
-            every: str | None = None) -> Answer:  # fmt: skip
+    def ask(
+        self,
+        tenant: str,
+        metrics: Sequence[str],
+        between: Between,
+        by: Sequence[str] = (),
+        where: Where | None = None,
+        every: str | None = None,
+    ) -> Answer:
         """The metrics over the property's marts."""
         return ask(self.reader, tenant, metrics, between, by, where, every)
 
     def user(self, name: str) -> dict[str, Any] | None:
         """The account of this name."""
-        return self._remembered("user", name, lambda: people.user(self.writer, name))  # type: ignore[no-any-return]
+        return self._remembered("user", name, lambda: people.user(self.writer, name))
 
     def token(self, prefix: str) -> dict[str, Any] | None:
         """The token of this prefix."""
-        return self._remembered("token", prefix, lambda: people.token(self.writer, prefix))  # type: ignore[no-any-return]
+        return self._remembered("token", prefix, lambda: people.token(self.writer, prefix))
 
     def properties(self) -> list[str]:
         """All properties that have numbers."""
-        return self._remembered("properties", "", lambda: people.properties(self.writer))  # type: ignore[no-any-return]
+        return self._remembered("properties", "", lambda: people.properties(self.writer))
 
     def has(self, tenant: str, table: str) -> bool:
         """Whether the table is there."""
-        return self._remembered("table", table, lambda: records.table_exists(self.reader, tenant, table))  # type: ignore[no-any-return]
+        return self._remembered("table", table, lambda: records.table_exists(self.reader, tenant, table))
 
-    def _remembered(self, kind: str, name: str, look: Any, for_s: float = REMEMBERED_S) -> Any:
+    def _remembered(self, kind: str, name: str, look: Callable[[], T], for_s: float = REMEMBERED_S) -> T:
         now = time.monotonic()
-        until, value = self._known.get((kind, name), (0.0, None))
-        if now >= until:
+        found = self._known.get((kind, name))
+        value: T
+        if found is not None and now < found[0]:
+            value = found[1]
+        else:
             value = look()
             if len(self._known) > 1000:  # noqa: PLR2004
                 self._known.clear()
             self._known[kind, name] = now + for_s, value
         return value
 
-    def rows(self, tenant: str, sql: str, **values: Any) -> list[dict[str, Any]]:
+    def rows(self, tenant: str, sql: str, **values: object) -> list[dict[str, Any]]:
         """The rows of a statement under one property; names in it come from the catalog."""
         return records.query(self.reader, tenant, sql, values)
 
@@ -97,7 +107,7 @@ class Desk:
         """A dimension's values by attempts."""
         return records.values(self.reader, tenant, name, between, start, limit)
 
-    def sessions(self, tenant: str, between: Between, where: Where, **more: Any) -> list[dict[str, Any]]:
+    def sessions(self, tenant: str, between: Between, where: Where, **more: Any) -> list[dict[str, Any]]:  # noqa: ANN401
         """Sessions, newest first."""
         return records.sessions(self.reader, tenant, between, where, **more)
 
@@ -124,7 +134,7 @@ class Desk:
         key = f"{tenant} {plan.sql} {plan.parameters}"
         return self._remembered(
             "plan", key, lambda: records.query(self.reader, tenant, plan.sql, plan.parameters), LONG_S
-        )  # type: ignore[no-any-return]
+        )
 
     def session(self, tenant: str, identity: str) -> dict[str, Any] | None:
         """One session's row."""
@@ -159,8 +169,15 @@ class Desk:
     def mute(self, tenant: str, slice_: str, length: timedelta, who: str) -> None:
         """Sends nothing about this slice for so long; `slice_` is JSON."""
         now = datetime.now(UTC)
-        row = {"property": tenant, "id": secrets.token_hex(8), "slice": slice_, "starts_at": now, "ends_at": now + length,
-               "reason": f"muted in the console by {who}", "created_by": who}  # fmt: skip
+        row = {
+            "property": tenant,
+            "id": secrets.token_hex(8),
+            "slice": slice_,
+            "starts_at": now,
+            "ends_at": now + length,
+            "reason": f"muted in the console by {who}",
+            "created_by": who,
+        }
         people.put(self.writer, MUTES, row)
 
     def annotations(self, tenant: str, between: Between) -> list[dict[str, Any]]:
@@ -171,8 +188,15 @@ class Desk:
         self, tenant: str, starts_at: datetime, text: str, who: str, ends_at: datetime | None = None
     ) -> dict[str, Any]:
         """A new annotation."""
-        row = {"property": tenant, "id": secrets.token_hex(8), "starts_at": starts_at, "ends_at": ends_at, "text": text,
-               "made_by": who, "created_at": datetime.now(UTC)}  # fmt: skip
+        row = {
+            "property": tenant,
+            "id": secrets.token_hex(8),
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+            "text": text,
+            "made_by": who,
+            "created_at": datetime.now(UTC),
+        }
         people.put(self.writer, ANNOTATIONS, row)
         return row
 
@@ -192,8 +216,15 @@ def new_user(settings: Settings, name: str, role: str, properties: Sequence[str]
     if not name or not properties:
         raise Mistake("a person needs a name and at least one property (* for all)")
     now, chosen = datetime.now(UTC), password or auth.new_password()
-    row = {"name": name, "digest": auth.digest(chosen), "role": auth.checked_role(role), "properties": " ".join(properties),
-           "created_at": now, "changed_at": now, "disabled_at": None}  # fmt: skip
+    row = {
+        "name": name,
+        "digest": auth.digest(chosen),
+        "role": auth.checked_role(role),
+        "properties": " ".join(properties),
+        "created_at": now,
+        "changed_at": now,
+        "disabled_at": None,
+    }
     with pool(settings, "writer", 1) as writer:
         people.put(writer, USERS, row)
     return chosen
@@ -202,8 +233,15 @@ def new_user(settings: Settings, name: str, role: str, properties: Sequence[str]
 def new_token(settings: Settings, label: str, property_name: str, scopes: Sequence[str] = ("read",)) -> str:
     """Makes an API token for the property and returns it; it is stored nowhere."""
     token, prefix, digest = auth.new_token()
-    row = {"prefix": prefix, "digest": digest, "label": label, "property": property_name,
-           "scopes": auth.checked_scopes(scopes), "created_at": datetime.now(UTC), "revoked_at": None}  # fmt: skip
+    row = {
+        "prefix": prefix,
+        "digest": digest,
+        "label": label,
+        "property": property_name,
+        "scopes": auth.checked_scopes(scopes),
+        "created_at": datetime.now(UTC),
+        "revoked_at": None,
+    }
     with pool(settings, "writer", 1) as writer:
         people.put(writer, TOKENS, row)
     return token
@@ -216,32 +254,6 @@ def revoke_token(settings: Settings, prefix: str) -> None:
         if row is None:
             raise Mistake(f"there is no token '{prefix}': it is the first {auth.PREFIX} characters of one")
         people.put(writer, TOKENS, row | {"revoked_at": datetime.now(UTC)})
-
-
-def cookie_key(settings: Settings) -> bytes:
-    """The key that signs logins, made on first use; raises `Mistake` when others may read it."""
-    path = settings.var / "secrets" / "console.key"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-    if path.stat().st_mode & 0o077:
-        raise Mistake(f"{path} may be read by others: chmod 600 {path}")
-    return path.read_bytes()
-
-
-def refuse_open_console(settings: Settings) -> None:
-    """Raises `Mistake` when the console would listen beyond this machine without TLS or a named proxy."""
-    try:
-        local = ipaddress.ip_address(settings.console_address).is_loopback
-    except ValueError:
-        local = settings.console_address == "localhost"
-    tls = settings.console_tls_certificate is not None and settings.console_tls_key is not None
-    if not (local or tls or settings.console_proxy):
-        raise Mistake(
-            f"the console would listen on {settings.console_address} in the clear: set QOESCOPE_CONSOLE_TLS_CERTIFICATE "
-            "and QOESCOPE_CONSOLE_TLS_KEY, or name the proxy that speaks TLS in QOESCOPE_CONSOLE_PROXY"
-        )
 
 
 def serve(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """Parts: the pieces that every page is made of: cards, tiles, tables, empty and error states."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
 from dash import dcc, html
@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from qoescope.catalog.metrics import Metric
 from qoescope.serve import sparks, theme, words
 
-Child = Component | str | None
+Child: TypeAlias = Component | str | None
 
 
 def page(question: str, subject: str, *children: Child, aside: Child = None) -> Component:
@@ -112,7 +112,7 @@ def table(
     head: Sequence[Child], rows: Sequence[Sequence[Child]], numeric: Sequence[int] = (), caption: str = ""
 ) -> Component:
     """A small table; `numeric` columns are aligned by their digits."""
-    kind = {i: "figure" for i in numeric}
+    kind = dict.fromkeys(numeric, "figure")
     cells = [html.Tr([html.Td(cell, className=kind.get(i, "")) for i, cell in enumerate(row)]) for row in rows]
     heads = html.Tr([html.Th(cell, className=kind.get(i, ""), scope="col") for i, cell in enumerate(head)])
     named = html.Caption(caption, className="visually-hidden") if caption else None

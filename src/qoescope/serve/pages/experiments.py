@@ -20,10 +20,21 @@ from qoescope.serve.frame import Asked, layout
 QUESTION = "Did the new version help?"
 SHOWN: tuple[Ratio, ...] = tuple(
     m
-    for name in ("good_session_ratio", "experience_score", "start_failure_ratio", "ebvs_ratio", "play_failure_ratio", "startup_avg_ms",
-                 "startup_unknown_ratio", "rebuffer_ratio", "stalls_per_minute", "bitrate_avg_kbps", "completion_ratio")
+    for name in (
+        "good_session_ratio",
+        "experience_score",
+        "start_failure_ratio",
+        "ebvs_ratio",
+        "play_failure_ratio",
+        "startup_avg_ms",
+        "startup_unknown_ratio",
+        "rebuffer_ratio",
+        "stalls_per_minute",
+        "bitrate_avg_kbps",
+        "completion_ratio",
+    )
     if isinstance(m := METRICS[name], Ratio)
-)  # fmt: skip
+)
 """The first one decides; a startup metric comes with those that tell who did not stay."""
 MOST_ARMS = 5
 BASELINES = ("control", "baseline", "a", "off", "old")
@@ -46,9 +57,17 @@ def body(asked: Asked) -> Component:
     arms = list(known)[:MOST_ARMS]
     chooser = _chooser(asked, by, arms)
     if len(arms) < 2:  # noqa: PLR2004
-        return parts.page(QUESTION, asked.subject, chooser, parts.empty(
-            f"{DIMENSIONS[by].label} has fewer than two values here",
-            "Players name their arm in the field ", html.Code("variant"), ". Take a longer range, or another dimension as arms."))  # fmt: skip
+        return parts.page(
+            QUESTION,
+            asked.subject,
+            chooser,
+            parts.empty(
+                f"{DIMENSIONS[by].label} has fewer than two values here",
+                "Players name their arm in the field ",
+                html.Code("variant"),
+                ". Take a longer range, or another dimension as arms.",
+            ),
+        )
     share = min(1.0, SAMPLED_FROM / max(sum(known[a] for a in arms), 1))
     rows = {
         r["arm"]: r
@@ -80,7 +99,7 @@ def _baseline(asked: Asked, arms: list[str]) -> str:
 
 
 def _planned(text: str, arms: list[str]) -> dict[str, float]:
-    """The split that was written down, such as `50 25 25`, in the order of the arms; empty where it does not fit them."""
+    """The split that was written down, such as `50 25 25`, in the arms' order; empty where it does not fit them."""
     try:
         parts = [float(part) for part in text.replace(":", " ").replace(",", " ").replace("%", " ").split()]
     except ValueError:
@@ -97,12 +116,31 @@ def _chooser(asked: Asked, by: str, arms: list[str]) -> Component:
     ]
     return html.Div(
         [
-            dmc.Select(id="xp-arms", label="Arms", value=by, data=data, searchable=True, size="xs", allowDeselect=False),
-            html.Div([html.Span("Baseline", className="label"), html.Div(links, className="segments", role="group", **{"aria-label": "Baseline"})], className="labelled") if links else None,
-            dmc.TextInput(id="xp-split", label="Planned split", value=asked.state.own.get("split", ""), placeholder="50 25 25", debounce=600, size="xs") if by in RANDOMISED else None,
+            dmc.Select(
+                id="xp-arms", label="Arms", value=by, data=data, searchable=True, size="xs", allowDeselect=False
+            ),
+            html.Div(
+                [
+                    html.Span("Baseline", className="label"),
+                    html.Div(links, className="segments", role="group", **{"aria-label": "Baseline"}),
+                ],
+                className="labelled",
+            )
+            if links
+            else None,
+            dmc.TextInput(
+                id="xp-split",
+                label="Planned split",
+                value=asked.state.own.get("split", ""),
+                placeholder="50 25 25",
+                debounce=600,
+                size="xs",
+            )
+            if by in RANDOMISED
+            else None,
         ],
         className="chooser",
-    )  # fmt: skip
+    )
 
 
 def _filling(filled: Filling, planned: dict[str, float], assigned: bool) -> Component:
@@ -114,7 +152,8 @@ def _filling(filled: Filling, planned: dict[str, float], assigned: bool) -> Comp
     if not assigned:
         state, text = (
             "warn",
-            "Nobody was assigned to these arms: differences may come from who is in them. Hold device and country by filters.",
+            "Nobody was assigned to these arms: differences may come from who is in them. "
+            "Hold device and country by filters.",
         )
     elif filled.uneven:
         state, text = (
@@ -125,8 +164,11 @@ def _filling(filled: Filling, planned: dict[str, float], assigned: bool) -> Comp
         state, text = "good", f"The arms are filled as planned (p = {filled.p:.2f})."
     split = " : ".join(f"{planned.get(arm, 1):g}" for arm in filled.viewers)
     text += f" The plan is taken to be {split}; write another one above." if assigned else ""
-    return parts.card("Who is in which arm", html.P([parts.badge({"good": "even", "bad": "uneven", "warn": "not assigned"}[state], state), " ", text]),
-                      parts.table(["Arm", "Viewers", "As planned", "Share", ""], rows, (1, 2, 3), "Viewers by arm"))  # fmt: skip
+    return parts.card(
+        "Who is in which arm",
+        html.P([parts.badge({"good": "even", "bad": "uneven", "warn": "not assigned"}[state], state), " ", text]),
+        parts.table(["Arm", "Viewers", "As planned", "Share", ""], rows, (1, 2, 3), "Viewers by arm"),
+    )
 
 
 def _arm(arm: str, base: str, rows: dict[str, Any], filled: Filling | None, arms: int) -> Component:
@@ -145,12 +187,25 @@ def _arm(arm: str, base: str, rows: dict[str, Any], filled: Filling | None, arms
     return parts.card(
         f"{arm} against {base}",
         html.P([parts.badge(said.finding, kind), " ", said.text], className="story"),
-        parts.graph(figures.intervals([d.metric.label for d in drawn], [_share(d, d.difference) for d in drawn], [_share(d, d.always_low) for d in drawn],
-                                      [_share(d, d.always_high) for d in drawn], " %", [COLOURS[d.finding] for d in drawn], True, 60 + 28 * len(drawn)),
-                    60 + 28 * len(drawn), f"Differences of {arm} from {base}, in per cent of {base}") if drawn else None,
+        parts.graph(
+            figures.intervals(
+                [d.metric.label for d in drawn],
+                [_share(d, d.difference) for d in drawn],
+                [_share(d, d.always_low) for d in drawn],
+                [_share(d, d.always_high) for d in drawn],
+                " %",
+                [COLOURS[d.finding] for d in drawn],
+                True,
+                60 + 28 * len(drawn),
+            ),
+            60 + 28 * len(drawn),
+            f"Differences of {arm} from {base}, in per cent of {base}",
+        )
+        if drawn
+        else None,
         parts.table(head, lines, (1, 2, 3, 4, 5), f"{arm} against {base}"),
         note="relative differences with intervals that hold however often one looks",
-    )  # fmt: skip
+    )
 
 
 def _share(d: Difference, value: float) -> float:
@@ -171,9 +226,14 @@ def _line(d: Difference) -> list[Any]:
         ]
     kind = {"better": "good", "worse": "bad"}.get(d.finding, "neutral")
     return [
-        _named(d), words.number(d.base, unit), words.number(d.arm, unit), _signed(d, d.difference), f"{_signed(d, d.low)} to {_signed(d, d.high)}",
-        f"{_signed(d, d.always_low)} to {_signed(d, d.always_high)}", parts.badge({"open": "no difference seen"}.get(d.finding, d.finding), kind),
-    ]  # fmt: skip
+        _named(d),
+        words.number(d.base, unit),
+        words.number(d.arm, unit),
+        _signed(d, d.difference),
+        f"{_signed(d, d.low)} to {_signed(d, d.high)}",
+        f"{_signed(d, d.always_low)} to {_signed(d, d.always_high)}",
+        parts.badge({"open": "no difference seen"}.get(d.finding, d.finding), kind),
+    ]
 
 
 def _named(d: Difference) -> Component:
@@ -193,8 +253,13 @@ def _signed(d: Difference, value: float) -> str:
 
 
 for _id, _key in (("xp-arms", "arms"), ("xp-split", "split")):
-    clientside_callback(ClientsideFunction("console", f"choose_{_key}"), Output("_pages_location", "search", allow_duplicate=True),
-                        Input(_id, "value"), Given("_pages_location", "search"), prevent_initial_call=True)  # fmt: skip
+    clientside_callback(
+        ClientsideFunction("console", f"choose_{_key}"),
+        Output("_pages_location", "search", allow_duplicate=True),
+        Input(_id, "value"),
+        Given("_pages_location", "search"),
+        prevent_initial_call=True,
+    )
 register_page(
     __name__, path="/experiments", name="Experiments", title=QUESTION, layout=layout(QUESTION, "/experiments", body)
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import dash_mantine_components as dmc
 import numpy as np
-from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html, register_page
+from dash import ClientsideFunction, Input, Output, clientside_callback, html, register_page
 from dash import State as Given
 from dash.development.base_component import Component
 
@@ -70,13 +70,37 @@ def chooser(asked: Asked) -> Component:
     other = asked.state.own.get("vf", "")
     return html.Div(
         [
-            dmc.Select(id="ex-metric", label="Metric", value=metric.name, searchable=True, data=[{"value": m.name, "label": m.label} for m in ALL_METRICS], **box),
-            dmc.Select(id="ex-by", label="By", value=by, searchable=True, data=[{"value": d.name, "label": d.label} for d in DIMENSIONS.values()], **box),
-            dmc.Select(id="ex-vs", label="Against", value=against, data=[{"value": k, "label": v} for k, v in AGAINST.items()], **box),
-            dmc.TextInput(id="ex-vf", label="Other filter", value=other, placeholder="device_type:web", size="xs", debounce=600) if against == "filter" else None,
+            dmc.Select(
+                id="ex-metric",
+                label="Metric",
+                value=metric.name,
+                searchable=True,
+                data=[{"value": m.name, "label": m.label} for m in ALL_METRICS],
+                **box,
+            ),
+            dmc.Select(
+                id="ex-by",
+                label="By",
+                value=by,
+                searchable=True,
+                data=[{"value": d.name, "label": d.label} for d in DIMENSIONS.values()],
+                **box,
+            ),
+            dmc.Select(
+                id="ex-vs",
+                label="Against",
+                value=against,
+                data=[{"value": k, "label": v} for k, v in AGAINST.items()],
+                **box,
+            ),
+            dmc.TextInput(
+                id="ex-vf", label="Other filter", value=other, placeholder="device_type:web", size="xs", debounce=600
+            )
+            if against == "filter"
+            else None,
         ],
         className="chooser",
-    )  # fmt: skip
+    )
 
 
 def _other(
@@ -111,8 +135,13 @@ def _trend(asked: Asked, metric: Metric, against: str, totals: Answer) -> Compon
         for n, v in totals.rows[0].items()
         if n not in ("attempts", metric.name)
     ]
-    return parts.card(metric.label, html.Div(line, className="headline-line"), html.Div(companions, className="companions") if companions else None,
-                      parts.graph(figure, 260, f"{metric.label} over the range"), note=metric.doc)  # fmt: skip
+    return parts.card(
+        metric.label,
+        html.Div(line, className="headline-line"),
+        html.Div(companions, className="companions") if companions else None,
+        parts.graph(figure, 260, f"{metric.label} over the range"),
+        note=metric.doc,
+    )
 
 
 def _notes(asked: Asked) -> list[tuple[Any, str]]:
@@ -132,26 +161,49 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
         change = words.change(metric, here, past)
         share = None if here is None or not past else (here - past) / abs(past)
         href = asked.path + asked.state.narrowed(by, name).query()
-        rows.append({
-            "slice": f"[{_plain(name)}]({href})", "attempts": row["attempts"], "attempts_text": f"{row['attempts']:,}",
-            "value": here, "value_text": words.number(here, metric.unit),
-            "interval": "" if sure is None else f"{words.number(sure[0], metric.unit)} to {words.number(sure[1], metric.unit)}",
-            "change": share, "change_text": change.text if past is not None else words.NOTHING, "verdict": change.verdict,
-            "impact": None if found is None else found.impact, "impact_text": "" if found is None else words.percent(found.impact),
-            "excess": None if found is None else found.excess, "excess_text": "" if found is None else f"{found.excess:+,.0f}",
-        })  # fmt: skip
+        rows.append(
+            {
+                "slice": f"[{_plain(name)}]({href})",
+                "attempts": row["attempts"],
+                "attempts_text": f"{row['attempts']:,}",
+                "value": here,
+                "value_text": words.number(here, metric.unit),
+                "interval": ""
+                if sure is None
+                else f"{words.number(sure[0], metric.unit)} to {words.number(sure[1], metric.unit)}",
+                "change": share,
+                "change_text": change.text if past is not None else words.NOTHING,
+                "verdict": change.verdict,
+                "impact": None if found is None else found.impact,
+                "impact_text": "" if found is None else words.percent(found.impact),
+                "excess": None if found is None else found.excess,
+                "excess_text": "" if found is None else f"{found.excess:+,.0f}",
+            }
+        )
     columns = [
         grids.link("slice", DIMENSIONS[by].label, minWidth=160, flex=2),
         grids.number("attempts", METRICS["attempts"].label),
         grids.number("value", metric.label, sort=None),
         grids.text("interval", "95 % interval", minWidth=150, cellClass="figure"),
-        grids.number("change", f"Against {AGAINST[against]}", cellClassRules={"good": "params.data.verdict == 'good'", "bad": "params.data.verdict == 'bad'"}),
-        grids.number("excess", "Bad ones beyond", headerTooltip="units of the numerator beyond what the rest's rate would give"),
+        grids.number(
+            "change",
+            f"Against {AGAINST[against]}",
+            cellClassRules={"good": "params.data.verdict == 'good'", "bad": "params.data.verdict == 'bad'"},
+        ),
+        grids.number(
+            "excess", "Bad ones beyond", headerTooltip="units of the numerator beyond what the rest's rate would give"
+        ),
         grids.number("impact", "Impact", headerTooltip="share of all the badness of the whole", sort="desc"),
-    ]  # fmt: skip
+    ]
     file = f"qoescope-{metric.name}-by-{by}.csv"
-    return parts.card(f"{metric.label} by {DIMENSIONS[by].label}", grids.grid("ex-grid", columns, rows, grids.height(len(rows)), file, f"{metric.label} by {DIMENSIONS[by].label}"),
-                      note="a click on a name keeps only that slice", actions=grids.saver("ex-grid"))  # fmt: skip
+    return parts.card(
+        f"{metric.label} by {DIMENSIONS[by].label}",
+        grids.grid(
+            "ex-grid", columns, rows, grids.height(len(rows)), file, f"{metric.label} by {DIMENSIONS[by].label}"
+        ),
+        note="a click on a name keeps only that slice",
+        actions=grids.saver("ex-grid"),
+    )
 
 
 def _plain(name: str) -> str:
@@ -175,8 +227,12 @@ def _starts(asked: Asked) -> Component:
         )
         for n in STARTS
     ]
-    return parts.card("Startup, and who did not stay for it", html.Div(numbers, className="numbers"), parts.graph(figure, 260, "Histogram of startup times with exits and failures"),
-                      note="those who left are shown by how long they waited")  # fmt: skip
+    return parts.card(
+        "Startup, and who did not stay for it",
+        html.Div(numbers, className="numbers"),
+        parts.graph(figure, 260, "Histogram of startup times with exits and failures"),
+        note="those who left are shown by how long they waited",
+    )
 
 
 def _heat(asked: Asked, metric: Metric) -> Component:
@@ -206,7 +262,12 @@ def _together(metric: Metric, answer: Answer, found: list[int]) -> float | None:
 
 
 for _id, _key in (("ex-metric", "m"), ("ex-by", "by"), ("ex-vs", "vs"), ("ex-vf", "vf")):
-    clientside_callback(ClientsideFunction("console", f"choose_{_key}"), Output("_pages_location", "search", allow_duplicate=True),
-                        Input(_id, "value"), Given("_pages_location", "search"), prevent_initial_call=True)  # fmt: skip
+    clientside_callback(
+        ClientsideFunction("console", f"choose_{_key}"),
+        Output("_pages_location", "search", allow_duplicate=True),
+        Input(_id, "value"),
+        Given("_pages_location", "search"),
+        prevent_initial_call=True,
+    )
 
 register_page(__name__, path="/explore", name="Explore", title=QUESTION, layout=layout(QUESTION, "/explore", body))

@@ -1,6 +1,6 @@
 """Health: can I trust these numbers?"""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from dash import html, register_page
@@ -10,8 +10,9 @@ from qoescope.catalog.errors import OUTCOMES
 from qoescope.catalog.marts import MARTS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.operations import COUNTED
-from qoescope.serve import figures, grids, parts, words
+from qoescope.serve import figures, parts, words
 from qoescope.serve.frame import Asked, layout
+from qoescope.serve.pages.kept import batches, dead, ends, has
 
 QUESTION = "Can I trust these numbers?"
 DOOR = tuple(OUTCOMES)
@@ -35,20 +36,12 @@ def body(asked: Asked) -> Component:
         _verdict(asked),
         html.Div([_books(asked), _door(asked)], className="one-two"),
         html.Div([_streams(asked), _marts(asked), _trust(asked)], className="grid-3"),
-        html.Div([_dead(asked), _batches(asked)], className="grid-2"),
+        html.Div([dead(asked), batches(asked)], className="grid-2"),
     )
 
 
-def _has(asked: Asked, table: str) -> bool:
-    return asked.seat.desk.has(asked.tenant, table)
-
-
-def _range(asked: Asked) -> dict[str, datetime]:
-    return {"from": asked.state.between[0], "to": asked.state.between[1]}
-
-
 def _sums(asked: Asked) -> dict[str, int]:
-    return asked.seat.desk.rows(asked.tenant, BOOKS, **_range(asked))[0] if _has(asked, "outcomes") else {}
+    return asked.seat.desk.rows(asked.tenant, BOOKS, **ends(asked))[0] if has(asked, "outcomes") else {}
 
 
 def _verdict(asked: Asked) -> Component:
@@ -60,7 +53,7 @@ def _verdict(asked: Asked) -> Component:
         asked.seat.desk.rows(asked.tenant, "select coalesce(sum(lost), 0)::bigint as lost from stream_offsets")[0][
             "lost"
         ]
-        if _has(asked, "stream_offsets")
+        if has(asked, "stream_offsets")
         else 0
     )
     if lost:
@@ -70,8 +63,11 @@ def _verdict(asked: Asked) -> Component:
         for name, age in _ages(asked).items()
         if age is not None and age.total_seconds() > LATE_S[name]
     ]
-    wrong += [f"the stream {r['stream']} lags by {words.length(asked.now - r['complete_until'])}" for r in _progress(asked)
-              if r["complete_until"] and asked.now - r["complete_until"] > timedelta(seconds=LAG_S)]  # fmt: skip
+    wrong += [
+        f"the stream {r['stream']} lags by {words.length(asked.now - r['complete_until'])}"
+        for r in _progress(asked)
+        if r["complete_until"] and asked.now - r["complete_until"] > timedelta(seconds=LAG_S)
+    ]
     if not wrong:
         return html.P(
             [parts.badge("yes", "good"), " The books balance, the streams keep up, and the marts are new."],
@@ -109,21 +105,33 @@ def _books(asked: Asked) -> Component:
     balanced = sums["received"] == door
     return parts.card(
         "The books",
-        html.P([parts.badge("balanced" if balanced else "unbalanced", "good" if balanced else "bad"), f" received {sums['received']:,} = {door:,} judged"]),
-        html.P([parts.badge("in step" if sums["accepted"] == lake else "on the way", "good" if sums["accepted"] == lake else "neutral"),
-                f" accepted {sums['accepted']:,}, in the lake {lake:,}"]),
+        html.P(
+            [
+                parts.badge("balanced" if balanced else "unbalanced", "good" if balanced else "bad"),
+                f" received {sums['received']:,} = {door:,} judged",
+            ]
+        ),
+        html.P(
+            [
+                parts.badge(
+                    "in step" if sums["accepted"] == lake else "on the way",
+                    "good" if sums["accepted"] == lake else "neutral",
+                ),
+                f" accepted {sums['accepted']:,}, in the lake {lake:,}",
+            ]
+        ),
         parts.table(["Events", "", "Share"], rows, (1, 2), "What became of the events received"),
         note="every event received is in exactly one line",
-    )  # fmt: skip
+    )
 
 
 def _door(asked: Asked) -> Component:
-    if not _has(asked, "outcomes"):
+    if not has(asked, "outcomes"):
         return parts.card(
             "At the door", parts.empty("No books yet", "Start the stack with ", html.Code("qoescope up"), ".")
         )
     step = {"5m": timedelta(minutes=1), "hour": timedelta(minutes=15)}.get(asked.state.every, timedelta(hours=6))
-    rows = asked.seat.desk.rows(asked.tenant, MINUTES, step=step, **_range(asked))
+    rows = asked.seat.desk.rows(asked.tenant, MINUTES, step=step, **ends(asked))
     return parts.card(
         "At the door",
         parts.graph(figures.outcomes(rows, DOOR, 330), 330, "Events by outcome over time"),
@@ -134,7 +142,7 @@ def _door(asked: Asked) -> Component:
 def _progress(asked: Asked) -> list[dict[str, Any]]:
     return (
         asked.seat.desk.rows(asked.tenant, "select * from stream_progress order by stream")
-        if _has(asked, "stream_progress")
+        if has(asked, "stream_progress")
         else []
     )
 
@@ -172,7 +180,7 @@ def _ages(asked: Asked) -> dict[str, timedelta | None]:
         newest = asked.seat.desk.rows(
             asked.tenant,
             f"select max(starts_at) as at from {mart.name} where grouping = '' and day >= current_date - 7 and starts_at <= now()",
-        )[0]["at"]  # noqa: S608
+        )[0]["at"]
         found[mart.name] = asked.now - newest - timedelta(seconds=min(mart.every_s, 3600)) if newest else None
     return found
 
@@ -209,99 +217,6 @@ def _trust(asked: Asked) -> Component:
         parts.table(["", ""], lines, (1,), "Trust in the telemetry"),
         note="trust in the data, not in the service",
         extra="plain tips",
-    )
-
-
-def _dead(asked: Asked) -> Component:
-    if not asked.seat.person.may("operator"):
-        return parts.card(
-            "Dead letters",
-            parts.empty(
-                "For operators", "They hold original bytes, so perhaps what names a person. Ask an admin for the role."
-            ),
-        )
-    if not _has(asked, "dead_letters"):
-        return parts.card("Dead letters", parts.empty("None", "Nothing has been refused yet."))
-    reasons = asked.seat.desk.rows(
-        asked.tenant,
-        "select stage, reason, sum(count)::bigint as events, max(received_at) as newest, count(*) filter (where replayed_at is null) as open from dead_letters "
-        "where received_at >= %(from)s and received_at < %(to)s group by 1, 2 order by 3 desc limit 20", **_range(asked),
-    )  # fmt: skip
-    if not reasons:
-        return parts.card("Dead letters", parts.empty("None in this range", "Everything that came was understood."))
-    letters = asked.seat.desk.rows(
-        asked.tenant,
-        "select received_at, stage, reason, detail, left(encode(body, 'escape'), 400) as body, replayed_at from dead_letters "
-        "where received_at >= %(from)s and received_at < %(to)s order by received_at desc limit 200", **_range(asked),
-    )  # fmt: skip
-    rows = [{k: "" if v is None else str(v) for k, v in letter.items()} for letter in letters]
-    lines = [
-        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], asked.now), f"{r['open']:,}"]
-        for r in reasons
-    ]
-    columns = [
-        grids.text("received_at", "Received", minWidth=170),
-        grids.text("reason", "Reason"),
-        grids.text("detail", "Detail", minWidth=200),
-        grids.text("body", "As it came", minWidth=240),
-        grids.text("replayed_at", "Replayed"),
-    ]
-    return parts.card("Dead letters", parts.table(["Stage", "Reason", "Events", "Newest", "Not replayed"], lines, (2, 3, 4), "Dead letters by reason"),
-                      grids.grid("he-dead", columns, rows, grids.height(len(rows), 6), "qoescope-dead-letters.csv", "Newest dead letters"),
-                      html.P(["Send them again with ", html.Code("qoescope ledger replay"), " once the cause is repaired."], className="note"))  # fmt: skip
-
-
-def _batches(asked: Asked) -> Component:
-    if not _has(asked, "restatements"):
-        return parts.card(
-            "Batches",
-            parts.empty(
-                "None yet",
-                "The nightly run restates days from the lake; start one with ",
-                html.Code("qoescope batch restate"),
-                ".",
-            ),
-        )
-    done = asked.seat.desk.rows(asked.tenant, "select * from restatements order by finished_at desc limit 8")
-    checks = (
-        asked.seat.desk.rows(asked.tenant, "select * from checks order by checked_at desc limit 8")
-        if _has(asked, "checks")
-        else []
-    )
-    lines = [
-        [
-            f"{r['day']:%d %b}",
-            f"{r['version']}",
-            f"{r['changed']:,} of {r['sessions']:,}",
-            words.ago(r["finished_at"], asked.now),
-        ]
-        for r in done
-    ]
-    rules = [
-        [
-            f"{r['day']:%d %b}",
-            r["rule"],
-            f"{r['broken']:,} of {r['rows']:,}",
-            parts.badge("passed" if r["passed"] else "failed", "good" if r["passed"] else "bad"),
-        ]
-        for r in checks
-    ]
-    return parts.card(
-        "Batches",
-        parts.table(["Day", "Version", "Sessions changed", "Finished"], lines, (1, 2, 3), "Restated days")
-        if lines
-        else parts.empty(
-            "No day has been restated", "Stream and batch agree so far, or the nightly run has not been due."
-        ),
-        parts.table(["Day", "Rule", "Broken", ""], rules, (2,), "Quality rules") if rules else None,
-        html.P(
-            [
-                "Airflow runs them; its own pages are on port ",
-                html.Code(str(asked.seat.desk.settings.airflow_port)),
-                ".",
-            ],
-            className="note",
-        ),
     )
 
 

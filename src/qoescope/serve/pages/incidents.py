@@ -48,18 +48,41 @@ def _item(asked: Asked, row: dict[str, Any]) -> Component:
     ended = row["closed_at"]
     return html.Article(
         [
-            html.Div([parts.badge(row["severity"], row["severity"]), parts.badge(row["state"], {"confirmed": "accent", "closed": "good"}.get(row["state"], "neutral"))], className="badges"),
-            html.Div([
-                html.H2(dcc.Link(row["story"], href=f"/incidents/{row['id']}" + asked.state.query(kind=None))),
-                html.Div([html.Span(row["slice_name"], className="strong"), html.Span(f"since {words.moment(row['onset_at'])} UTC"),
-                          html.Span(f"over after {words.length(ended - row['onset_at'])}" if ended else f"for {words.length(asked.now - row['onset_at'])}")], className="meta"),
-            ]),
-            html.Div([html.Div([html.B(f"{row['viewers']:,}", className="figure"), html.Span("viewers")]),
-                      html.Div([html.B(f"{row['affected_sessions']:,}", className="figure"), html.Span("sessions")]),
-                      html.Div([html.B(f"{row['lost_watch_hours']:,.0f}", className="figure"), html.Span("hours lost")])], className="counts"),
+            html.Div(
+                [
+                    parts.badge(row["severity"], row["severity"]),
+                    parts.badge(row["state"], {"confirmed": "accent", "closed": "good"}.get(row["state"], "neutral")),
+                ],
+                className="badges",
+            ),
+            html.Div(
+                [
+                    html.H2(dcc.Link(row["story"], href=f"/incidents/{row['id']}" + asked.state.query(kind=None))),
+                    html.Div(
+                        [
+                            html.Span(row["slice_name"], className="strong"),
+                            html.Span(f"since {words.moment(row['onset_at'])} UTC"),
+                            html.Span(
+                                f"over after {words.length(ended - row['onset_at'])}"
+                                if ended
+                                else f"for {words.length(asked.now - row['onset_at'])}"
+                            ),
+                        ],
+                        className="meta",
+                    ),
+                ]
+            ),
+            html.Div(
+                [
+                    html.Div([html.B(f"{row['viewers']:,}", className="figure"), html.Span("viewers")]),
+                    html.Div([html.B(f"{row['affected_sessions']:,}", className="figure"), html.Span("sessions")]),
+                    html.Div([html.B(f"{row['lost_watch_hours']:,.0f}", className="figure"), html.Span("hours lost")]),
+                ],
+                className="counts",
+            ),
         ],
         className="card incident",
-    )  # fmt: skip
+    )
 
 
 def detail(identity: str, asked: Asked) -> Component:
@@ -77,22 +100,47 @@ def detail(identity: str, asked: Asked) -> Component:
         )
     metric = METRICS[row["metrics"].split(",")[0]]
     facts = [
-        ("Actual", words.number(row["actual"], metric.unit) + (f" ({words.number(row['actual_low'], metric.unit)} to {words.number(row['actual_high'], metric.unit)})" if row["actual_low"] is not None else "")),
-        ("Expected", words.number(row["expected"], metric.unit)), ("Lift", f"×{row['lift']:.1f}"), ("Viewers", f"{row['viewers']:,}"),
-        ("Sessions touched", f"{row['affected_sessions']:,}"), ("Watch hours lost", f"{row['lost_watch_hours']:,.1f}"),
-        ("Share of the excess", words.percent(row["share"])), ("Confidence", words.percent(row["confidence"])), ("Persistence", words.percent(row["persistence"])),
-    ]  # fmt: skip
+        (
+            "Actual",
+            words.number(row["actual"], metric.unit)
+            + (
+                f" ({words.number(row['actual_low'], metric.unit)} to {words.number(row['actual_high'], metric.unit)})"
+                if row["actual_low"] is not None
+                else ""
+            ),
+        ),
+        ("Expected", words.number(row["expected"], metric.unit)),
+        ("Lift", f"×{row['lift']:.1f}"),
+        ("Viewers", f"{row['viewers']:,}"),
+        ("Sessions touched", f"{row['affected_sessions']:,}"),
+        ("Watch hours lost", f"{row['lost_watch_hours']:,.1f}"),
+        ("Share of the excess", words.percent(row["share"])),
+        ("Confidence", words.percent(row["confidence"])),
+        ("Persistence", words.percent(row["persistence"])),
+    ]
     return parts.page(
         QUESTION,
         f"{row['slice_name']} · found by {row['source']} at {words.moment(row['opened_at'])} UTC",
-        parts.card("The story", html.P(row["story"], className="story"), html.Dl([html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in facts], className="facts"),
-                   actions=html.Div([parts.badge(row["severity"], row["severity"]), parts.badge(row["state"], "accent")], className="badges")),
-        html.Div([_chart(asked, row, metric), html.Div([_actions(asked, row), _rivals(row)], className="stack")], className="two-one"),
-        html.Div([_sessions(row), parts.card("The query that shows it", html.Pre(html.Code(row["query"]), tabIndex=0))], className="grid-2"),
-    )  # fmt: skip
+        parts.card(
+            "The story",
+            html.P(row["story"], className="story"),
+            html.Dl([html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in facts], className="facts"),
+            actions=html.Div(
+                [parts.badge(row["severity"], row["severity"]), parts.badge(row["state"], "accent")], className="badges"
+            ),
+        ),
+        html.Div(
+            [_chart(asked, row, metric), html.Div([_actions(asked, row), _rivals(row)], className="stack")],
+            className="two-one",
+        ),
+        html.Div(
+            [_sessions(row), parts.card("The query that shows it", html.Pre(html.Code(row["query"]), tabIndex=0))],
+            className="grid-2",
+        ),
+    )
 
 
-def _json(value: Any) -> Any:
+def _json(value: Any) -> Any:  # noqa: ANN401
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -194,9 +242,14 @@ def _actions(asked: Asked, row: dict[str, Any]) -> Component:
 
 
 @callback(
-    Output("in-told", "children"), Input("in-ack", "n_clicks"), Input("in-dismiss", "n_clicks"), Input("in-mute", "n_clicks"),
-    Given("in-id", "data"), Given("_pages_location", "search"), prevent_initial_call=True,
-)  # fmt: skip
+    Output("in-told", "children"),
+    Input("in-ack", "n_clicks"),
+    Input("in-dismiss", "n_clicks"),
+    Input("in-mute", "n_clicks"),
+    Given("in-id", "data"),
+    Given("_pages_location", "search"),
+    prevent_initial_call=True,
+)
 def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: str, search: str) -> str:
     """Carries out what an operator decided, and says so."""
     if not (ack or dismiss or mute):
@@ -220,7 +273,7 @@ def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: st
             return "Muted: nothing is sent about this slice for four hours."
 
 
-def one(identity: str = "", **query: Any) -> Component:
+def one(identity: str = "", **query: object) -> Component:
     """The page of one incident."""
     return layout(QUESTION, f"/incidents/{identity}", lambda asked: detail(identity, asked), timed=False)(**query)
 

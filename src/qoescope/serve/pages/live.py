@@ -10,7 +10,8 @@ from dash.development.base_component import Component
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.marts import LIVE_DIMENSIONS
 from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.catalog.metrics import LIVE_METRICS
+from qoescope.catalog.metrics import LIVE_METRICS, Metric
+from qoescope.connect.ask import Answer
 from qoescope.serve import figures, parts, words
 from qoescope.serve.frame import Asked, asking, layout
 
@@ -46,17 +47,25 @@ def body(asked: Asked) -> Component:
         "10-second windows of the last 30 minutes, by the moment at which an interval ended, UTC",
         html.Div(
             [
-                parts.card("Watching now", html.Div(now["headline"], id="live-headline"),
-                           parts.graph(now["concurrent"], 250, "Viewers watching over the last 30 minutes", "live-concurrent"), extra="wide"),
+                parts.card(
+                    "Watching now",
+                    html.Div(now["headline"], id="live-headline"),
+                    parts.graph(now["concurrent"], 250, "Viewers watching over the last 30 minutes", "live-concurrent"),
+                    extra="wide",
+                ),
                 html.Div(now["tiles"], id="live-tiles", className="tiles live-tiles"),
             ],
             className="live",
         ),
-        parts.card("Broken down", html.Div(choices, className="segments wrap", role="group", **{"aria-label": "Dimension"}),
-                   html.Div(now["breakdown"], id="live-breakdown"), note="the last five minutes; a click keeps only that slice"),
+        parts.card(
+            "Broken down",
+            html.Div(choices, className="segments wrap", role="group", **{"aria-label": "Dimension"}),
+            html.Div(now["breakdown"], id="live-breakdown"),
+            note="the last five minutes; a click keeps only that slice",
+        ),
         dcc.Interval(id="live-tick", interval=EVERY_MS),
         aside=html.Div(now["age"], id="live-age"),
-    )  # fmt: skip
+    )
 
 
 def _by(asked: Asked) -> str:
@@ -90,16 +99,23 @@ def dynamic(asked: Asked) -> dict[str, Any]:
     earlier = rows[-31] if len(rows) > 30 else rows[0] if rows else {}  # noqa: PLR2004
     change = words.change(CONCURRENT, last.get(CONCURRENT.name), earlier.get(CONCURRENT.name))
     return {
-        "headline": html.Div([html.Span(words.number(last.get(CONCURRENT.name), "count"), className="headline"), parts.delta(change),
-                              html.Span("against 5 minutes ago", className="faint"), parts.tip(CONCURRENT)], className="headline-line"),
+        "headline": html.Div(
+            [
+                html.Span(words.number(last.get(CONCURRENT.name), "count"), className="headline"),
+                parts.delta(change),
+                html.Span("against 5 minutes ago", className="faint"),
+                parts.tip(CONCURRENT),
+            ],
+            className="headline-line",
+        ),
         "concurrent": figures.trend(CONCURRENT, rows, height=250),
         "tiles": [_tile(m, total, minutes) for m in TILES],
         "breakdown": _breakdown(asked, end, narrow),
         "age": _age(asked, newest),
-    }  # fmt: skip
+    }
 
 
-def _tile(metric: Any, total: Any, rows: list[dict[str, Any]]) -> Component:
+def _tile(metric: Metric, total: Answer, rows: list[dict[str, Any]]) -> Component:
     value = total.rows[0][metric.name] if total.rows else None
     sums = total.measures[0] if total.measures else {}
     return html.Div(
@@ -153,15 +169,27 @@ def _age(asked: Asked, newest: datetime | None) -> Component:
     age = asked.now - newest - WINDOW
     old = age.total_seconds() > OLD_S
     text = f"{words.length(max(age, timedelta(0)))} old" if old else "live"
-    return html.Span([html.Span(className="pulse"), text, html.Span(f"newest window {newest + WINDOW:%H:%M:%S} UTC", className="faint")],
-                     className=f"age {'bad' if old else 'good'}", role="status")  # fmt: skip
+    return html.Span(
+        [
+            html.Span(className="pulse"),
+            text,
+            html.Span(f"newest window {newest + WINDOW:%H:%M:%S} UTC", className="faint"),
+        ],
+        className=f"age {'bad' if old else 'good'}",
+        role="status",
+    )
 
 
 @callback(
-    Output("live-headline", "children"), Output("live-concurrent", "figure"), Output("live-tiles", "children"),
-    Output("live-breakdown", "children"), Output("live-age", "children"),
-    Input("live-tick", "n_intervals"), Given("_pages_location", "search"), prevent_initial_call=True,
-)  # fmt: skip
+    Output("live-headline", "children"),
+    Output("live-concurrent", "figure"),
+    Output("live-tiles", "children"),
+    Output("live-breakdown", "children"),
+    Output("live-age", "children"),
+    Input("live-tick", "n_intervals"),
+    Given("_pages_location", "search"),
+    prevent_initial_call=True,
+)
 def refreshed(_: int, search: str) -> tuple[Any, ...]:
     """The same a few seconds later."""
     now = dynamic(asking(search, "/live"))

@@ -17,9 +17,17 @@ from qoescope.serve.pages import incidents_list
 QUESTION = "How are viewers doing?"
 SCORES = ("success_score", "smoothness_score", "startup_score", "quality_score")
 TILES = (
-    "plays", "viewers", "watch_hours", "bitrate_avg_kbps", "rebuffer_ratio",
-    "startup_p50_ms", "startup_p95_ms", "ebvs_ratio", "start_failure_ratio", "failure_ratio",
-)  # fmt: skip
+    "plays",
+    "viewers",
+    "watch_hours",
+    "bitrate_avg_kbps",
+    "rebuffer_ratio",
+    "startup_p50_ms",
+    "startup_p95_ms",
+    "ebvs_ratio",
+    "start_failure_ratio",
+    "failure_ratio",
+)
 SHOWN = ("experience_score", "good_session_ratio", *SCORES, *TILES)
 SLICES = (
     "device_type",
@@ -53,23 +61,36 @@ def body(asked: Asked) -> Component:
             ),
             parts.card(
                 "Its course",
-                parts.graph(figures.trend(score, series.rows, series_before.rows, asked.state.length, 248, _notes(asked)), 248,
-                            f"Experience score over the range, now {words.number(value[score.name], score.unit)}"),
+                parts.graph(
+                    figures.trend(score, series.rows, series_before.rows, asked.state.length, 248, _notes(asked)),
+                    248,
+                    f"Experience score over the range, now {words.number(value[score.name], score.unit)}",
+                ),
                 note="dotted: the same length of time just before",
             ),
-            parts.card("Good sessions", _headline(good.name, now, before),
-                       parts.graph(figures.trend(good, series.rows, height=172), 172, "Share of good sessions over the range"),
-                       note="met every threshold of their device"),
+            parts.card(
+                "Good sessions",
+                _headline(good.name, now, before),
+                parts.graph(figures.trend(good, series.rows, height=172), 172, "Share of good sessions over the range"),
+                note="met every threshold of their device",
+            ),
         ],
         className="hero",
-    )  # fmt: skip
+    )
     tiles = html.Div(
         [
-            parts.tile(METRICS[n], value[n], past[n], [r[n] for r in series.rows], now.measures[0], state.link("/explore", asked.state, p=asked.state.own.get("p"), m=n))
+            parts.tile(
+                METRICS[n],
+                value[n],
+                past[n],
+                [r[n] for r in series.rows],
+                now.measures[0],
+                state.link("/explore", asked.state, p=asked.state.own.get("p"), m=n),
+            )
             for n in TILES
         ],
         className="tiles",
-    )  # fmt: skip
+    )
     lower = html.Div([_map(asked, countries), _worst(asked), incidents_list.open_card(asked)], className="lower")
     return parts.page(QUESTION, f"{asked.subject}, against the same length of time before", hero, tiles, lower)
 
@@ -129,10 +150,15 @@ def _component(name: str, value: dict[str, Any], past: dict[str, Any]) -> Compon
     metric = METRICS[name]
     now = value[name]
     return html.Div(
-        [html.Span(metric.label), parts.bar((now or 0) / 100), html.Span(words.number(now, metric.unit), className="figure"), parts.delta(words.change(metric, now, past[name]))],
+        [
+            html.Span(metric.label),
+            parts.bar((now or 0) / 100),
+            html.Span(words.number(now, metric.unit), className="figure"),
+            parts.delta(words.change(metric, now, past[name])),
+        ],
         className="component",
         title=metric.doc,
-    )  # fmt: skip
+    )
 
 
 def _notes(asked: Asked) -> list[tuple[Any, str]]:

@@ -1,0 +1,174 @@
+"""Asking: what the API's questions share: who asks, about which sessions, and how many at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query
+from starlette.exceptions import HTTPException
+
+from qoescope.catalog.errors import Mistake
+from qoescope.compile.ask import MOST_ROWS, Between
+from qoescope.serve import answers, state
+from qoescope.serve.answers import Asked, MetricAnswer
+from qoescope.serve.jobs import Desk
+from qoescope.serve.seat import SEAT, Seat
+
+AT_ONCE = 4
+"""Questions that one person or token may ask at once."""
+Step = Literal["10s", "minute", "5m", "hour", "day", "week"]
+TEXT = r"^[^\x00-\x1f\x7f]*$"
+"""No control characters: Postgres refuses NUL, and no name has the others."""
+SOON_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whose sessions, when, and which of them: what most questions share."""
+
+    seat: Seat
+    tenant: str
+    between: Between
+    where: dict[str, tuple[str, ...]]
+
+    @property
+    def desk(self) -> Desk:
+        """The desk that answers."""
+        return self.seat.desk
+
+
+def seat() -> Seat:
+    """Who asks; 401 for nobody."""
+    try:
+        return SEAT.get()
+    except LookupError:
+        raise HTTPException(
+            401, "sign in, or send a token: Authorization: Bearer qt_…", {"WWW-Authenticate": "Bearer"}
+        ) from None
+
+
+class Scoped:
+    """Who asks, if their token has this scope; 403 otherwise."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    def __call__(self, who: Annotated[Seat, Depends(seat)]) -> Iterator[Seat]:
+        """One of at most four questions at once."""
+        if self.scope not in who.person.scopes:
+            raise HTTPException(
+                403, f"this token has no scope '{self.scope}': make one with `qoescope keys token --scope {self.scope}`"
+            )
+        asking = who.desk.asking
+        with who.desk.lock:
+            if asking.get(who.person.name, 0) >= AT_ONCE:
+                raise HTTPException(
+                    429, f"at most {AT_ONCE} questions at once: wait for an answer", {"Retry-After": "1"}
+                )
+            asking[who.person.name] = asking.get(who.person.name, 0) + 1
+        try:
+            yield who
+        finally:
+            with who.desk.lock:
+                asking[who.person.name] -= 1
+
+
+Reader = Annotated[Seat, Depends(Scoped("read"))]
+Property = Annotated[
+    str | None,
+    Query(
+        alias="property",
+        max_length=100,
+        pattern=TEXT,
+        description="one of yours; your first by default",
+        examples=["demo"],
+    ),
+]
+Start = Annotated[
+    str | None,
+    Query(
+        alias="from",
+        max_length=40,
+        description="ISO 8601, UTC where no zone is named; a day before the end by default",
+        examples=["2026-01-31T20:00"],
+    ),
+]
+End = Annotated[
+    str | None,
+    Query(
+        alias="to", max_length=40, description="exclusive; the next full hour by default", examples=["2026-02-01T20:00"]
+    ),
+]
+Filters = Annotated[
+    list[Annotated[str, Query(max_length=2000, pattern=TEXT)]],
+    Query(
+        alias="filter",
+        description="`device_type:smart_tv,web` keeps, `!country_code:US` leaves out; repeat for more",
+        examples=[["device_type:smart_tv"]],
+        max_length=20,
+    ),
+]
+Names = Annotated[
+    list[Annotated[str, Query(max_length=100, pattern=TEXT)]],
+    Query(
+        alias="metric",
+        min_length=1,
+        max_length=40,
+        description="names from /metrics; repeat for several",
+        examples=[["rebuffer_ratio"]],
+    ),
+]
+
+
+def about(who: Reader, tenant: Property = None, start: Start = None, end: End = None, filters: Filters = []) -> About:  # noqa: B006
+    """The part that most questions share."""
+    return About(who, tenant_of(who, tenant), range_of(start, end), state.where(filters))
+
+
+Shared = Annotated[About, Depends(about)]
+
+
+def tenant_of(who: Seat, wanted: str | None) -> str:
+    """The property asked for, or their first; 403 where it is not theirs."""
+    if wanted and not who.person.sees(wanted):
+        raise HTTPException(403, f"the property '{wanted}' is not among yours")
+    return who.tenant(wanted)
+
+
+def range_of(start: str | None, end: str | None) -> Between:
+    """The range asked for: a day until the next full hour by default."""
+    until = state.instant(end) if end else state.ceiling(datetime.now(UTC), state.HOUR)
+    try:
+        since = state.instant(start) if start else until - state.DAY
+    except OverflowError as error:
+        raise Mistake("the range is beyond the calendar") from error
+    return state.checked((since, until))
+
+
+def understood(it: About, names: Sequence[str], source: str, by: Sequence[str] = (), step: str | None = None) -> Asked:
+    """The question as it was understood."""
+    filters = {k: list(v) for k, v in it.where.items()}
+    return Asked(
+        property=it.tenant,
+        start=it.between[0],
+        end=it.between[1],
+        metrics=list(names),
+        by=list(by),
+        filters=filters,
+        step=step,
+        source=source,
+    )
+
+
+def answered(it: About, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> MetricAnswer:
+    """The answer as the API shows it; refused beyond so many rows."""
+    answer = it.desk.ask(it.tenant, names, it.between, by, it.where, step)
+    if len(answer.rows) >= MOST_ROWS:
+        raise Mistake(f"more than {MOST_ROWS:,} rows: ask for a shorter time, a longer step or fewer dimensions")
+    asked = [m.name for m in answer.question.metrics]
+    return MetricAnswer(
+        asked=understood(it, asked, answer.plan.mart, by, step),
+        rows=answers.rows(by, answer.rows, answer.measures),
+        definitions=[answers.definition(m) for m in answer.question.metrics],
+    )

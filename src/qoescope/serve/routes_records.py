@@ -1,0 +1,179 @@
+"""Routes of records: sessions, viewers, incidents, annotations, and exports as files."""
+
+import base64
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Path, Query, Response
+from starlette.exceptions import HTTPException
+
+from qoescope.catalog.errors import Mistake
+from qoescope.compile.ask import MOST_ROWS
+from qoescope.serve import exports, sessions
+from qoescope.serve.answers import Annotation, NewAnnotation, Rows, SessionAnswer, SessionList
+from qoescope.serve.asking import TEXT, Property, Reader, Scoped, Shared, Step, answered, tenant_of
+from qoescope.serve.seat import Seat
+
+
+def records(app: FastAPI) -> None:
+    """Adds the routes of sessions and viewers."""
+
+    @app.get("/sessions", tags=["sessions"])
+    def listed(
+        it: Shared,
+        kind: Annotated[
+            str,
+            Query(
+                max_length=40, pattern=TEXT, description="all, not_good, failed, left_before_start, stalled, slow_start"
+            ),
+        ] = "all",
+        search: Annotated[
+            str, Query(max_length=200, pattern=TEXT, description="a whole session, viewer or content id")
+        ] = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+        after: Annotated[
+            str | None, Query(max_length=400, pattern=r"^[A-Za-z0-9_=-]*$", description="`next` of the page before")
+        ] = None,
+    ) -> SessionList:
+        """Sessions, newest first, a page at a time."""
+        found = it.desk.sessions(
+            it.tenant, it.between, it.where, problem=kind, after=_cursor(after), limit=limit + 1, search=search
+        )
+        return SessionList(sessions=found[:limit], next=_next(found[limit - 1]) if len(found) > limit else None)
+
+    @app.get("/sessions/{session_id}", tags=["sessions"])
+    def one(
+        who: Reader,
+        session_id: Annotated[str, Path(max_length=200, pattern=TEXT, examples=["s1"])],
+        tenant: Property = None,
+    ) -> SessionAnswer:
+        """One session: measures with their formulas, and its events from the lake."""
+        mine = tenant_of(who, tenant)
+        found = who.desk.session(mine, session_id)
+        if found is None:
+            raise HTTPException(
+                404, f"no session '{session_id}' in {mine}: it may still be running, or be older than what is kept"
+            )
+        return SessionAnswer(
+            session=found, formulas=sessions.formulas(), events=who.desk.events(mine, session_id, found["started_at"])
+        )
+
+    @app.get("/viewers/{viewer_id}", tags=["sessions"])
+    def viewer(
+        it: Shared,
+        viewer_id: Annotated[str, Path(max_length=200, pattern=TEXT, examples=["v1:9f2c"])],
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> SessionList:
+        """The sessions of one viewer, by pseudonym."""
+        return SessionList(
+            sessions=it.desk.sessions(it.tenant, it.between, it.where, search=viewer_id, limit=limit), next=None
+        )
+
+
+def _cursor(text: str | None) -> tuple[datetime, str] | None:
+    if not text:
+        return None
+    try:
+        at, _, identity = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition("|")
+        return datetime.fromisoformat(at).astimezone(UTC), identity.replace("\x00", "")
+    except (ValueError, OverflowError) as error:
+        raise Mistake("'after' is no cursor: take it from `next` of the page before") from error
+
+
+def _next(row: dict[str, Any]) -> str:
+    return (
+        base64.urlsafe_b64encode(f"{row['started_at'].isoformat()}|{row['session_id']}".encode()).decode().rstrip("=")
+    )
+
+
+def notes(app: FastAPI) -> None:
+    """Adds the routes of incidents and annotations."""
+
+    @app.get("/incidents", tags=["incidents"])
+    def incidents(it: Shared, state: Literal["open", "closed", "dismissed", "all"] = "all") -> Rows:
+        """Incidents that were open in the range, those that cost most first."""
+        return Rows(rows=it.desk.incidents(it.tenant, it.between, state))
+
+    @app.get("/incidents/{identity}", tags=["incidents"])
+    def incident(
+        who: Reader, identity: Annotated[str, Path(max_length=100, pattern=TEXT)], tenant: Property = None
+    ) -> dict[str, Any]:
+        """One incident: story, slice, chart, rivals, sessions to open."""
+        found = who.desk.incident(tenant_of(who, tenant), identity)
+        if found is None:
+            raise HTTPException(404, f"no incident '{identity}'")
+        return found
+
+    @app.get("/annotations", tags=["annotations"])
+    def annotations(it: Shared) -> list[Annotation]:
+        """What people know about the range."""
+        return [Annotation(**row) for row in it.desk.annotations(it.tenant, it.between)]
+
+    @app.post("/annotations", status_code=201, tags=["annotations"])
+    def annotate(
+        who: Annotated[Seat, Depends(Scoped("annotate"))], note: NewAnnotation, tenant: Property = None
+    ) -> Annotation:
+        """A new annotation; people need the role operator."""
+        _may_annotate(who)
+        try:
+            start, end = (
+                at and (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC))
+                for at in (note.starts_at, note.ends_at)
+            )
+        except OverflowError as error:
+            raise Mistake("the time is beyond the calendar") from error
+        if not start or (end and end < start):
+            raise Mistake("an annotation ends after it begins")
+        return Annotation(**who.desk.annotate(tenant_of(who, tenant), start, note.text, who.person.name, end))
+
+    @app.delete("/annotations/{identity}", status_code=204, tags=["annotations"])
+    def remove(
+        who: Annotated[Seat, Depends(Scoped("annotate"))],
+        identity: Annotated[str, Path(max_length=100, pattern=TEXT)],
+        tenant: Property = None,
+    ) -> None:
+        """Removes an annotation."""
+        _may_annotate(who)
+        if not who.desk.remove_annotation(tenant_of(who, tenant), identity):
+            raise HTTPException(404, f"no annotation '{identity}'")
+
+
+def _may_annotate(who: Seat) -> None:
+    if not who.person.name.startswith("token ") and not who.person.may("operator"):
+        raise HTTPException(403, "only operators annotate")
+
+
+def files(app: FastAPI) -> None:
+    """Adds the route of exports."""
+    kinds: dict[str, dict[str, str]] = {
+        "text/csv": {},
+        "application/vnd.apache.parquet": {},
+        "application/vnd.apache.arrow.stream": {},
+    }
+
+    @app.get(
+        "/exports/{what}",
+        tags=["exports"],
+        response_class=Response,
+        responses={200: {"content": kinds, "description": "a file"}},
+    )
+    def export(
+        it: Shared,
+        who: Annotated[Seat, Depends(Scoped("export"))],
+        what: Literal["breakdown", "timeseries", "sessions"],
+        names: Annotated[
+            list[Annotated[str, Query(max_length=100, pattern=TEXT)]] | None, Query(alias="metric", max_length=40)
+        ] = None,
+        by: Annotated[list[Annotated[str, Query(max_length=100, pattern=TEXT)]] | None, Query(max_length=3)] = None,
+        step: Step = "hour",
+        form: Annotated[Literal["csv", "parquet", "arrow"], Query(alias="format")] = "csv",
+    ) -> Response:
+        """Rows as a file: a breakdown, a time series or sessions; a startup metric brings its companions."""
+        del who
+        if what == "sessions":
+            rows = it.desk.sessions(it.tenant, it.between, it.where, limit=MOST_ROWS)
+        else:
+            rows = exports.flat(answered(it, names or ["attempts"], by or (), step if what == "timeseries" else None))
+        body, kind = exports.file(rows, form)
+        name = f"qoescope-{what}-{it.between[0]:%Y%m%d%H%M}-{it.between[1]:%Y%m%d%H%M}.{form}"
+        return Response(body, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
