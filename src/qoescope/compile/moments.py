@@ -83,13 +83,15 @@ def arms(
         for i, m in enumerate(metrics)
     )
     moments = ", ".join(
-        f"sum(x{i}) as x{i}, sum(y{i}) as y{i}, sum(x{i} * x{i}) as xx{i}, sum(x{i} * y{i}) as xy{i}, sum(y{i} * y{i}) as yy{i}"
+        f"sum(x{i}) as x{i}, sum(y{i}) as y{i}, sum(x{i} * x{i}) as xx{i}, "
+        f"sum(x{i} * y{i}) as xy{i}, sum(y{i} * y{i}) as yy{i}"
         for i in range(len(metrics))
     )
     unit = f"case when viewer_id = '{UNKNOWN}' then session_id else viewer_id end"
     sql = (
         f"with units as (select {dimension(by)} as arm, {unit} as unit, {sums} from {SCHEMA}.sessions "
-        f"where {' and '.join(tests)} group by 1, 2) select arm, count(*) as units, {moments} from units group by 1 order by 1"
+        f"where {' and '.join(tests)} group by 1, 2) "
+        f"select arm, count(*) as units, {moments} from units group by 1 order by 1"
     )
     return Plan("sessions", sql, given)
 
@@ -113,11 +115,13 @@ def watched(held: Sequence[str], between: Between, where: Mapping[str, Sequence[
     bucket = ", ".join(f"b{i}" for i in range(len(BUCKETS)))
     sql = f"""
 with plays as materialized (
-  select {", ".join(_AROUND)}, {strata}, startup_ms, bitrate_avg_kbps, is_complete, play_ms / 60000.0::double precision as minutes,
+  select {", ".join(_AROUND)}, {strata}, startup_ms, bitrate_avg_kbps, is_complete,
+    play_ms / 60000.0::double precision as minutes,
     stall_ms::double precision as stall_ms, (play_ms + ad_play_ms + stall_ms)::double precision as shown_ms
   from {SCHEMA}.sessions{sample} where {" and ".join(tests)} and is_play
 ), around as (
-  select {", ".join(_AROUND)}, sum(stall_ms) as around_stall_ms, sum(shown_ms) as around_shown_ms from plays group by {", ".join(_AROUND)}
+  select {", ".join(_AROUND)}, sum(stall_ms) as around_stall_ms, sum(shown_ms) as around_shown_ms
+  from plays group by {", ".join(_AROUND)}
 ), bucketed as (
   select {", ".join(f"p.{name}" for name in held)}, minutes, is_complete, {buckets}
   from plays p join around using ({", ".join(_AROUND)})

@@ -25,10 +25,30 @@ EVENT_NAMES = {"event_cdn" if f.name == "cdn" else f.name for f in EVENT_FIELDS}
 EVENT_COLUMNS = (*(f.name for f in EVENTS.fields if f.name in EVENT_NAMES), "received_at", "sent_at", "clock_adjusted")
 
 LISTED = (
-    "session_id", "started_at", "viewer_id", "device_type", "os", "app_version", "country_code", "isp", "cdn", "content_id",
-    "content_title", "start_outcome", "close_reason", "error_code", "startup_ms", "exit_wait_ms", "stall_count", "stall_ms",
-    "watched_ms", "bitrate_avg_kbps", "experience_score", "is_good", "lost_events",
-)  # fmt: skip
+    "session_id",
+    "started_at",
+    "viewer_id",
+    "device_type",
+    "os",
+    "app_version",
+    "country_code",
+    "isp",
+    "cdn",
+    "content_id",
+    "content_title",
+    "start_outcome",
+    "close_reason",
+    "error_code",
+    "startup_ms",
+    "exit_wait_ms",
+    "stall_count",
+    "stall_ms",
+    "watched_ms",
+    "bitrate_avg_kbps",
+    "experience_score",
+    "is_good",
+    "lost_events",
+)
 """Columns of a session in a list."""
 
 PROBLEMS = {
@@ -45,36 +65,51 @@ PROBLEMS = {
 def query(reader: Pool, tenant: str, sql: str, values: Mapping[str, Any]) -> list[Row]:
     """The rows of a statement under one property; the names in it are the catalog's, never a user's."""
     with reading(reader, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sql, values).fetchall()  # type: ignore[call-overload,no-any-return]
+        return cursor.execute(sql, values).fetchall()
 
 
 def newest(reader: Pool, tenant: str) -> datetime | None:
     """When the newest session started that the marts know."""
-    sql = "select max(starts_at) as at from quality_hour where grouping = '' and day = (select max(day) from quality_hour where grouping = '')"
-    return query(reader, tenant, sql, {})[0]["at"]  # type: ignore[no-any-return]
+    sql = (
+        "select max(starts_at) as at from quality_hour where grouping = '' "
+        "and day = (select max(day) from quality_hour where grouping = '')"
+    )
+    return query(reader, tenant, sql, {})[0]["at"]
 
 
 def newest_window(reader: Pool, tenant: str) -> datetime | None:
     """The start of the newest live window."""
-    sql = "select max(starts_at) as at from live_window where grouping = '' and day >= current_date - 1 and starts_at <= now()"
-    return query(reader, tenant, sql, {})[0]["at"]  # type: ignore[no-any-return]
+    sql = (
+        "select max(starts_at) as at from live_window where grouping = '' "
+        "and day >= current_date - 1 and starts_at <= now()"
+    )
+    return query(reader, tenant, sql, {})[0]["at"]
 
 
 def values(reader: Pool, tenant: str, name: str, between: Between, start: str = "", limit: int = 200) -> list[Row]:
     """The dimension's values by attempts, those that contain `start`."""
     if name not in DIMENSIONS:
         raise UnknownName("dimension", name, DIMENSIONS)
-    bounds = {"from": between[0], "to": between[1], "first": between[0].date(), "last": between[1].date(), "limit": limit,
-              "name": name, "like": f"%{_escaped(start)}%"}  # fmt: skip
+    bounds = {
+        "from": between[0],
+        "to": between[1],
+        "first": between[0].date(),
+        "last": between[1].date(),
+        "limit": limit,
+        "name": name,
+        "like": f"%{_escaped(start)}%",
+    }
     if name in CUBED:
         sql = (
             "select value_1 as value, sum(attempts)::bigint as attempts from quality_day where grouping = %(name)s "
-            "and day between %(first)s and %(last)s and value_1 ilike %(like)s group by 1 order by 2 desc, 1 limit %(limit)s"
+            "and day between %(first)s and %(last)s and value_1 ilike %(like)s "
+            "group by 1 order by 2 desc, 1 limit %(limit)s"
         )
     else:
         sql = (
-            f"select coalesce({name}, '{UNKNOWN}') as value, count(*) filter (where is_attempt) as attempts from sessions "  # noqa: S608
-            f"where day between %(first)s and %(last)s and started_at >= %(from)s and started_at < %(to)s "
+            f"select coalesce({name}, '{UNKNOWN}') as value, count(*) filter (where is_attempt) as attempts "
+            "from sessions where day between %(first)s and %(last)s "
+            "and started_at >= %(from)s and started_at < %(to)s "
             f"and coalesce({name}, '{UNKNOWN}') ilike %(like)s group by 1 order by 2 desc, 1 limit %(limit)s"
         )
     return query(reader, tenant, sql, bounds)
@@ -107,7 +142,7 @@ def sessions(
         given["after_at"], given["after_id"] = after
         conditions.append("(started_at, session_id) < (%(after_at)s, %(after_id)s)")
     sql = (
-        f"select {', '.join(LISTED)} from sessions where {' and '.join(conditions)} "  # noqa: S608
+        f"select {', '.join(LISTED)} from sessions where {' and '.join(conditions)} "
         "order by started_at desc, session_id desc limit %(limit)s"
     )
     return query(reader, tenant, sql, given)
@@ -133,8 +168,9 @@ def incidents(reader: Pool, tenant: str, between: Between, state: str = "all", l
         raise UnknownName("state of an incident", state, INCIDENT_STATES)
     listed = ", ".join(f'"{f.name}"' for f in INCIDENTS.fields if f.name not in ("memory", "chart", "query", "rivals"))
     sql = (
-        f"select {listed} from incidents where {INCIDENT_STATES[state]} and onset_at < %(to)s "  # noqa: S608
-        "and coalesce(closed_at, now()) >= %(from)s order by closed_at is null desc, viewers desc, opened_at desc limit %(limit)s"
+        f"select {listed} from incidents where {INCIDENT_STATES[state]} and onset_at < %(to)s "
+        "and coalesce(closed_at, now()) >= %(from)s "
+        "order by closed_at is null desc, viewers desc, opened_at desc limit %(limit)s"
     )
     return query(reader, tenant, sql, {"from": between[0], "to": between[1], "limit": limit})
 

@@ -29,7 +29,7 @@ class Cost:
 
 
 def costs(metric: Metric, dimension: str, rows: Sequence[Mapping[str, Any]]) -> list[Cost]:
-    """Each slice's cost; `rows` hold the dimension and the metric's measures. A ratio without a direction costs nothing."""
+    """Each slice's cost; `rows` hold the dimension and the measures. A metric without a direction costs nothing."""
     if not isinstance(metric, Ratio) or metric.better == "neither":
         return []
     parts = [(str(r[dimension]), *_bad(metric, r)) for r in rows]

@@ -29,6 +29,7 @@ def refuse_open_console(settings: Settings) -> None:
     tls = settings.console_tls_certificate is not None and settings.console_tls_key is not None
     if not (local or tls or settings.console_proxy):
         raise Mistake(
-            f"the console would listen on {settings.console_address} in the clear: set QOESCOPE_CONSOLE_TLS_CERTIFICATE "
-            "and QOESCOPE_CONSOLE_TLS_KEY, or name the proxy that speaks TLS in QOESCOPE_CONSOLE_PROXY"
+            f"the console would listen on {settings.console_address} in the clear: "
+            "set QOESCOPE_CONSOLE_TLS_CERTIFICATE and QOESCOPE_CONSOLE_TLS_KEY, "
+            "or name the proxy that speaks TLS in QOESCOPE_CONSOLE_PROXY"
         )

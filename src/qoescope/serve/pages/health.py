@@ -24,7 +24,8 @@ LAG_S = 300
 TRUST = ("lost_event_ratio", "startup_unknown_ratio", "timeout_ratio")
 BOOKS = f"""select {", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in ("received", *DOOR, *LAKE))}
 from outcomes where minute_at >= %(from)s and minute_at < %(to)s"""  # noqa: S608
-MINUTES = f"""select date_bin(%(step)s, minute_at, timestamptz '2001-01-01 00:00Z') as starts_at, {", ".join(f"sum({name})::bigint as {name}" for name in DOOR)}
+MINUTES = f"""select date_bin(%(step)s, minute_at, timestamptz '2001-01-01 00:00Z') as starts_at,
+  {", ".join(f"sum({name})::bigint as {name}" for name in DOOR)}
 from outcomes where minute_at >= %(from)s and minute_at < %(to)s group by 1 order by 1"""  # noqa: S608
 
 
@@ -179,7 +180,8 @@ def _ages(asked: Asked) -> dict[str, timedelta | None]:
     for mart in MARTS:
         newest = asked.seat.desk.rows(
             asked.tenant,
-            f"select max(starts_at) as at from {mart.name} where grouping = '' and day >= current_date - 7 and starts_at <= now()",
+            f"select max(starts_at) as at from {mart.name} where grouping = '' "  # noqa: S608
+            "and day >= current_date - 7 and starts_at <= now()",
         )[0]["at"]
         found[mart.name] = asked.now - newest - timedelta(seconds=min(mart.every_s, 3600)) if newest else None
     return found

@@ -19,7 +19,8 @@ def open_card(asked: Asked) -> Component:
         )
     rows = asked.seat.desk.rows(
         asked.tenant,
-        "select * from incidents where closed_at is null and state not in ('dismissed', 'closed') order by viewers desc, opened_at desc limit 5",
+        "select id, severity, story, opened_at from incidents where closed_at is null "
+        "and state not in ('dismissed', 'closed') order by viewers desc, opened_at desc limit 5",
     )
     if not rows:
         return parts.card(

@@ -22,7 +22,8 @@ def dead(asked: Asked) -> Component:
         return parts.card("Dead letters", parts.empty("None", "Nothing has been refused yet."))
     reasons = asked.seat.desk.rows(
         asked.tenant,
-        "select stage, reason, sum(count)::bigint as events, max(received_at) as newest, count(*) filter (where replayed_at is null) as open from dead_letters "
+        "select stage, reason, sum(count)::bigint as events, max(received_at) as newest, "
+        "count(*) filter (where replayed_at is null) as open from dead_letters "
         "where received_at >= %(from)s and received_at < %(to)s group by 1, 2 order by 3 desc limit 20",
         **ends(asked),
     )
@@ -30,7 +31,8 @@ def dead(asked: Asked) -> Component:
         return parts.card("Dead letters", parts.empty("None in this range", "Everything that came was understood."))
     letters = asked.seat.desk.rows(
         asked.tenant,
-        "select received_at, stage, reason, detail, left(encode(body, 'escape'), 400) as body, replayed_at from dead_letters "
+        "select received_at, stage, reason, detail, left(encode(body, 'escape'), 400) as body, replayed_at "
+        "from dead_letters "
         "where received_at >= %(from)s and received_at < %(to)s order by received_at desc limit 200",
         **ends(asked),
     )

@@ -63,7 +63,8 @@ def _timeline(row: dict[str, Any], events: list[dict[str, Any]]) -> Component:
             "What happened",
             parts.empty(
                 "Its events are not at hand",
-                "They are kept in the lake for 90 days; this session's are older, or the lake is not reachable from here.",
+                "They are kept in the lake for 90 days; this session's are older, "
+                "or the lake is not reachable from here.",
             ),
         )
     runs, marks, missing = sessions.stretches(events), sessions.moments(events), sessions.gaps(events)
@@ -76,7 +77,7 @@ def _timeline(row: dict[str, Any], events: list[dict[str, Any]]) -> Component:
     note = "by the player's own clock, from its first event on"
     lost = (
         html.P(
-            f"{row['lost_events']} events never came ({', '.join(f'{a}–{b}' if a != b else str(a) for a, b in missing[:8])}): that time is not drawn.",
+            f"{row['lost_events']} events never came ({_ranges(missing[:8])}): that time is not drawn.",
             className="note",
         )
         if missing
@@ -89,6 +90,10 @@ def _timeline(row: dict[str, Any], events: list[dict[str, Any]]) -> Component:
         lost,
         note=note,
     )
+
+
+def _ranges(missing: list[tuple[int, int]]) -> str:
+    return ", ".join(f"{first}–{last}" if first != last else str(first) for first, last in missing)
 
 
 def _measures(row: dict[str, Any]) -> Component:

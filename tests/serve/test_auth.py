@@ -1,0 +1,98 @@
+"""Auth: passwords, logins and tokens; and what a request from elsewhere is."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from qoescope.catalog.errors import Mistake, UnknownName
+from qoescope.serve import auth
+from qoescope.serve.auth import Failures, Logins, Person
+
+AT = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+def test_a_password_is_known_by_its_digest_and_no_two_digests_are_alike() -> None:
+    first, second = auth.digest("horse"), auth.digest("horse")
+    assert first != second
+    assert auth.matches("horse", first)
+    assert not auth.matches("house", first)
+    assert "horse" not in first
+
+
+def test_a_cookie_names_its_account_and_a_changed_one_names_nobody() -> None:
+    logins = Logins(b"k" * 32)
+    cookie = logins.cookie("ada", AT)
+    assert logins.read(cookie) == ("ada", round(AT.timestamp() * 1000))
+    assert logins.read(cookie[:-1] + ("A" if cookie[-1] != "A" else "B")) is None
+    assert Logins(b"x" * 32).read(cookie) is None
+    assert logins.read("") is None
+
+
+def test_a_token_reads_only_its_property_and_not_once_it_is_revoked() -> None:
+    token, prefix, digest = auth.new_token()
+    row = {"prefix": prefix, "digest": digest, "property": "demo", "scopes": "read", "revoked_at": None}
+    who = auth.bearer(row, token)
+    assert who is not None
+    assert (who.properties, who.scopes) == (("demo",), frozenset({"read"}))
+    assert auth.bearer(row, token + "x") is None
+    assert auth.bearer(row | {"revoked_at": AT}, token) is None
+    assert auth.bearer(None, token) is None
+
+
+def test_ten_failures_close_the_door_for_that_account_and_address_only() -> None:
+    failures = Failures()
+    for second in range(10):
+        assert failures.wait_s("ada", "10.0.0.1", second) == 0
+        failures.failed("ada", "10.0.0.1", second)
+    assert failures.wait_s("ada", "10.0.0.1", 10) == 890
+    assert failures.wait_s("ada", "10.0.0.2", 10) == 0
+    assert failures.wait_s("bob", "10.0.0.1", 10) == 0
+    assert failures.wait_s("ada", "10.0.0.1", 901) == 0
+
+
+def test_a_success_forgets_the_failures() -> None:
+    failures = Failures()
+    for _ in range(10):
+        failures.failed("ada", "", 0)
+    failures.succeeded("ada", "")
+    assert failures.wait_s("ada", "", 1) == 0
+
+
+def test_roles_hold_what_lower_ones_may_and_properties_limit_what_is_seen() -> None:
+    operator = Person("ada", "operator", ("demo",))
+    assert [operator.may(role) for role in ("reader", "operator", "admin")] == [True, True, False]
+    assert operator.sees("demo")
+    assert not operator.sees("other")
+    assert Person("root", "admin", ("*",)).sees("other")
+
+
+@pytest.mark.parametrize(
+    ("headers", "ours"),
+    [
+        ({"host": "console:8500", "origin": "http://console:8500"}, True),
+        ({"host": "console:8500", "origin": "http://evil.example"}, False),
+        ({"host": "console:8500", "origin": "null"}, False),
+        ({"host": "console:8500", "sec-fetch-site": "same-origin"}, True),
+        ({"host": "console:8500", "sec-fetch-site": "cross-site"}, False),
+        ({"host": "console:8500"}, False),
+    ],
+)
+def test_only_our_own_pages_may_change_something(headers: dict[str, str], ours: bool) -> None:
+    assert auth.from_here(headers) is ours
+
+
+@pytest.mark.parametrize(
+    "address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]
+)
+def test_after_signing_in_nobody_is_sent_elsewhere(address: str) -> None:
+    assert auth.safe_next(address) == "/"
+    assert auth.safe_next("/explore?t=7d") == "/explore?t=7d"
+
+
+def test_unknown_roles_and_scopes_are_refused_with_a_hint() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'operator'"):
+        auth.checked_role("operater")
+    with pytest.raises(UnknownName, match="did you mean 'export'"):
+        auth.checked_scopes(["exports"])
+    with pytest.raises(Mistake, match="needs a scope"):
+        auth.checked_scopes([])
