@@ -3,9 +3,11 @@
 `make golden` rewrites the files; without it they must be as they are.
 """
 
+import ast
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,12 @@ from qoescope.settings import environment
 
 ROOT = Path(__file__).parents[2]
 BETWEEN = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
+
+SETTINGS = """# Settings
+
+What differs between a laptop, CI and production. Each is an environment variable, read once when a command begins. Lists
+and mappings are JSON. This page is generated from `src/qoescope/settings.py`: `make golden` writes it, a test compares
+it. Secrets had better be files: a DSN lies in `var/secrets/<role>.dsn`, readable by its owner only."""
 
 QUESTIONS = {
     "every metric over a day": ask.question([m.name for m in METRICS], BETWEEN),
@@ -88,9 +96,24 @@ def schema() -> str:
     return head + ddl.schema(POSTGRES_TABLES)
 
 
+def settings() -> str:
+    """Every setting with its default and what it says, out of the text of settings.py."""
+    (declared,) = (node for node in ast.parse((ROOT / "src/qoescope/settings.py").read_text()).body
+                   if isinstance(node, ast.ClassDef))  # fmt: skip
+    lines = [SETTINGS, "", "| setting | default | says |", "| --- | --- | --- |"]
+    for node, after in pairwise([*declared.body, ast.Pass()]):
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+            continue
+        default = node.value and ast.unparse(node.value).removeprefix("SecretStr(").removeprefix("Path(").rstrip(")")
+        said = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+        lines.append(f"| `QOESCOPE_{node.target.id.upper()}` | `{default}` | {' '.join(str(said).split())} |")
+    return "\n".join(lines) + "\n"
+
+
 FILES: dict[str, Callable[[], str]] = {
     "docs/glossary.md": glossary.glossary,
     "docs/events.md": references.events,
+    "docs/settings.md": settings,
     "deploy/postgres/schema.sql": schema,
     "deploy/grafana/dashboards/qoescope.json": grafana.board,
     "tests/golden/ask.sql": questions,

@@ -1,0 +1,80 @@
+"""The recipes of docs/adding.md, done: each block is put into a copy of the sources, and what it promises is there."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qoescope.settings import environment
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A checkout's sources that may be changed."""
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def recipe(heading: str) -> str:
+    """The first block of Python below a heading."""
+    section = (ROOT / "docs/adding.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    found = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+def added(copy: Path, module: str, after: str, block: str) -> None:
+    """The block into the module, behind a line."""
+    path = copy / "src/qoescope/catalog" / module
+    text = path.read_text()
+    assert text.count(after) == 1
+    path.write_text(text.replace(after, after + block))
+
+
+def said(copy: Path, *arguments: str) -> str:
+    """What Python says in the changed copy."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=copy, env=environment({"PYTHONPATH": str(copy / "src")}), check=False,
+        capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ASKED = """
+from datetime import UTC, datetime
+from qoescope.compile import ask, glossary, grafana, metrics
+from qoescope.catalog.metrics import BY_NAME
+metric = BY_NAME["paused_ratio"]
+between = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
+print(ask.plan(ask.question(["paused_ratio"], between, by=["device_type"])).sql)
+print(grafana.sql(metric))
+print([line for line in glossary.glossary().splitlines() if "`paused_ratio`" in line][0])
+print(metrics.value(metric, {"paused_ms": 1, "watched_ms": 3}))
+"""
+
+
+def test_a_metric_is_one_line_and_is_asked_drawn_and_explained(copy: Path) -> None:
+    added(copy, "metrics.py", "\nMETRICS: tuple[Metric, ...] = (\n", recipe("A metric"))
+    asked, drawn, explained, value = said(copy, "-c", ASKED).splitlines()
+    assert "sum(paused_ms)" in asked
+    assert "quality_day" in asked
+    assert '"paused_ratio"' in drawn
+    assert "paused_ms / (paused_ms + watched_ms)" in explained
+    assert float(value) == 1 / 4
+
+
+def test_a_fault_is_one_entry_and_has_its_cost_in_the_answer_key(copy: Path) -> None:
+    added(copy, "faults.py", "\nFAULTS = (\n", recipe("A fault"))
+    shutil.copy(ROOT / "generate_telemetry.py", copy)
+    said(copy, "generate_telemetry.py", "--sessions", "1500", "--workers", "1", "--fault", "slow-ethernet")
+    key = json.loads((copy / "output/answer_key.json").read_text())
+    (fault,) = (found for found in key["faults"] if found["name"] == "slow-ethernet")
+    assert fault["slice"] == {"network_type": "ethernet"}
+    assert fault["sessions"] > 0
