@@ -9,7 +9,6 @@ from pathlib import Path
 from psutil import pid_exists
 
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.stored import POSTGRES_TABLES
 from qoescope.compile import ddl
 from qoescope.settings import Settings, environment
 from qoescope.stack import processes, secrets
@@ -112,15 +111,14 @@ def _accepts(port: int) -> bool:
 
 def settle(settings: Settings) -> None:
     """Roles, databases, the catalog's tables, and a DSN for each role; running it again changes nothing."""
-    from qoescope.connect import postgres
+    from qoescope.stack import schema
 
     passwords = {role: secrets.secret(settings, f"{role}.password") for role in (*ROLES, AIRFLOW)}
     _psql(settings, roles_sql(passwords))
     for role, login in ROLES.items():
         text = f"host=127.0.0.1 port={settings.postgres_port} dbname={DATABASE} user={login} password={passwords[role]}"
         secrets.write(secrets.folder(settings) / f"{role}.dsn", text)
-    with postgres.connect(settings, "owner") as connection:
-        connection.execute(ddl.schema(POSTGRES_TABLES).encode())
+    schema.apply(settings)
 
 
 def roles_sql(passwords: dict[str, str]) -> str:

@@ -1,0 +1,60 @@
+"""Schema: Postgres' tables as the catalog declares them, also where an older version of it left them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.schema import Field, Table
+from qoescope.catalog.stored import POSTGRES_TABLES
+from qoescope.compile import ddl
+from qoescope.connect import postgres
+from qoescope.settings import Settings
+
+Known = Mapping[str, set[str]]
+COLUMNS = "select table_name, column_name from information_schema.columns where table_schema = %s"
+KEYS = (
+    "select c.relname, a.attname from pg_index i join pg_class c on c.oid = i.indrelid "
+    "join pg_attribute a on a.attrelid = c.oid and a.attnum = any(i.indkey) "
+    "join pg_namespace n on n.oid = c.relnamespace where i.indisprimary and n.nspname = %s"
+)
+NOTHING = {"text": "''", "bool": "false", "instant": "'epoch'", "day": "'epoch'", "json": "'{}'", "bytes": "''",
+           "ints": "'{}'", "sketch": "'{}'"}  # fmt: skip
+
+
+def apply(settings: Settings) -> None:
+    """Makes what is missing; running it again changes nothing. Raises `Mistake` where only a fresh start helps."""
+    with postgres.connect(settings, "owner") as connection:
+        connection.execute(ddl.schema(POSTGRES_TABLES).encode())
+        for change in changes(POSTGRES_TABLES, _known(connection, COLUMNS), _known(connection, KEYS)):
+            connection.execute(change.encode())
+
+
+def _known(connection: postgres.Connection, sql: str) -> Known:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for table, column in connection.execute(sql.encode(), (ddl.SCHEMA,)).fetchall():
+        found[table].add(column)
+    return found
+
+
+def changes(tables: Sequence[Table], columns: Known, keys: Known) -> Iterator[str]:
+    """What brings older tables to what is declared: new columns are added, old ones may be empty from now on."""
+    for table in tables:
+        name, there = f"{ddl.SCHEMA}.{table.name}", columns.get(table.name, set())
+        if there and keys.get(table.name, set()) != set(table.key):
+            raise Mistake(
+                f"the table {table.name} was made by an older version, with another key: `make clean` forgets all state"
+            )
+        for field in table.fields:
+            if there and field.name not in there:
+                yield f"alter table {name} add column {ddl.column(field)}{_filled(field)}"
+        for old in sorted(there - set(table.names)):
+            yield f"alter table {name} alter column {ddl.quoted(old)} drop not null"
+
+
+def _filled(field: Field) -> str:
+    """What rows that are there get in a new column."""
+    if field.nullable:
+        return ""
+    given = field.default
+    literal = NOTHING.get(field.type, "0") if given is None else f"'{given}'"
+    return f" default {literal}"
