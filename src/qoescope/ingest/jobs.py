@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from qoescope.connect import doors
 from qoescope.ingest import keys
 from qoescope.ingest.app import App
 from qoescope.ingest.http import Server
-from qoescope.ingest.workers import Workers, orphaned
+from qoescope.ingest.workers import Duties, Workers, orphaned
 from qoescope.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,10 @@ def serve(settings: Settings) -> None:
     viewer_secret(settings)
     others = Workers(partial(_work, settings, os.getpid()), settings.door_workers)
     try:
-        _run(settings, 0, others.look, partial(synchronise, settings))
+        _run(settings, 0, Duties(others.look, partial(synchronise, settings), others.leave))
     finally:
-        others.stop()
+        others.leave()
+        others.wait()
 
 
 def _work(settings: Settings, parent: int, number: int) -> None:
@@ -50,19 +51,19 @@ def _work(settings: Settings, parent: int, number: int) -> None:
         if orphaned(parent):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    _run(settings, number, look, _nothing)
+    _run(settings, number, Duties(look, _nothing, _nothing))
 
 
 def _nothing() -> None:
-    """Synchronising is the first process' work."""
+    """What is the first process' work."""
 
 
-def _run(settings: Settings, number: int, look: Callable[[], None], sync: Callable[[], None]) -> None:
+def _run(settings: Settings, number: int, duties: Duties) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_served(settings, number, look, sync))
+        runner.run(_served(settings, number, duties))
 
 
-async def _served(settings: Settings, number: int, look: Callable[[], None], sync: Callable[[], None]) -> None:
+async def _served(settings: Settings, number: int, duties: Duties) -> None:
     stop = asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
@@ -73,15 +74,16 @@ async def _served(settings: Settings, number: int, look: Callable[[], None], syn
     except OSError as error:
         raise Mistake(f"port {settings.door_port} is taken: set QOESCOPE_DOOR_PORT to another one") from error
 
-    def look_around() -> None:
+    def look() -> None:
         server.look()
-        look()
+        duties.look()
 
     gc.collect()
     gc.freeze()  # what is here stays: no collection looks at it again
     gc.set_threshold(*GARBAGE)
-    keeping = asyncio.create_task(app.keep(stop, sync))
-    await app.live(stop, look_around)
+    keeping = asyncio.create_task(app.keep(stop, duties.synchronise))
+    await app.live(stop, look)
+    duties.leave()
     server.stop()
     await app.drain(settings.door_stop_s - 1)
     await keeping

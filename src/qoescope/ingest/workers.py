@@ -4,10 +4,20 @@ import logging
 import multiprocessing
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
 log = logging.getLogger(__name__)
 END_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What a process does beside serving: each second, every few seconds, and when it is asked to stop."""
+
+    look: Callable[[], None]
+    synchronise: Callable[[], None]
+    leave: Callable[[], None]
 
 
 class Workers:
@@ -31,10 +41,13 @@ class Workers:
                 log.warning("%s ended with %s; again", process.name, process.exitcode)
                 self._processes[place] = self._started(place + 1)
 
-    def stop(self) -> None:
-        """Asks all to end, and waits for it."""
+    def leave(self) -> None:
+        """Asks all to end."""
         for process in self._processes:
             process.terminate()
+
+    def wait(self) -> None:
+        """Waits until all have ended."""
         for process in self._processes:
             process.join(END_S)
 
