@@ -160,7 +160,7 @@ DRAWN_CAUSES: dict[Cause, tuple[float, float, str, float]] = {
     "connect_chance": (0.15, 0.6, "start_failure_ratio", 3.0),
     "throughput": (0.08, 0.2, "rebuffer_ratio", 1.5),
     "failures_a_minute": (0.02, 0.08, "play_failure_ratio", 3.0),
-    "abr_target": (0.25, 0.4, "bitrate_avg_kbps", 1.2),
+    "abr_target": (0.25, 0.4, "bitrate_avg_kbps", 1.15),
 }
 """Causes that random faults are drawn from: least and greatest size, KPI, and the factor it gets worse by."""
 
