@@ -12,7 +12,7 @@ def forget_viewer() -> None:
         from qoescope.mart import jobs
         from qoescope.settings import Settings
 
-        jobs.forget(Settings(), tenant, [viewer])
+        jobs.forget(Settings(), tenant, viewer)
 
     forget("{{ params.property }}", "{{ params.viewer_id }}")
 

@@ -173,6 +173,7 @@ class Settings(BaseSettings):
 
     # How long it is kept; topics declare their own
     events_days: int = 90
+    live_days: int = 28
     sessions_days: int = 400
     marts_days: int = 1_096
 

@@ -17,8 +17,9 @@ def rows(*given: Row) -> pa.Table:
     return arrow.conform(
         pa.Table.from_pylist(
             [
-                {"property": "app", "session_id": session, "seq": seq, "at": AT, "type": "heartbeat", "state": "playing",
-                 "state_ms": 1000, "received_at": AT + timedelta(seconds=after), "kafka_partition": 0,
+                {"property": "app", "session_id": session, "seq": seq, "at": AT, "type": "heartbeat",
+                 "state": "playing", "state_ms": 1000,
+                 "received_at": AT + timedelta(seconds=after), "kafka_partition": 0,
                  "kafka_offset": offset, "position": 0, "body_hash": body, "session_day": AT.date(), "bucket": 1}
                 for session, seq, offset, body, after in given
             ]

@@ -198,9 +198,11 @@ def _outputs(buckets: int) -> Mapping[str, str]:
         "events": f"select {names} from rows where good",
         "counts": f"""
 select property, minute_at, {summed} from (
-  select property, {minute} as minute_at, {door}, 0 as rate_limited from records where good and not coalesce(tick, false)
+  select property, {minute} as minute_at, {door}, 0 as rate_limited
+  from records where good and not coalesce(tick, false)
   union all by name
-  select refused[1] as property, time_bucket(interval '1 minute', epoch_ms(try_cast(refused[2] as bigint))) as minute_at,
+  select refused[1] as property,
+    time_bucket(interval '1 minute', epoch_ms(try_cast(refused[2] as bigint))) as minute_at,
     try_cast(refused[3] as bigint) as received, 0 as accepted, 0 as duplicate, 0 as invalid, 0 as filtered,
     try_cast(refused[3] as bigint) as rate_limited
   from (select unnest(rate_limited) as refused from records where good and tick)

@@ -57,7 +57,8 @@ def places(events: pa.Table) -> pa.Table:
     with duckdb.connect(config={"threads": 1}) as engine:
         engine.register("events", events.select([*KEY, "session_day", "bucket"]))
         return engine.sql(
-            "select property, session_id, min(session_day) as session_day, any_value(bucket) as bucket from events group by all"
+            "select property, session_id, min(session_day) as session_day, any_value(bucket) as bucket "
+            "from events group by all"
         ).to_arrow_table()
 
 

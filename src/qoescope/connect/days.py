@@ -1,8 +1,8 @@
-"""Days: session rows and their marts in Postgres, corrected by a stream, replaced by a batch; readers see all or none."""
+"""Days: session rows and their marts in Postgres, corrected by a stream, replaced by a batch, wholly or not at all."""
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import pyarrow as pa
 from psycopg import sql
@@ -80,7 +80,7 @@ def stored(connection: Connection, keys: Sequence[dict[str, Any]]) -> pa.Table:
 
 def table(connection: Connection, question: str, like: Table, parameters: Sequence[object] = ()) -> pa.Table:
     """What a question answers, as rows of a declared table, in its order of columns."""
-    rows = connection.execute(cast(LiteralString, question), parameters).fetchall()
+    rows = connection.execute(question.encode(), parameters).fetchall()
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(like.fields)
     schema = arrow.schema(like)
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
@@ -89,7 +89,8 @@ def table(connection: Connection, question: str, like: Table, parameters: Sequen
 def _delete(connection: Connection, rows: pa.Table) -> None:
     _keys(connection, rows.select(_KEY).to_pylist())
     connection.execute(
-        "delete from sessions s using keys_met k where (s.property, s.day, s.session_id) = (k.property, k.day, k.session_id)"
+        "delete from sessions s using keys_met k "
+        "where (s.property, s.day, s.session_id) = (k.property, k.day, k.session_id)"
     )
 
 
@@ -107,7 +108,7 @@ def replace(
     with connection.transaction():
         connection.execute(_LOCK)
         names = ", ".join(map(ddl.quoted, SESSION_ROWS.names))
-        question = f"select {names} from sessions where day = any(%s) and written_at > %s"  # noqa: S608
+        question = f"select {names} from sessions where day = any(%s) and written_at > %s"
         later = table(connection, question, SESSION_ROWS, (list(days), since))
         rows = pa.concat_tables([versions.without(rows, later), later])
         writes = (Write(SESSION_ROWS, rows), *cubed(rows))
@@ -121,14 +122,14 @@ def _replaced(connection: Connection, days: list[date], write: Write) -> bool:
     name = f"{ddl.SCHEMA}.{write.table.name}"
     told = (*_KEY, "version", "written_at") if write.table is SESSION_ROWS else write.table.names
     columns = ", ".join(map(ddl.quoted, told))
-    there = f"select {columns} from {name} where day = any(%(days)s)"  # noqa: S608
-    here = f"select {columns} from {staging}"  # noqa: S608
+    there = f"select {columns} from {name} where day = any(%(days)s)"
+    here = f"select {columns} from {staging}"
     question = f"select exists ({here} except all {there}) or exists ({there} except all {here})"
-    ((differs,),) = connection.execute(cast(LiteralString, question), {"days": days}).fetchall()
+    ((differs,),) = connection.execute(question.encode(), {"days": days}).fetchall()
     if differs:
-        connection.execute(cast(LiteralString, f"delete from {name} where day = any(%s)"), (days,))  # noqa: S608
-        connection.execute(cast(LiteralString, ddl.upsert(write.table, staging)))
-    connection.execute(cast(LiteralString, f"drop table {staging}"))
+        connection.execute(f"delete from {name} where day = any(%s)".encode(), (days,))
+        connection.execute(ddl.upsert(write.table, staging).encode())
+    connection.execute(f"drop table {staging}".encode())
     return bool(differs)
 
 

@@ -131,7 +131,7 @@ def filesystem(settings: Settings, table: Table) -> tuple[fs.FileSystem, str]:
             allow_bucket_creation=False,
         )  # fmt: skip
         return store, where.split("://", 1)[1]
-    return fs.FileSystem.from_uri(where)  # type: ignore[return-value]
+    return fs.FileSystem.from_uri(where)
 
 
 def write(settings: Settings, table: Table, rows: pa.Table) -> list[File]:
@@ -197,7 +197,8 @@ def commit(
         delta.create_write_transaction(
             [_action(f) for f in added], "append", arrow.schema(table), list(table.partition),
             commit_properties=CommitProperties(
-                custom_metadata={"app": app, "batch": str(batch), **(note or {})}, app_transactions=[Transaction(app, batch)],
+                custom_metadata={"app": app, "batch": str(batch), **(note or {})},
+                app_transactions=[Transaction(app, batch)],
                 max_commit_retries=50,
             ),
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from time import monotonic
 
 from py4j.protocol import Py4JError
@@ -60,6 +60,7 @@ def _options(settings: Settings, jars: Sequence[str]) -> dict[str, str]:
         "spark.sql.streaming.stateStore.providerClass": ROCKSDB,
         "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
         "spark.sql.streaming.metricsEnabled": "false",
+        "spark.sql.streaming.stopTimeout": "8s",
         "spark.sql.streaming.minBatchesToRetain": "20",
         "spark.python.worker.reuse": "true",
         "spark.cleaner.periodicGC.interval": "10min",
@@ -75,11 +76,12 @@ class Stream:
 
 
 def keep_running(
-    streams: Sequence[Stream], stopping: Event, started: Event | None = None, clean_stop_s: float = 60.0
+    streams: Sequence[Stream], stopping: Event, started: Event | None = None, clean_stop_s: float = 15.0
 ) -> None:
     """Starts the streams, starts again what fails (after 1 s, doubling to 30 s), and returns when told to stop.
 
-    A `Mistake` is not tried again: it is raised. A stop waits for the batches under way.
+    A `Mistake` is not tried again: it is raised. A stop waits a while for the batches under way, then breaks them off:
+    they come again.
     """
     running: dict[str, StreamingQuery] = {}
     waits = {stream.name: (0.0, 1.0) for stream in streams}
@@ -92,12 +94,23 @@ def keep_running(
             stopping.wait(0.5)
     finally:
         stopping.set()
-        deadline = monotonic() + clean_stop_s
-        idle = Event()
-        for name, query in running.items():
-            while _busy(query) and monotonic() < deadline:
-                idle.wait(0.05)
-            _stopped(name, query)
+        _stop_all(running, monotonic() + clean_stop_s)
+
+
+def _stop_all(running: dict[str, StreamingQuery], deadline: float) -> None:
+    """Stops each stream between two batches if one ends in time, all at once."""
+
+    def stop(name: str, query: StreamingQuery) -> None:
+        between = Event()
+        while _busy(query) and monotonic() < deadline:
+            between.wait(0.05)
+        _stopped(name, query)
+
+    threads = [Thread(target=stop, args=one, daemon=True) for one in running.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.1, deadline + 10 - monotonic()))
 
 
 def _keep(stream: Stream, running: dict[str, StreamingQuery], waits: dict[str, tuple[float, float]]) -> None:

@@ -97,7 +97,7 @@ def written(
 
 
 def read_until(settings: Settings, name: str, batch: int, table: Table) -> tuple[int | None, datetime | None]:
-    """The version of the table that the stream has read wholly with this batch, and until when its rows were received."""
+    """The version of the table that is wholly read with this batch, and until when its rows were received."""
     noted = Path(checkpoint(settings, name), "offsets", str(batch))
     if not noted.exists():
         return None, None

@@ -86,31 +86,32 @@ def judged(events: pa.Table, known: pa.Table, late_after_days: int) -> Judged:
         engine.register("ids", naive(ids))
         engine.register("known", known.select(list(KNOWN)))
         engine.execute(_VERDICTS, {"late": late_after_days * 86_400_000})
-        fates = {row[0]: engine.sql(f"select row from verdicts where verdict = '{row[0]}' order by row").to_arrow_table()["row"]
-                 for row in engine.sql("select distinct verdict from verdicts").fetchall()}  # fmt: skip
+        found = engine.sql("select verdict, row from verdicts order by row").to_arrow_table()
         counts = engine.sql(_COUNTS).to_arrow_table()
-    none = pa.array([], pa.int64())
-    conflicts = events.take(fates.get("conflict", none))
+    fates = {fate: found.filter(pc.equal(found["verdict"], fate))["row"] for fate in ("new", "late", "conflict")}
+    conflicts = events.take(fates["conflict"])
+    reasons = pa.repeat(pa.scalar("conflict"), len(conflicts))
     return Judged(
-        events.take(fates["new"]) if "new" in fates and len(fates["new"]) < len(events) else
-        (events if "new" in fates else events.slice(0, 0)),
-        events.take(fates.get("late", none)),
-        arrow.conform(conflicts.append_column("reason_kept", pa.repeat(pa.scalar("conflict"), len(conflicts))), QUARANTINE),
+        events if len(fates["new"]) == len(events) else events.take(fates["new"]),
+        events.take(fates["late"]),
+        arrow.conform(conflicts.append_column("reason_kept", reasons), QUARANTINE),
         counts,
-    )  # fmt: skip
+    )
 
 
 _VERDICTS = f"""
 create temp table verdicts as
 with repeated as (select property, session_id, seq from ids group by all having count(*) > 1),
 first as (
-  select ids.property, ids.session_id, ids.seq, row, body_hash from ids semi join repeated using (property, session_id, seq)
+  select ids.property, ids.session_id, ids.seq, row, body_hash
+  from ids semi join repeated using (property, session_id, seq)
   qualify row_number() over (partition by ids.property, ids.session_id, ids.seq
     order by received_at, kafka_partition, kafka_offset, position) = 1
 ),
 mine as (select k.* from known as k semi join ids using ({", ".join(KNOWN)})),
 there as (
-  select property, session_id, seq, any_value(body_hash) as body_hash from known semi join ids using (property, session_id, seq)
+  select property, session_id, seq, any_value(body_hash) as body_hash
+  from known semi join ids using (property, session_id, seq)
   group by all
 )
 select ids.row, ids.property, ids.received_at, case

@@ -18,6 +18,7 @@ from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.operations import (
     COUNTED,
+    DEAD_LETTERS,
     LATE,
     OUTCOMES,
     QUARANTINE,
@@ -27,6 +28,7 @@ from qoescope.catalog.operations import (
 )
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
 from qoescope.compile import records as compiled
 from qoescope.compile import spark as frames
 from qoescope.compile import versions as sessions
@@ -35,6 +37,7 @@ from qoescope.connect.lake import File
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, progress
+from qoescope.lake import dead_letters
 from qoescope.lake import events as product
 from qoescope.settings import Settings
 
@@ -42,6 +45,8 @@ log = logging.getLogger("qoescope.lake")
 TOLD = "kind string, body string"
 """What a task tells the driver: names of the files that it wrote, and counts."""
 TABLES = {table.name: table for table in (EVENTS, LATE, QUARANTINE, REPORTS, SESSION_VERSIONS)}
+LETTERS = 200
+"""Dead letters in one batch at most; each may hold a body."""
 CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of two collectors may differ."""
 
@@ -51,6 +56,7 @@ def lake_streams(spark: SparkSession, settings: Settings, stopping: Event) -> li
     return [
         Stream("events", partial(_start_events, spark, settings, stopping)),
         Stream("sessions", partial(_start_sessions, spark, settings, stopping)),
+        Stream("dead_letters", partial(_start_letters, spark, settings, stopping)),
     ]
 
 
@@ -164,7 +170,8 @@ class _Events:
     def _silent(self, after: Place) -> None:
         """Nothing came, so live numbers are as complete as the lake, if they have read all of it."""
         self.writer.ask(
-            "update stream_progress set complete_until = %s, updated_at = now() where stream = 'live' and version >= %s "
+            "update stream_progress set complete_until = %s, updated_at = now() "
+            "where stream = 'live' and version >= %s "
             "returning stream",
             (after.complete_until, self.version),
         )
@@ -327,3 +334,17 @@ def _folded(
         emitted = pa.concat_tables([emitted, old])
     new = sessions.versions(emitted, before, datetime.now(UTC))
     return _lines("file", lake.packed(lake.write(settings, SESSION_VERSIONS, new)))
+
+
+def _start_letters(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
+    writer = Writer(settings, stopping)
+    start = streams.beginning(settings, writer, "dead_letters", TOPIC_OF_LETTERS.name, written=False)
+    kafka = streams.kafka(spark, settings, TOPIC_OF_LETTERS.name, start, LETTERS)
+
+    def write(batch: DataFrame, number: int) -> None:
+        query = streams.query_id(batch)
+        found = batch.select("partition", "offset", "value", "timestamp").collect()
+        rows = dead_letters.rows((p, o, bytes(v) if v else None, t.replace(tzinfo=UTC)) for p, o, v, t in found)
+        writer.write(query, number, [Write(DEAD_LETTERS, rows), progress("dead_letters", None)])
+
+    return streams.written(kafka, settings, "dead_letters", settings.quality_every_s, write)

@@ -1,4 +1,4 @@
-"""Imports: the data set's CSV as session rows. Each row is told as a player would tell it, and measured by the one fold."""
+"""Imports: the data set's CSV as session rows. Each row is told as a player would, and measured by the one fold."""
 
 import csv
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ("rebuffering without a rebuffer", "rebuffer_count = 0 and rebuffer_duration_ms > 0"),
     ("rebuffering in a session that never started",
      "startup_time_ms is null and bitrate_kbps is null and rebuffer_count > 0"),
-    ("resolution is unknown", f"resolution is not null and resolution not in ({', '.join(chr(39) + h + chr(39) for h in HEIGHTS)})"),
+    ("resolution is unknown", f"resolution is not null and resolution not in {tuple(HEIGHTS)}"),
     ("hour is another than in timestamp", "hour is not null and hour <> extract(hour from started)"),
     ("day_of_week is another than in timestamp", "day_of_week is not null and day_of_week <> isodow(started) - 1"),
 )  # fmt: skip
@@ -58,7 +58,7 @@ class Imported:
 
 
 def imported(file: TextIO, tenant: str, buckets: int) -> Imported:
-    """The sessions of a CSV, and its rows that broke a rule. Raises `Mistake` when it has not the data set's columns."""
+    """The sessions of a CSV, and its rows that broke a rule. Raises `Mistake` for other columns than the data set's."""
     lines, ragged = _read(file)
     with duckdb.connect(config={"threads": 2}) as engine:
         engine.register("lines", lines)
@@ -139,7 +139,10 @@ from known"""
 def _events_sql(buckets: int) -> str:
     """What a player would have said: the press, the start, playing cut by its stalls. Parts of a time add up to it."""
     cases = " ".join(f"when '{name}' then {height}" for name, height in HEIGHTS.items())
-    context = "user_id as viewer_id, device_type, os_version as user_agent, app_version, network_type, country_code, isp, cdn_pop, content_id"
+    context = (
+        "user_id as viewer_id, device_type, os_version as user_agent, app_version, network_type, country_code, isp, "
+        "cdn_pop, content_id"
+    )
     return f"""
 with kept as (
   select *, cast(round(session_duration_sec * 1000) as bigint) as session_ms,
@@ -158,11 +161,14 @@ pieces as (
 ),
 said as (
   select session_id, 0 as step, 0 as part, 'playback_request' as type, 'idle' as state, 0 as ms from pieces
-  union all select session_id, 1, 0, 'playback_start', 'starting', startup_time_ms from pieces where startup_time_ms is not null
+  union all select session_id, 1, 0, 'playback_start', 'starting', startup_time_ms
+    from pieces where startup_time_ms is not null
   union all select session_id, 1, part, 'heartbeat', 'starting', {_share("session_ms", "waits", "part")}
     from (select *, unnest(range(waits)) as part from pieces where not is_play)
-  union all select session_id, 2 + 2 * part, 0, case when part < rebuffer_count then 'playback_stall' else 'heartbeat' end,
-    'playing', {_share("play_ms", "parts", "part")} from (select *, unnest(range(parts)) as part from pieces where is_play)
+  union all select session_id, 2 + 2 * part, 0,
+    case when part < rebuffer_count then 'playback_stall' else 'heartbeat' end,
+    'playing', {_share("play_ms", "parts", "part")}
+    from (select *, unnest(range(parts)) as part from pieces where is_play)
   union all select session_id, 3 + 2 * part, piece,
     case when piece = greatest(stall_parts, 1) - 1 then 'playback_start' else 'heartbeat' end, 'stalled',
     {_share(_share("rebuffer_duration_ms", "rebuffer_count", "part"), "greatest(stall_parts, 1)", "piece")}
@@ -174,9 +180,11 @@ select $property as property, session_id,
     then 1 else 0 end as seq,
   started + to_milliseconds(coalesce(sum(ms) over (partition by session_id order by step, part), 0)::bigint) as "at",
   type, state, ms as state_ms, case when state = 'playing' then bitrate_kbps end as bitrate_kbps,
-  case when state = 'playing' then height end as height, case when step = 0 then frames_dropped else 0 end as dropped_frames,
+  case when state = 'playing' then height end as height,
+  case when step = 0 then frames_dropped else 0 end as dropped_frames,
   case when type = 'playback_start' and state = 'starting' then startup_time_ms end as startup_ms, {context},
-  'import' as source, started as received_at, cast(started as date) as session_day, {bucket_sql("session_id", buckets)} as bucket
+  'import' as source, started as received_at, cast(started as date) as session_day,
+  {bucket_sql("session_id", buckets)} as bucket
 from said join pieces using (session_id)"""
 
 

@@ -195,7 +195,7 @@ class Folded:
 
 
 def fold_day(settings: Settings, day: date, spark: SparkSession | None = None) -> Folded:
-    """The lake's sessions of the day, each from all of its events. Spark gives each task a bucket; without it, in turn."""
+    """The lake's sessions of the day, each from all of its events. Spark gives each task a bucket."""
     lake.ensure(settings)
     events, sessions = lake.opened(settings, EVENTS), lake.opened(settings, SESSION_VERSIONS)
     found, before = lake.files(events, [day]), lake.files(sessions, [day])
@@ -349,7 +349,7 @@ def ledger(settings: Settings, only: date | None = None, book: Path | None = Non
     lake.ensure(settings)
     result = accounts.LedgerResult()
     with postgres.connect(settings, "writer") as connection:
-        outcomes = days.table(connection, f"select {', '.join(OUTCOMES.names)} from outcomes", OUTCOMES)  # noqa: S608
+        outcomes = days.table(connection, f"select {', '.join(OUTCOMES.names)} from outcomes", OUTCOMES)
         _count(settings, outcomes, book, result)
         _read_log(settings, connection, result)
         held = {date.fromisoformat(f.session_day) for f in lake.files(lake.opened(settings, EVENTS))}
@@ -445,8 +445,8 @@ class Kept:
 def maintain(settings: Settings, today: date) -> Kept:
     """The lake and the marts kept small: small files joined, what is past its retention deleted."""
     expired = joined = deleted = 0
-    for table, kept_days in ((EVENTS, settings.events_days), (LATE, settings.events_days), (REPORTS, settings.events_days),
-                             (QUARANTINE, settings.events_days), (SESSION_VERSIONS, settings.sessions_days)):  # fmt: skip
+    for table in (EVENTS, LATE, REPORTS, QUARANTINE, SESSION_VERSIONS):
+        kept_days = settings.sessions_days if table is SESSION_VERSIONS else settings.events_days
         expired += lake.expire(settings, table, today - timedelta(days=kept_days))
         joined += lake.compact(settings, table, 1)
         deleted += len(lake.vacuum(settings, table))
@@ -476,7 +476,8 @@ class Receipt:
     def __str__(self) -> str:
         """A line for people."""
         return (
-            f"{self.property}: {self.events} events, {self.sessions} sessions and {self.marts} rows of Postgres erased; "
+            f"{self.property}: {self.events} events, {self.sessions} sessions and {self.marts} rows of Postgres "
+            f"erased; "
             f"no byte is left by {self.gone_by}"
         )
 

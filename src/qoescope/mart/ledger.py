@@ -176,13 +176,16 @@ def sessions(events: pa.Table, rows: pa.Table, silent_since: datetime | None) ->
              "resuming": "resume_ms", "paused": "paused_ms"}  # fmt: skip
     limit = f"'{silent_since:%Y-%m-%d %H:%M:%S.%f}'::timestamp" if silent_since else "'9999-01-01'::timestamp"
     compared = " union all ".join(
-        f"select property, session_id, '{s}' as state, coalesce(e.{s}, 0) as events, coalesce(r.{names[s].replace(' + ', ' + r.')}, 0) as row "
+        f"select property, session_id, '{s}' as state, coalesce(e.{s}, 0) as events, "
+        f"coalesce(r.{names[s].replace(' + ', ' + r.')}, 0) as row "
         "from e full join r using (property, session_id)" for s in _STATES
     )  # fmt: skip
     sql = f"""
-with once as (select distinct on (property, session_id, seq) * from events order by property, session_id, seq, received_at),
+with once as (select distinct on (property, session_id, seq) * from events
+  order by property, session_id, seq, received_at),
 e as (select property, session_id, max(received_at) as heard, {sums},
-    sum(case when {asleep} then state_ms else 0 end) as discarded from once group by all having max(received_at) <= {limit}),
+    sum(case when {asleep} then state_ms else 0 end) as discarded
+  from once group by all having max(received_at) <= {limit}),
 closed as (select distinct property, session_id from events group by all having max(received_at) > {limit}),
 r as (select * from rows anti join closed using (property, session_id) where source <> 'import'),
 compared as ({compared} union all
@@ -227,7 +230,8 @@ def hours(hour: pa.Table, day: pa.Table, mart: Mart) -> list[Difference]:
     sums = ", ".join(f"sum({n}) as {n}" for n in names)
     compared = " union all ".join(
         f"select property, day, grouping, value_1, value_2, '{n}' as measure, s.{n} as hours, d.{n} as whole "
-        f"from s full join d using (property, day, grouping, value_1, value_2) where coalesce(s.{n}, 0) <> coalesce(d.{n}, 0)"
+        f"from s full join d using (property, day, grouping, value_1, value_2) "
+        f"where coalesce(s.{n}, 0) <> coalesce(d.{n}, 0)"
         for n in names
     )
     rows = _asked(
@@ -274,7 +278,7 @@ def log(partitions: Mapping[int, Reading]) -> list[Difference]:
 
 
 def sender(book: pa.Table, stored: pa.Table) -> list[Difference]:
-    """Acknowledged beacons whose events are not in the lake, each exactly once. `stored`: (property, session_id, seq)."""
+    """Acknowledged events that are not stored exactly once. `stored`: (property, session_id, seq)."""
     rows = _asked(
         {"book": book, "stored": stored},
         """
@@ -282,7 +286,8 @@ with sent as (
   select distinct property, session_id, unnest(range(first_seq, last_seq + 1)) as seq from book where acknowledged
 ),
 counts as (select property, session_id, seq, count(*) as n from stored group by all)
-select sent.property, sent.session_id, sent.seq, coalesce(n, 0) from sent left join counts using (property, session_id, seq)
+select sent.property, sent.session_id, sent.seq, coalesce(n, 0)
+from sent left join counts using (property, session_id, seq)
 where coalesce(n, 0) <> 1 order by all""",
     )
     return [Difference("sender", f"{p} session {s} seq {seq}", 1, n) for p, s, seq, n in rows]
@@ -296,7 +301,8 @@ def erased(rows: Mapping[str, pa.Table]) -> pa.Table:
 
 def _erased(rows: Mapping[str, pa.Table]) -> pa.Table:
     counted = " union all by name ".join(
-        f"select property, time_bucket(interval '1 minute', received_at) as minute_at, -count(*) as {name}, count(*) as erased "
+        f"select property, time_bucket(interval '1 minute', received_at) as minute_at, -count(*) as {name}, "
+        f"count(*) as erased "
         f"from {name} group by all"
         for name in rows
     )

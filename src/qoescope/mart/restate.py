@@ -25,7 +25,7 @@ class Part:
 def restated(events: pa.Table, before: pa.Table, now: datetime, silent_since: datetime | None) -> Part:
     """The part's session rows.
 
-    `silent_since`: sessions with an event received later are still open and stay as they are; None when nothing streams.
+    `silent_since`: sessions with an event received later are open and stay as they are; None when nothing streams.
     Imported sessions have no events, and stay.
     """
     last = versions.latest(before)
