@@ -206,7 +206,7 @@ def live(
     out: Path = Path("output"),
     book: Path | None = None,
     property: str = "demo",
-    connections: int = 8,
+    connections: int = 32,
     patience: float = 30.0,
     progress: bool = True,
     told: Callable[[Sent], None] | None = None,
