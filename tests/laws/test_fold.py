@@ -6,13 +6,13 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from laws import reference
 
 from qoescope.catalog.events import EVENT_TYPES, STATES
 from qoescope.catalog.marts import QUALITY_DAY, QUALITY_HOUR
 from qoescope.catalog.measures import MEASURES
 from qoescope.compile.cube import cube
 from qoescope.compile.fold import sessions
-from tests.laws import reference
 
 START_MS = 1_762_000_000_000
 

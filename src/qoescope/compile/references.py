@@ -135,7 +135,7 @@ def _answers() -> str:
         "## Answers", table(head, statuses), "Every event has one outcome:",
         table(("outcome", "means"), [(code(name), doc) for name, doc in OUTCOMES.items()]), "Why an event is filtered:",
         table(("reason", "means"), [(code(name), doc) for name, doc in FILTER_REASONS.items()]),
-        "## CMCD", "Players that speak CMCD (CTA-5004 is version 1, CTA-5004-A and -B are version 2) may report without our "
-        "client: event reports by `POST /v1/cmcd`, one a line, or one a request by `GET /v1/cmcd?CMCD=…`. They are turned "
-        "into the same intervals by their order; from there on there is one path.",
+        "## CMCD", "Players that speak CMCD (CTA-5004 is version 1, CTA-5004-A and B are version 2) may report without "
+        "our client: event reports by `POST /v1/cmcd`, one a line, or one a request by `GET /v1/cmcd?CMCD=…`. They are "
+        "turned into the same intervals by their order; from there on there is one path.",
     ))  # fmt: skip

@@ -1,0 +1,129 @@
+"""The package: what its wheel holds, and what it needs."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+BROUGHT = {"pydantic": "pydantic-settings", "starlette": "fastapi", "py4j": "pyspark", "psycopg-pool": "psycopg"}
+"""Packages that come with another one and belong to it."""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
+    """The wheel, built from this checkout without a network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        ".",
+        "--no-deps",
+        "--no-build-isolation",
+        "--quiet",
+        "-w",
+        str(folder),
+    ]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    (path,) = folder.glob("*.whl")
+    return ZipFile(path)
+
+
+def test_wheel_holds_every_file_of_the_sources_and_nothing_else(wheel: ZipFile) -> None:
+    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    there = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src/qoescope").rglob("*")
+             if path.is_file() and "__pycache__" not in path.parts}  # fmt: skip
+    assert held == there
+    assert {"qoescope/py.typed", "qoescope/ingest/static/qoescope.js", "qoescope/serve/assets/console.css"} <= held
+
+
+def test_wheel_names_its_command_its_licence_and_its_text(wheel: ZipFile) -> None:
+    said = {name.rsplit("/", 1)[1]: wheel.read(name).decode() for name in wheel.namelist() if ".dist-info/" in name}
+    assert "qoescope = qoescope.cli.app:main" in said["entry_points.txt"]
+    assert "Apache License" in said["LICENSE"]
+    assert "Requires-Python: <3.13,>=3.11" in said["METADATA"]
+    assert "# Streaming Service QoE Analytics" in said["METADATA"]
+
+
+def imports(folder: Path) -> set[str]:
+    """Packages, by the name they are installed by, that modules of the folder import, wherever in them."""
+    trees = [ast.parse(path.read_text()) for path in folder.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    given = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    roots = {name.split(".")[0] for name in plain | given} - sys.stdlib_module_names - {"qoescope"}
+    installed = metadata.packages_distributions()
+    return {canonicalize_name(installed[name][0]) for name in roots if name in installed}
+
+
+def names(requirements: Iterable[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    declared = names(PROJECT["dependencies"]).union(*(names(extra) for extra in EXTRAS.values()))
+    used = {BROUGHT.get(name, name) for name in imports(ROOT / "src/qoescope")}
+    assert used <= declared
+
+
+def test_every_declared_package_is_locked_with_hashes() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    locked = {
+        canonicalize_name(line.split("==")[0]) for line in lock.splitlines() if "==" in line and line[0].isalpha()
+    }
+    declared = names(PROJECT["dependencies"]).union(*(names(extra) for extra in EXTRAS.values()))
+    assert declared - {"qoescope"} <= locked
+    assert lock.count("--hash=sha256:") >= len(locked)
+
+
+def needed(requirements: Iterable[str]) -> set[str]:
+    """The packages that come with these, all the way down."""
+    found: set[str] = set()
+    waiting = [Requirement(text) for text in requirements]
+    while waiting:
+        one = waiting.pop()
+        name = canonicalize_name(one.name)
+        if any(one.marker is None or one.marker.evaluate({"extra": extra}) for extra in ("", *one.extras)):
+            try:
+                more = [Requirement(text) for text in metadata.requires(name) or []]
+            except metadata.PackageNotFoundError:
+                continue
+            wanted = [
+                r for r in more if r.marker is None or any(r.marker.evaluate({"extra": e}) for e in ("", *one.extras))
+            ]
+            for r in wanted:
+                r.marker = None
+            if name not in found:
+                waiting += wanted
+            found.add(name)
+    return found
+
+
+def test_the_data_set_needs_the_core_only(tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['generate_telemetry.py', '--sessions', '50', '--workers', '1', '--out', sys.argv[1]]\n"
+        f"try: runpy.run_path({str(ROOT / 'generate_telemetry.py')!r}, run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print('LOADED', *sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], check=True, capture_output=True, text=True, timeout=120
+    )
+    loaded = done.stdout.splitlines()[-1].split()[1:]
+    installed = metadata.packages_distributions()
+    packages = {canonicalize_name(found) for name in loaded for found in installed.get(name, [])}
+    assert packages - needed(PROJECT["dependencies"]) - {"qoescope", "setuptools", "editables"} == set()
