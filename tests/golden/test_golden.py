@@ -24,9 +24,9 @@ BETWEEN = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
 
 SETTINGS = """# Settings
 
-What differs between a laptop, CI and production. Each is an environment variable, read once when a command begins. Lists
-and mappings are JSON. This page is generated from `src/qoescope/settings.py`: `make golden` writes it, a test compares
-it. Secrets had better be files: a DSN lies in `var/secrets/<role>.dsn`, readable by its owner only."""
+What differs between a laptop, CI and production. Each is an environment variable, read once when a command begins.
+Lists and mappings are JSON. This page is generated from `src/qoescope/settings.py`: `make golden` writes it, a test
+compares it. Secrets had better be files: a DSN lies in `var/secrets/<role>.dsn`, readable by its owner only."""
 
 QUESTIONS = {
     "every metric over a day": ask.question([m.name for m in METRICS], BETWEEN),
