@@ -106,6 +106,7 @@ def replace(
     Sessions that a stream wrote after `since`, when the rows were read from the lake, stay.
     """
     with connection.transaction():
+        connection.execute("set local lock_timeout = '120s'")  # another batch's turn may be long; nobody waits for this
         connection.execute(_LOCK)
         names = ", ".join(map(ddl.quoted, SESSION_ROWS.names))
         question = f"select {names} from sessions where day = any(%s) and written_at > %s"

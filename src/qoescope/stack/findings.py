@@ -11,13 +11,16 @@ Row = dict[str, Any]
 COLUMNS = "id, state, metrics, slice, slice_name, onset_at, viewers, actual, expected, story"
 
 
-def incidents(settings: Settings, tenant: str, since: datetime) -> list[Row]:
-    """The live watch's incidents of a property since a time, worst first."""
+def incidents(settings: Settings, tenant: str, since: datetime, until: datetime) -> list[Row]:
+    """The live watch's incidents of a property that opened in this time, worst first; not what it only suspects.
+
+    The silence after the last viewer of a demo is real, but it was not injected: `until` leaves it out.
+    """
     with postgres.connect(settings, "writer") as connection:
         cursor = connection.execute(
-            f"select {COLUMNS} from incidents where property = %s and source = 'live' and opened_at >= %s"  # noqa: S608
-            " and state <> 'dismissed' order by viewers desc",
-            (tenant, since - timedelta(minutes=1)),
+            f"select {COLUMNS} from incidents where property = %s and source = 'live' and confirmed_at >= %s"  # noqa: S608
+            " and opened_at <= %s and state <> 'dismissed' order by viewers desc",
+            (tenant, since - timedelta(minutes=1), until),
         )
         names = [name.strip() for name in COLUMNS.split(",")]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

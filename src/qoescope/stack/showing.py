@@ -14,8 +14,17 @@ from qoescope.stack import findings, progress, secrets
 if TYPE_CHECKING:
     from qoescope.stack.demo import Outcome
 
+WIDTH = 160
+"""Where the output is no terminal."""
+MOST_FOUND = 12
 METRICS = ("attempts", "viewers", "start_failure_ratio", "play_failure_ratio", "startup_p50_ms", "rebuffer_ratio",
            "bitrate_avg_kbps", "experience_score")  # fmt: skip
+
+
+def console() -> Console:
+    """Where the demo says what it does."""
+    screen = Console()
+    return screen if screen.is_terminal else Console(width=WIDTH)
 
 
 def shown(screen: Console, settings: Settings, outcome: "Outcome", began: datetime) -> None:
@@ -35,9 +44,9 @@ def shown(screen: Console, settings: Settings, outcome: "Outcome", began: dateti
     fresh = progress.freshness(settings, began)
     table(screen, "live numbers: age of an event when its number can be seen", [fresh])
     if live:
-        found = findings.incidents(settings, PROPERTY, datetime.fromtimestamp(live.run.begin_ms / 1000, UTC))
-        rows = findings.matched(live.key, found)
-        table(screen, "what was injected, and what the monitor found", rows)
+        span = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (live.run.begin_ms, live.run.end_ms))
+        found = findings.incidents(settings, PROPERTY, *span)[:MOST_FOUND]
+        table(screen, "what was injected, and what the monitor found", findings.matched(live.key, found))
         for one in found:
             screen.print(f"  {one['story']}", highlight=False, soft_wrap=True)
     path = secrets.folder(settings) / "console_demo.password"
