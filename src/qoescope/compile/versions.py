@@ -1,6 +1,6 @@
 """Versions: session rows as they grow; one that was closed before is measured again from all of its events."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
@@ -79,6 +79,25 @@ where before.session_id is null or not ({same})""",
             params={"now": now.replace(tzinfo=None)},
         ).to_arrow_table()
     return arrow.conform(rows, SESSION_VERSIONS)
+
+
+def stale(identities: pa.Table, before: pa.Table, silent_since: datetime) -> pa.Table:
+    """(property, session_id) of closed sessions whose row, if any, counts other events than are there.
+
+    `identities` has (property, session_id, seq, received_at) of all events of a part of the lake.
+    """
+    with duckdb.connect(config={"threads": 1}) as engine:
+        engine.register("identities", naive(identities))
+        engine.register("before", latest(before).select([*KEY, "event_count"]))
+        return engine.sql(
+            """
+with counted as (
+  select property, session_id, count(distinct seq) as n, max(received_at) as heard from identities group by all
+)
+select property, session_id from counted left join before using (property, session_id)
+where heard <= $since and coalesce(event_count, -1) <> n""",
+            params={"since": silent_since.astimezone(UTC).replace(tzinfo=None)},
+        ).to_arrow_table()
 
 
 def without(rows: pa.Table, others: pa.Table) -> pa.Table:

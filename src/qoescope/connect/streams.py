@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,18 @@ from qoescope.connect import lake
 from qoescope.connect.writing import Stopped, Writer
 from qoescope.settings import Settings
 
-__all__ = ["Stopped", "beginning", "changes", "collected", "is_new", "kafka", "query_id", "read_until", "written"]
+__all__ = [
+    "Stopped",
+    "beginning",
+    "changes",
+    "collected",
+    "dropped",
+    "is_new",
+    "kafka",
+    "query_id",
+    "read_until",
+    "written",
+]
 
 
 def checkpoint(settings: Settings, name: str) -> str:
@@ -122,6 +134,25 @@ def query_id(batch: DataFrame) -> str:
     if not found:
         raise RuntimeError("not inside a stream's batch")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Records that came after the watermark, in batches up to `until`."""
+
+    rows: int
+    until: int
+
+
+def dropped(batch: DataFrame, query: str, since: int) -> Dropped:
+    """What a stateful stream dropped as too late in its batches after `since`, as far as Spark remembers."""
+    running = batch.sparkSession.streams.get(query)
+    rows, until = 0, since
+    for told in running.recentProgress if running is not None else ():
+        if told["batchId"] > since:
+            rows += sum(int(operator["numRowsDroppedByWatermark"]) for operator in told["stateOperators"])
+            until = max(until, int(told["batchId"]))
+    return Dropped(rows, until)
 
 
 def collected(told: DataFrame) -> dict[str, list[str]]:

@@ -45,6 +45,7 @@ log = logging.getLogger("qoescope.lake")
 TOLD = "kind string, body string"
 """What a task tells the driver: names of the files that it wrote, and counts."""
 TABLES = {table.name: table for table in (EVENTS, LATE, QUARANTINE, REPORTS, SESSION_VERSIONS)}
+NEVER = datetime.max.replace(tzinfo=UTC)
 LETTERS = 200
 """Dead letters in one batch at most; each may hold a body."""
 CLOCKS_DIFFER = timedelta(minutes=1)
@@ -281,6 +282,9 @@ class _Sessions:
         self.delta = lake.opened(settings, SESSION_VERSIONS)
         self.events = lake.opened(settings, EVENTS)
         self.batches = 0
+        self.looked_at = -1
+        self.mend_until: datetime | None = NEVER  # after a start, in any case
+        """Until when, by the lake's own clock, closed sessions are compared with their events; None: not now."""
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         """Writes one batch; waits until the lake holds the other events of sessions that had closed before."""
@@ -303,9 +307,67 @@ class _Sessions:
         lake.commit(self.delta, SESSION_VERSIONS, lake.unpacked(told.get("file", ())), f"sessions:{query}", number)
         crash(self.settings, "lake.after_sessions")
         self.writer.write(query, number, [progress("sessions", None)])
+        self._mend(batch, query, number, done[0][0] if done else None)
         self.batches += 1
         if self.batches % 60 == 0:
             lake.compact(self.settings, SESSION_VERSIONS, 24)
+
+    def _mend(self, batch: DataFrame, query: str, number: int, complete_until: datetime | None) -> None:
+        """Measures again, from the lake, sessions of which the window missed a record.
+
+        It misses records that come later than the watermark allows: a collector's clock is ahead, or a partition lags.
+        Spark tells how many it dropped; after a start they are looked for in any case.
+        """
+        if complete_until is None:
+            return
+        silence = timedelta(seconds=self.settings.session_gap_s + self.settings.watermark_s)
+        dropped = streams.dropped(batch, query, self.looked_at)
+        self.looked_at = max(self.looked_at, dropped.until)
+        if dropped.rows:
+            log.warning(
+                "%d records came later than the watermark: their sessions are measured from the lake", dropped.rows
+            )
+        if dropped.rows or self.mend_until == NEVER:
+            self.mend_until = complete_until + 2 * silence
+        if self.mend_until is None:
+            return
+        self._measure_stale(batch.sparkSession, query, number, complete_until - silence)
+        if complete_until >= self.mend_until:
+            self.mend_until = None
+
+    def _measure_stale(self, spark: SparkSession, query: str, number: int, silent_since: datetime) -> None:
+        recent = silent_since - timedelta(hours=1)
+        self.events.update_incremental()
+        self.delta.update_incremental()
+        parts = {(f.session_day, f.bucket) for f in lake.files(self.events, since=recent)}
+        if not parts:
+            return
+        events = [f for f in lake.files(self.events) if (f.session_day, f.bucket) in parts]
+        before = [f for f in lake.files(self.delta) if (f.session_day, f.bucket) in parts]
+        rows = spark.createDataFrame(sorted({(bucket,) for _, bucket in parts}), "bucket bigint")
+        tasks = self.settings.spark_partitions
+        task = partial(_mended, self.settings, before, events, silent_since)
+        spread = rows.repartitionById(tasks, (F.col("bucket") % tasks).cast("int"))
+        told = streams.collected(spread.mapInArrow(frames.per_task(task), TOLD))
+        lake.commit(self.delta, SESSION_VERSIONS, lake.unpacked(told.get("file", ())), f"mended:{query}", number)
+
+
+def _mended(
+    settings: Settings, before: Sequence[File], events: Sequence[File], silent_since: datetime, rows: pa.Table
+) -> pa.Table:
+    """Writes new versions of closed sessions whose row does not count all of their events; answers files' names."""
+    written: list[File] = []
+    for bucket in rows["bucket"].to_pylist():
+        mine, old = ([f for f in some if f.bucket == bucket] for some in (events, before))
+        identities = lake.rows(settings, EVENTS, mine, (*product.IDENTITY, "received_at"))
+        there = lake.rows(settings, SESSION_VERSIONS, old)
+        stale = sessions.stale(identities, there, silent_since)
+        if len(stale):
+            found = lake.rows(settings, EVENTS, mine, where=sessions.of_sessions(stale))
+            whole = sessions.without(found, sessions.without(found, stale))
+            new = sessions.versions(whole, there, datetime.now(UTC))
+            written += lake.write(settings, SESSION_VERSIONS, new)
+    return _lines("file", lake.packed(written))
 
 
 def _folded(

@@ -212,10 +212,14 @@ def marts(there: pa.Table, again: pa.Table, mart: Mart) -> list[Difference]:
     )
     rows = _asked({"there": there, "again": again}, f"select * from ({compared}) order by all limit 1000")
     return [
-        Difference("marts", f"{mart.name} {p} {at:%Y-%m-%d %H:%M:%S} {'/'.join(filter(None, (g, a, b)))} {measure}",
+        Difference("marts", f"{mart.name} {p} {at:%Y-%m-%d %H:%M:%S} {_slice(g, a, b)} {measure}",
                    expected or "no row", found or "no row")
         for p, at, g, a, b, measure, expected, found in rows
     ]  # fmt: skip
+
+
+def _slice(*names: str) -> str:
+    return "/".join(filter(None, names)) or "total"
 
 
 def _value(side: str, name: str, zero: Mapping[str, str]) -> str:
@@ -240,7 +244,10 @@ def hours(hour: pa.Table, day: pa.Table, mart: Mart) -> list[Difference]:
     )
     return [
         Difference(
-            "marts", f"{p} {at} {'/'.join(filter(None, (g, a, b)))} {measure}: sum of hours", hours_n or 0, whole or 0
+            "marts",
+            f"{p} {at} {'/'.join(filter(None, (g, a, b))) or 'total'} {measure}: sum of hours",
+            hours_n or 0,
+            whole or 0,
         )
         for p, at, g, a, b, measure, hours_n, whole in rows
     ]

@@ -1,0 +1,123 @@
+"""What lies in the log, taken apart: nothing in a record can make it fail, and every record is accounted for."""
+
+import json
+from datetime import UTC, date, datetime
+from hashlib import md5
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qoescope.compile import records
+
+RECEIVED_MS = 1_762_000_001_123
+MINUTE = datetime(2025, 11, 1, 12, 26)  # noqa: DTZ001 - DuckDB's own, in UTC
+EVENT = {"seq": 1, "at": RECEIVED_MS - 1000, "type": "heartbeat", "state": "playing", "state_ms": 900}
+COUNTS = {"received": 1, "accepted": 1, "duplicate": 0, "invalid": 0, "filtered": 0}
+
+
+def record(**changes: Any) -> bytes:
+    told = {"property": "app", "received_at": RECEIVED_MS, "sent_at": RECEIVED_MS - 5, "counts": COUNTS,
+            "session": {"session_id": "s1", "started_at": RECEIVED_MS - 60_000, "asn": 4766},
+            "events": [EVENT]}  # fmt: skip
+    return json.dumps(told | changes).encode()
+
+
+def table(*values: bytes | None) -> pa.Table:
+    rows = [{"key": b"s1", "value": v, "kafka_partition": 0, "kafka_offset": i} for i, v in enumerate(values)]
+    return pa.Table.from_pylist(rows, records.RECORDS)
+
+
+def parsed(*values: bytes | None) -> records.Parsed:
+    return records.parsed(table(*values), 8)
+
+
+def test_an_event_carries_its_session_and_where_it_came_from() -> None:
+    (row,) = parsed(record()).events.to_pylist()
+    assert (row["property"], row["session_id"], row["seq"], row["state_ms"], row["asn"]) == (
+        "app",
+        "s1",
+        1,
+        900,
+        "4766",
+    )
+    assert (row["device_type"], row["rate"], row["bitrate_kbps"], row["ad"]) == ("unknown", 1.0, None, False)
+    assert row["received_at"] == datetime(2025, 11, 1, 12, 26, 41, 123_000, UTC)
+    assert (row["kafka_partition"], row["kafka_offset"], row["position"]) == (0, 0, 0)
+    assert (row["session_day"], row["bucket"]) == (date(2025, 11, 1), md5(b"s1").digest()[0] % 8)  # noqa: S324
+
+
+def test_a_session_lies_in_the_day_of_its_start() -> None:
+    yesterday = {"session_id": "s1", "started_at": RECEIVED_MS - 86_400_000}
+    assert parsed(record(session=yesterday)).events["session_day"].to_pylist() == [date(2025, 10, 31)]
+
+
+def test_a_start_that_no_clock_can_mean_is_not_believed() -> None:
+    odd = {"session_id": "s1", "started_at": 2**53}
+    (row,) = parsed(record(session=odd)).events.to_pylist()
+    assert (row["session_day"], row["session_started_at"]) == (date(2025, 11, 1), None)
+
+
+def test_the_doors_counts_add_up_by_minute() -> None:
+    found = parsed(record(), record(counts=COUNTS | {"received": 3, "invalid": 2})).counts.to_pylist()
+    assert [(r["minute_at"], r["received"], r["accepted"], r["invalid"]) for r in found] == [(MINUTE, 4, 2, 2)]
+
+
+def test_a_tick_tells_what_was_refused_and_holds_no_event() -> None:
+    tick = {"tick": True, "property": "_door", "received_at": RECEIVED_MS, "rate_limited": [["app", RECEIVED_MS, 7]]}
+    found = parsed(json.dumps(tick).encode())
+    assert (len(found.events), len(found.unreadable)) == (0, 0)
+    (row,) = found.counts.to_pylist()
+    assert (row["property"], row["minute_at"], row["received"], row["rate_limited"]) == ("app", MINUTE, 7, 7)
+
+
+def test_only_the_time_of_an_event_may_differ_between_repeats() -> None:
+    bodies = [record(), record(events=[EVENT | {"at": RECEIVED_MS}]), record(events=[EVENT | {"state_ms": 901}])]
+    first, adjusted, other = parsed(*bodies).events["body_hash"].to_pylist()
+    assert first == adjusted != other
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [b"no json", b"\xff\xfe", b"{}", b"[]", b"null", b"", None, b'{"property":5,"received_at":1e300}',
+     b'{"property":"app","received_at":"soon"}'],
+)  # fmt: skip
+def test_a_poison_record_is_kept_and_its_neighbours_are_read(poison: bytes | None) -> None:
+    found = parsed(record(), poison, record())
+    assert (len(found.events), found.unreadable["reason_kept"].to_pylist()) == (2, ["unreadable"])
+
+
+def test_an_event_that_lacks_what_it_needs_is_kept_aside_alone() -> None:
+    found = parsed(record(events=[EVENT, {"seq": 2**70, "type": 3}], counts=COUNTS | {"received": 2, "accepted": 2}))
+    assert (len(found.events), found.unreadable["reason_kept"].to_pylist()) == (1, ["malformed"])
+
+
+def test_cmcd_is_kept_report_by_report() -> None:
+    body = {"property": "app", "received_at": RECEIVED_MS, "counts": COUNTS, "cmcd": ["sta=p", "sta=w"], "target": "t"}
+    found = parsed(json.dumps(body).encode()).reports.to_pylist()
+    assert [(r["session_id"], r["position"], r["record"]) for r in found] == [("s1", 0, "sta=p"), ("s1", 1, "sta=w")]
+
+
+def test_offsets_tell_what_was_read() -> None:
+    assert parsed(record(), record()).offsets.to_pylist() == [
+        {"kafka_partition": 0, "first_offset": 0, "next_offset": 2, "records": 2,
+         "complete_until": datetime(2025, 11, 1, 12, 26, 41, 123_000)}  # noqa: DTZ001
+    ]  # fmt: skip
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
+        ["property", "received_at", "session", "session_id", "events", "seq", "at", "type", "state", "state_ms",
+         "counts", "tick", "rate_limited", "cmcd", "started_at"]), inner, max_size=6),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(values=st.lists(JSON.map(lambda v: json.dumps(v).encode()) | st.binary(max_size=40), min_size=1, max_size=5))
+def test_nothing_in_a_record_makes_it_fail(values: list[bytes]) -> None:
+    found = parsed(*values)
+    assert sum(found.offsets["records"].to_pylist()) == len(values)
