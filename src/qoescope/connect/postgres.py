@@ -26,8 +26,8 @@ STATEMENT_S = {"owner": 120, "writer": 120, "reader": 10}
 
 def dsn(settings: Settings, role: Role) -> str:
     """Where Postgres is for this role: the setting, else what the stack left under `var/secrets`."""
-    given = {"writer": settings.writer_dsn, "reader": settings.reader_dsn}.get(role)
-    if given and given.get_secret_value():
+    given = {"owner": settings.owner_dsn, "writer": settings.writer_dsn, "reader": settings.reader_dsn}[role]
+    if given.get_secret_value():
         return given.get_secret_value()
     path = settings.var / "secrets" / f"{role}.dsn"
     if not path.exists():
