@@ -29,7 +29,7 @@ def fold(
     file: Annotated[str, typer.Argument(help="A file of beacons, one JSON a line; - for stdin.")],
     property_name: Annotated[str, typer.Option("--property", "-p", help="The app or site they belong to.")] = "local",
 ) -> None:
-    """Fold beacons into sessions: one JSON row a session, with every measure."""
+    """Fold beacons into sessions: one JSON row a session."""
     from qoescope.cli import folding
 
     with opened(file) as lines:

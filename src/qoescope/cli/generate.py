@@ -27,7 +27,7 @@ def csv(
     out: Out = OUTPUT, sessions: Sessions = 100_000, days: Days = 30.0, seed: Seed = 42, end: End = None,
     faults: Faults = None, random_faults: Random = 0, workers: Workers = None,
 ) -> None:  # fmt: skip
-    """Write streaming_telemetry.csv, one row a session, and the answer key."""
+    """Write streaming_telemetry.csv and its answer key."""
     from qoescope.emit import jobs
     from qoescope.emit.scenario import DEFAULT_END
 
@@ -90,7 +90,7 @@ def report(
     out: Out = OUTPUT, sessions: Sessions = 20_000, days: Days = 30.0, seed: Seed = 42, end: End = None,
     faults: Faults = None, random_faults: Random = 0,
 ) -> None:  # fmt: skip
-    """Write report.html: the data set on one page, with what was injected."""
+    """Write report.html: the data set on one page."""
     from qoescope.emit import jobs
     from qoescope.emit.scenario import DEFAULT_END
 

@@ -95,7 +95,7 @@ def ledger(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the books from end to end; exit 1 and name each difference."""
+    """Check the books from end to end; exit 1 on a difference."""
     from qoescope.mart import jobs
 
     found = jobs.ledger(settings(), day.date() if day else None, book)

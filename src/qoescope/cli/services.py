@@ -19,7 +19,7 @@ def demo(
     seconds: Annotated[float, typer.Option(help="How long to send traffic.")] = 75,
     speed: Annotated[float, typer.Option(help="How much faster than life the simulated viewers live.")] = 10,
 ) -> None:
-    """Start every part, send traffic with injected faults, and show what was found."""
+    """Start every part, break things, show what was found."""
     from qoescope.stack.demo import run
 
     raise typer.Exit(run(settings(), once=once, rate=rate, seconds=seconds, speed=speed))
@@ -35,7 +35,7 @@ def up(
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show each part, its port, the streams' lag and the numbers' age."""
+    """Show each part, its port, how far behind, how fresh."""
     from qoescope.stack import up
 
     found = up.status(settings())

@@ -391,7 +391,9 @@ def _count(settings: Settings, outcomes: pa.Table, book: Path | None, result: ac
         if not book.is_file():
             raise Mistake(f"no sender's book {book}")
         sent = pq.read_table(book)
-        result.add("sender", len(sent), accounts.sender(sent, pa.concat_tables([events, late, aside])))
+        kept_aside = pa.concat_tables([late, aside]).group_by(identity[:3]).aggregate([])  # there repeats are kept too
+        stored_somewhere = pa.concat_tables([events.select(identity[:3]), kept_aside])
+        result.add("sender", len(sent), accounts.sender(sent, stored_somewhere))
 
 
 def _read_log(settings: Settings, connection: Connection, result: accounts.LedgerResult) -> None:
