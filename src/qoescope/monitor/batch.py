@@ -21,12 +21,14 @@ LEAST_HOURS = 6
 """With fewer hours of history all of two days are taken."""
 
 
-def counts_sql(source: str, begins: str, step_s: int, dims: Sequence[str] = SESSION_DIMENSIONS) -> str:
-    """Sums by step and leaf over `sessions`, for DuckDB and Postgres alike; `begins` is the condition on rows."""
-    columns = ", ".join(f"sum({sql}) as {name}" for name, sql in session_columns(WATCHED).items())
-    names = ", ".join(dims)
-    at = f"cast(floor(extract(epoch from started_at) / {step_s}) as bigint)"
-    return f"select {at} as step, {names}, {columns} from {source} where {begins} group by {at}, {names}"
+def counts_sql(
+    source: str, rows: str, step_s: int, at: str = "started_at", watched: Sequence[Watched] = WATCHED
+) -> str:
+    """Sums by step and leaf over `sessions`, for DuckDB and Postgres alike; `rows` is the condition, `at` the time."""
+    columns = ", ".join(f"sum({sql}) as {name}" for name, sql in session_columns(watched).items())
+    names = ", ".join(SESSION_DIMENSIONS)
+    number = f"cast(floor(extract(epoch from {at}) / {step_s}) as bigint)"
+    return f"select {number} as step, {names}, {columns} from {source} where {rows} group by {number}, {names}"
 
 
 def counted(sessions: pa.Table, step_s: int = 3600) -> pa.Table:

@@ -144,9 +144,7 @@ def _named(
     ]
 
 
-def explain(
-    table: pa.Table, dims: Sequence[str], n: str, k: str, base_n: str, base_k: str
-) -> list[Found]:
+def explain(table: pa.Table, dims: Sequence[str], n: str, k: str, base_n: str, base_k: str) -> list[Found]:
     """Slices in which `k` of `n` sessions are bad far more often than `base_k` of `base_n` were; none when nothing is.
 
     Null is a value of a dimension like any other; a null count is 0. Raises `Mistake` for a missing column or k > n.

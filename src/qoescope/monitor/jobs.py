@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -17,7 +17,7 @@ from qoescope.connect import postgres
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.writing import Stopped, Writer
 from qoescope.monitor import batch as hours
-from qoescope.monitor import live, notify, questions, records, sending
+from qoescope.monitor import closed, live, notify, questions, records, sending
 from qoescope.monitor.files import explain_file
 from qoescope.monitor.history import History
 from qoescope.monitor.impact import Impact, excess_so_far, lost_watch_hours
@@ -126,11 +126,14 @@ class _Watch:
     def __init__(self, connection: Connection, tenant: str) -> None:
         self.tenant = tenant
         self.live = live.Live(LEAF_DIMENSIONS, _SUMS)
+        self.closed = closed.Closed()
         self.rules = Thresholds()
         self.at: int | None = None
         horizon = datetime.now(UTC) - timedelta(days=1)
         stored = _dicts(connection, questions.ONGOING, (tenant, "live", horizon))
-        self.live.incidents = [records.incident(row) for row in stored]
+        incidents = [records.incident(row) for row in stored]
+        self.live.incidents = [one for one in incidents if one.best.watched.leaf]
+        self.closed.incidents = [one for one in incidents if not one.best.watched.leaf]
         for row in _dicts(connection, questions.ONGOING, (tenant, "rule", horizon)):
             rule = row["memory"].get("rule")
             if rule and row["closed_at"] is None:
@@ -149,15 +152,39 @@ class _Watch:
     def _look(self, connection: Connection, minute: int) -> None:
         self._read(connection, minute)
         dismissed = {r[0] for r in connection.execute(questions.DISMISSED, (self.tenant,)).fetchall()}
-        self.live.incidents = [one for one in self.live.incidents if one.id not in dismissed]
-        changed = [one for one in self.live.look(minute) if one.version]
+        for part in (self.live, self.closed):
+            part.incidents = [one for one in part.incidents if one.id not in dismissed]
+        ended = self._ended(connection, minute)
+        changed = [one for one in (*self.live.look(minute), *ended) if one.version]
         gone = [one.id for one in changed if one.confirmed_at is None and one.state == "dismissed"]
         shown = [one for one in changed if one.id not in gone]
-        rows = [_row(connection, self.tenant, one, self.live.history, _MINUTE) for one in shown]
+        rows = [
+            _row(connection, self.tenant, one, self.live.history, _MINUTE)
+            if one.best.watched.leaf
+            else _row(connection, self.tenant, one, self.closed.history, closed.STEP_S)
+            for one in shown
+        ]
         rows += self._by_rules(connection, minute)
         with connection.transaction():
             connection.execute(questions.FORGET, (self.tenant, gone))
             _put(connection, rows)
+
+    def _ended(self, connection: Connection, minute: int) -> list[Incident]:
+        """What closed sessions alone tell, each five minutes; the last ones are still closing."""
+        if minute % 5 != _LATE_MINUTES:
+            return []
+        at = minute // 5 - 1
+        held = self.closed.history.steps
+        first = max(held[-1] - closed.WINDOW, at - closed.WINDOW - closed.BEFORE) if held else at - closed.BEFORE
+        since, until = (datetime.fromtimestamp(closed.STEP_S * step, tz=UTC) for step in (first, at + 1))
+        sql = hours.counts_sql("sessions", questions.ENDED, closed.STEP_S, closed.ENDED, closed.ONLY_CLOSED)
+        parameters = (self.tenant, since.date() - timedelta(days=1), since, until)
+        rows = connection.execute(sql, parameters).fetchall()
+        hours.add(
+            self.closed.history, questions.table(rows, ("step", *SESSION_DIMENSIONS), self.closed.history.columns)
+        )
+        self.closed.history.forget(at - closed.WINDOW - closed.BEFORE)
+        return self.closed.look(at)
 
     def _by_rules(self, connection: Connection, minute: int) -> list[Row]:
         found = _dicts(connection, questions.RULES, (self.tenant,))
@@ -177,14 +204,14 @@ class _Watch:
     def _read(self, connection: Connection, minute: int) -> None:
         held = {m for m in self.live.history.steps if m <= minute - _LATE_MINUTES}
         sql = questions.minutes(LEAF_DIMENSIONS, _SUMS)
-        for begin, end in _runs(sorted(live.wanted(minute) - held)):
+        for begin, end in questions.runs(sorted(live.wanted(minute) - held)):
             since, until = (datetime.fromtimestamp(_MINUTE * m, tz=UTC) for m in (begin, end))
             parameters = (self.tenant, since.date(), until.date(), since, until)
             rows = connection.execute(sql, parameters).fetchall()
-            hours.add(self.live.history, _table(rows, ("step", *LEAF_DIMENSIONS), _SUMS))
+            hours.add(self.live.history, questions.table(rows, ("step", *LEAF_DIMENSIONS), _SUMS))
             there = set(self.live.history.steps)
             for empty in (m for m in range(begin, min(end, minute - live.DAY)) if m not in there):
-                self.live.history.put(empty, _table([], ("step", *LEAF_DIMENSIONS), _SUMS))
+                self.live.history.put(empty, questions.table([], ("step", *LEAF_DIMENSIONS), _SUMS))
         self.live.history.forget(minute - live.WEEK * 4 - live.AROUND - WINDOW_MINUTES)
 
 
@@ -200,31 +227,13 @@ def _walked(connection: Connection, tenant: str, begin: datetime) -> hours.Batch
     for since, until in sorted(reach):
         parameters = (tenant, since.date(), until.date(), since, until)
         rows = connection.execute(sql, parameters).fetchall()
-        hours.add(history, _table(rows, ("step", *SESSION_DIMENSIONS), history.columns))
+        hours.add(history, questions.table(rows, ("step", *SESSION_DIMENSIONS), history.columns))
     walk = hours.Batch.over(history)
     there = set(history.steps)
     for hour in range(int(begin.timestamp()) // _HOUR, int(end.timestamp()) // _HOUR):
         if hour in there:
             walk.look(hour)
     return walk
-
-
-def _runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Runs of consecutive numbers as (first, last + 1)."""
-    runs: list[tuple[int, int]] = []
-    for number in numbers:
-        if runs and runs[-1][1] == number:
-            runs[-1] = (runs[-1][0], number + 1)
-        else:
-            runs.append((number, number + 1))
-    return runs
-
-
-def _table(rows: Sequence[tuple[Any, ...]], texts: Sequence[str], sums: Sequence[str]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * (len(texts) + len(sums))
-    arrays = [pa.array(c, pa.int64() if i == 0 else pa.string()) for i, c in enumerate(columns[: len(texts)])]
-    arrays += [pa.array(np.array(c, dtype=np.float64)) for c in columns[len(texts) :]]
-    return pa.table(arrays, names=[*texts, *sums])
 
 
 def _dicts(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -270,7 +279,7 @@ def _row(connection: Connection, tenant: str, one: Incident, history: History, s
         for s, v, a in zip(steps, value, audience, strict=True)
     ]
     impact = Impact(excess, int(sessions), int(people), lost)
-    source = "live" if step_s == _MINUTE else "batch"
+    source = "batch" if step_s == _HOUR else "live"
     shown = Shown(tenant, source, list(examples or []), chart)
     return records.row(one, impact, shown, datetime.now(UTC))
 

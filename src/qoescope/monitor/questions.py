@@ -1,6 +1,10 @@
 """Questions: what the watch asks Postgres, as SQL with bound parameters; slices are quoted by `story.condition`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from qoescope.monitor.history import listed
 from qoescope.monitor.impact import touched_sql
@@ -29,6 +33,10 @@ USUAL_WATCH = (
     "select avg(watched_ms)::double precision from sessions where property = %s and day >= %s and started_at >= %s "
     "and started_at < %s and is_play"
 )
+ENDED = (
+    "property = %s and day >= %s and started_at + session_ms * interval '1 millisecond' >= %s "
+    "and started_at + session_ms * interval '1 millisecond' < %s"
+)
 FORGET_HOURS = "delete from incidents where property = %s and source = 'batch' and opened_at > %s and opened_at <= %s"
 FORGET = "delete from incidents where property = %s and id = any(%s)"
 
@@ -55,3 +63,22 @@ def touched(one: Incident) -> str:
         f"(array_agg(session_id order by started_at desc))[1:{EXAMPLES}] from sessions "
         f"where property = %s and day >= %s and started_at >= %s and started_at < %s and {inside}"
     )
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Runs of consecutive numbers as (first, last + 1)."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number:
+            runs[-1] = (runs[-1][0], number + 1)
+        else:
+            runs.append((number, number + 1))
+    return runs
+
+
+def table(rows: Sequence[tuple[Any, ...]], texts: Sequence[str], sums: Sequence[str]) -> pa.Table:
+    """Rows as they were answered as a table: a step and texts, then sums."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * (len(texts) + len(sums))
+    arrays = [pa.array(c, pa.int64() if i == 0 else pa.string()) for i, c in enumerate(columns[: len(texts)])]
+    arrays += [pa.array(np.array(c, dtype=np.float64)) for c in columns[len(texts) :]]
+    return pa.table(arrays, names=[*texts, *sums])
