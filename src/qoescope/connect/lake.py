@@ -203,6 +203,7 @@ def commit(
             ),
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
         )  # fmt: skip
+        delta.update_incremental()
     return True
 
 

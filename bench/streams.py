@@ -1,0 +1,109 @@
+"""Bench of the streams: events a second from the log to Delta and on through live windows, on real Kafka and Postgres.
+
+Needs a broker and a Postgres of the settings with the catalog's tables in it: an own folder, never a working stack's.
+usage: python bench/streams.py [events]
+"""
+
+import sys
+import time
+from threading import Event
+from typing import Any
+
+import msgspec
+from pyspark.sql import SparkSession
+
+from qoescope.catalog.topics import BEACONS
+from qoescope.connect import kafka, postgres, spark
+from qoescope.connect.spark import Stream
+from qoescope.lake.jobs import lake_streams
+from qoescope.mart.jobs import mart_streams
+from qoescope.settings import Settings
+
+SESSIONS, BEACON = 20_000, 5
+
+
+def beacons(events: int) -> list[tuple[bytes, bytes]]:
+    """(key, record): heartbeats of many sessions, five in a beacon."""
+    now = int(time.time() * 1000)
+    found = []
+    for i in range(events // BEACON):
+        number, turn = i % SESSIONS, i // SESSIONS
+        context: dict[str, Any] = {
+            "session_id": f"{number:032x}", "viewer_id": f"v1:{number:032x}", "started_at": now - 600_000,
+            "content_duration_ms": 3_600_000, "device_type": ("smart_tv", "mobile", "web")[number % 3], "os": "tizen",
+            "os_version": f"{number % 5}.0", "app_version": f"v16.{number % 6}.1", "player_name": "shaka",
+            "network_type": "wifi", "country_code": ("KR", "DE", "US")[number % 3], "isp": ("kt", "cox")[number % 2],
+            "cdn": ("a", "b")[number % 2], "cdn_pop": f"KR-{number % 5}", "content_id": f"t{number % 300}",
+            "content_type": "vod", "drm": "widevine", "source": "simulator",
+        }  # fmt: skip
+        told = [
+            {"seq": turn * BEACON + k + 1, "at": now - 5000 + k * 1000, "type": "heartbeat", "state": "playing",
+             "state_ms": 1000, "bitrate_kbps": 4500, "width": 1920, "height": 1080, "player_width": 1920,
+             "player_height": 1080, "cdn": "a", "playhead_ms": 61_000}
+            for k in range(BEACON)
+        ]  # fmt: skip
+        counts = {"received": BEACON, "accepted": BEACON, "duplicate": 0, "invalid": 0, "filtered": 0}
+        record = {"property": "bench", "received_at": now, "sent_at": now, "counts": counts, "session": context,
+                  "events": told}  # fmt: skip
+        found.append((context["session_id"].encode(), msgspec.json.encode(record)))
+    return found
+
+
+def sent(settings: Settings, records: list[tuple[bytes, bytes]]) -> None:
+    """Writes the records to the log and waits for their acknowledgement."""
+    log = kafka.Log(settings)
+    for key, value in records:
+        while not log.send(BEACONS.name, value, lambda *_: None, key):
+            log.poll(0.1)
+        log.poll()
+    if log.flush(120):
+        raise SystemExit("the broker did not take all records")
+
+
+def seconds(settings: Settings, stream: Stream, question: str, wanted: int) -> float:
+    """From the first batch to the one in which the number is there; start-up of Spark is not counted."""
+    stopping = Event()
+    query = stream.start()
+    began = None
+    try:
+        with postgres.connect(settings, "writer") as connection:
+            while not stopping.wait(0.05):
+                if query.exception():
+                    raise SystemExit(str(query.exception()))
+                began = began or (time.perf_counter() if query.status["isTriggerActive"] else None)
+                ((there,),) = connection.execute(question.encode()).fetchall()
+                if there >= wanted:
+                    return time.perf_counter() - (began or time.perf_counter())
+    finally:
+        query.stop()
+    return 0.0
+
+
+def measured(session: SparkSession, settings: Settings, events: int) -> None:
+    """Prints events a second of both streams, each alone."""
+    sent(settings, beacons(events))
+    stopping = Event()
+    known = {
+        s.name: s for s in (*lake_streams(session, settings, stopping), *mart_streams(session, settings, stopping))
+    }
+    lake_s = seconds(settings, known["events"], "select coalesce(sum(lake), 0) from outcomes", events)
+    print(f"log to Delta, repeats looked for: {events / lake_s:,.0f} events/s ({events:,} in {lake_s:.1f} s)")
+    live = "select coalesce(sum(live_events), 0) from live_window where grouping = ''"
+    live_s = seconds(settings, known["live"], live, events)
+    print(f"Delta through live windows to Postgres: {events / live_s:,.0f} events/s ({events:,} in {live_s:.1f} s)")
+
+
+def main() -> None:
+    """Runs it on the settings of the environment."""
+    events = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    settings = Settings().model_copy(update={"events_every_s": 0.0, "live_every_s": 0.0})
+    kafka.ensure_topics(settings)
+    session = spark.session(settings, "bench")
+    try:
+        measured(session, settings, events)
+    finally:
+        session.stop()
+
+
+if __name__ == "__main__":
+    main()
