@@ -1,9 +1,8 @@
 """Findings: what one look says: per metric the slices that got worse, siblings joined, with their onset."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from math import exp, log
 
 import numpy as np
@@ -19,13 +18,15 @@ from qoescope.monitor.noise import drift, errors_by_depth
 from qoescope.monitor.onset import change_point, excesses
 from qoescope.monitor.rivals import Rival
 from qoescope.monitor.scan import figures
+from qoescope.monitor.siblings import siblings
 
-_ALIKE = 1.6
 _ONSET_STEPS = 60
 _CLEAN_WINDOWS = 24
 _REMEMBER_EVERY = 3
 _LEAST_CLEAN = 6
 _RECENT = 10
+_AS_GOOD = 0.8
+"""An incident keeps its name while that scores this part of the best one."""
 _STILL_CLEAN = 5.0
 """What a remainder may score and still be as usual."""
 _ALPHA = 0.001
@@ -67,7 +68,10 @@ class Watcher:
     def findings(
         self, window: range, baseline: Sequence[int], without: Sequence[Span] = (), *, burns: bool = True
     ) -> list[Finding]:
-        """What the window's counts say against the baseline's, strongest first."""
+        """What the window's counts say against the baseline's, strongest first.
+
+        `without` are incidents: they are no history, and one that goes on lends its name to what fits it as well.
+        """
         if not baseline:
             return []
         leaves = self.history.against(window, baseline, without)
@@ -77,7 +81,19 @@ class Watcher:
             if burns and kpi.watched.kind == "share":
                 mine += self._slow(kpi, window[-1], baseline, without, mine)
             seen += mine
-        return self._one_name(sorted(seen, key=lambda f: -f.score), leaves, window)
+        ongoing = [{n: list(values) for n, values in s.slice} for s in without if s.end > window[-1]]
+        kept = [self._kept_name(f, ongoing, leaves, window) for f in sorted(seen, key=lambda f: -f.score)]
+        return self._one_name(kept, leaves, window)
+
+    def _kept_name(self, f: Finding, ongoing: Sequence[Chosen], leaves: Leaves, window: range) -> Finding:
+        """The finding under the name of an incident that goes on, if that holds nearly the same bad sessions."""
+        known = [replace(f, slice=slice_) for slice_ in ongoing]
+        if any(name(one) == name(f) for one in known):
+            return f
+        kpi = next(k for k in self.kpis if k.watched is f.watched)
+        other = next((one for one in known if self._explains(kpi, one, f, leaves, least=_AS_GOOD)), None)
+        told = self._told(kpi, other, leaves, window) if other else None
+        return replace(told, score=f.score, rivals=f.rivals, onset=f.onset) if told else f
 
     def _one_name(self, seen: Sequence[Finding], leaves: Leaves, window: range) -> list[Finding]:
         """The same with one name a cause: a metric whose slice is bad only where another's is bad goes by that one."""
@@ -93,7 +109,7 @@ class Watcher:
                 named.append(replace(known, score=f.score, rivals=f.rivals, onset=f.onset))
         return named
 
-    def _explains(self, kpi: Kpi, other: Finding, f: Finding, leaves: Leaves) -> bool:
+    def _explains(self, kpi: Kpi, other: Finding, f: Finding, leaves: Leaves, least: float = 0.0) -> bool:
         """Whether `f`'s metric is bad all over `other`'s slice, and not in its own slice outside of that one."""
         if not other.slice or not f.slice or kpi.watched.kind == "volume":
             return False
@@ -107,7 +123,9 @@ class Watcher:
         )
         shared = figures(counts.sums[:, mine & theirs].sum(axis=1), kpi.measure(), {0: 0}, limits)
         clean = outside.score < _STILL_CLEAN or outside.support < limits.support
-        return clean and there.lift >= limits.lift and there.score >= log(1 / _ALPHA) and shared.score >= f.score / 3
+        own = figures(counts.sums[:, mine].sum(axis=1), kpi.measure(), {0: 0}, limits).score
+        bad = there.lift >= limits.lift and there.score >= max(log(1 / _ALPHA), least * own)
+        return bool(clean and bad and shared.score >= own / 3)
 
     def _told(self, kpi: Kpi, other: Finding, leaves: Leaves, window: range) -> Finding | None:
         """What the metric says of another finding's slice."""
@@ -233,50 +251,3 @@ def _rows(counts: Leaves, codes: Mapping[str, Mapping[Value, int]], chosen: Chos
                 some |= matching(counts, {counts.dims.index(name): code})
         rows &= some
     return rows
-
-
-def siblings(slices: Iterable[Found]) -> list[Found]:
-    """Values of one dimension with the same parent and alike lift, as one slice with a set of values."""
-    rest = sorted(slices, key=lambda f: (sorted(f.slice), -f.excess))
-    out: list[Found] = []
-    for _, group in groupby(rest, key=lambda f: sorted(f.slice)):
-        pending = list(group)
-        while pending:
-            first = pending.pop(0)
-            name, family = _family(first, pending)
-            if family:
-                pending = [f for f in pending if f not in family]
-                first = _union([first, *family], name)
-            out.append(first)
-    return sorted(out, key=lambda f: -abs(f.excess))
-
-
-def _family(first: Found, others: Sequence[Found]) -> tuple[str, list[Found]]:
-    """The dimension in which others differ from `first` alone, with alike lift, and those others."""
-    for name in first.slice:
-        family = [
-            f
-            for f in others
-            if all(f.slice[n] == v for n, v in first.slice.items() if n != name)
-            and f.slice[name] != first.slice[name]
-            and 1 / _ALIKE <= f.lift / first.lift <= _ALIKE
-            and (f.excess > 0) == (first.excess > 0)
-        ]
-        if family:
-            return name, family
-    return "", []
-
-
-def _union(family: Sequence[Found], name: str) -> Found:
-    support = sum(f.support for f in family)
-    values = sorted((f.slice[name] for f in family), key=str)
-    return replace(
-        family[0],
-        slice={**family[0].slice, name: tuple(values)},  # type: ignore[dict-item]
-        score=sum(f.score for f in family),
-        excess=sum(f.excess for f in family),
-        support=support,
-        share=sum(f.share for f in family),
-        actual=sum(f.actual * f.support for f in family) / support,
-        expected=sum(f.expected * f.support for f in family) / support,
-    )

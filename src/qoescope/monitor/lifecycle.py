@@ -27,7 +27,7 @@ class Pace:
 
 
 LIVE = Pace()
-BATCH = Pace(1, 1, 1)
+BATCH = Pace(1, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
