@@ -44,7 +44,7 @@ def status(as_json: AsJson = False) -> None:
     elif not found["running"]:
         line("nothing runs here: `qoescope up` or `qoescope demo` starts it")
     else:
-        table(found["parts"], "parts")
+        table([part | {name: str(part[name] or "") for name in ("port", "pid")} for part in found["parts"]], "parts")
         for name in ("streams", "freshness"):
             if found[name]:
                 table(found[name], name)

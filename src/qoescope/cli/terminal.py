@@ -86,7 +86,7 @@ def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
         if rows:
             line("\t".join(rows[0]))
         for row in rows:
-            line("\t".join(cell(value) for value in row.values()))
+            line("\t".join("" if value is None else str(plain(value)) for value in row.values()))
         return
     from rich.console import Console
     from rich.table import Table

@@ -72,7 +72,7 @@ def java(settings: Settings) -> list[str]:
     if not any(jars.glob("kafka_*.jar")):
         raise Mistake(f"no Kafka in {jars}: `make setup` puts it there")
     return [
-        program, "-Xms128m", f"-Xmx{settings.broker_heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4",
+        program, "-Xms128m", f"-Xmx{settings.broker_heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         f"-Dlog4j2.configurationFile={folder(settings) / 'log4j2.properties'}", "-cp", f"{jars}/*",
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Signals: Ctrl-C and SIGTERM end a stack in order, once."""
+"""Signals: Ctrl-C, SIGTERM and a closed terminal end a stack in order, once."""
 
 import signal
 import threading
@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @contextmanager
 def stoppable() -> Iterator[threading.Event]:
-    """SIGTERM and Ctrl-C raise `KeyboardInterrupt` in the block, once; the event tells other threads."""
+    """Each of them raises `KeyboardInterrupt` in the block, once; the event tells other threads."""
     told = threading.Event()
 
     def tell(_number: int, _frame: FrameType | None) -> None:
@@ -17,7 +19,7 @@ def stoppable() -> Iterator[threading.Event]:
             told.set()
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, tell) for number in _listened()}
     try:
         yield told
     finally:
@@ -27,8 +29,13 @@ def stoppable() -> Iterator[threading.Event]:
 
 
 def told() -> threading.Event:
-    """An event that SIGTERM and Ctrl-C set: for services that finish what they do before they end."""
+    """An event that each of them sets: for services that finish what they do before they end."""
     event = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _listened():
         signal.signal(number, lambda *_: event.set())
     return event
+
+
+def _listened() -> list[signal.Signals]:
+    """Those that nobody asked to ignore, as `nohup` does."""
+    return [number for number in ENDS if signal.getsignal(number) != signal.SIG_IGN]
