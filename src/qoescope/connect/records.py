@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow.compute as pc
+from psycopg import Error
 from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.dimensions import CUBED, UNKNOWN
@@ -21,6 +22,8 @@ from qoescope.settings import Settings
 
 Pool = ConnectionPool[Connection]
 Row = dict[str, Any]
+AWAY: tuple[type[Exception], ...] = (Error, PoolTimeout)
+"""What says that the marts do not answer."""
 EVENT_NAMES = {"event_cdn" if f.name == "cdn" else f.name for f in EVENT_FIELDS}
 EVENT_COLUMNS = (*(f.name for f in EVENTS.fields if f.name in EVENT_NAMES), "received_at", "sent_at", "clock_adjusted")
 

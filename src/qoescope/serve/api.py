@@ -8,8 +8,6 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from psycopg import Error as DatabaseError
-from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
@@ -17,6 +15,7 @@ from starlette.responses import JSONResponse
 from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.serve import routes, routes_records
 from qoescope.serve.answers import Problem
+from qoescope.serve.jobs import AWAY
 from qoescope.serve.tagged import Tagged
 
 LOG = logging.getLogger(__name__)
@@ -24,6 +23,7 @@ LOG = logging.getLogger(__name__)
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {"application/problem+json": {}}, "description": text}
     for status, text in {
+        400: "the body is no JSON",
         401: "not signed in",
         403: "not yours, or not allowed",
         404: "no such thing",
@@ -118,8 +118,9 @@ def _problems(app: FastAPI) -> None:
             error.status_code, titles.get(error.status_code, "Refused"), str(error.detail), headers=error.headers
         )
 
-    @app.exception_handler(DatabaseError)
-    @app.exception_handler(PoolTimeout)
     def away(_: Request, error: Exception) -> Response:
         LOG.warning("postgres: %s: %s", type(error).__name__, error)
         return _problem(503, "The marts do not answer", "try again in a moment", headers={"Retry-After": "5"})
+
+    for kind in AWAY:
+        app.add_exception_handler(kind, away)

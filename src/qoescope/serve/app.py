@@ -9,8 +9,6 @@ from urllib.parse import parse_qs, quote, urlencode
 
 from a2wsgi import WSGIMiddleware
 from fastapi import FastAPI, Request
-from psycopg import Error as DatabaseError
-from psycopg_pool import PoolTimeout
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -20,14 +18,13 @@ from qoescope.catalog.people import LOGIN_S, LONGEST_PASSWORD
 from qoescope.serve import auth, console, theme
 from qoescope.serve.api import api
 from qoescope.serve.auth import Failures, Logins, Person
-from qoescope.serve.jobs import Desk
+from qoescope.serve.jobs import AWAY, Desk
 from qoescope.serve.seat import SEAT, Seat
 from qoescope.serve.statics import Statics
 
 LOG = logging.getLogger(__name__)
 OPEN = ("/sign-in", "/assets/", "/_dash-component-suites/", "/alive", "/favicon.ico", "/_favicon.ico")
 LARGEST_BODY = 1024 * 1024
-AWAY = (DatabaseError, PoolTimeout)
 
 
 class Gate:
@@ -45,19 +42,20 @@ class Gate:
         token = headers.get("authorization", "").startswith("Bearer ")
         answer = _told(send, self.policy, keeps=path.startswith(("/assets/", "/_dash-component-suites/")))
         changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        if changes and not token and not auth.from_here(headers, bool(self.desk.settings.console_proxy)):
-            await PlainTextResponse("this request does not come from our own pages", 403)(scope, receive, answer)
+        ours = token or not changes or auth.from_here(headers, bool(self.desk.settings.console_proxy))
+        if not ours and (auth.COOKIE in headers.get("cookie", "") or not path.startswith("/api/")):
+            await _refused("this request does not come from our own pages", 403, path)(scope, receive, answer)
             return
         if int(headers.get("content-length") or 0) > LARGEST_BODY:
-            await PlainTextResponse("the body is too large", 413)(scope, receive, answer)
+            await _refused("the body is too large", 413, path)(scope, receive, answer)
             return
         try:
             who = await self._person(headers)
         except AWAY as error:
             LOG.warning("postgres is away: %s", type(error).__name__)
-            await PlainTextResponse("the marts do not answer; try again in a moment", 503, {"Retry-After": "5"})(
-                scope, receive, answer
-            )
+            refused = _refused("the marts do not answer; try again in a moment", 503, path)
+            refused.headers["retry-after"] = "5"
+            await refused(scope, receive, answer)
             return
         if who is None and not path.startswith(OPEN) and not path.startswith("/api/"):
             await _sign_in_first(scope)(scope, receive, answer)
@@ -86,6 +84,13 @@ class Gate:
         if user is None or login is None or round(user["changed_at"].timestamp() * 1000) != login[1]:
             return None
         return auth.person(user)
+
+
+def _refused(said: str, status: int, path: str) -> Response:
+    if not path.startswith("/api/"):
+        return PlainTextResponse(said, status)
+    problem = {"type": "about:blank", "title": "Refused", "status": status, "detail": said}
+    return JSONResponse(problem, status, media_type="application/problem+json")
 
 
 def _cookie(text: str) -> str:

@@ -10,12 +10,11 @@ from urllib.parse import parse_qs
 import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
-from psycopg import Error as DatabaseError
-from psycopg_pool import PoolTimeout
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.errors import Mistake
 from qoescope.serve import parts, state, words
+from qoescope.serve.jobs import AWAY
 from qoescope.serve.seat import SEAT, Seat
 from qoescope.serve.state import State
 
@@ -74,19 +73,10 @@ def answered(question: str, body: Body, asked: Asked) -> Component:
         return body(asked)
     except Mistake as mistake:
         return parts.page(question, asked.subject, parts.failure(str(mistake)))
-    except PoolTimeout:
-        return parts.page(
-            question,
-            asked.subject,
-            parts.failure("All connections to the marts are busy. Load the page again in a moment."),
-        )
-    except DatabaseError as error:
-        LOG.warning("%s: %s", asked.path, error)
-        return parts.page(
-            question,
-            asked.subject,
-            parts.failure("The marts do not answer. `qoescope status` says which part is down."),
-        )
+    except AWAY as error:
+        LOG.warning("%s: %s: %s", asked.path, type(error).__name__, error)
+        said = "The marts do not answer, or are busy. Load the page again; `qoescope status` says which part is down."
+        return parts.page(question, asked.subject, parts.failure(said))
 
 
 def request(seat: Seat, path: str, query: Mapping[str, Any], now: datetime) -> Asked:
@@ -206,7 +196,7 @@ def _controls(asked: Asked) -> Component:
         )
         for name, values in asked.state.where.items()
     ]
-    return html.Div(
+    return html.Section(
         [
             html.Div(
                 [
@@ -219,6 +209,7 @@ def _controls(asked: Asked) -> Component:
             html.Div([*chips, _adder()], className="filters"),
         ],
         className="controls",
+        **{"aria-label": "Time and filters"},
     )
 
 
@@ -236,43 +227,20 @@ def _said(name: str, values: Sequence[str]) -> str:
 
 def _adder() -> Component:
     dims = [{"value": d.name, "label": d.label} for d in DIMENSIONS.values()]
-    return dmc.Popover(
+    box = {"size": "xs", "searchable": True, "comboboxProps": {"withinPortal": False}}
+    kinds = [{"value": "", "label": "Keep"}, {"value": "!", "label": "Leave out"}]
+    return html.Details(
         [
-            dmc.PopoverTarget(html.Button("+ Filter", type="button", className="add", id="filter-open")),
-            dmc.PopoverDropdown(
-                html.Div(
-                    [
-                        dmc.Select(
-                            label="Dimension",
-                            id="filter-name",
-                            data=dims,
-                            searchable=True,
-                            size="xs",
-                            comboboxProps={"withinPortal": False},
-                        ),
-                        dmc.MultiSelect(
-                            label="Values",
-                            id="filter-values",
-                            data=[],
-                            searchable=True,
-                            size="xs",
-                            comboboxProps={"withinPortal": False},
-                        ),
-                        dmc.SegmentedControl(
-                            id="filter-kind",
-                            data=[{"value": "", "label": "Keep"}, {"value": "!", "label": "Leave out"}],
-                            value="",
-                            size="xs",
-                            fullWidth=True,
-                        ),
-                        html.Button("Apply", id="filter-apply", type="button", className="primary"),
-                    ],
-                    className="adder",
-                )
+            html.Summary("+ Filter", id="filter-open"),
+            html.Div(
+                [
+                    dmc.Select(label="Dimension", id="filter-name", data=dims, **box),
+                    dmc.MultiSelect(label="Values", id="filter-values", data=[], **box),
+                    dmc.SegmentedControl(id="filter-kind", data=kinds, value="", size="xs", fullWidth=True),
+                    html.Button("Apply", id="filter-apply", type="button", className="primary"),
+                ],
+                className="adder",
             ),
         ],
-        position="bottom-start",
-        width=280,
-        shadow="md",
-        trapFocus=True,
+        className="add",
     )

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
-from psycopg_pool import ConnectionPool
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import Ratio
@@ -24,12 +23,15 @@ from qoescope.compile import moments
 from qoescope.compile.ask import Between, Plan, Where
 from qoescope.connect import people, records
 from qoescope.connect.ask import Answer, ask
-from qoescope.connect.postgres import Connection, pool
+from qoescope.connect.postgres import pool
+from qoescope.connect.records import Pool
 from qoescope.serve import auth
 from qoescope.serve.safety import cookie_key, refuse_open_console
 from qoescope.settings import Settings
 
 T = TypeVar("T")
+AWAY = records.AWAY
+"""What says that the marts do not answer."""
 REMEMBERED_S = 10.0
 """How long an account or a list of properties is remembered: a revocation holds after it."""
 LONG_S = 60.0
@@ -41,8 +43,8 @@ class Desk:
     """All that the console and the API read and write."""
 
     settings: Settings
-    reader: ConnectionPool[Connection]
-    writer: ConnectionPool[Connection]
+    reader: Pool
+    writer: Pool
     asking: dict[str, int] = field(default_factory=dict)
     """Questions that are being answered, by who asks; guarded by `lock`."""
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -114,7 +114,9 @@ def table(
     """A small table; `numeric` columns are aligned by their digits."""
     kind = dict.fromkeys(numeric, "figure")
     cells = [html.Tr([html.Td(cell, className=kind.get(i, "")) for i, cell in enumerate(row)]) for row in rows]
-    heads = html.Tr([html.Th(cell, className=kind.get(i, ""), scope="col") for i, cell in enumerate(head)])
+    heads = html.Tr(
+        [html.Th(cell or _nameless(), className=kind.get(i, ""), scope="col") for i, cell in enumerate(head)]
+    )
     named = html.Caption(caption, className="visually-hidden") if caption else None
     return html.Div(
         html.Table([named, html.Thead(heads), html.Tbody(cells)]),
@@ -123,6 +125,10 @@ def table(
         role="region",
         **{"aria-label": caption or "table"},
     )
+
+
+def _nameless() -> Component:
+    return html.Span("shown as a bar or a state", className="visually-hidden")
 
 
 def empty(title: str, *what_to_do: Child) -> Component:

@@ -1,7 +1,9 @@
 """Routes of records: sessions, viewers, incidents, annotations, and exports as files."""
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Path, Query, Response
@@ -39,7 +41,9 @@ def records(app: FastAPI) -> None:
         found = it.desk.sessions(
             it.tenant, it.between, it.where, problem=kind, after=_cursor(after), limit=limit + 1, search=search
         )
-        return SessionList(sessions=found[:limit], next=_next(found[limit - 1]) if len(found) > limit else None)
+        return SessionList(
+            sessions=[plain(row) for row in found[:limit]], next=_next(found[limit - 1]) if len(found) > limit else None
+        )
 
     @app.get("/sessions/{session_id}", tags=["sessions"])
     def one(
@@ -55,7 +59,9 @@ def records(app: FastAPI) -> None:
                 404, f"no session '{session_id}' in {mine}: it may still be running, or be older than what is kept"
             )
         return SessionAnswer(
-            session=found, formulas=sessions.formulas(), events=who.desk.events(mine, session_id, found["started_at"])
+            session=plain(found),
+            formulas=sessions.formulas(),
+            events=who.desk.events(mine, session_id, found["started_at"]),
         )
 
     @app.get("/viewers/{viewer_id}", tags=["sessions"])
@@ -66,8 +72,16 @@ def records(app: FastAPI) -> None:
     ) -> SessionList:
         """The sessions of one viewer, by pseudonym."""
         return SessionList(
-            sessions=it.desk.sessions(it.tenant, it.between, it.where, search=viewer_id, limit=limit), next=None
+            sessions=[
+                plain(row) for row in it.desk.sessions(it.tenant, it.between, it.where, search=viewer_id, limit=limit)
+            ],
+            next=None,
         )
+
+
+def plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with scores as numbers."""
+    return {name: float(value) if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
 def _cursor(text: str | None) -> tuple[datetime, str] | None:

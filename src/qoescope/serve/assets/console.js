@@ -25,6 +25,7 @@ window.dash_clientside = window.dash_clientside || {};
       var others = query.getAll("f").filter(function (f) { return f.split(":")[0].replace("!", "") !== name; });
       query.delete("f");
       others.concat([(kind || "") + name + ":" + written]).forEach(function (f) { query.append("f", f); });
+      document.querySelectorAll("details.add[open]").forEach(function (d) { d.open = false; });
       return "?" + query.toString();
     },
     saved: function (clicks) { return clicks ? true : none(); }
@@ -43,7 +44,7 @@ window.dash_clientside = window.dash_clientside || {};
     if (event.key === "Escape") { document.querySelectorAll("details[open]").forEach(function (d) { d.open = false; }); }
   });
   document.addEventListener("click", function (event) {
-    document.querySelectorAll(".top details[open]").forEach(function (d) { if (!d.contains(event.target)) { d.open = false; } });
+    document.querySelectorAll(".top details[open], details.add[open]").forEach(function (d) { if (!d.contains(event.target)) { d.open = false; } });
   });
   new MutationObserver(function () {
     var scheme = document.documentElement.getAttribute("data-mantine-color-scheme");
