@@ -55,6 +55,7 @@ def test_a_second_stack_in_the_same_folder_is_refused(stack: Stack) -> None:
 
 
 def test_the_dags_are_parsed_without_an_error(stack: Stack) -> None:
-    client = airflow.Client(stack.settings)
-    until(lambda: client.knows(airflow.RESTATE) and client.knows(airflow.IMPORT), 120, "the DAGs are known", every_s=1)
-    assert client.import_errors() == []
+    with airflow.Client(stack.settings) as client:
+        known = (airflow.RESTATE, airflow.IMPORT)
+        until(lambda: all(map(client.knows, known)), 120, "the DAGs are known", every_s=1)
+        assert client.import_errors() == []

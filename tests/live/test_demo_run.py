@@ -35,11 +35,13 @@ def test_the_marts_answer_on_the_command_line(stack: Stack) -> None:
 
 def test_airflow_imports_a_hundred_thousand_sessions(stack: Stack) -> None:
     file = emit.csv(stack.folder / "hundred", sessions=100_000, seed=7, progress=False).paths[0]
-    client = airflow.Client(stack.settings)
-    until(lambda: client.knows(airflow.IMPORT), 120, "the DAG is known", every_s=1)
-    run = client.trigger(airflow.IMPORT, {"path": str(file), "property": "hundred"})
-    state = until(lambda: s if (s := client.state(airflow.IMPORT, run)) in airflow.ENDED else None, RUN_S, every_s=1)
-    assert state == "success", client.failed_tasks(airflow.IMPORT, run)
+    with airflow.Client(stack.settings) as client:
+        until(lambda: client.knows(airflow.IMPORT), 120, "the DAG is known", every_s=1)
+        run = client.trigger(airflow.IMPORT, {"path": str(file), "property": "hundred"})
+        state = until(
+            lambda: s if (s := client.state(airflow.IMPORT, run)) in airflow.ENDED else None, RUN_S, every_s=1
+        )
+        assert state == "success", client.failed_tasks(airflow.IMPORT, run)
     (count,) = stack.rows("select count(*) from sessions where property = 'hundred'")[0]
     (kept_aside,) = stack.rows("select count(*) from import_quarantine where property = 'hundred'")[0]
     assert (count, kept_aside) == (100_000, 0)

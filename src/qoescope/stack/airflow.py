@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -151,13 +151,19 @@ def is_healthy(settings: Settings, component: str) -> bool:
 
 
 class Client:
-    """Airflow's API as its administrator."""
+    """Airflow's API as its administrator; close it by `with`."""
 
     def __init__(self, settings: Settings) -> None:
         self._http = httpx.Client(base_url=url(settings), timeout=30, trust_env=False)
         password = secrets.secret(settings, "airflow_admin.password")
         answer = self._http.post("/auth/token", json={"username": USER, "password": password})
         self._http.headers["authorization"] = f"Bearer {_good(answer)['access_token']}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def knows(self, dag: str) -> bool:
         """Whether the DAG was parsed."""

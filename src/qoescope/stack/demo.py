@@ -187,23 +187,22 @@ def _settled(stage: Stage) -> None:
 
 
 def _runs(stage: Stage, file: Path, began: datetime) -> None:
-    client = airflow.Client(stage.settings)
     live = stage.outcome.live
     first = datetime.fromtimestamp(live.run.begin_ms / 1000, UTC) if live else began
     wanted = [
         *((airflow.RESTATE, {"day": f"{day:%Y-%m-%d}"}) for day in sorted({first.date(), datetime.now(UTC).date()})),
         (airflow.IMPORT, {"path": str(file), "property": ARCHIVE}),
     ]
-    known = stage.until(lambda: all(client.knows(dag) for dag, _ in wanted), RUNS_S)
-    if not known:
-        stage.outcome.failed.append(f"Airflow does not know its DAGs: {client.import_errors() or 'not parsed yet'}")
-        return
-    runs = [(dag, client.trigger(dag, conf)) for dag, conf in wanted]
-    stage.until(lambda: all(client.state(dag, run) in airflow.ENDED for dag, run in runs), RUNS_S)
-    for dag, run in runs:
-        state = client.state(dag, run)
-        stage.outcome.runs.append({"DAG": dag, "run": run, "state": state})
-        stage.outcome.check(state == "success", f"DAG {dag}, run {run}: {state} {client.failed_tasks(dag, run)}")
+    with airflow.Client(stage.settings) as client:
+        if not stage.until(lambda: all(client.knows(dag) for dag, _ in wanted), RUNS_S):
+            stage.outcome.failed.append(f"Airflow does not know its DAGs: {client.import_errors() or 'not parsed yet'}")
+            return
+        runs = [(dag, client.trigger(dag, conf)) for dag, conf in wanted]
+        stage.until(lambda: all(client.state(dag, run) in airflow.ENDED for dag, run in runs), RUNS_S)
+        for dag, run in runs:
+            state = client.state(dag, run)
+            stage.outcome.runs.append({"DAG": dag, "run": run, "state": state})
+            stage.outcome.check(state == "success", f"DAG {dag}, run {run}: {state} {client.failed_tasks(dag, run)}")
 
 
 def _ledger(stage: Stage) -> None:
