@@ -4,12 +4,14 @@ Needs a broker and a Postgres of the settings with the catalog's tables in it: a
 usage: python bench/streams.py [events]
 """
 
+import contextlib
 import sys
 import time
 from threading import Event
 from typing import Any
 
 import msgspec
+import psutil
 from pyspark.sql import SparkSession
 
 from qoescope.catalog.topics import BEACONS
@@ -22,14 +24,14 @@ from qoescope.settings import Settings
 SESSIONS, BEACON = 20_000, 5
 
 
-def beacons(events: int) -> list[tuple[bytes, bytes]]:
+def beacons(events: int, name: str) -> list[tuple[bytes, bytes]]:
     """(key, record): heartbeats of many sessions, five in a beacon."""
     now = int(time.time() * 1000)
     found = []
     for i in range(events // BEACON):
         number, turn = i % SESSIONS, i // SESSIONS
         context: dict[str, Any] = {
-            "session_id": f"{number:032x}", "viewer_id": f"v1:{number:032x}", "started_at": now - 600_000,
+            "session_id": f"{name}{number:031x}", "viewer_id": f"v1:{number:032x}", "started_at": now - 600_000,
             "content_duration_ms": 3_600_000, "device_type": ("smart_tv", "mobile", "web")[number % 3], "os": "tizen",
             "os_version": f"{number % 5}.0", "app_version": f"v16.{number % 6}.1", "player_name": "shaka",
             "network_type": "wifi", "country_code": ("KR", "DE", "US")[number % 3], "isp": ("kt", "cox")[number % 2],
@@ -60,37 +62,54 @@ def sent(settings: Settings, records: list[tuple[bytes, bytes]]) -> None:
         raise SystemExit("the broker did not take all records")
 
 
-def seconds(settings: Settings, stream: Stream, question: str, wanted: int) -> float:
-    """From the first batch to the one in which the number is there; start-up of Spark is not counted."""
+def processor_seconds() -> float:
+    """Of this process and all that it started: Spark and its Python workers."""
+    used = 0.0
+    for one in (me := psutil.Process(), *me.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):
+            used += sum(one.cpu_times()[:2])
+    return used
+
+
+def seconds(settings: Settings, stream: Stream, question: str, wanted: int) -> tuple[float, float]:
+    """(wall, processor) from the first batch to the one in which the number is there; start-up is not counted."""
     stopping = Event()
     query = stream.start()
-    began = None
+    began = (0.0, 0.0)
     try:
         with postgres.connect(settings, "writer") as connection:
             while not stopping.wait(0.05):
                 if query.exception():
                     raise SystemExit(str(query.exception()))
-                began = began or (time.perf_counter() if query.status["isTriggerActive"] else None)
+                if not began[0] and query.status["isTriggerActive"]:
+                    began = time.perf_counter(), processor_seconds()
                 ((there,),) = connection.execute(question.encode()).fetchall()
                 if there >= wanted:
-                    return time.perf_counter() - (began or time.perf_counter())
+                    return time.perf_counter() - began[0], processor_seconds() - began[1]
     finally:
         query.stop()
-    return 0.0
+    return 0.0, 0.0
 
 
 def measured(session: SparkSession, settings: Settings, events: int) -> None:
-    """Prints events a second of both streams, each alone."""
-    sent(settings, beacons(events))
-    stopping = Event()
+    """Prints events a second of both streams, each alone, after a round that warms up."""
+    stopping, warm = Event(), events // 5
     known = {
         s.name: s for s in (*lake_streams(session, settings, stopping), *mart_streams(session, settings, stopping))
     }
-    lake_s = seconds(settings, known["events"], "select coalesce(sum(lake), 0) from outcomes", events)
-    print(f"log to Delta, repeats looked for: {events / lake_s:,.0f} events/s ({events:,} in {lake_s:.1f} s)")
-    live = "select coalesce(sum(live_events), 0) from live_window where grouping = ''"
-    live_s = seconds(settings, known["live"], live, events)
-    print(f"Delta through live windows to Postgres: {events / live_s:,.0f} events/s ({events:,} in {live_s:.1f} s)")
+    told = {
+        "events": ("log to Delta, repeats looked for", "select coalesce(sum(lake), 0) from outcomes"),
+        "live": (
+            "Delta through live windows to Postgres",
+            "select coalesce(sum(live_events), 0) from live_window where grouping = ''",
+        ),
+    }
+    for name, size, wanted in (("a", warm, warm), ("b", events, warm + events)):
+        sent(settings, beacons(size, name))
+        for stream, (what, question) in told.items():
+            wall, processor = seconds(settings, known[stream], question, wanted)
+            if name == "b":
+                print(f"{what}: {size / wall:,.0f} events/s, {size / processor:,.0f} a processor second")
 
 
 def main() -> None:
