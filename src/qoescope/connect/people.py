@@ -29,7 +29,7 @@ def token(writer: Pool, prefix: str) -> Row | None:
 
 def _one(connections: Pool, sql: str, value: str) -> Row | None:
     with connections.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sql, (value,)).fetchone()  # type: ignore[call-overload,no-any-return]
+        return cursor.execute(sql, (value,)).fetchone()
 
 
 def properties(writer: Pool) -> list[str]:
@@ -59,13 +59,19 @@ def views(reader: Pool, tenant: str) -> list[Row]:
     return _rows(reader, tenant, "select * from views order by title, id limit 1000", ())
 
 
+def remove_view(writer: Pool, tenant: str, identity: str) -> bool:
+    """Whether there was such a view; it is gone."""
+    with writer.connection() as connection:
+        return connection.execute("delete from views where property = %s and id = %s", (tenant, identity)).rowcount > 0
+
+
 def remove_annotation(writer: Pool, tenant: str, identity: str) -> bool:
     """Whether there was such an annotation; it is gone."""
-    sql = f"delete from {ANNOTATIONS.name} where property = %s and id = %s"  # noqa: S608
+    sql = f"delete from {ANNOTATIONS.name} where property = %s and id = %s"
     with writer.connection() as connection:
-        return connection.execute(sql, (tenant, identity)).rowcount > 0  # type: ignore[arg-type]
+        return connection.execute(sql, (tenant, identity)).rowcount > 0
 
 
 def _rows(reader: Pool, tenant: str, sql: str, values: Sequence[Any]) -> list[Row]:
     with reading(reader, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sql, values).fetchall()  # type: ignore[call-overload,no-any-return]
+        return cursor.execute(sql, values).fetchall()

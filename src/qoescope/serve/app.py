@@ -3,12 +3,16 @@
 import asyncio
 import html
 import logging
+import signal
 import time
 from collections.abc import Mapping
 from urllib.parse import parse_qs, quote, urlencode
 
 from a2wsgi import WSGIMiddleware
 from fastapi import FastAPI, Request
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -210,3 +214,31 @@ def sign_in_page(then: str, problem: str = "", name: str = "") -> str:
 <label>Password<input name="password" type="password" autocomplete="current-password" required></label>
 <button type="submit">Sign in</button>
 <p class="note">No account yet? An admin makes one and gives you its password.</p></form></main></body></html>"""
+
+
+async def served(desk: Desk, key: bytes) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what it answers."""
+    stop, loop, settings = asyncio.Event(), asyncio.get_running_loop(), desk.settings
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(
+        built(desk, key),
+        settings.console_address,
+        settings.console_port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1 if settings.console_tls_certificate is None else HTTPModes.auto,
+        websockets=False,
+        ssl_cert=settings.console_tls_certificate,
+        ssl_key=settings.console_tls_key,
+        log_level=LogLevels.error,
+    )
+    serving = asyncio.create_task(server.serve())
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    server.interrupt_signal = True
+    server.main_loop_interrupt.set()
+    await asyncio.wait([serving], timeout=settings.console_stop_s)
+
+
+logging.getLogger("_granian").setLevel(logging.ERROR)

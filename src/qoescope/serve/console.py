@@ -6,8 +6,10 @@ from pathlib import Path
 import dash
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, html
+from dash.exceptions import PreventUpdate
 
 from qoescope.serve import theme
+from qoescope.serve.auth import safe_next
 from qoescope.serve.frame import asking
 
 PAGES = ("overview", "live", "explore", "incidents", "sessions", "session", "engagement", "experiments", "health")
@@ -94,6 +96,20 @@ def _controls(app: Dash) -> None:
         State("_pages_location", "search"),
         prevent_initial_call=True,
     )
+
+    @app.callback(
+        Output("view-told", "children"), Input("view-save", "n_clicks"), State("view-title", "value"),
+        State("_pages_location", "pathname"), State("_pages_location", "search"), prevent_initial_call=True,
+    )  # fmt: skip
+    def saved(clicks: int | None, title: str | None, path: str, search: str) -> str:
+        if not clicks:
+            raise PreventUpdate
+        named = (title or "").replace("\x00", "").strip()[:80]
+        if not named:
+            return "Give it a name first."
+        asked = asking(search, path)
+        asked.seat.desk.save_view(asked.tenant, named, safe_next(path + (search or "")), asked.seat.person.name)
+        return f"Saved as {named}."
 
     @app.callback(
         Output("filter-values", "data"),

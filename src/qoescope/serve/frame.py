@@ -127,6 +127,7 @@ def _top(asked: Asked) -> Component:
             html.Div(
                 [
                     _properties(asked),
+                    _views(asked),
                     dmc.ColorSchemeToggle(
                         lightIcon="☀",
                         darkIcon="☾",
@@ -154,6 +155,21 @@ def _properties(asked: Asked) -> Component | None:
         return html.Span(asked.tenant, className="property", title="property")
     links = [html.A(name, href=asked.path + asked.state.query(p=name)) for name in names]
     return html.Details([html.Summary(asked.tenant), html.Div(links, className="menu")], className="property")
+
+
+def _views(asked: Asked) -> Component | None:
+    """Saved views, and a way to save this one."""
+    if not asked.tenant:
+        return None
+    saved = [dcc.Link(row["title"], href=row["address"]) for row in asked.seat.desk.views(asked.tenant)]
+    form = [
+        dmc.TextInput(
+            id="view-title", size="xs", placeholder="name of this view", **{"aria-label": "Name of this view"}
+        ),
+        html.Button("Save this view", id="view-save", type="button", className="secondary"),
+        html.Span(id="view-told", role="status", className="faint"),
+    ]
+    return html.Details([html.Summary("Views"), html.Div([*saved, *form], className="menu")], className="person")
 
 
 def _person(asked: Asked) -> Component:

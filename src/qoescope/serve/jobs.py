@@ -1,9 +1,7 @@
 """Jobs of the console: serve it, make people and tokens, and the desk through which it reads and writes."""
 
 import asyncio
-import logging
 import secrets
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,13 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from granian.constants import HTTPModes, Interfaces
-from granian.log import LogLevels
-from granian.server.embed import Server
-
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import Ratio
-from qoescope.catalog.people import ACKNOWLEDGEMENTS, ANNOTATIONS, TOKENS, USERS
+from qoescope.catalog.people import ACKNOWLEDGEMENTS, ANNOTATIONS, TOKENS, USERS, VIEWS
 from qoescope.catalog.watch import MUTES
 from qoescope.compile import moments
 from qoescope.compile.ask import Between, Plan, Where
@@ -202,6 +196,21 @@ class Desk:
         people.put(self.writer, ANNOTATIONS, row)
         return row
 
+    def views(self, tenant: str) -> list[dict[str, Any]]:
+        """The property's saved views by title."""
+        return people.views(self.reader, tenant)
+
+    def save_view(self, tenant: str, title: str, address: str, who: str) -> dict[str, Any]:
+        """A new saved view."""
+        row = {"property": tenant, "id": secrets.token_hex(8), "title": title, "address": address, "made_by": who,
+               "created_at": datetime.now(UTC)}  # fmt: skip
+        people.put(self.writer, VIEWS, row)
+        return row
+
+    def remove_view(self, tenant: str, identity: str) -> bool:
+        """Whether there was such a view; it is gone."""
+        return people.remove_view(self.writer, tenant, identity)
+
     def remove_annotation(self, tenant: str, identity: str) -> bool:
         """Whether there was such an annotation; it is gone."""
         return people.remove_annotation(self.writer, tenant, identity)
@@ -260,37 +269,12 @@ def revoke_token(settings: Settings, prefix: str) -> None:
 
 def serve(settings: Settings) -> None:
     """Runs the console and the API until SIGTERM or SIGINT, then finishes what it answers; blocks."""
+    from qoescope.serve.app import served
+
     refuse_open_console(settings)
-    asyncio.run(_served(settings))
-
-
-async def _served(settings: Settings) -> None:
-    from qoescope.serve.app import built
-
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     mine = desk(settings)
-    server = Server(
-        built(mine, cookie_key(settings)),
-        settings.console_address,
-        settings.console_port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1 if settings.console_tls_certificate is None else HTTPModes.auto,
-        websockets=False,
-        ssl_cert=settings.console_tls_certificate,
-        ssl_key=settings.console_tls_key,
-        log_level=LogLevels.error,
-    )
-    serving = asyncio.create_task(server.serve())
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    server.interrupt_signal = True
-    server.main_loop_interrupt.set()
-    await asyncio.wait([serving], timeout=settings.console_stop_s)
-    mine.reader.close()
-    mine.writer.close()
-
-
-logging.getLogger("_granian").setLevel(logging.ERROR)
+    try:
+        asyncio.run(served(mine, cookie_key(settings)))
+    finally:
+        mine.reader.close()
+        mine.writer.close()

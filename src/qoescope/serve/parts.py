@@ -118,13 +118,10 @@ def table(
         [html.Th(cell or _nameless(), className=kind.get(i, ""), scope="col") for i, cell in enumerate(head)]
     )
     named = html.Caption(caption, className="visually-hidden") if caption else None
-    return html.Div(
-        html.Table([named, html.Thead(heads), html.Tbody(cells)]),
-        className="table",
-        tabIndex=0,
-        role="region",
-        **{"aria-label": caption or "table"},
-    )
+    shown = html.Table([named, html.Thead(heads), html.Tbody(cells)])
+    saver = html.Button("CSV", type="button", className="csv", title="save this table as CSV")
+    scrolled = html.Div(shown, className="table", tabIndex=0, role="region", **{"aria-label": caption or "table"})
+    return html.Div([scrolled, saver if rows else None], className="saved")
 
 
 def _nameless() -> Component:

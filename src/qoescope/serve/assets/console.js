@@ -46,6 +46,24 @@ window.dash_clientside = window.dash_clientside || {};
   document.addEventListener("click", function (event) {
     document.querySelectorAll(".top details[open], details.add[open]").forEach(function (d) { if (!d.contains(event.target)) { d.open = false; } });
   });
+  // Any table is saved as CSV; a cell that a spreadsheet would run is quoted with an apostrophe.
+  function cell(node) {
+    var text = node.innerText.replace(/\s+/g, " ").trim();
+    if (/^[=+\-@]/.test(text) && isNaN(Number(text.replace(/[,%\s]/g, "")))) { text = "'" + text; }
+    return /[",\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+  }
+  document.addEventListener("click", function (event) {
+    var button = event.target.closest && event.target.closest("button.csv");
+    if (!button) { return; }
+    var table = button.parentElement.querySelector("table");
+    var lines = Array.prototype.map.call(table.rows, function (row) { return Array.prototype.map.call(row.cells, cell).join(","); });
+    var name = (table.caption ? table.caption.innerText : "table").toLowerCase().replace(/[^a-z0-9]+/g, "-");
+    var link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([lines.join("\r\n") + "\r\n"], { type: "text/csv" }));
+    link.download = "qoescope-" + name + ".csv";
+    link.click();
+    setTimeout(function () { URL.revokeObjectURL(link.href); }, 1000);
+  });
   new MutationObserver(function () {
     var scheme = document.documentElement.getAttribute("data-mantine-color-scheme");
     document.documentElement.setAttribute("data-ag-theme-mode", scheme);

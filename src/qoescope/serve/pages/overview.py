@@ -60,7 +60,7 @@ def body(asked: Asked) -> Component:
                 note="0–100, of all who watched or tried to",
             ),
             parts.card(
-                "Its course",
+                "Experience over time",
                 parts.graph(
                     figures.trend(score, series.rows, series_before.rows, asked.state.length, 248, _notes(asked)),
                     248,

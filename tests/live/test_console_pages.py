@@ -1,0 +1,294 @@
+"""The console in a real browser: each page answers its question, on marts, in both schemes and both widths."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from console_marts import Console, console
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from qoescope.settings import environment
+
+pytestmark = pytest.mark.live
+
+SWITCHES = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SLOW_MS = 30_000
+KEPT = Path(__file__).parents[2] / "docs" / "screenshots"
+PAGES = {
+    "overview": ("/", "How are viewers doing?"),
+    "live": ("/live", "What is happening right now?"),
+    "explore": ("/explore?by=isp", "Where is it different?"),
+    "incidents": ("/incidents", "What broke, for whom, since when?"),
+    "incident": ("/incidents/one", "What broke, for whom, since when?"),
+    "sessions": ("/sessions", "What did this viewer live through?"),
+    "session": ("/sessions/SESSION", "What did this viewer live through?"),
+    "engagement": ("/engagement?t=7d", "Does quality cost watch time?"),
+    "experiments": ("/experiments?t=7d", "Did the new version help?"),
+    "health": ("/health", "Can I trust these numbers?"),
+}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    with console(tmp_path_factory.mktemp("console")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium is not None, "Chromium is not installed: make setup"
+    with sync_playwright() as browsers:
+        started = browsers.chromium.launch(executable_path=chromium, args=SWITCHES)
+        yield started
+        started.close()
+
+
+class Seen:
+    """What went wrong in a page: its console's errors, failed requests, answers of 400 and above."""
+
+    def __init__(self, page: Page) -> None:
+        self.wrong: list[str] = []
+        page.on("console", lambda m: self.wrong.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("requestfailed", lambda r: self.wrong.append(f"{r.url}: {r.failure}"))
+        page.on("response", lambda r: self.wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        page.on(
+            "request",
+            lambda r: (
+                self.wrong.append(f"elsewhere: {r.url}")
+                if not r.url.startswith(("http://127.0.0.1", "data:", "blob:"))
+                else None
+            ),
+        )
+
+
+def signed_in(
+    browser: Browser,
+    served: Console,
+    name: str = "ada",
+    scheme: str = "light",
+    width: int = 1280,
+    bypass_csp: bool = False,
+) -> BrowserContext:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        bypass_csp=bypass_csp,
+    )  # type: ignore[arg-type]
+    context.set_default_timeout(SLOW_MS)
+    page = context.new_page()
+    page.goto(served.url + "/sign-in")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(f"{name}'s password")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("main h1")
+    page.wait_for_load_state("networkidle")
+    page.close()
+    return context
+
+
+@pytest.fixture(scope="module")
+def ada(browser: Browser, served: Console) -> Iterator[BrowserContext]:
+    context = signed_in(browser, served)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(ada: BrowserContext) -> Iterator[Page]:
+    opened = ada.new_page()
+    seen = Seen(opened)
+    yield opened
+    wrong = list(seen.wrong)  # what closing aborts is not an error of the page
+    opened.close()
+    assert wrong == []
+
+
+def shown(page: Page, served: Console, path: str) -> None:
+    page.goto(served.url + path.replace("SESSION", served.session_id))
+    page.wait_for_selector("main h1", timeout=SLOW_MS)
+    page.wait_for_function("!document.querySelector('[data-dash-is-loading]')")
+
+
+def settled(page: Page) -> None:
+    """Charts are drawn: as many as have a place."""
+    page.wait_for_function(
+        "document.querySelectorAll('.graph .main-svg').length >= document.querySelectorAll('.graph').length",
+        timeout=SLOW_MS,
+    )
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_answers_its_question_without_a_single_error(
+    page: Page, served: Console, name: str, tmp_path: Path
+) -> None:
+    path, question = PAGES[name]
+    shown(page, served, path)
+    expect(page.locator("main h1")).to_have_text(question)
+    expect(page).to_have_title(question)
+    expect(page.locator(".failure")).to_have_count(0)
+    settled(page)
+    folder = KEPT if "SCREENSHOTS" in environment({}) else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png", full_page=True)
+    assert (folder / f"{name}.png").stat().st_size > 20_000
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_the_screen_and_each_scheme_has_its_ground(
+    browser: Browser, served: Console, scheme: str, width: int, tmp_path: Path
+) -> None:
+    context = signed_in(browser, served, scheme=scheme, width=width)
+    page, grounds = context.new_page(), {"light": "rgb(245, 246, 248)", "dark": "rgb(14, 17, 22)"}
+    for name, (path, _) in PAGES.items():
+        shown(page, served, path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == grounds[scheme]
+        if "SCREENSHOTS" in environment({}) and name in ("overview", "live") and (scheme, width) != ("light", 1280):
+            settled(page)
+            page.screenshot(path=KEPT / f"{name}-{scheme}-{width}.png", full_page=True)
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_to_say(browser: Browser, served: Console, scheme: str) -> None:
+    context = signed_in(browser, served, scheme=scheme, bypass_csp=True)
+    page, axe = context.new_page(), Axe()
+    for name, (path, _) in PAGES.items():
+        shown(page, served, path)
+        settled(page)
+        found = axe.run(page)
+        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+    context.close()
+
+
+def test_a_number_tells_on_focus_what_it_is_made_of(page: Page, served: Console) -> None:
+    shown(page, served, "/")
+    mark = page.get_by_role("button", name="What is Rebuffering?")
+    mark.focus()
+    box = page.get_by_role("tooltip").filter(has_text="rebuffer_ratio = stall_ms / watched_ms")
+    expect(box).to_be_visible()
+    expect(box).to_contain_text("lower is better")
+
+
+def test_a_country_narrows_the_page_and_the_address_says_so(page: Page, served: Console) -> None:
+    shown(page, served, "/")
+    page.locator("main table").get_by_role("link", name="US", exact=True).first.click()
+    expect(page.locator(".chip")).to_have_text(re.compile("Country: US"))
+    assert "f=country_code:US" in page.url
+    page.reload()
+    expect(page.locator(".chip")).to_have_text(re.compile("Country: US"))
+    page.locator(".chip a").click()
+    expect(page.locator(".chip")).to_have_count(0)
+
+
+def test_a_filter_is_added_by_keyboard(page: Page, served: Console) -> None:
+    shown(page, served, "/explore")
+    page.locator("#filter-open").focus()
+    page.keyboard.press("Enter")
+    page.locator("#filter-name").click()
+    page.keyboard.type("Device")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("#filter-values").click()
+    page.get_by_role("option", name=re.compile("^mobile")).click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".chip")).to_have_text(re.compile("Device: mobile"))
+
+
+def test_exploring_goes_by_metric_and_dimension_and_a_table_is_saved(page: Page, served: Console) -> None:
+    shown(page, served, "/explore")
+    page.locator("#ex-metric").click()
+    page.get_by_role("option", name="Startup, median").click()
+    expect(page.get_by_role("heading", name="Startup, median by Device")).to_be_visible()
+    assert "m=startup_p50_ms" in page.url
+    expect(page.locator(".companions")).to_contain_text("Exits before start")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="CSV").first.click()
+    assert saved.value.suggested_filename == "qoescope-startup_p50_ms-by-device_type.csv"
+
+
+def test_live_numbers_go_on_by_themselves(page: Page, served: Console) -> None:
+    shown(page, served, "/live")
+    age = page.locator("#live-age")
+    before = age.inner_text()
+    expect(page.locator(".age.good")).to_be_visible()
+    expect(age).not_to_have_text(before, timeout=SLOW_MS)
+    page.get_by_role("link", name="Country", exact=True).click()
+    expect(page.locator("#live-breakdown th").first).to_have_text("Country")
+
+
+def test_an_operator_takes_on_an_incident_and_a_reader_may_only_look(
+    page: Page, browser: Browser, served: Console
+) -> None:
+    shown(page, served, "/incidents")
+    page.get_by_role("link", name=re.compile("31 % of plays on web")).click()
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator("#in-told")).to_have_text("ada has taken it on, just now")
+    context = signed_in(browser, served, "ravi")
+    other = context.new_page()
+    shown(other, served, "/incidents/one")
+    expect(other.locator("#in-told")).to_contain_text("ada has taken it on")
+    expect(other.get_by_role("button", name="Dismiss")).to_be_disabled()
+    context.close()
+
+
+def test_a_session_is_found_by_its_id_and_opens_with_its_states(page: Page, served: Console) -> None:
+    shown(page, served, f"/sessions?t=7d&q={served.session_id}")
+    page.locator("#se-grid a").first.click()
+    expect(page.locator(".legend")).to_contain_text("stalled")
+    expect(page.get_by_role("heading", name="Measures, and how they are made")).to_be_visible()
+    expect(page.locator("#se-events .ag-row").first).to_be_visible()
+
+
+def test_an_experiment_ends_in_a_sentence(page: Page, served: Console) -> None:
+    shown(page, served, "/experiments?t=7d")
+    expect(page.locator(".story").nth(0)).to_have_text(re.compile("better|worse|No difference|Too early|Do not read"))
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/?f=devce_type:web", "did you mean 'device_type'"),
+        ("/explore?m=rebufer_ratio", "did you mean 'rebuffer_ratio'"),
+        ("/?from=2020-01-01&to=2020-01-02", "Nobody pressed play in this range"),
+        ("/sessions?q=nobody", "No session matches"),
+        ("/sessions/nobody", "There is no such session"),
+        ("/?p=else", "not among yours|Nobody pressed|No session"),
+    ],
+)
+def test_what_cannot_be_shown_says_what_to_do(page: Page, served: Console, path: str, says: str) -> None:
+    shown(page, served, path)
+    expect(page.locator(".empty").first).to_have_text(re.compile(says))
+
+
+def test_a_view_is_saved_under_a_name_and_leads_back(page: Page, served: Console) -> None:
+    shown(page, served, "/explore?t=7d&by=isp")
+    page.get_by_text("Views", exact=True).click()
+    page.get_by_label("Name of this view").fill("Providers, a week")
+    page.get_by_role("button", name="Save this view").click()
+    expect(page.locator("#view-told")).to_have_text("Saved as Providers, a week.")
+    shown(page, served, "/")
+    page.get_by_text("Views", exact=True).click()
+    page.get_by_role("link", name="Providers, a week").click()
+    expect(page.locator("main h1")).to_have_text("Where is it different?")
+    assert "by=isp" in page.url
+
+
+def test_any_table_is_saved_as_csv(page: Page, served: Console) -> None:
+    shown(page, served, "/")
+    table = page.locator(".saved").filter(has=page.get_by_text("Countries with most attempts"))
+    table.hover()
+    with page.expect_download() as saved:
+        table.get_by_role("button", name="CSV").click()
+    assert saved.value.suggested_filename == "qoescope-countries-with-most-attempts.csv"
+    assert saved.value.path().read_text().startswith("Country,Attempts,Experience")
