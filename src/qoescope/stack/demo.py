@@ -29,6 +29,8 @@ SILENCE_S = 60.0
 """After so long without events a session closes, by the viewers' clock."""
 READY_S, SETTLED_S, RUNS_S = 180.0, 180.0, 240.0
 LOOK_S = 0.5
+CONNECTIONS, PATIENCE_S = 32, 60.0
+"""How the players send: over so many connections, and again for so long what is not answered."""
 HEADROOM = 4.0
 """The demo's key may send so much more than the demo does on average."""
 
@@ -151,6 +153,7 @@ def _sent(stage: Stage, key: str, rate: float, seconds: float, speed: float) -> 
         sending = hand.submit(
             jobs.live, f"http://127.0.0.1:{stage.settings.door_port}", key, rate=rate, duration=seconds, speed=speed,
             out=folder, book=folder / "book.parquet", property=PROPERTY, progress=False, stop=stop,
+            connections=CONNECTIONS, patience=PATIENCE_S,
         )  # fmt: skip
         try:
             live = sending.result()
