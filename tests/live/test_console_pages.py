@@ -81,7 +81,7 @@ def signed_in(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
         bypass_csp=bypass_csp,
-    )  # type: ignore[arg-type]
+    )
     context.set_default_timeout(SLOW_MS)
     page = context.new_page()
     page.goto(served.url + "/sign-in")
@@ -114,13 +114,13 @@ def page(ada: BrowserContext) -> Iterator[Page]:
 def shown(page: Page, served: Console, path: str) -> None:
     page.goto(served.url + path.replace("SESSION", served.session_id))
     page.wait_for_selector("main h1", timeout=SLOW_MS)
-    page.wait_for_function("!document.querySelector('[data-dash-is-loading]')")
+    page.wait_for_function("() => !document.querySelector('[data-dash-is-loading]')")
 
 
 def settled(page: Page) -> None:
     """Charts are drawn: as many as have a place."""
     page.wait_for_function(
-        "document.querySelectorAll('.graph .main-svg').length >= document.querySelectorAll('.graph').length",
+        "() => document.querySelectorAll('.graph .main-svg').length >= document.querySelectorAll('.graph').length",
         timeout=SLOW_MS,
     )
 
@@ -201,6 +201,7 @@ def test_a_filter_is_added_by_keyboard(page: Page, served: Console) -> None:
     page.locator("#filter-values").click()
     page.get_by_role("option", name=re.compile("^mobile")).click()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Apply")).to_be_visible()
     page.get_by_role("button", name="Apply").click()
     expect(page.locator(".chip")).to_have_text(re.compile("Device: mobile"))
 

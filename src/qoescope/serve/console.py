@@ -13,8 +13,6 @@ from qoescope.serve.auth import safe_next
 from qoescope.serve.frame import asking
 
 PAGES = ("overview", "live", "explore", "incidents", "sessions", "session", "engagement", "experiments", "health")
-GRIDS = ("ex-grid", "se-grid", "se-events", "en-grid", "he-dead")
-"""Tables that can be saved."""
 INDEX = """<!doctype html>
 <html lang="en">
 <head>

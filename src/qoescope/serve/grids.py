@@ -69,18 +69,17 @@ def grid(
             "paginationPageSize": PAGE,
             "paginationPageSizeSelector": False,
         },
-        csvExportParams={"fileName": file},
         className="grid-look",
         style={"height": f"{height}px"},
         dangerously_allow_code=False,
     )
-    return html.Div(table, role="region", className="grid", **{"aria-label": what})
+    return html.Div(table, role="region", className="grid", **{"aria-label": what, "data-file": file})
 
 
 def saver(identity: str) -> Component:
     """The button that saves the grid of this name."""
     return html.Button(
-        "CSV", type="button", className="secondary", title="save this table as CSV", id={"saves": identity}
+        "CSV", type="button", className="secondary", title="save this table as CSV", **{"data-grid": identity}
     )
 
 

@@ -27,8 +27,7 @@ window.dash_clientside = window.dash_clientside || {};
       others.concat([(kind || "") + name + ":" + written]).forEach(function (f) { query.append("f", f); });
       document.querySelectorAll("details.add[open]").forEach(function (d) { d.open = false; });
       return "?" + query.toString();
-    },
-    saved: function (clicks) { return clicks ? true : none(); }
+    }
   };
   ["m", "by", "vs", "vf", "arms", "split", "kind", "q"].forEach(function (key) {
     window.dash_clientside.console["choose_" + key] = function (value, search) {
@@ -41,7 +40,8 @@ window.dash_clientside = window.dash_clientside || {};
   });
   // Open menus close on Escape and on a click elsewhere; tables follow the colour scheme.
   document.addEventListener("keydown", function (event) {
-    if (event.key === "Escape") { document.querySelectorAll("details[open]").forEach(function (d) { d.open = false; }); }
+    var choosing = document.activeElement && document.activeElement.getAttribute("aria-expanded") === "true";
+    if (event.key === "Escape" && !choosing) { document.querySelectorAll("details[open]").forEach(function (d) { d.open = false; }); }
   });
   document.addEventListener("click", function (event) {
     document.querySelectorAll(".top details[open], details.add[open]").forEach(function (d) { if (!d.contains(event.target)) { d.open = false; } });
@@ -52,6 +52,18 @@ window.dash_clientside = window.dash_clientside || {};
     if (/^[=+\-@]/.test(text) && isNaN(Number(text.replace(/[,%\s]/g, "")))) { text = "'" + text; }
     return /[",\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
   }
+  function plain(value) {
+    var text = value === null || value === undefined ? "" : String(value);
+    text = text.replace(/^\[(.*)\]\([^)]*\)$/, "$1").replace(/\\(.)/g, "$1");
+    return /^[=+\-@]/.test(text) && isNaN(Number(text.replace(/[,%\s]/g, ""))) ? "'" + text : text;
+  }
+  document.addEventListener("click", function (event) {
+    var saver = event.target.closest && event.target.closest("button[data-grid]");
+    if (!saver) { return; }
+    var name = saver.getAttribute("data-grid"), api = window.dash_ag_grid.getApi(name);
+    var file = document.getElementById(name).closest("[data-file]").getAttribute("data-file");
+    api.exportDataAsCsv({ fileName: file, processCellCallback: function (p) { return plain(p.formatValue(p.value)); } });
+  });
   document.addEventListener("click", function (event) {
     var button = event.target.closest && event.target.closest("button.csv");
     if (!button) { return; }

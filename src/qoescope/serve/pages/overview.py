@@ -1,6 +1,7 @@
 """Overview: how are viewers doing?"""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 from dash import dcc, html, register_page
@@ -41,6 +42,9 @@ SLICES = (
     "content_id",
     "drm",
 )
+MANY = ("content_id",)
+"""Dimensions with so many values that they are looked at only over a short time."""
+SHORT = timedelta(days=2)
 COSTED = "good_session_ratio"
 
 
@@ -189,7 +193,8 @@ def _map(asked: Asked, countries: Answer) -> Component:
 def _worst(asked: Asked) -> Component:
     metric, found = METRICS[COSTED], list[Cost]()
     for name in SLICES:
-        if any(name == f.removeprefix("!") for f in asked.state.where):
+        named = any(name == f.removeprefix("!") for f in asked.state.where)
+        if named or (name in MANY and asked.state.length > SHORT):
             continue
         answer = asked.seat.desk.ask(asked.tenant, (COSTED,), asked.state.between, (name,), asked.state.where)
         found += costs.costs(metric, name, answer.measures)
