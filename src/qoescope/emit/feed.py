@@ -70,7 +70,9 @@ def sessions_for(run: Scenario, events_wanted: float) -> int:
     return max(1, round(events_wanted / max(said / PILOT, 0.1)))
 
 
-def batches(run: Scenario, note: Callable[[dict[str, Effect]], None]) -> Iterator[tuple[int, Callable[[], Batch]]]:
+def batches(
+    run: Scenario, note: Callable[[dict[str, Effect]], None], device_clocks: bool = True
+) -> Iterator[tuple[int, Callable[[], Batch]]]:
     """For each batch the simulated moment by which it is needed, and how to make it."""
     load = Load(run)
     for begin in range(0, run.sessions, BATCH):
@@ -80,7 +82,7 @@ def batches(run: Scenario, note: Callable[[dict[str, Effect]], None]) -> Iterato
         def made(numbers: "np.ndarray" = numbers) -> Batch:
             s, _, effects = counterfactual.with_and_without(run, load, numbers)
             note(effects)
-            return Batch([_with_error(block) for block in events.blocks(s, device_clocks=True)], run.end_ms)
+            return Batch([_with_error(block) for block in events.blocks(s, device_clocks=device_clocks)], run.end_ms)
 
         yield first, made
 

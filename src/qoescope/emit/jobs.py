@@ -211,11 +211,13 @@ def live(
     progress: bool = True,
     told: Callable[[Sent], None] | None = None,
     stop: threading.Event | None = None,
+    device_clocks: bool = True,
 ) -> Live:
     """Sends live traffic to POST {url}/v1/beacons: about `rate` events a second for `duration` seconds.
 
-    The simulated clock runs `speed` times as fast and ends at the wall's now. Beacons are sent again on 429, 503 and
-    lost connections. The answer key goes to `out`, and each beacon with its answer into `book` (Parquet).
+    The simulated clock runs `speed` times as fast and ends at the wall's now. Some devices' clocks are wrong, unless
+    `device_clocks` is false: sped up, events of a clock that is ahead come before their time. Beacons are sent again on
+    429, 503 and lost connections. The answer key goes to `out`, and each beacon with its answer into `book` (Parquet).
     """
     for name, value, most in (("rate", rate, 1e6), ("duration", duration, 7 * 86_400), ("speed", speed, 1000.0)):
         if not 0 < value <= most:
@@ -235,7 +237,9 @@ def live(
             try:
                 end = stop or threading.Event()
                 result = asyncio.run(
-                    traffic.sent(run, to, speed, start_s, pages, connections, patience, told or shown, end)
+                    traffic.sent(
+                        run, to, speed, start_s, pages, connections, patience, told or shown, end, device_clocks
+                    )
                 )
             finally:
                 pages.close()

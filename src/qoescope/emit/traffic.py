@@ -108,6 +108,7 @@ async def sent(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
     patience_s: float,
     told: Callable[[Sent], None],
     stop: threading.Event,
+    device_clocks: bool = True,
 ) -> Sent:
     """Sends the run's beacons, each when it is due: the simulated clock runs `speed` times as fast as the wall's."""
     result = Sent()
@@ -120,7 +121,7 @@ async def sent(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
 
     _stops_on_signals(stop)
     begun = time.time()
-    todo = feed.batches(run, note)
+    todo = feed.batches(run, note, device_clocks)
     upcoming = next(todo, None)
     open_: list[Batch] = []
     making: asyncio.Task[Batch] | None = None

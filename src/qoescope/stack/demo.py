@@ -153,7 +153,7 @@ def _sent(stage: Stage, key: str, rate: float, seconds: float, speed: float) -> 
         sending = hand.submit(
             jobs.live, f"http://127.0.0.1:{stage.settings.door_port}", key, rate=rate, duration=seconds, speed=speed,
             out=folder, book=folder / "book.parquet", property=PROPERTY, progress=False, stop=stop,
-            connections=CONNECTIONS, patience=PATIENCE_S,
+            connections=CONNECTIONS, patience=PATIENCE_S, device_clocks=False,
         )  # fmt: skip
         try:
             live = sending.result()
