@@ -58,7 +58,8 @@ class Scoped:
         """One of at most four questions at once."""
         if self.scope not in who.person.scopes:
             raise HTTPException(
-                403, f"this token has no scope '{self.scope}': make one with `qoescope keys token --scope {self.scope}`"
+                403,
+                f"this token has no scope '{self.scope}': make one with `qoescope people token --scope {self.scope}`",
             )
         asking = who.desk.asking
         with who.desk.lock:
