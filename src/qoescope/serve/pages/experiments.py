@@ -183,7 +183,15 @@ def _arm(arm: str, base: str, rows: dict[str, Any], filled: Filling | None, arms
     kind = {"better": "good", "worse": "bad", "uneven": "bad"}.get(said.finding, "neutral")
     drawn = [d for d in found if d.relative is not None and d.finding != "early"]
     lines = [_line(d) for d in found]
-    head = ["Metric", base, arm, "Difference", f"{1 - alpha:.0%} interval, one look", "Interval, any time", "So far"]
+    head = [
+        "Metric",
+        base,
+        arm,
+        "Difference",
+        f"{100 * (1 - alpha):g} % interval, one look",
+        "Interval, any time",
+        "So far",
+    ]
     return parts.card(
         f"{arm} against {base}",
         html.P([parts.badge(said.finding, kind), " ", said.text], className="story"),

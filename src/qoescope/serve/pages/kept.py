@@ -56,10 +56,7 @@ def dead(asked: Asked) -> Component:
         grids.grid(
             "he-dead", columns, rows, grids.height(len(rows), 6), "qoescope-dead-letters.csv", "Newest dead letters"
         ),
-        html.P(
-            ["Send them again with ", html.Code("qoescope ledger replay"), " once the cause is repaired."],
-            className="note",
-        ),
+        html.P("Once the cause is repaired, their bytes can be sent to the collector again.", className="note"),
     )
 
 
