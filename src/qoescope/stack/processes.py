@@ -32,7 +32,8 @@ def unprivileged(*paths: Path) -> list[str]:
     """What to put before a command so that root runs it as nobody, who can still reach `paths`; nothing for others."""
     if not is_root():
         return []
-    passing = [] if all(map(reachable, paths)) else ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    capable = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
+    passing = [] if all(map(reachable, paths)) else capable
     return ["setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={_group()}", "--clear-groups", *passing]
 
 
