@@ -105,8 +105,8 @@ def fuzz(count: int, seed: int) -> None:
         total += len(text)
         slowest = max(slowest, (spent, text))
     spent = time.process_time() - begun
-    print(f"{count:,} texts, {total:,} characters in {spent:.1f} s, {spent / total * 1e9:.0f} ns a character")  # noqa: T201
-    print(f"slowest: {slowest[0] * 1e6:.2f} us a character (100 added): {slowest[1][:100]!r}")  # noqa: T201
+    print(f"{count:,} texts, {total:,} characters in {spent:.1f} s, {spent / total * 1e9:.0f} ns a character")
+    print(f"slowest: {slowest[0] * 1e6:.2f} us a character (100 added): {slowest[1][:100]!r}")
 
 
 def measure() -> None:
@@ -120,12 +120,12 @@ def measure() -> None:
             "encode": rate(lambda record=record, version=version: encode_line(record, version), 5_000),  # type: ignore[misc]
             "http-sf": rate(lambda sent=sent: http_sf.parse(sent, tltype="dictionary"), 5_000),  # type: ignore[misc]
         }
-        print(f"{name}, {len(text)} bytes: " + ", ".join(f"{k} {v:,.0f}/s" for k, v in results.items()))  # noqa: T201
+        print(f"{name}, {len(text)} bytes: " + ", ".join(f"{k} {v:,.0f}/s" for k, v in results.items()))
     table = stories(2000, 50)
     begun = time.process_time()
     made = mapped(table)
     spent = time.process_time() - begun
-    print(f"mapped: {len(table):,} records to {len(made.events):,} events, {len(table) / spent:,.0f}/s")  # noqa: T201
+    print(f"mapped: {len(table):,} records to {len(made.events):,} events, {len(table) / spent:,.0f}/s")
 
 
 if __name__ == "__main__":

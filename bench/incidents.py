@@ -228,7 +228,7 @@ def judge(
 
 
 def named(fault: Fault, seed: int = 7) -> dict[str, Any]:
-    """Whether a fault of the catalogue, alone, is found by the name of its slice; for a decoy: whether all is silent."""
+    """Whether a fault of the catalogue, alone, is found by its slice; for a decoy: whether all is silent."""
     run = worlds.scenario(seed, 500_000, 6.0, (fault,))
     table, calm = worlds.sessions_of(run), worlds.sessions_of(worlds.replace(run, faults=()))
     one = asked(run, table, calm, fault)
@@ -278,7 +278,7 @@ def lives(seed: int) -> dict[str, Any]:
                 alarms += any(i.confirmed_at is not None and i.open for i in live.incidents)
     mine = [i for i in live.incidents if i.confirmed_at is not None]
     hit = next((i for i in mine if dict(i.slice) == dict(fault.slice)), None)
-    others = [dict(i.slice) for i in mine if i is not hit]
+    others = [{**dict(i.slice), "metrics": dict(i.metrics)} for i in mine if i is not hit]
     minutes = {"slice": dict(fault.slice), "found": hit is not None, "others": others, "quiet": quiet, "alarms": alarms}
     if hit is not None and hit.confirmed_at is not None:
         minutes |= {
@@ -290,12 +290,13 @@ def lives(seed: int) -> dict[str, Any]:
 
 
 _LIVE_SLICES: tuple[tuple[tuple[str, str], ...], ...] = (
-    (("cdn", "cascade"),), (("device_type", "web"),), (("country_code", "BR"),), (("country_code", "US"), ("device_type", "mobile")),
+    (("cdn", "cascade"),), (("device_type", "web"),), (("country_code", "BR"),),
+    (("country_code", "US"), ("device_type", "mobile")),
 )  # fmt: skip
 
 
 def against_peers(seeds: int) -> dict[str, Any]:
-    """The same planted windows for the scan and for two peers: F1 of exact slices, and fault-free windows with an alarm."""
+    """The same planted windows for scan and peers: F1 of exact slices, and fault-free windows with an alarm."""
     methods = {
         "qoescope": lambda t: [dict(f.slice) for f in explain(t, planted.DIMS, *planted.COLUMNS)],
         "adtributor": peers.adtributor,
@@ -307,7 +308,7 @@ def against_peers(seeds: int) -> dict[str, Any]:
         began = time.process_time()
         for seed in range(seeds):
             world = planted.planted(seed, planted.Plan(1 + (seed % 3 == 0), planted.DECOYS[seed % len(planted.DECOYS)]))
-            found = [s for s in method(world.table)]
+            found = list(method(world.table))
             good = [c for c in world.causes if any(planted.same(world.table, c, s) for s in found)]
             hits, missed, made = (
                 hits + len(good),

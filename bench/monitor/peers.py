@@ -1,6 +1,6 @@
-"""Peers: two published ways to name the slice, re-implemented: Adtributor (NSDI 2014) and risk-ratio DIFF (SIGMOD 2015).
+"""Peers: two published ways to name the slice, re-implemented: Adtributor (2014), risk-ratio DIFF (2015).
 
-Adtributor: one dimension at a time; values by surprise (Jensen-Shannon) until they explain the change (T_EP 0.67, T_EEP 0.1).
+Adtributor: one dimension at a time; values by surprise (Jensen-Shannon) until they explain it (T_EP 0.67, T_EEP 0.1).
 DIFF, as in DIFF/MacroBase: combinations of up to three values with support ≥ 5 % of bad sessions and risk ratio ≥ 2.
 """
 

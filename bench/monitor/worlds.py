@@ -31,7 +31,7 @@ def scenario(seed: int, sessions: int, days: float, faults: int | tuple[Fault, .
 
 
 def sessions_of(run: Scenario) -> pa.Table:
-    """Rows of `sessions` with the columns that are watched, straight from the simulator (a test holds it to the fold)."""
+    """The watched columns of `sessions`, straight from the simulator (tests hold it to the fold)."""
     load = Load(run)
     return pa.concat_tables([_sessions(run, load, chunk) for chunk in range(run.chunks)])
 

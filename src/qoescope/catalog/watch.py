@@ -29,6 +29,8 @@ class Watched:
     support: float = 25.0
     excess: float = 8.0
     lift: float = 1.3
+    cluster: float = 1.0
+    """Live, how many intervals count as one: a session's intervals of a window go up and down together."""
     data: bool = False
     """Its rise is a fault of the telemetry, not of the service."""
 
@@ -53,7 +55,7 @@ WATCHED = (
             "{actual} of watched time{where} is spent stalled, {expected} is normal",
             (("intervals",), ("watched_ms",), ("stall_ms",), ("watched_ms_sq",), ("stall_ms_sq",), ("stall_ms_sq",)),
             (_IF.format("watched_ms > 0"), "watched_ms", "stall_ms", "power(watched_ms, 2)",
-             "1.0 * watched_ms * stall_ms", "power(stall_ms, 2)"), support=100, excess=60_000, lift=1.4),
+             "1.0 * watched_ms * stall_ms", "power(stall_ms, 2)"), support=25, excess=60_000, lift=1.5, cluster=30),
     Watched("startup_avg_ms", "mean",
             "the first frame{where} takes {actual}, {expected} is normal",
             (("startups",), ("startup_log_sum",), ("startup_log_sq",)),
@@ -65,7 +67,7 @@ WATCHED = (
             (_IF.format("bitrate_avg_kbps > 0"),
              "case when bitrate_avg_kbps > 0 then ln(bitrate_avg_kbps) else 0 end",
              "case when bitrate_avg_kbps > 0 then power(ln(bitrate_avg_kbps), 2) else 0 end"),
-            higher_is_worse=False, lift=1.2, excess=4),
+            higher_is_worse=False, lift=1.2, excess=4, cluster=30),
     Watched("timeout_ratio", "share",
             "{actual} of plays{where} end without a word, {expected} is normal: end events do not arrive", (),
             (_IF.format("is_play"), _IF.format("is_play and close_reason = 'timed_out'")),

@@ -288,4 +288,5 @@ def _kpi(one: Incident, history: History) -> Kpi:
     w = one.best.watched
     live_parts = w.leaf if w.leaf and w.leaf[0][0] in history.columns else ()
     parts = live_parts or tuple((f"{w.metric}_{i}",) for i in range(len(w.session)))
-    return Kpi(w, tuple(tuple(history.columns.index(name) for name in part) for part in parts))
+    columns = tuple(tuple(history.columns.index(name) for name in part) for part in parts)
+    return Kpi(w, columns, w.cluster if live_parts else 1.0)

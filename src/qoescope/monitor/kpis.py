@@ -22,10 +22,17 @@ class Kpi:
     watched: Watched
     parts: tuple[tuple[int, ...], ...]
     """Per sum the columns that add up to it."""
+    cluster: float = 1.0
 
     def sums(self, columns: Floats) -> Floats:
-        """The metric's sums (sums x anything) out of all columns."""
-        return np.array([columns[list(part)].sum(axis=0) for part in self.parts])
+        """The metric's sums (sums x anything) out of all columns; clusters of intervals count as one."""
+        sums = np.array([columns[list(part)].sum(axis=0) for part in self.parts])
+        if self.watched.kind == "mean":
+            sums /= self.cluster
+        elif self.watched.kind == "ratio":
+            sums[0] /= self.cluster
+            sums[3:] *= self.cluster
+        return sums
 
     def leaves(self, leaves: Leaves, columns: int) -> Leaves:
         """The leaves with the metric's sums in the window, then in the baseline; empty leaves dropped."""
@@ -64,7 +71,7 @@ class Kpi:
 def live_kpis(watched: Sequence[Watched], columns: Sequence[str]) -> list[Kpi]:
     """Those that `live_leaf`'s columns can tell."""
     return [
-        Kpi(w, tuple(tuple(columns.index(name) for name in part) for part in w.leaf))
+        Kpi(w, tuple(tuple(columns.index(name) for name in part) for part in w.leaf), w.cluster)
         for w in watched
         if w.leaf and all(name in columns for part in w.leaf for name in part)
     ]

@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,12 +127,16 @@ def performed(stage: Stage, key: str, rate: float, seconds: float, speed: float)
         _sent(stage, key, rate, seconds, speed)
     with stage.step("every part is up"):
         stage.children.wait([child.name for child in stage.children], READY_S)
-    with stage.step("sign-in for the console"):
         _person(stage.settings)
-    with stage.step("every session closed, lake and marts hold all of it"):
-        _settled(stage)
-    with stage.step("Airflow restated the day and imported a file"):
-        _runs(stage, file, began)
+    with airflow.Client(stage.settings) as client:
+        runs = Runs(stage, client)
+        runs.start(airflow.IMPORT, {"path": str(file), "property": ARCHIVE})  # it needs nothing of the traffic
+        with stage.step("every session closed, lake and marts hold all of it"):
+            _settled(stage)
+        with stage.step("Airflow restated the day and imported a file"):
+            for day in _days(stage, began):
+                runs.start(airflow.RESTATE, {"day": f"{day:%Y-%m-%d}"})
+            runs.finish()
     with stage.step("the books agree from end to end"):
         _ledger(stage)
     showing.shown(stage.screen, stage.settings, stage.outcome, began)
@@ -189,23 +193,42 @@ def _settled(stage: Stage) -> None:
         stage.outcome.check(live, f"live numbers did not catch up within {SETTLED_S:.0f} s")
 
 
-def _runs(stage: Stage, file: Path, began: datetime) -> None:
+def _days(stage: Stage, began: datetime) -> list[date]:
+    """The days in which the traffic's sessions started."""
     live = stage.outcome.live
     first = datetime.fromtimestamp(live.run.begin_ms / 1000, UTC) if live else began
-    wanted = [
-        *((airflow.RESTATE, {"day": f"{day:%Y-%m-%d}"}) for day in sorted({first.date(), datetime.now(UTC).date()})),
-        (airflow.IMPORT, {"path": str(file), "property": ARCHIVE}),
-    ]
-    with airflow.Client(stage.settings) as client:
-        if not stage.until(lambda: all(client.knows(dag) for dag, _ in wanted), RUNS_S):
-            stage.outcome.failed.append(f"Airflow does not know its DAGs: {client.import_errors() or 'not parsed yet'}")
-            return
-        runs = [(dag, client.trigger(dag, conf)) for dag, conf in wanted]
-        stage.until(lambda: all(client.state(dag, run) in airflow.ENDED for dag, run in runs), RUNS_S)
-        for dag, run in runs:
-            state = client.state(dag, run)
-            stage.outcome.runs.append({"DAG": dag, "run": run, "state": state})
-            stage.outcome.check(state == "success", f"DAG {dag}, run {run}: {state} {client.failed_tasks(dag, run)}")
+    return sorted({first.date(), datetime.now(UTC).date()})
+
+
+@dataclass
+class Runs:
+    """Runs of DAGs under way."""
+
+    stage: Stage
+    client: airflow.Client
+    started: list[tuple[str, str]] = field(default_factory=list)
+
+    def start(self, dag: str, conf: Mapping[str, str]) -> None:
+        """Starts one, once Airflow has parsed its file."""
+        if self.stage.until(lambda: self.client.knows(dag), RUNS_S):
+            self.started.append((dag, self.client.trigger(dag, conf)))
+        else:
+            why = self.client.import_errors() or "not parsed yet"
+            self.stage.outcome.failed.append(f"Airflow does not know the DAG {dag}: {why}")
+
+    def finish(self) -> None:
+        """Waits for all of them; one that failed is something that did not hold."""
+        states: dict[str, str] = {}
+
+        def ended() -> bool:
+            states.update({run: self.client.state(dag, run) for dag, run in self.started})
+            return all(state in airflow.ENDED for state in states.values())
+
+        self.stage.until(ended, RUNS_S)
+        for dag, run in self.started:
+            self.stage.outcome.runs.append({"DAG": dag, "run": run, "state": states[run]})
+            why = f"DAG {dag}, run {run}: {states[run]} {self.client.failed_tasks(dag, run)}"
+            self.stage.outcome.check(states[run] == "success", why)
 
 
 def _ledger(stage: Stage) -> None:
