@@ -1,5 +1,7 @@
 """Incidents: how well faults are found: fresh seeds, random faults, decoys, the named faults, live delay, peers, speed.
 
+Long because it holds every measure of the monitor that is published, in one run.
+
 `python bench/incidents.py --seeds 50` (or `qoescope bench incidents`). Simulates, runs the monitor's real path, scores.
 A slice counts as exact when it holds the same sessions as the fault's (99 % of the union); partial, when one is part
 of the other. Faults that touch fewer than 30 sessions in a looked-at hour are not asked for.

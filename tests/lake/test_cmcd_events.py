@@ -1,4 +1,7 @@
-"""CMCD records become the events that our own players would have sent, and the fold measures both alike."""
+"""CMCD records become the events that our own players would have sent, and the fold measures both alike.
+
+Long because each player's records stand in sight of what must come of them.
+"""
 
 import re
 from collections.abc import Sequence

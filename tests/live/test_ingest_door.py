@@ -1,4 +1,7 @@
-"""The door over real sockets and a real broker: what is answered is in the log, and bad senders hold up nobody."""
+"""The door over real sockets and a real broker: what is answered is in the log, and bad senders hold up nobody.
+
+Long because one broker serves every case of the door.
+"""
 
 import gzip
 import itertools

@@ -1,4 +1,7 @@
-"""The lake: Delta tables without Spark. Tasks write Parquet files; one commit makes them all visible, once."""
+"""The lake: Delta tables without Spark. Tasks write Parquet files; one commit makes them all visible, once.
+
+Long because files, commits and reads of Delta tables share one picture of a table.
+"""
 
 import json
 import uuid

@@ -1,4 +1,7 @@
-"""Jobs: Kafka to the lake, as streams that may be killed at any moment."""
+"""Jobs: Kafka to the lake, as streams that may be killed at any moment.
+
+Long because all that the lake reads and writes is here, and nowhere else.
+"""
 
 import json
 import logging

@@ -1,4 +1,7 @@
-"""Jobs: the lake to Postgres, as streams for what is live and as batches for what is settled."""
+"""Jobs: the lake to Postgres, as streams for what is live and as batches for what is settled.
+
+Long because all that the marts read and write is here, and nowhere else.
+"""
 
 import hashlib
 import json

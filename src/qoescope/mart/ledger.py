@@ -1,4 +1,7 @@
-"""The ledger: the books from the door to the marts, compared; each difference is named."""
+"""The ledger: the books from the door to the marts, compared; each difference is named.
+
+Long because each of the five books is compared in sight of the others.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
