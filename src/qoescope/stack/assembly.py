@@ -78,8 +78,13 @@ def _fresh(path: Path) -> bool:
 
 
 @contextmanager
-def running(settings: Settings, names: Sequence[str] = ()) -> Iterator[tuple[Settings, Children]]:
-    """The stack's parts, started and on their way to ready; all stopped at the end, whatever ends it."""
+def running(
+    settings: Settings, names: Sequence[str] = (), later: Sequence[str] = ()
+) -> Iterator[tuple[Settings, Children]]:
+    """The stack's parts, started and on their way to ready; all stopped at the end, whatever ends it.
+
+    Those of `later` start when `children.start()` is called once more.
+    """
     with state.alone(settings), _logging(settings.var / "log" / "stack.log"):
         processes.sweep(str(settings.var.resolve()))
         here = placed(settings)
@@ -92,7 +97,7 @@ def running(settings: Settings, names: Sequence[str] = ()) -> Iterator[tuple[Set
 
         children.changed = noted
         try:
-            children.start()
+            children.start([child.name for child in children if child.name.split("-")[0] in later])
             yield here, children
         finally:
             children.stop()

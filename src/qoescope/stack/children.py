@@ -5,7 +5,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -175,10 +175,12 @@ class Children:
         """The part's own log."""
         return self.folder / "log" / f"{name}.log"
 
-    def start(self) -> None:
-        """Starts every part as soon as those that it needs are ready; does not wait."""
+    def start(self, later: Collection[str] = ()) -> None:
+        """Starts every part as soon as those that it needs are ready, but not yet those of `later`; does not wait."""
         self.log_path("").parent.mkdir(parents=True, exist_ok=True)
         for child in self:
+            if child.name in later or child.ident is not None:
+                continue
             path = self.log_path(child.name)
             if path.exists() and path.stat().st_size > LARGEST_LOG:
                 path.replace(path.with_suffix(".log.1"))
