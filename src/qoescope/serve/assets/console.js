@@ -39,10 +39,13 @@ window.dash_clientside = window.dash_clientside || {};
     };
   });
   // Open menus close on Escape and on a click elsewhere; tables follow the colour scheme.
+  // Seen on the way down: by the time it bubbles up, a list that Escape closes is gone already.
   document.addEventListener("keydown", function (event) {
-    var choosing = document.activeElement && document.activeElement.getAttribute("aria-expanded") === "true";
-    if (event.key === "Escape" && !choosing) { document.querySelectorAll("details[open]").forEach(function (d) { d.open = false; }); }
-  });
+    if (event.key !== "Escape") { return; }
+    var list = document.querySelector("details[open] [role=listbox]");
+    if (list && list.offsetParent !== null) { return; }
+    document.querySelectorAll("details[open]").forEach(function (d) { d.open = false; });
+  }, true);
   document.addEventListener("click", function (event) {
     document.querySelectorAll(".top details[open], details.add[open]").forEach(function (d) { if (!d.contains(event.target)) { d.open = false; } });
   });
