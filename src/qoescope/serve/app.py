@@ -53,6 +53,9 @@ class Gate:
         if int(headers.get("content-length") or 0) > LARGEST_BODY:
             await _refused("the body is too large", 413, path)(scope, receive, answer)
             return
+        if not path.isprintable():  # no route matches a line break, so no route could say it in its own form
+            await _refused("there is nothing of this name", 404, path)(scope, receive, answer)
+            return
         try:
             who = await self._person(headers)
         except AWAY as error:
