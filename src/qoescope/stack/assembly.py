@@ -52,7 +52,7 @@ def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
 
 def _own(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> list[Part]:
     """Our own parts: each is one command of `qoescope`."""
-    stores = ("postgres", *broker)
+    stores, streaming = ("postgres", *broker), settings.var / "run" / "stream.ready"
     door, console = settings.door_port, settings.console_port
 
     def command(name: str) -> list[str]:
@@ -61,8 +61,8 @@ def _own(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> l
     return [
         Part("collect", command("collect"), lambda: _is_ok(door, "/readyz"), stores, environment=more, stop_s=20,
              port=door, url=f"http://127.0.0.1:{door}"),
-        Part("stream", command("stream"), lambda: _fresh(settings.var / "run" / "stream.ready"), stores,
-             environment=more, stop_s=60),
+        Part("stream", command("stream"), streaming.exists, stores, environment=more, stop_s=60,
+             prepare=lambda: streaming.unlink(missing_ok=True)),
         Part("console", command("console"), lambda: _is_ok(console, "/alive"), ("postgres",), environment=more,
              stop_s=12, port=console, url=f"http://127.0.0.1:{console}"),
         Part("monitor", command("monitor"), lambda: True, stores, environment=more, stop_s=10),
@@ -71,10 +71,6 @@ def _own(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> l
 
 def _is_ok(port: int, path: str) -> bool:
     return processes.said(port, path) is not None
-
-
-def _fresh(path: Path) -> bool:
-    return path.exists()
 
 
 @contextmanager
