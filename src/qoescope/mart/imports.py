@@ -35,7 +35,6 @@ RULES: tuple[tuple[str, str], ...] = (
     *((f"{name} is beyond all reason", f"{name} > {most}") for name, most in (
         ("startup_time_ms", 86_400_000), ("rebuffer_count", 10_000), ("rebuffer_duration_ms", 86_400_000),
         ("bitrate_kbps", 10_000_000), ("frames_dropped", 1_000_000_000), ("session_duration_sec", 86_400))),
-    ("rebuffering without a rebuffer", "rebuffer_count = 0 and rebuffer_duration_ms > 0"),
     ("rebuffering in a session that never started",
      "startup_time_ms is null and bitrate_kbps is null and rebuffer_count > 0"),
     ("resolution is unknown", f"resolution is not null and resolution not in {tuple(HEIGHTS)}"),
