@@ -101,3 +101,12 @@ def test_the_result_says_it_in_lines_and_in_json() -> None:
     result.add("door", 1, [ledger.Difference("door", "app", 1, 2)])
     assert result.as_json()["ok"] is False
     assert result.lines[-1] == "1 differences"
+
+
+def test_a_session_that_somebody_removed_from_postgres_is_named() -> None:
+    day = AT.date()
+    lake = pa.table({"property": ["app", "app"], "day": [day, day], "session_id": ["a", "b"], "version": [1, 2]})
+    assert ledger.published(lake, lake) == []
+    assert named(ledger.published(lake, lake.slice(0, 1))) == ["app 2026-01-02 session b: version 2 no row"]
+    old = lake.set_column(3, "version", pa.array([1, 1]))
+    assert named(ledger.published(lake, old)) == ["app 2026-01-02 session b: version 2 version 1"]

@@ -414,7 +414,15 @@ def _read_log(settings: Settings, connection: Connection, result: accounts.Ledge
 
 
 def _compare_marts(settings: Settings, connection: Connection, day: date, result: accounts.LedgerResult) -> None:
-    rows = arrow.conform(_rows_of(settings, [day]), SESSIONS)
+    latest = _rows_of(settings, [day])
+    identity = [*SESSION_ROWS.key, "version"]
+    question = f"select {', '.join(identity)} from sessions where day = %s"
+    columns = list(zip(*connection.execute(question.encode(), (day,)).fetchall(), strict=True)) or [()] * len(identity)
+    stored = pa.table(
+        [pa.array(c, latest.schema.field(n).type) for n, c in zip(identity, columns, strict=True)], identity
+    )
+    result.add("rows", len(latest), accounts.published(latest.select(identity), stored))
+    rows = arrow.conform(latest, SESSIONS)
     tables = {}
     for mart in (*QUALITY, LIVE_WINDOW):
         names = ", ".join(f'"{name}"' for name in mart.table.names)

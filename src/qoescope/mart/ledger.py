@@ -21,6 +21,7 @@ BOOKS = {
     "door": "received = accepted + duplicate + invalid + rate_limited + filtered",
     "lake": "accepted = rows in the lake + late + quarantined + erased",
     "sessions": "time by state: a day's events = its sessions",
+    "rows": "the last version of each session in the lake = its row in Postgres",
     "marts": "every measure = its recomputation from the lake; a day = the sum of its hours",
     "log": "records between first and next offset = records read",
     "sender": "what was acknowledged is in the lake, once",
@@ -200,6 +201,22 @@ compared as ({compared} union all
     )
     ((still,),) = _asked({"events": events, "rows": rows}, f"{sql} select count(*) from closed")
     return [Difference("sessions", f"{p} session {s} {state} ms", a, b) for p, s, state, a, b in differing], still
+
+
+def published(rows: pa.Table, stored: pa.Table) -> list[Difference]:
+    """Sessions whose row in Postgres is not the lake's last version. Both: (property, day, session_id, version)."""
+    found = _asked(
+        {"latest": rows, "stored": stored},
+        """
+select property, day, session_id, r.version, s.version
+from latest r full join stored s using (property, day, session_id)
+where r.version is distinct from s.version order by all limit 1000""",
+    )
+    return [Difference("rows", f"{p} {day} session {s}", _version(a), _version(b)) for p, day, s, a, b in found]
+
+
+def _version(number: int | None) -> str:
+    return "no row" if number is None else f"version {number}"
 
 
 def marts(there: pa.Table, again: pa.Table, mart: Mart) -> list[Difference]:
