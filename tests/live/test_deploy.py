@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def rows(mart: Mart, tenant: str) -> list[dict[str, Any]]:
                 elif m.type == "sketch":
                     row[m.name] = [index * 64 + 1 + index % 7 for index in range(400 * (step + 1))]
                 else:
-                    row[m.name] = 7 * place + 3 + step
+                    number = 7 * place + 3 + step
+                    row[m.name] = Decimal(number) if m.type == "score_sum" else number
             made.append(row)
     return made
 
