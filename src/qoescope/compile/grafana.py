@@ -224,7 +224,7 @@ def _by_dimension() -> dict[str, Any]:
 
 
 def _books() -> dict[str, Any]:
-    columns = ", ".join(f"sum({name}) as {name}" for name in (*OUTCOMES, *LAKE_OUTCOMES, "lost"))
+    columns = ", ".join(f"sum({name}) as {name}" for name in (*OUTCOMES, *LAKE_OUTCOMES))
     query = f"select minute_at as time, {columns} from outcomes where $__timeFilter(minute_at) group by 1 order by 1"
     return _panel("timeseries", "What became of each event", 16, 8, [query],
                   fieldConfig={"defaults": {"unit": "short"}, "overrides": []})  # fmt: skip
