@@ -190,22 +190,6 @@ def test_a_country_narrows_the_page_and_the_address_says_so(page: Page, served: 
     expect(page.locator(".chip")).to_have_count(0)
 
 
-def test_a_filter_is_added_by_keyboard(page: Page, served: Console) -> None:
-    shown(page, served, "/explore")
-    page.locator("#filter-open").focus()
-    page.keyboard.press("Enter")
-    page.locator("#filter-name").click()
-    page.keyboard.type("Device")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    page.locator("#filter-values").click()
-    page.get_by_role("option", name=re.compile("^mobile")).click()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Apply")).to_be_visible()
-    page.get_by_role("button", name="Apply").click()
-    expect(page.locator(".chip")).to_have_text(re.compile("Device: mobile"))
-
-
 def test_exploring_goes_by_metric_and_dimension_and_a_table_is_saved(page: Page, served: Console) -> None:
     shown(page, served, "/explore")
     page.locator("#ex-metric").click()
