@@ -26,3 +26,21 @@ def test_a_kill_costs_time_but_no_event(stack: Stack, name: str) -> None:
     ledger = stack.command("ledger")
     assert ledger.returncode == 0, ledger.stdout
     assert f"{name} ended (killed by SIGKILL)" in (stack.settings.var / "log" / "stack.log").read_text()
+
+
+def test_the_ledger_names_a_row_that_somebody_removed(stack: Stack) -> None:
+    books = stack.settled()
+    assert books.sessions
+    ((session, day),) = stack.rows(
+        "select session_id, day from sessions where property = 'demo' and stall_ms > 0 order by session_id limit 1"
+    )
+    stack.rows(
+        "with gone as (delete from sessions where property = 'demo' and day = %s and session_id = %s returning *)"
+        " select count(*) from gone", day, session,
+    )  # fmt: skip
+    found = stack.command("ledger")
+    assert found.returncode == 1
+    assert "demo" in found.stdout
+    assert str(day) in found.stdout
+    assert stack.command("batch", "restate", str(day)).returncode == 0
+    assert stack.command("ledger").returncode == 0
