@@ -42,8 +42,8 @@ window.dash_clientside = window.dash_clientside || {};
   // Seen on the way down: by the time it bubbles up, a list that Escape closes is gone already.
   document.addEventListener("keydown", function (event) {
     if (event.key !== "Escape") { return; }
-    var list = document.querySelector("details[open] [role=listbox]");
-    if (list && list.offsetParent !== null) { return; }
+    var lists = Array.from(document.querySelectorAll("details[open] [role=listbox]"));
+    if (lists.some(function (list) { return list.offsetParent !== null; })) { return; }
     document.querySelectorAll("details[open]").forEach(function (d) { d.open = false; });
   }, true);
   document.addEventListener("click", function (event) {
