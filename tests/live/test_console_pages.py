@@ -190,6 +190,29 @@ def test_a_country_narrows_the_page_and_the_address_says_so(page: Page, served: 
     expect(page.locator(".chip")).to_have_count(0)
 
 
+def test_a_filter_is_added_by_keyboard(page: Page, served: Console) -> None:
+    shown(page, served, "/explore")
+    page.locator("#filter-open").focus()
+    page.keyboard.press("Enter")
+    page.locator("#filter-name").focus()
+    page.keyboard.type("Device")
+    expect(page.get_by_role("option").first).to_have_text("Device")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#filter-name")).to_have_value("Device")
+    page.locator("#filter-values").focus()
+    page.keyboard.type("mobile")
+    expect(page.get_by_role("option")).to_have_text(re.compile("^mobile"))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    apply = page.get_by_role("button", name="Apply")
+    expect(apply).to_be_visible()
+    apply.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_have_text(re.compile("Device: mobile"))
+
+
 def test_exploring_goes_by_metric_and_dimension_and_a_table_is_saved(page: Page, served: Console) -> None:
     shown(page, served, "/explore")
     page.locator("#ex-metric").click()
