@@ -1,4 +1,7 @@
-"""The console in a real browser: each page answers its question, on marts, in both schemes and both widths."""
+"""The console in a real browser: each page answers its question, on marts, in both schemes and both widths.
+
+Long because every page is opened on the same marts, filled once.
+"""
 
 import re
 import shutil
