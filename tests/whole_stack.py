@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from until import until
 
+from qoescope.catalog.operations import LATE, QUARANTINE
 from qoescope.catalog.tables import EVENTS
 from qoescope.connect import lake, postgres
 from qoescope.emit import jobs as emit
@@ -100,16 +102,19 @@ class Stack:
         return self.books()
 
     def missing(self, book: Path) -> list[tuple[Any, ...]]:
-        """Acknowledged events of the book that are not in the lake, and identities that are there twice."""
-        events = lake.read(self.settings, EVENTS, columns=["session_id", "seq"])
+        """Acknowledged events of the book that the lake neither took nor kept aside, and identities taken twice."""
+        events, *aside = (
+            lake.read(self.settings, table, columns=["session_id", "seq"]) for table in (EVENTS, LATE, QUARANTINE)
+        )
         with duckdb.connect() as engine:
             engine.register("events", events)
+            engine.register("aside", pa.concat_tables(aside))
             return engine.execute(
                 f"""
             with there as (select session_id, seq, count(*) as times from events group by all),
             sent as (select session_id, unnest(range(first_seq, last_seq + 1)) as seq from '{book}' where acknowledged)
             select session_id, seq, coalesce(times, 0) as times from sent left join there using (session_id, seq)
-            where coalesce(times, 0) <> 1 limit 10"""
+            where times > 1 or (times is null and (session_id, seq) not in (from aside)) limit 10"""
             ).fetchall()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,6 @@ DuckDB says once a row what it adds to each measure; a sparse one-hot matrix a g
 exact on 64-bit integers, and many times faster than an engine's grouping sets over sixty aggregates.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,11 +15,10 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from qoescope.catalog.dimensions import UNKNOWN
-from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES, LIVE_LEAF, Grouping, Mart
 from qoescope.catalog.measures import BUCKETS, HISTOGRAM_EDGES_MS, Measure
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import naive, types
+from qoescope.compile.duck import BELIEVED_MS, WATCHED, naive, types
 
 Ints = npt.NDArray[np.int64]
 EDGES = np.array(HISTOGRAM_EDGES_MS)
@@ -117,9 +115,7 @@ def _sketches(group: Ints, register: Ints, count: int) -> pa.Array:
     """The greatest rank of each register a group holds."""
     known = register >= 0
     width = sketch.REGISTERS * 64
-    key = np.sort(group[known] * width + register[known])
-    last = np.append(np.diff(key >> 6) != 0, np.ones(min(1, len(key)), bool))
-    key = key[last]
+    key = sketch.merged(group[known] * width + register[known])  # groups lie a whole sketch apart
     offsets = np.searchsorted(key, np.arange(count + 1) * width).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, (key % width).astype(np.int32))
 
@@ -143,19 +139,18 @@ def _row_sql(m: Measure) -> str:
     return f"cast({value} as bigint)" if nothing == "" else f"cast(coalesce({value}, 0) as bigint)"
 
 
-_WATCHED = "state in (" + ", ".join(f"'{state}'" for state in WATCHED) + ")"
 EVENT_SQL = f"""
-select *, {_WATCHED} as watched, state = 'playing' and not ad as content,
+select *, {WATCHED} as watched, state = 'playing' and not ad as content,
   type = 'playback_fail' and coalesce(error_class, 'technical') = 'technical' as failed,
-  case when {_WATCHED} and state_ms > {LONGEST_INTERVAL_MS} then 0 else state_ms end as t,
+  {BELIEVED_MS} as t,
   {sketch.register_sql("session_id")} as session_register
 from given"""
 """Events with what the live measures' SQL speaks of."""
 
 
-def leaves(events: pa.Table, threads: int = 1) -> pa.Table:
+def leaves(events: pa.Table) -> pa.Table:
     """`live_leaf` over events, one row a (property, minute, leaf)."""
-    with duckdb.connect(config={"threads": threads}) as engine:
+    with duckdb.connect(config={"threads": 1}) as engine:
         engine.register("given", naive(events))
         rows = engine.sql(_leaf_sql()).to_arrow_table()
     return arrow.conform(rows, LIVE_LEAF)
@@ -167,7 +162,7 @@ def _leaf_sum(m: Measure) -> str:
 
 
 @cache
-def _leaf_sql(measures: Sequence[Measure] = LEAF_MEASURES) -> str:
+def _leaf_sql() -> str:
     keys = ", ".join(LEAF_DIMENSIONS)
     return f"""
 with source as (
@@ -175,5 +170,5 @@ with source as (
     seq - 1 - lag(seq) over (partition by property, session_id, kafka_partition, kafka_offset order by seq) as gap
   from ({EVENT_SQL})
 )
-select property, cast(starts_at as date) as day, starts_at, {keys}, {", ".join(map(_leaf_sum, measures))}
+select property, cast(starts_at as date) as day, starts_at, {keys}, {", ".join(map(_leaf_sum, LEAF_MEASURES))}
 from source group by property, starts_at, {keys}"""

@@ -2,6 +2,8 @@
 
 import pyarrow as pa
 
+from qoescope.catalog.events import LONGEST_INTERVAL_MS
+from qoescope.catalog.events import WATCHED as WATCHED_STATES
 from qoescope.catalog.schema import Type
 
 types: dict[Type, str] = {
@@ -18,6 +20,14 @@ types: dict[Type, str] = {
     "bytes": "blob",
     "json": "varchar",
 }
+
+WATCHED = "state in (" + ", ".join(f"'{state}'" for state in WATCHED_STATES) + ")"
+"""Whether an event's interval was watched."""
+
+ASLEEP = f"{WATCHED} and state_ms > {LONGEST_INTERVAL_MS}"
+"""Whether it is disbelieved: a sleeping device."""
+
+BELIEVED_MS = f"case when {ASLEEP} then 0 else state_ms end"
 
 
 def naive(rows: pa.Table) -> pa.Table:

@@ -15,11 +15,10 @@ import pyarrow.compute as pc
 
 from qoescope.catalog import sessions as c
 from qoescope.catalog.dimensions import SENT
-from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED
 from qoescope.catalog.schema import Field
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import naive, types
+from qoescope.compile.duck import ASLEEP, BELIEVED_MS, naive, types
 
 CONTEXT = ("property", "session_id", "viewer_id", "content_duration_ms", *SENT)
 _UNREAD = {*CONTEXT, "session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at"}
@@ -85,13 +84,10 @@ qualify row_number() over (
   partition by session, seq order by received_at, kafka_partition, kafka_offset, position, row) > 1"""
 """Rows that repeat an identity: all but the first accepted."""
 
-_WATCHED = ", ".join(f"'{state}'" for state in WATCHED)
-_ASLEEP = f"state in ({_WATCHED}) and state_ms > {LONGEST_INTERVAL_MS}"
-
 _PREPARED_SQL = f"""
 create view prepared as
-select *, case when {_ASLEEP} then 0 else state_ms end as t,
-  case when {_ASLEEP} then state_ms else 0 end as disbelieved_ms,
+select *, {BELIEVED_MS} as t,
+  case when {ASLEEP} then state_ms else 0 end as disbelieved_ms,
   cast(round(rate * 100) as bigint) as rate_percent,
   width > 0 and height > 0 and player_width is not null and player_height is not null as sized,
   least(player_width / nullif(width, 0), player_height / nullif(height, 0)) as scale

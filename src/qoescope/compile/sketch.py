@@ -6,6 +6,7 @@ sketch of their whole. Standard error 0.8 %.
 """
 
 import math
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import numpy.typing as npt
 INDEX_BITS = 14
 REGISTERS = 1 << INDEX_BITS
 HASH_BITS = 50
+Register = TypeVar("Register", np.int32, np.int64)
 
 
 def register_sql(column: str) -> str:
@@ -23,7 +25,7 @@ def register_sql(column: str) -> str:
     return f"cast(({h} & {REGISTERS - 1}) * 64 + {rank} as bigint)"
 
 
-def merged(registers: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def merged(registers: npt.NDArray[Register]) -> npt.NDArray[Register]:
     """The sketch of everything that `registers` (any number of sketches, joined) holds; sorted."""
     ordered = np.sort(registers)
     last = np.append(np.diff(ordered >> 6) != 0, np.ones(min(1, len(ordered)), bool))

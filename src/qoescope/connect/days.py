@@ -28,11 +28,7 @@ def correct(
     `moved` has the keys (property, day, session_id) of rows whose session is now in another day.
     """
     with connection.transaction():
-        noted = connection.execute(
-            "insert into epochs (query, batch, committed_at) values (%s, %s, clock_timestamp()) on conflict do nothing",
-            (query, batch),
-        ).rowcount
-        if not noted:
+        if not postgres.noted(connection, query, batch):
             return False
         connection.execute(_LOCK)
         old = stored(connection, [*rows.select(_KEY).to_pylist(), *moved.select(_KEY).to_pylist()])

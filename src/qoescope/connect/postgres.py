@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from io import BytesIO
 from typing import Any, Literal
 
@@ -75,15 +74,17 @@ class Write:
 def write_batch(connection: Connection, query: str, batch: int, writes: Sequence[Write]) -> bool:
     """All writes and the note of (query, batch), in one transaction; False, and nothing done, if noted before."""
     with connection.transaction():
-        noted = connection.execute(
-            "insert into epochs (query, batch, committed_at) values (%s, %s, clock_timestamp()) on conflict do nothing",
-            (query, batch),
-        ).rowcount
-        if not noted:
+        if not noted(connection, query, batch):
             return False
         for write in writes:
             upsert(connection, write)
     return True
+
+
+def noted(connection: Connection, query: str, batch: int) -> bool:
+    """Notes the batch in this transaction; False if it was noted before: then nothing of it may be written again."""
+    insert = "insert into epochs (query, batch, committed_at) values (%s, %s, clock_timestamp()) on conflict do nothing"
+    return bool(connection.execute(insert, (query, batch)).rowcount)
 
 
 def upsert(connection: Connection, write: Write) -> None:
@@ -111,21 +112,11 @@ def staged(connection: Connection, write: Write) -> str:
     return staging
 
 
-def replace_day(connection: Connection, day: date, writes: Sequence[Write]) -> None:
-    """A day's rows of each table become exactly these; call it inside a transaction: readers see all of it or none."""
-    for write in writes:
-        name = sql.Identifier(ddl.SCHEMA, write.table.name)
-        connection.execute(sql.SQL("delete from {} where day = %s").format(name), (day,))
-        upsert(connection, write)
-
-
 def _csv(rows: pa.Table) -> bytes:
     """Rows as Postgres reads CSV: lists in braces, bytes in hex, NUL (which it refuses) left out."""
-    columns = []
-    for name, values in zip(rows.column_names, rows.columns, strict=True):
-        columns.append((name, _text(values)))
+    columns = {name: _text(values) for name, values in zip(rows.column_names, rows.columns, strict=True)}
     out = BytesIO()
-    pyarrow.csv.write_csv(pa.table(dict(columns)), out, pyarrow.csv.WriteOptions(include_header=False))
+    pyarrow.csv.write_csv(pa.table(columns), out, pyarrow.csv.WriteOptions(include_header=False))
     return out.getvalue().replace(b"\x00", b"")
 
 

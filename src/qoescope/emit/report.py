@@ -75,19 +75,7 @@ def _head(run: Scenario, s: Sessions, m: Measures) -> str:
 
 
 def _table(key: dict[str, Any]) -> str:
-    names = (
-        "name",
-        "kind",
-        "slice",
-        "onset_at",
-        "end_at",
-        "sessions",
-        "viewers",
-        "stalls",
-        "failures",
-        "exits_before_start",
-        "watch_minutes_lost",
-    )
+    names = [name for name in answers.TABLE if not name.startswith("kpi")]
     right = set(names[5:])
     head = "".join(f"<th{' class=n' if name in right else ''}>{name.replace('_', ' ')}</th>" for name in names)
     rows = []

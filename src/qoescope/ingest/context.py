@@ -7,9 +7,10 @@ import msgspec
 import pycountry
 
 from qoescope.catalog.dimensions import BY_NAME, SENT, UNKNOWN
+from qoescope.compile.pseudonyms import pseudonym
 from qoescope.compile.wire import Session
 from qoescope.ingest.agents import fields as agent_fields
-from qoescope.ingest.privacy import NO_TRACKING, pseudonym, without_query
+from qoescope.ingest.privacy import NO_TRACKING, without_query
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 CLOSED = tuple((name, BY_NAME[name].values) for name in SENT if BY_NAME[name].values)

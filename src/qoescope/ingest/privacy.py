@@ -1,22 +1,9 @@
 """Privacy: what of a person passes the door."""
 
-import hmac
 import ipaddress
-from functools import lru_cache
 
-PSEUDONYM_BITS = 128
 NO_TRACKING = ("dnt", "sec-gpc")
 """Request headers by which a browser asks not to be followed, when they are `1`."""
-
-
-@lru_cache(16_384)
-def pseudonym(key: bytes, version: int, property_name: str, viewer_id: str) -> str:
-    """The viewer's name in our tables: HMAC-SHA-256 under the installation's key, cut to 128 bits.
-
-    The same viewer has another one in another property and under another key version.
-    """
-    message = property_name.encode() + b"\0" + viewer_id.encode()
-    return f"v{version}:{hmac.digest(key, message, 'sha256')[: PSEUDONYM_BITS // 8].hex()}"
 
 
 def network(address: str) -> str:
