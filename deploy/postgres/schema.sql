@@ -583,13 +583,11 @@ create table if not exists qoescope.keys (
   primary key ("prefix")
 );
 grant select, insert, update, delete, truncate on qoescope.keys to qoescope_writer;
-grant select on qoescope.keys to qoescope_reader;
+revoke all on qoescope.keys from qoescope_reader;
 alter table qoescope.keys enable row level security;
 alter table qoescope.keys force row level security;
 drop policy if exists reading on qoescope.keys;
 drop policy if exists writing on qoescope.keys;
-create policy reading on qoescope.keys for select to qoescope_reader
-  using (property = current_setting('qoescope.property', true));
 create policy writing on qoescope.keys for all to qoescope_writer using (true) with check (true);
 
 create table if not exists qoescope.forgotten (
@@ -599,13 +597,11 @@ create table if not exists qoescope.forgotten (
   primary key ("property", "viewer_id")
 );
 grant select, insert, update, delete, truncate on qoescope.forgotten to qoescope_writer;
-grant select on qoescope.forgotten to qoescope_reader;
+revoke all on qoescope.forgotten from qoescope_reader;
 alter table qoescope.forgotten enable row level security;
 alter table qoescope.forgotten force row level security;
 drop policy if exists reading on qoescope.forgotten;
 drop policy if exists writing on qoescope.forgotten;
-create policy reading on qoescope.forgotten for select to qoescope_reader
-  using (property = current_setting('qoescope.property', true));
 create policy writing on qoescope.forgotten for all to qoescope_writer using (true) with check (true);
 
 create table if not exists qoescope.users (
@@ -619,7 +615,7 @@ create table if not exists qoescope.users (
   primary key ("name")
 );
 grant select, insert, update, delete, truncate on qoescope.users to qoescope_writer;
-grant select on qoescope.users to qoescope_reader;
+revoke all on qoescope.users from qoescope_reader;
 
 create table if not exists qoescope.tokens (
   "prefix" text not null,
@@ -632,13 +628,11 @@ create table if not exists qoescope.tokens (
   primary key ("prefix")
 );
 grant select, insert, update, delete, truncate on qoescope.tokens to qoescope_writer;
-grant select on qoescope.tokens to qoescope_reader;
+revoke all on qoescope.tokens from qoescope_reader;
 alter table qoescope.tokens enable row level security;
 alter table qoescope.tokens force row level security;
 drop policy if exists reading on qoescope.tokens;
 drop policy if exists writing on qoescope.tokens;
-create policy reading on qoescope.tokens for select to qoescope_reader
-  using (property = current_setting('qoescope.property', true));
 create policy writing on qoescope.tokens for all to qoescope_writer using (true) with check (true);
 
 create table if not exists qoescope.views (

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from console_marts import Console, console
+
+from qoescope.connect import postgres
 
 pytestmark = pytest.mark.live
 
@@ -163,6 +166,15 @@ def test_a_token_does_only_what_it_is_for(served: Console) -> None:
         base_url=served.url + "/api/v1", headers={"Authorization": "Bearer qt_nobody"}, timeout=30
     ) as client:
         assert client.get("/metrics").status_code == 401
+
+
+@pytest.mark.parametrize("table", ["users", "tokens", "keys", "forgotten"])
+def test_whoever_reads_metrics_may_not_read_who_may_sign_in(served: Console, table: str) -> None:
+    with postgres.connect(served.settings, "reader") as connection:
+        connection.execute("select set_config('qoescope.property', 'demo', false)")
+        assert connection.execute("select count(*) from views").fetchone() is not None
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(f"select * from {table}")
 
 
 def test_no_request_makes_it_fail_or_break_its_own_description(served: Console) -> None:

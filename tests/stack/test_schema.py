@@ -2,6 +2,8 @@ import pytest
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.schema import Field, Table
+from qoescope.catalog.stored import POSTGRES_TABLES
+from qoescope.compile import ddl
 from qoescope.stack.schema import changes
 
 FIELDS = (
@@ -27,3 +29,12 @@ def test_a_new_column_is_added_and_filled_and_an_old_one_may_be_empty() -> None:
 def test_another_key_needs_a_fresh_start() -> None:
     with pytest.raises(Mistake, match="make clean"):
         list(changes([BOOKS], {"books": {"id", "count", "note"}}, {"books": {"count"}}))
+
+
+def test_whoever_reads_metrics_reads_no_digest_and_not_who_asked_to_be_forgotten() -> None:
+    assert {table.name for table in POSTGRES_TABLES if table.private} == {"users", "tokens", "keys", "forgotten"}
+    assert not [table.name for table in POSTGRES_TABLES if "digest" in table.names and not table.private]
+    for table in POSTGRES_TABLES:
+        granted = f"grant select on qoescope.{table.name} to {ddl.READER};" in ddl.create(table)
+        taken = f"revoke all on qoescope.{table.name} from {ddl.READER};" in ddl.create(table)
+        assert (granted, taken) == (not table.private, table.private)

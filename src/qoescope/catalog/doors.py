@@ -94,6 +94,7 @@ KEYS = Table(
         Field("revoked_at", "instant", "from when on it is refused"),
     ),
     key=("prefix",),
+    private=True,
 )
 
 LIVE_KEYS = 2
@@ -108,6 +109,7 @@ FORGOTTEN = Table(
         Field("forgotten_at", "instant", "when it was asked for", nullable=False),
     ),
     key=("property", "viewer_id"),
+    private=True,
 )
 
 FILTER_REASONS = {

@@ -49,6 +49,7 @@ USERS = Table(
         Field("disabled_at", "instant", "from when on they may not sign in"),
     ),
     key=("name",),
+    private=True,
 )
 
 TOKENS = Table(
@@ -64,6 +65,7 @@ TOKENS = Table(
         Field("revoked_at", "instant", "from when on it is refused"),
     ),
     key=("prefix",),
+    private=True,
 )
 
 VIEWS = Table(

@@ -32,6 +32,8 @@ class Table:
     partition: tuple[str, ...] = ()
     sums: tuple[str, ...] = field(default=())
     """Columns that a second write of the same key adds to; the others are replaced."""
+    private: bool = False
+    """Not for the reader: digests of passwords, tokens and keys, and who asked to be forgotten."""
 
     @property
     def names(self) -> tuple[str, ...]:

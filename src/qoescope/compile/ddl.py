@@ -66,22 +66,24 @@ def create(table: Table) -> str:
     by_day = " partition by range (day)" if table.partition == ("day",) else ""
     name = f"{SCHEMA}.{table.name}"
     columns = ",\n  ".join(column(f) for f in table.fields)
-    grants = (
-        f"grant select, insert, update, delete, truncate on {name} to {WRITER};\ngrant select on {name} to {READER};"
-    )
+    reader = f"revoke all on {name} from {READER};" if table.private else f"grant select on {name} to {READER};"
+    grants = f"grant select, insert, update, delete, truncate on {name} to {WRITER};\n{reader}"
     lines = [f"create table if not exists {name} (\n  {columns}{key}\n){by_day};", grants]
     if "property" in table.names:
-        lines.append(_secured(name))
+        lines.append(_secured(name, table.private))
     return "\n".join(lines)
 
 
-def _secured(name: str) -> str:
+def _secured(name: str, private: bool) -> str:
     """A reader sees one property's rows, the one it set for its transaction; nothing set, nothing seen."""
+    reading = (
+        f"create policy reading on {name} for select to {READER}\n"
+        f"  using (property = current_setting('qoescope.property', true));\n"
+    )
     return (
         f"alter table {name} enable row level security;\nalter table {name} force row level security;\n"
         f"drop policy if exists reading on {name};\ndrop policy if exists writing on {name};\n"
-        f"create policy reading on {name} for select to {READER}\n"
-        f"  using (property = current_setting('qoescope.property', true));\n"
+        f"{'' if private else reading}"
         f"create policy writing on {name} for all to {WRITER} using (true) with check (true);"
     )
 
