@@ -8,7 +8,9 @@ import typer
 
 from qoescope.cli.terminal import AsJson, Property, line, said, settings, table
 
-app = typer.Typer(no_args_is_help=True, help="Run what Airflow runs: restate, import, forget.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, help="Run what Airflow runs: restate, import, forget; and replay.", rich_markup_mode=None
+)
 
 Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="A day, UTC.")]
 
@@ -53,6 +55,32 @@ def forget(
     from qoescope.mart import jobs
 
     _shown([jobs.forget(settings(), property_name, viewer)], as_json)
+
+
+@app.command()
+def replay(
+    property_name: Property = "demo",
+    reason: Annotated[str, typer.Option(help="Only letters that were refused for this reason.")] = "",
+    letter: Annotated[
+        list[str] | None, typer.Option(help="Only this one, as partition:offset; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge them and say so; send nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send dead letters through the door's judgement again, after a fix."""
+    from qoescope.ingest import jobs
+
+    only = [_place(text) for text in letter or ()]
+    _shown([jobs.replay(settings(), property_name, only, reason, dry_run=dry_run)], as_json)
+
+
+def _place(text: str) -> tuple[int, int]:
+    from qoescope.catalog.errors import Mistake
+
+    partition, _, offset = text.partition(":")
+    if not (partition.isdecimal() and offset.isdecimal()):
+        raise Mistake(f"'{text}' is no letter: say its partition and offset, like 0:15")
+    return int(partition), int(offset)
 
 
 def _shown(results: list[object], as_json: bool) -> None:

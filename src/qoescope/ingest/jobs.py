@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,11 @@ import uvloop
 
 from qoescope.catalog.doors import KEYS, PROPERTIES
 from qoescope.catalog.errors import Mistake
-from qoescope.connect import doors
-from qoescope.ingest import keys
+from qoescope.connect import doors, kafka, letters, postgres
+from qoescope.ingest import keys, records, rejudged
 from qoescope.ingest.app import App
 from qoescope.ingest.http import Server
+from qoescope.ingest.limits import Limits
 from qoescope.ingest.workers import Duties, Workers, orphaned
 from qoescope.settings import Settings
 
@@ -163,6 +164,48 @@ def snapshot(settings: Settings) -> keys.Snapshot:
 
 def _write_snapshot(settings: Settings, known: keys.Snapshot) -> None:
     _replace(keys_path(settings), keys.encoded(known))
+
+
+def replay(
+    settings: Settings, property_name: str, only: Sequence[letters.Place] = (), reason: str = "", *,
+    dry_run: bool = False,
+) -> rejudged.Replayed:  # fmt: skip
+    """The property's dead letters judged again, and what is accepted of them written to the log; blocks.
+
+    A letter is marked once Kafka has it. Replayed twice, it adds nothing: the lake knows its events. Raises `Mistake`
+    when Kafka is away; what it acknowledged until then is marked.
+    """
+    known, secret = keys.Keyring(snapshot(settings)), viewer_secret(settings)
+    limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
+    told, out = rejudged.Replayed(), kafka.Log(settings)
+    with postgres.connect(settings, "writer") as connection:
+        for found in letters.waiting(connection, property_name, only, reason):
+            now = datetime.now(UTC)
+            again = [rejudged.letter(one, known, int(now.timestamp() * 1000), secret, limits) for one in found]
+            told.count(again)
+            if dry_run:
+                continue
+            kept = _acknowledged(out, [one.outgoing for one in again], settings.kafka_delivery_ms / 1000 + 1)
+            places = [(one["kafka_partition"], one["kafka_offset"]) for one in found]
+            letters.mark(connection, [place for place, there in zip(places, kept, strict=True) if there], now)
+            lost = sum(bool(one.outgoing) for one in again) - sum(kept)
+            if lost:
+                raise Mistake(f"Kafka did not acknowledge {lost} of the letters: replay again when it is back")
+    return told
+
+
+def _acknowledged(out: kafka.Log, sent: Sequence[Sequence[records.Outgoing]], within_s: float) -> list[bool]:
+    """For each of these, whether it had records and Kafka has them all."""
+    missing = [len(one) for one in sent]
+
+    def told(number: int, error: object | None, _: object) -> None:
+        missing[number] -= error is None
+
+    for number, one in enumerate(sent):
+        for record in one:
+            out.send(record.topic, record.value, partial(told, number), record.key)
+    out.flush(within_s)
+    return [bool(one) and not missing[number] for number, one in enumerate(sent)]
 
 
 def viewer_secret(settings: Settings) -> tuple[int, bytes]:

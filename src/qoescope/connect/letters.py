@@ -1,0 +1,51 @@
+"""Letters: dead letters in Postgres, read to be replayed and marked once they are."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from qoescope.connect.postgres import Connection
+
+Place = tuple[int, int]
+"""(kafka_partition, kafka_offset)."""
+AT_ONCE = 50
+"""Letters read together; one may hold 4 MiB."""
+
+
+def waiting(
+    connection: Connection, property_name: str, places: Sequence[Place], reason: str
+) -> Iterator[list[dict[str, Any]]]:
+    """The property's letters from the door that are not replayed yet, oldest first, a few at a time.
+
+    Of these places and this reason; all for none.
+    """
+    partitions, offsets = (list(column) for column in zip(*places, strict=True)) if places else ([], [])
+    last: Place = (-1, -1)
+    while True:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            found = cursor.execute(
+                "select kafka_partition, kafka_offset, property, received_at, reason, body from dead_letters "
+                "where property = %(property)s and stage = 'door' and replayed_at is null "
+                "and (kafka_partition, kafka_offset) > (%(partition)s, %(offset)s) "
+                "and (%(reason)s = '' or reason = %(reason)s) "
+                "and (cardinality(%(partitions)s::bigint[]) = 0 or (kafka_partition, kafka_offset) in "
+                "(select * from unnest(%(partitions)s::bigint[], %(offsets)s::bigint[]))) "
+                "order by kafka_partition, kafka_offset limit %(limit)s",
+                {"property": property_name, "partition": last[0], "offset": last[1], "reason": reason,
+                 "partitions": partitions, "offsets": offsets, "limit": AT_ONCE},
+            ).fetchall()  # fmt: skip
+        if not found:
+            return
+        yield found
+        last = found[-1]["kafka_partition"], found[-1]["kafka_offset"]
+
+
+def mark(connection: Connection, places: Sequence[Place], replayed_at: datetime) -> None:
+    """These letters were replayed then."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "update dead_letters set replayed_at = %s where kafka_partition = %s and kafka_offset = %s",
+            [(replayed_at, *place) for place in places],
+        )
