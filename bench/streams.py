@@ -115,7 +115,7 @@ def measured(session: SparkSession, settings: Settings, events: int) -> None:
 def main() -> None:
     """Runs it on the settings of the environment."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    settings = Settings().model_copy(update={"events_every_s": 0.0, "live_every_s": 0.0})
+    settings = Settings().model_copy(update={"events_every_s": 0.0})
     kafka.ensure_topics(settings)
     session = spark.session(settings, "bench")
     try:

@@ -87,8 +87,8 @@ class Settings(BaseSettings):
     """Parts of a day by hash of the session, at most 256; fixed for the life of a lake."""
     checkpoints: str = ""
     """Where streams keep their place; empty means `var/checkpoints`."""
-    spark_master: str = "local[2]"
-    """Spark's master; on one machine as many threads as cores."""
+    spark_master: str = "local[4]"
+    """Spark's master; on one machine twice as many threads as cores, so that a small batch need not wait for a large one."""
     spark_memory: str = "2g"
     """The driver's heap; on one machine it is all of it."""
     spark_partitions: int = 2
@@ -97,7 +97,6 @@ class Settings(BaseSettings):
     """More of Spark's options."""
     events_every_s: float = 1.0
     """How often the stream writes events; 0 for as often as it can."""
-    live_every_s: float = 1.0
     sessions_every_s: float = 5.0
     quality_every_s: float = 5.0
     batch_records: int = 40_000

@@ -6,7 +6,9 @@ import pyarrow as pa
 
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_HOUR
 from qoescope.compile import fold
+from qoescope.compile.adding import added
 from qoescope.compile.cube import cube
+from qoescope.lake import freshness
 from qoescope.mart import cubes
 
 Events = Callable[..., pa.Table]
@@ -33,14 +35,14 @@ def total(rows: pa.Table, measure: str) -> int:
 
 def test_cubes_of_parts_add_up_to_the_cube_of_their_whole(events: Events) -> None:
     parts = [cube(events(*PLAY), LIVE_WINDOW), cube(events(TAIL), LIVE_WINDOW), cube(events(*OTHER), LIVE_WINDOW)]
-    whole = cubes.added([cube(events(*PLAY, TAIL, *OTHER), LIVE_WINDOW)], LIVE_WINDOW.table)
-    assert same(cubes.added(parts, LIVE_WINDOW.table), whole)
+    whole = added([cube(events(*PLAY, TAIL, *OTHER), LIVE_WINDOW)], LIVE_WINDOW.table)
+    assert same(added(parts, LIVE_WINDOW.table), whole)
 
 
 def test_a_corrected_session_counts_by_its_last_row_only(events: Events) -> None:
     before, after = fold.sessions(events(*PLAY)), fold.sessions(events(*PLAY, TAIL))
     there = cube(before, QUALITY_HOUR)
-    marts = cubes.added([there, cubes.corrections(after, before, QUALITY_HOUR)], QUALITY_HOUR.table)
+    marts = added([there, cubes.corrections(after, before, QUALITY_HOUR)], QUALITY_HOUR.table)
     assert total(marts, "attempts") == 1
     assert (total(marts, "play_ms"), total(marts, "plays_finished"), total(marts, "plays_timed_out")) == (12_000, 1, 0)
 
@@ -53,4 +55,4 @@ def test_the_same_row_again_changes_nothing(events: Events) -> None:
 
 
 def test_ticks_count_every_event_by_when_it_was_sent(events: Events) -> None:
-    assert cubes.sent_ticks(events(*PLAY, TAIL))["events"].to_pylist() == [5]
+    assert freshness.sent_ticks(events(*PLAY, TAIL))["events"].to_pylist() == [5]

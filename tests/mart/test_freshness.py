@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from qoescope.lake import freshness as told
 from qoescope.mart import freshness
 
 COMMITTED = datetime(2026, 1, 2, 12, 0, 10, tzinfo=UTC)
@@ -12,7 +13,7 @@ def tick(seconds_before: float) -> int:
 
 
 def stored(*ticks: tuple[int | None, int]) -> freshness.Freshness:
-    row = freshness.row("q", 1, ticks, COMMITTED)
+    row = told.row("q", 1, ticks, COMMITTED)
     return freshness.freshness([tuple(row[n] for n in ("committed_at", "first_at", "tick_ms", "sent", "older"))])  # type: ignore[list-item]
 
 

@@ -189,7 +189,7 @@ def _said(value: str | date | datetime, *, up: bool) -> str:
 
 
 def commit(
-    delta: DeltaTable, table: Table, added: Sequence[File], app: str, batch: int, note: dict[str, str] | None = None
+    delta: DeltaTable, table: Table, added: Sequence[File], app: str, batch: int
 ) -> bool:
     """Makes the files visible, all at once, and once for a (app, batch); False when that was done before."""
     delta.update_incremental()
@@ -200,7 +200,7 @@ def commit(
         delta.create_write_transaction(
             [_action(f) for f in added], "append", arrow.schema(table), list(table.partition),
             commit_properties=CommitProperties(
-                custom_metadata={"app": app, "batch": str(batch), **(note or {})},
+                custom_metadata={"app": app, "batch": str(batch)},
                 app_transactions=[Transaction(app, batch)],
                 max_commit_retries=50,
             ),
@@ -233,12 +233,12 @@ def _action(f: File) -> AddAction:
     return AddAction(f.path, f.size, parts, int(datetime.now().timestamp() * 1000), True, f.statistics)  # noqa: DTZ005
 
 
-def packed(added: Iterable[File]) -> list[str]:
+def packed(added: Iterable[File]) -> list[bytes]:
     """Files as lines that travel from a task to the driver."""
-    return [json.dumps({k: v for k, v in asdict(f).items() if k != "until"}) for f in added]
+    return [json.dumps({k: v for k, v in asdict(f).items() if k != "until"}).encode() for f in added]
 
 
-def unpacked(lines: Iterable[str]) -> list[File]:
+def unpacked(lines: Iterable[bytes | str]) -> list[File]:
     """The files of such lines."""
     return [File(**json.loads(line)) for line in lines]
 

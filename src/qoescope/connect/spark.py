@@ -19,6 +19,8 @@ from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.spark")
 ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+JVM = "-Duser.timezone=UTC -Dderby.system.home=/nonexistent -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+"""Tasks compute in Python; the JVM plans and moves bytes, and a quick start is worth more to that than deep compiling."""
 JARS = Path(__file__).parents[3] / "jars" / "spark"
 
 
@@ -49,7 +51,7 @@ def _options(settings: Settings, jars: Sequence[str]) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
         "spark.scheduler.mode": "FAIR",
         "spark.sql.session.timeZone": "UTC",
-        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -Dderby.system.home=/nonexistent -XX:+UseG1GC",
+        "spark.driver.extraJavaOptions": JVM,
         "spark.sql.shuffle.partitions": str(settings.spark_partitions),
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -24,7 +23,6 @@ __all__ = [
     "is_new",
     "kafka",
     "query_id",
-    "read_until",
     "written",
 ]
 
@@ -108,26 +106,6 @@ def written(
     )
 
 
-def read_until(settings: Settings, name: str, batch: int, table: Table) -> tuple[int | None, datetime | None]:
-    """The version of the table that is wholly read with this batch, and until when its rows were received."""
-    noted = Path(checkpoint(settings, name), "offsets", str(batch))
-    if not noted.exists():
-        return None, None
-    offset = json.loads(noted.read_text().splitlines()[-1])
-    version = int(offset["reservoirVersion"]) - (1 if int(offset["index"]) < 0 else 0)
-    store, folder = lake.filesystem(settings, table)
-    for number in range(version, max(-1, version - 20), -1):
-        path = f"{folder}/_delta_log/{number:020d}.json"
-        if store.get_file_info(path).size is None:
-            break
-        with store.open_input_stream(path) as log:
-            actions = [json.loads(line) for line in log.read().splitlines()]
-        until = next((a["commitInfo"].get("complete_until") for a in actions if "commitInfo" in a), None)
-        if until:
-            return version, datetime.fromisoformat(until)
-    return version, None
-
-
 def query_id(batch: DataFrame) -> str:
     """The id of the stream that the batch belongs to: it lives and dies with the checkpoint."""
     found = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
@@ -155,9 +133,9 @@ def dropped(batch: DataFrame, query: str, since: int) -> Dropped:
     return Dropped(rows, until)
 
 
-def collected(told: DataFrame) -> dict[str, list[str]]:
-    """What tasks tell the driver, by kind: names of files, counts. It does not grow with traffic."""
-    found: dict[str, list[str]] = {}
+def collected(told: DataFrame) -> dict[str, list[bytes]]:
+    """What tasks tell the driver, by kind: names of files, counts, partial cubes. It does not grow with traffic."""
+    found: dict[str, list[bytes]] = {}
     for kind, body in told.collect():
-        found.setdefault(kind, []).append(body)
+        found.setdefault(kind, []).append(bytes(body))
     return found

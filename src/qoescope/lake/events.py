@@ -31,6 +31,8 @@ class Judged:
 
     fresh: pa.Table
     """New rows of `events`."""
+    held: pa.Table
+    """Events of this batch that `events` holds once it is written: more than `fresh` when the batch comes again."""
     late: pa.Table
     conflicts: pa.Table
     """Rows of `quarantine`: an identity that is there with another body."""
@@ -88,11 +90,13 @@ def judged(events: pa.Table, known: pa.Table, late_after_days: int) -> Judged:
         engine.execute(_VERDICTS, {"late": late_after_days * 86_400_000})
         found = engine.sql("select verdict, row from verdicts order by row").to_arrow_table()
         counts = engine.sql(_COUNTS).to_arrow_table()
-    fates = {fate: found.filter(pc.equal(found["verdict"], fate))["row"] for fate in ("new", "late", "conflict")}
+    fates = {fate: found.filter(pc.equal(found["verdict"], fate))["row"] for fate in ("new", "own", "late", "conflict")}
+    fresh = events if len(fates["new"]) == len(events) else events.take(fates["new"])
     conflicts = events.take(fates["conflict"])
     reasons = pa.repeat(pa.scalar("conflict"), len(conflicts))
     return Judged(
-        events if len(fates["new"]) == len(events) else events.take(fates["new"]),
+        fresh,
+        pa.concat_tables([fresh, events.take(fates["own"])]) if len(fates["own"]) else fresh,
         events.take(fates["late"]),
         arrow.conform(conflicts.append_column("reason_kept", reasons), QUARANTINE),
         counts,

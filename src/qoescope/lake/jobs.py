@@ -6,12 +6,12 @@ Long because all that the lake reads and writes is here, and nowhere else.
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from threading import Event
-from typing import Any
+from typing import Any, LiteralString
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +22,7 @@ from pyspark.sql.streaming import StreamingQuery
 from qoescope.catalog.operations import (
     COUNTED,
     DEAD_LETTERS,
+    FRESHNESS,
     LATE,
     OUTCOMES,
     QUARANTINE,
@@ -32,23 +33,31 @@ from qoescope.catalog.operations import (
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
 from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
+from qoescope.compile import arrow
 from qoescope.compile import records as compiled
 from qoescope.compile import spark as frames
 from qoescope.compile import versions as sessions
+from qoescope.compile.adding import added
+from qoescope.compile.live import LIVE_TABLES, live
 from qoescope.connect import lake, streams
 from qoescope.connect.lake import File
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, progress
-from qoescope.lake import dead_letters
+from qoescope.lake import dead_letters, freshness
 from qoescope.lake import events as product
 from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.lake")
-TOLD = "kind string, body string"
-"""What a task tells the driver: names of the files that it wrote, and counts."""
+TOLD = "kind string, body binary"
+"""What a task tells the driver: names of the files that it wrote, counts, and partial cubes as Arrow streams."""
 TABLES = {table.name: table for table in (EVENTS, LATE, QUARANTINE, REPORTS, SESSION_VERSIONS)}
 NEVER = datetime.max.replace(tzinfo=UTC)
+SENT = "sent"
+"""When events were sent, in ticks."""
+_SEEN: LiteralString = (
+    "update freshness set committed_at = clock_timestamp() where query = %s and batch = %s returning batch"
+)
 LETTERS = 200
 """Dead letters in one batch at most; each may hold a body."""
 CLOCKS_DIFFER = timedelta(minutes=1)
@@ -130,10 +139,9 @@ class _Events:
         told = self._told(batch, place)
         crash(self.settings, "lake.before_delta")
         after, offsets = place.moved(map(json.loads, told.get("offset", ())), "events")
-        note = {"complete_until": after.complete_until.isoformat()} if after.complete_until else {}
         for name in (LATE.name, QUARANTINE.name, REPORTS.name, EVENTS.name):
             added = lake.unpacked(told.get(name, ()))
-            lake.commit(self.tables[name], TABLES[name], added, f"events:{query}", number, note)
+            lake.commit(self.tables[name], TABLES[name], added, f"events:{query}", number)
         if told.get(EVENTS.name):
             self.version = self.tables[EVENTS.name].version()
         crash(self.settings, "lake.after_delta")
@@ -141,11 +149,11 @@ class _Events:
         writes = [
             Write(OUTCOMES, books),
             Write(STREAM_OFFSETS, offsets),
-            progress("events", after.complete_until, self.version),
+            *self._live(query, number, told),
+            *(progress(name, after.complete_until, self.version) for name in ("events", "live")),
         ]
-        self.writer.write(query, number, [w for w in writes if len(w.rows)])
-        if not told.get(EVENTS.name):
-            self._silent(after)
+        if self.writer.write(query, number, [w for w in writes if len(w.rows)]):
+            self.writer.ask(_SEEN, (query, number))
         crash(self.settings, "lake.before_commit")
         self.place = after
         self._tidy()
@@ -158,7 +166,7 @@ class _Events:
         known = {number: until[0][0] for number, _, _ in rows} if until and until[0][0] else {}
         return Place({p: first for p, first, _ in rows}, {p: following for p, _, following in rows}, known)
 
-    def _told(self, batch: DataFrame, place: Place) -> dict[str, list[str]]:
+    def _told(self, batch: DataFrame, place: Place) -> dict[str, list[bytes]]:
         self.tables[EVENTS.name].update_incremental()
         looked_back = timedelta(seconds=self.settings.repeats_within_s) + CLOCKS_DIFFER
         since = place.complete_until - looked_back if place.complete_until else None
@@ -171,14 +179,17 @@ class _Events:
         task = partial(_stored, self.settings, found, since)
         return streams.collected(rows.drop("bucket").mapInArrow(frames.per_task(task), TOLD))
 
-    def _silent(self, after: Place) -> None:
-        """Nothing came, so live numbers are as complete as the lake, if they have read all of it."""
-        self.writer.ask(
-            "update stream_progress set complete_until = %s, updated_at = now() "
-            "where stream = 'live' and version >= %s "
-            "returning stream",
-            (after.complete_until, self.version),
-        )
+    def _live(self, query: str, number: int, told: Mapping[str, Sequence[bytes]]) -> list[Write]:
+        """What the batch adds to live numbers, and how old its events are."""
+        cubes = {name: list(map(_table, told.get(name, ()))) for name in (*LIVE_TABLES, SENT)}
+        ticks = [(row["tick"], row["events"]) for part in cubes[SENT] for row in part.to_pylist()]
+        if not ticks:
+            return []
+        age = freshness.row(query, number, ticks, datetime.now(UTC))
+        return [
+            *(Write(table, added(cubes[name], table)) for name, table in LIVE_TABLES.items()),
+            Write(FRESHNESS, pa.Table.from_pylist([age], arrow.schema(FRESHNESS))),
+        ]
 
     def _tidy(self) -> None:
         """Joins small files every so often, so that readers open few."""
@@ -200,12 +211,23 @@ def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
-def _lines(kind: str, bodies: Sequence[str]) -> pa.Table:
-    return pa.table({"kind": pa.repeat(pa.scalar(kind), len(bodies)), "body": pa.array(bodies, pa.string())})
+def _lines(kind: str, bodies: Sequence[bytes]) -> pa.Table:
+    return pa.table({"kind": pa.repeat(pa.scalar(kind), len(bodies)), "body": pa.array(bodies, pa.binary())})
 
 
 def _rows(kind: str, rows: pa.Table) -> pa.Table:
-    return _lines(kind, [json.dumps(row, default=str) for row in rows.to_pylist()])
+    return _lines(kind, [json.dumps(row, default=str).encode() for row in rows.to_pylist()])
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as out:
+        out.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _table(stream: bytes) -> pa.Table:
+    return pa.ipc.open_stream(stream).read_all()
 
 
 def _stored(settings: Settings, found: Sequence[File], since: datetime | None, rows: pa.Table) -> pa.Table:
@@ -221,6 +243,8 @@ def _stored(settings: Settings, found: Sequence[File], since: datetime | None, r
         REPORTS: parsed.reports,
     }
     lines = [_lines(table.name, lake.packed(lake.write(settings, table, part))) for table, part in written.items()]
+    cubes = {**live(fate.held), SENT: freshness.sent_ticks(fate.held)} if len(fate.held) else {}
+    lines += [_lines(name, [_stream(table)]) for name, table in cubes.items()]
     return pa.concat_tables(
         [
             *lines,
@@ -391,7 +415,7 @@ def _folded(
     if len(again):
         mine = emitted.filter(pc.is_in(emitted["session_id"], pc.unique(again["session_id"])))
         if complete_until is None or pc.max(mine["received_at"]).as_py() > complete_until:
-            return _lines("wait", [""])
+            return _lines("wait", [b""])
         old = lake.rows(
             settings, EVENTS, [f for f in events if (f.session_day, f.bucket) in _places(mine)],
             where=sessions.of_sessions(again),

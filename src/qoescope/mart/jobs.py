@@ -1,4 +1,4 @@
-"""Jobs: the lake to Postgres, as streams for what is live and as batches for what is settled.
+"""Jobs: the lake to Postgres, as a stream of closed sessions and as batches for what is settled.
 
 Long because all that the marts read and write is here, and nowhere else.
 """
@@ -20,11 +20,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.marts import LIVE_LEAF, LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
+from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
 from qoescope.catalog.operations import (
     CHECKS,
     ERASURES,
-    FRESHNESS,
     IMPORT_QUARANTINE,
     IMPORTS,
     LATE,
@@ -38,7 +37,9 @@ from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.catalog.topics import BEACONS
 from qoescope.compile import arrow, pseudonyms, versions
 from qoescope.compile import spark as frames
+from qoescope.compile.adding import added, negated
 from qoescope.compile.cube import cube
+from qoescope.compile.live import LIVE_COLUMNS, LIVE_TABLES, live
 from qoescope.connect import days, kafka, lake, postgres, streams
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.spark import Stream
@@ -48,67 +49,14 @@ from qoescope.mart import ledger as accounts
 from qoescope.mart import restate as restatement
 from qoescope.settings import Settings
 
-PACKED = "kind string, body binary"
-"""Partial cubes of a task, each as an Arrow stream."""
-LIVE_TABLES = {LIVE_WINDOW.name: LIVE_WINDOW.table, LIVE_LEAF.name: LIVE_LEAF}
 QUALITY = (QUALITY_HOUR, QUALITY_DAY)
 LEDGER_DAYS = 3
 """Days of which sessions and marts are compared when no day is named."""
 
 
 def mart_streams(spark: SparkSession, settings: Settings, stopping: Event) -> list[Stream]:
-    """Live windows and the quality of closed sessions, ready to be kept running."""
-    return [
-        Stream("live", partial(_start_live, spark, settings, stopping)),
-        Stream("quality", partial(_start_quality, spark, settings, stopping)),
-    ]
-
-
-def _start_live(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
-    writer = Writer(settings, stopping)
-    lake.ensure(settings)
-    if streams.beginning(settings, writer, "live", None, written=False) and streams.is_new(settings, "live"):
-        _forget_live(writer)
-    events = streams.changes(spark, settings, EVENTS).select(*cubes.LIVE_COLUMNS)
-    return streams.written(events, settings, "live", settings.live_every_s, _Live(settings, writer))
-
-
-def _forget_live(writer: Writer) -> None:
-    """A new stream reads the lake from its first row: what an earlier one added goes first."""
-    writer.do(lambda connection: connection.execute("truncate live_window, live_leaf, freshness"))
-
-
-class _Live:
-    """New events of the lake into the live marts, each batch in one transaction."""
-
-    def __init__(self, settings: Settings, writer: Writer) -> None:
-        self.settings, self.writer = settings, writer
-
-    def __call__(self, batch: DataFrame, number: int) -> None:
-        """Writes one batch."""
-        query = streams.query_id(batch)
-        parts: dict[str, list[pa.Table]] = {}
-        for kind, body in batch.mapInArrow(frames.per_task(_partial), PACKED).collect():
-            parts.setdefault(kind, []).append(pa.ipc.open_stream(bytes(body)).read_all())
-        writes = [Write(table, cubes.added(parts.get(name, []), table)) for name, table in LIVE_TABLES.items()]
-        ticks = [(row["tick"], row["events"]) for part in parts.get("sent", ()) for row in part.to_pylist()]
-        version, until = streams.read_until(self.settings, "live", number, EVENTS)
-        fresh = freshness.row(query, number, ticks, datetime.now(UTC))
-        writes.append(Write(FRESHNESS, pa.Table.from_pylist([fresh], arrow.schema(FRESHNESS))))
-        self.writer.write(query, number, [*writes, progress("live", until, version)])
-        crash(self.settings, "mart.before_commit")
-
-
-def _partial(events: pa.Table) -> pa.Table:
-    tables = {**cubes.live(events), "sent": cubes.sent_ticks(events)}
-    return pa.table({"kind": list(tables), "body": pa.array(map(_ipc, tables.values()), pa.binary())})
-
-
-def _ipc(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as out:
-        out.write_table(table)
-    return sink.getvalue().to_pybytes()
+    """The quality of closed sessions, ready to be kept running."""
+    return [Stream("quality", partial(_start_quality, spark, settings, stopping))]
 
 
 def _start_quality(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
@@ -289,7 +237,7 @@ def publish(settings: Settings, day: date) -> Restated:
 
 
 def _cubed(rows: pa.Table) -> Sequence[Write]:
-    return [Write(mart.table, cubes.added([cube(rows, mart)], mart.table)) for mart in QUALITY]
+    return [Write(mart.table, added([cube(rows, mart)], mart.table)) for mart in QUALITY]
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,7 +382,7 @@ def _compare_marts(settings: Settings, connection: Connection, day: date, result
             result.add("marts", len(again), accounts.marts(tables[mart.name], again, mart))
     result.add("marts", 0, accounts.hours(tables[QUALITY_HOUR.name], tables[QUALITY_DAY.name], QUALITY_DAY))
     windows = (day - timedelta(days=1), day, day + timedelta(days=1))
-    events = lake.read(settings, EVENTS, windows, columns=cubes.LIVE_COLUMNS)
+    events = lake.read(settings, EVENTS, windows, columns=LIVE_COLUMNS)
     placed = pc.equal(events["at"].cast(pa.date32()), pa.scalar(day, pa.date32()))
     again = cube(events.filter(placed), LIVE_WINDOW)
     result.add("marts", len(again), accounts.marts(tables[LIVE_WINDOW.name], again, LIVE_WINDOW))
@@ -523,9 +471,7 @@ def forget(settings: Settings, tenant: str, viewer: str) -> Receipt:
 def _forgotten(settings: Settings, connection: Connection, tenant: str, name: str) -> dict[str, int]:
     erased = {t.name: lake.erase(settings, t, tenant, name) for t in (EVENTS, LATE, QUARANTINE, SESSION_VERSIONS)}
     events, sessions = erased[EVENTS.name], versions.latest(erased[SESSION_VERSIONS.name])
-    taken = [
-        Write(LIVE_TABLES[n], cubes.negated(t, LIVE_TABLES[n])) for n, t in cubes.live(events).items() if len(events)
-    ]
+    taken = [Write(LIVE_TABLES[n], negated(t, LIVE_TABLES[n])) for n, t in live(events).items() if len(events)]
     with connection.transaction():
         for write in (Write(OUTCOMES, accounts.erased(erased)), *taken):
             postgres.upsert(connection, write)
