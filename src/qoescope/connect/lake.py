@@ -188,9 +188,7 @@ def _said(value: str | date | datetime, *, up: bool) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
 
 
-def commit(
-    delta: DeltaTable, table: Table, added: Sequence[File], app: str, batch: int
-) -> bool:
+def commit(delta: DeltaTable, table: Table, added: Sequence[File], app: str, batch: int) -> bool:
     """Makes the files visible, all at once, and once for a (app, batch); False when that was done before."""
     delta.update_incremental()
     done = delta.transaction_version(app)
@@ -233,9 +231,9 @@ def _action(f: File) -> AddAction:
     return AddAction(f.path, f.size, parts, int(datetime.now().timestamp() * 1000), True, f.statistics)  # noqa: DTZ005
 
 
-def packed(added: Iterable[File]) -> list[bytes]:
+def packed(added: Iterable[File]) -> list[str]:
     """Files as lines that travel from a task to the driver."""
-    return [json.dumps({k: v for k, v in asdict(f).items() if k != "until"}).encode() for f in added]
+    return [json.dumps({k: v for k, v in asdict(f).items() if k != "until"}) for f in added]
 
 
 def unpacked(lines: Iterable[bytes | str]) -> list[File]:

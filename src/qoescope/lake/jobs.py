@@ -215,6 +215,10 @@ def _lines(kind: str, bodies: Sequence[bytes]) -> pa.Table:
     return pa.table({"kind": pa.repeat(pa.scalar(kind), len(bodies)), "body": pa.array(bodies, pa.binary())})
 
 
+def _files(kind: str, written: Iterable[File]) -> pa.Table:
+    return _lines(kind, [line.encode() for line in lake.packed(written)])
+
+
 def _rows(kind: str, rows: pa.Table) -> pa.Table:
     return _lines(kind, [json.dumps(row, default=str).encode() for row in rows.to_pylist()])
 
@@ -242,7 +246,7 @@ def _stored(settings: Settings, found: Sequence[File], since: datetime | None, r
         QUARANTINE: kept,
         REPORTS: parsed.reports,
     }
-    lines = [_lines(table.name, lake.packed(lake.write(settings, table, part))) for table, part in written.items()]
+    lines = [_files(table.name, lake.write(settings, table, part)) for table, part in written.items()]
     cubes = {**live(fate.held), SENT: freshness.sent_ticks(fate.held)} if len(fate.held) else {}
     lines += [_lines(name, [_stream(table)]) for name, table in cubes.items()]
     return pa.concat_tables(
@@ -394,7 +398,7 @@ def _mended(
             whole = sessions.without(found, sessions.without(found, stale))
             new = sessions.versions(whole, there, datetime.now(UTC))
             written += lake.write(settings, SESSION_VERSIONS, new)
-    return _lines("file", lake.packed(written))
+    return _files("file", written)
 
 
 def _folded(
@@ -422,7 +426,7 @@ def _folded(
         )  # fmt: skip
         emitted = pa.concat_tables([emitted, old])
     new = sessions.versions(emitted, before, datetime.now(UTC))
-    return _lines("file", lake.packed(lake.write(settings, SESSION_VERSIONS, new)))
+    return _files("file", lake.write(settings, SESSION_VERSIONS, new))
 
 
 def _start_letters(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
