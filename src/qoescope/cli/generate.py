@@ -42,11 +42,18 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     sessions: Sessions = 10_000, days: Days = 30.0, seed: Seed = 42, end: End = None, faults: Faults = None,
     random_faults: Random = 0, workers: Workers = None,
     device_clocks: Annotated[bool, typer.Option(help="Let some devices' clocks be wrong.")] = False,
+    master: Annotated[str, typer.Option(help="Run as a job on this Spark master, straight to the lake.")] = "",
 ) -> None:  # fmt: skip
-    """Write the sessions' events as files."""
+    """Write the sessions' events as files, or as a Spark job to the lake."""
     from qoescope.emit import jobs
     from qoescope.emit.scenario import DEFAULT_END
 
+    if master:
+        here = settings().model_copy(update={"spark_master": master})
+        run = jobs.to_lake(here, sessions=sessions, days=days, seed=seed, faults=faults or ["all"],
+                           end=end.date() if end else DEFAULT_END, random_faults=random_faults)  # fmt: skip
+        line(f"{run.sessions:,} sessions lie in the lake; `qoescope batch backfill` brings their days to the marts")
+        return
     jobs.show(jobs.events(out, format=form, sessions=sessions, days=days, seed=seed, faults=faults or ["all"],
                           end=end.date() if end else DEFAULT_END, random_faults=random_faults, workers=workers,
                           device_clocks=device_clocks))  # fmt: skip
@@ -55,7 +62,7 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 @app.command()
 def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     url: Annotated[str, typer.Option(help="The collector; by default the one of the stack here.")] = "",
-    key_file: Annotated[Path | None, typer.Option(help="File that holds the write key; by default a new key.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="File that holds the write key; by default the demo's.")] = None,
     rate: Annotated[float, typer.Option(help="Events a second.")] = 500.0,
     seconds: Annotated[float, typer.Option(help="For how long.")] = 90.0,
     speed: Annotated[float, typer.Option(help="How much faster than life.")] = 10.0,
@@ -67,12 +74,16 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     """Send live traffic to the collector, and write the answer key."""
     from qoescope.emit import jobs
     from qoescope.ingest import jobs as doors
+    from qoescope.stack import demo
 
     here = settings()
     to = url or f"http://127.0.0.1:{here.door_port}"
     if key_file is not None and not key_file.exists():
         raise Mistake(f"no such file: {key_file}")
-    key = key_file.read_text().strip() if key_file else doors.new_key(here, property_name)
+    if key_file:
+        key = key_file.read_text().strip()
+    else:
+        key = demo.door_key(here) if property_name == demo.PROPERTY else doors.new_key(here, property_name)
     done = jobs.live(to, key, rate=rate, duration=seconds, speed=speed, seed=seed, faults=faults or ["demo"],
                      random_faults=random_faults, out=out, book=book, property=property_name,
                      progress=not as_json)  # fmt: skip

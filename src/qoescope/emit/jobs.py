@@ -6,6 +6,7 @@ Long because each door of the simulator is here, and this is the stage's only mo
 # ruff: noqa: PLR0913 - what can be asked for at the command line is an argument here
 
 import asyncio
+import hashlib
 import json
 import threading
 import time
@@ -28,10 +29,10 @@ from qoescope.emit.chunks import Part, Tally
 from qoescope.emit.counterfactual import Effect
 from qoescope.emit.scenario import CHUNK, DEFAULT_END, Scenario, over_days
 from qoescope.emit.traffic import Sent
+from qoescope.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import SparkSession
 
 CSV_NAME, KEY_NAME, KEY_TABLE_NAME = "streaming_telemetry.csv", "answer_key.json", "answer_key.csv"
 MOST_DAYS, MOST_SESSIONS = 366.0, 1_000_000_000
@@ -96,9 +97,9 @@ def csv(
     run = scenario(sessions, days, seed, end, faults, random_faults)
     folder = files.folder(out)
     with (
-        files.whole(folder / CSV_NAME) as file,
         files.whole(folder / KEY_NAME) as key,
         files.whole(folder / KEY_TABLE_NAME) as table,
+        files.whole(folder / CSV_NAME) as file,
     ):
         file.write(rows.HEADER)
         summary = _summed(
@@ -181,6 +182,8 @@ def _write_key(answer: dict[str, Any], key: IO[bytes], table: IO[bytes]) -> None
         {name: "" if value is None else str(value) for name, value in row.items()} for row in answers.table(answer)
     ]
     arrow_csv.write_csv(pa.Table.from_pylist(lines), table)
+    for file in (key, table):
+        file.flush()  # a full disk is told before any of the files takes its name
 
 
 @dataclass
@@ -283,25 +286,33 @@ def report(
     return path
 
 
-def spark_events(
-    spark: "SparkSession", to: str, *, sessions: int = 1_000_000, days: float = 30.0, seed: int = 42,
-    end: date = DEFAULT_END, faults: Sequence[str] = ("all",), random_faults: int = 0, buckets: int = 8,
+def to_lake(
+    settings: Settings, *, sessions: int = 1_000_000, days: float = 30.0, seed: int = 42, end: date = DEFAULT_END,
+    faults: Sequence[str] = ("all",), random_faults: int = 0,
 ) -> Scenario:  # fmt: skip
-    """Adds the sessions' events to the Delta table at `to`; each chunk of sessions is a task.
+    """Adds the sessions' events to the lake as a Spark job; each chunk of sessions is a task. Again changes nothing.
 
     The rows are those of `events`: a chunk is a function of the seed and its number. Every event is written once, as
-    the lake would hold it.
+    the streams would have left it; a day comes to the marts once it is restated.
     """
     from pyspark.sql import functions as F
 
     from qoescope.catalog.tables import EVENTS
     from qoescope.compile.records import spark_bucket
     from qoescope.compile.spark import schema
+    from qoescope.connect import lake, spark
 
     run = scenario(sessions, days, seed, end, faults, random_faults)
-    told = spark.range(0, run.chunks, 1, numPartitions=run.chunks).mapInArrow(partial(_told_by, run), schema(EVENTS))
-    told = told.withColumn("bucket", F.expr(spark_bucket("session_id", buckets)).cast("bigint"))
-    told.write.format("delta").mode("append").partitionBy(*EVENTS.partition).save(to)
+    lake.ensure(settings, (EVENTS,))
+    written_before = {"txnAppId": f"generate-{hashlib.sha256(repr(run).encode()).hexdigest()[:16]}", "txnVersion": "1"}
+    job = spark.session(settings, "qoescope generate")
+    try:
+        told = job.range(0, run.chunks, 1, numPartitions=run.chunks).mapInArrow(partial(_told_by, run), schema(EVENTS))
+        bucket = F.expr(spark_bucket("session_id", settings.lake_buckets)).cast("bigint")
+        out = told.withColumn("bucket", bucket).write.format("delta").mode("append").options(**written_before)
+        out.partitionBy(*EVENTS.partition).save(lake.uri(settings, EVENTS))
+    finally:
+        job.stop()
     return run
 
 
