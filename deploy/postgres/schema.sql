@@ -311,6 +311,72 @@ create policy reading on qoescope.sessions for select to qoescope_reader
   using (property = current_setting('qoescope.property', true));
 create policy writing on qoescope.sessions for all to qoescope_writer using (true) with check (true);
 
+create table if not exists qoescope.cmcd_sessions (
+  "property" text not null,
+  "session_id" text not null,
+  "source" text not null,
+  "first_at" timestamptz not null,
+  "last_at" timestamptz not null,
+  "tells_states" boolean not null,
+  "content_id" text,
+  "content_type" text,
+  "stream_format" text,
+  "cdn" text,
+  "record_count" bigint not null,
+  "request_count" bigint,
+  "request_errors" bigint,
+  "media_ms" bigint,
+  "requested_kbps_ms" bigint,
+  "requested_ms" bigint,
+  "requested_kbps" bigint,
+  "top_kbps" bigint,
+  "throughput_kbps_sum" bigint,
+  "throughput_count" bigint,
+  "buffer_ms_sum" bigint,
+  "buffer_count" bigint,
+  "live_latency_ms_sum" bigint,
+  "live_latency_count" bigint,
+  "starvation_count" bigint,
+  "lost_reports" bigint,
+  "notes" text,
+  primary key ("property", "session_id")
+);
+grant select, insert, update, delete, truncate on qoescope.cmcd_sessions to qoescope_writer;
+grant select on qoescope.cmcd_sessions to qoescope_reader;
+alter table qoescope.cmcd_sessions enable row level security;
+alter table qoescope.cmcd_sessions force row level security;
+drop policy if exists reading on qoescope.cmcd_sessions;
+drop policy if exists writing on qoescope.cmcd_sessions;
+create policy reading on qoescope.cmcd_sessions for select to qoescope_reader
+  using (property = current_setting('qoescope.property', true));
+create policy writing on qoescope.cmcd_sessions for all to qoescope_writer using (true) with check (true);
+
+create table if not exists qoescope.cmcd_requests (
+  "property" text not null,
+  "session_id" text not null,
+  "host" text,
+  "cdn" text,
+  "request_count" bigint not null,
+  "status_count" bigint not null,
+  "error_count" bigint not null,
+  "ttfb_ms_sum" bigint not null,
+  "ttfb_count" bigint not null,
+  "ttlb_ms_sum" bigint not null,
+  "ttlb_count" bigint not null,
+  "requested_kbps_ms" bigint not null,
+  "requested_ms" bigint not null,
+  primary key ("property", "session_id", "host")
+);
+grant select, insert, update, delete, truncate on qoescope.cmcd_requests to qoescope_writer;
+grant select on qoescope.cmcd_requests to qoescope_reader;
+alter table qoescope.cmcd_requests enable row level security;
+alter table qoescope.cmcd_requests force row level security;
+drop policy if exists reading on qoescope.cmcd_requests;
+drop policy if exists writing on qoescope.cmcd_requests;
+create policy reading on qoescope.cmcd_requests for select to qoescope_reader
+  using (property = current_setting('qoescope.property', true));
+create policy writing on qoescope.cmcd_requests for all to qoescope_writer using (true) with check (true);
+
 create table if not exists qoescope.quality_hour (
   "property" text not null,
   "day" date not null,
@@ -511,8 +577,13 @@ create table if not exists qoescope.live_leaf (
   "day" date not null,
   "starts_at" timestamptz not null,
   "device_type" text not null,
+  "device_model" text not null,
+  "os" text not null,
   "os_version" text not null,
   "app_version" text not null,
+  "player_name" text not null,
+  "player_version" text not null,
+  "network_type" text not null,
   "country_code" text not null,
   "isp" text not null,
   "cdn" text not null,
@@ -543,7 +614,7 @@ create table if not exists qoescope.live_leaf (
   "bitrates" bigint not null,
   "bitrate_log_sum" double precision not null,
   "bitrate_log_sq" double precision not null,
-  primary key ("property", "day", "starts_at", "device_type", "os_version", "app_version", "country_code", "isp", "cdn", "cdn_pop", "drm", "content_id", "variant")
+  primary key ("property", "day", "starts_at", "device_type", "device_model", "os", "os_version", "app_version", "player_name", "player_version", "network_type", "country_code", "isp", "cdn", "cdn_pop", "drm", "content_id", "variant")
 ) partition by range (day);
 grant select, insert, update, delete, truncate on qoescope.live_leaf to qoescope_writer;
 grant select on qoescope.live_leaf to qoescope_reader;

@@ -1,5 +1,6 @@
 """Operations: the books, what streams and batches have done, and what was kept aside."""
 
+from qoescope.catalog.cmcd import OBSERVED, RECORDS, REQUESTS
 from qoescope.catalog.schema import Field, Table
 from qoescope.catalog.tables import EVENTS, SESSIONS
 
@@ -217,18 +218,7 @@ REPORTS = Table(
     "reports",
     "CMCD as sent: one row a report, kept so that a session's reports can be mapped again together",
     (
-        _PROPERTY,
-        Field("session_id", "text", "the session that it names", nullable=False),
-        Field("mode", "text", "event or request", nullable=False),
-        Field("target", "text", "address that it was sent to"),
-        Field("record", "text", "the report", nullable=False),
-        Field("received_at", "instant", "when the door had it", nullable=False),
-        Field("host", "text", "host that served"),
-        Field("status", "int", "status of the answer"),
-        Field("user_agent", "text", "user agent as sent"),
-        Field("kafka_partition", "int", "where in the log its record lies", nullable=False),
-        Field("kafka_offset", "int", "where in the partition its record lies", nullable=False),
-        Field("position", "int", "its place in the record, from 0", nullable=False),
+        *RECORDS.fields,
         Field("session_day", "day", "day on which it was received", nullable=False),
         Field("bucket", "int", "hash bucket of the session", nullable=False),
     ),
@@ -241,6 +231,6 @@ LAKE_TABLES = (EVENTS, SESSION_VERSIONS, LATE, QUARANTINE, REPORTS)
 
 POSTGRES_TABLES = (
     EPOCHS, OUTCOMES, FRESHNESS, DEAD_LETTERS, STREAM_PROGRESS, STREAM_OFFSETS, RESTATEMENTS, IMPORTS,
-    IMPORT_QUARANTINE, CHECKS, ERASURES, SESSION_ROWS,
+    IMPORT_QUARANTINE, CHECKS, ERASURES, SESSION_ROWS, OBSERVED, REQUESTS,
 )  # fmt: skip
 """Tables in Postgres beside the marts."""

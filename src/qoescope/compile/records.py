@@ -110,8 +110,8 @@ def _shape() -> str:
             "session": {f.name: _JSON[f.type] for f in CONTEXT_FIELDS},
             "events": [{f.name: _JSON[f.type] for f in EVENT_FIELDS} | {"clock_adjusted": "BOOLEAN"}],
             "cmcd": ["VARCHAR"],
+            "mode": "VARCHAR",
             "target": "VARCHAR",
-            "user_agent": "VARCHAR",
         }
     )
 
@@ -229,9 +229,11 @@ select {
 from rows join (select kafka_partition, kafka_offset, record from records) using (kafka_partition, kafka_offset)
 where not coalesce(rows.good, false)""",
         "reports": f"""
-select property, coalesce(key, '{UNKNOWN}') as session_id, 'event' as mode, target, unnest(cmcd) as record,
-  epoch_ms(received_at) as received_at, user_agent, kafka_partition, kafka_offset,
-  generate_subscripts(cmcd, 1) - 1 as position, cast(epoch_ms(received_at) as date) as session_day,
+select property, coalesce(key, '{UNKNOWN}') as session_id, coalesce(mode, 'event') as mode,
+  coalesce(target, '') as target, unnest(cmcd) as record, epoch_ms(received_at) as received_at,
+  {", ".join(_context(f) for f in CONTEXT_FIELDS if f.name in REPORTS.names and f.name != "session_id")},
+  kafka_partition, kafka_offset, generate_subscripts(cmcd, 1) - 1 as position,
+  cast(epoch_ms(received_at) as date) as session_day,
   {bucket_sql(f"coalesce(key, '{UNKNOWN}')", buckets)} as bucket
 from records where good and cmcd is not null""",
     }

@@ -1,0 +1,76 @@
+"""Reports: CMCD sessions that fell silent, told again as the beacons that our own players would have sent."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from qoescope.catalog.dimensions import CONTEXT_FIELDS, UNKNOWN
+from qoescope.catalog.doors import EVENT_BOUNDS
+from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.schema import Field
+from qoescope.compile import wire
+
+EVENTS_A_RECORD = 2_000
+LOOKED_BACK = timedelta(days=1)
+"""How long before the reports that are new a session's other reports are looked for."""
+KEY = ("property", "session_id")
+_ENCODE = msgspec.json.Encoder().encode
+_CONTEXT = tuple(f.name for f in CONTEXT_FIELDS if f.name not in ("session_id", "started_at"))
+
+
+def silent(reports: pa.Table, until: datetime) -> pa.Table:
+    """(property, session_id, bucket) of sessions whose last report came no later than `until`."""
+    last = reports.group_by([*KEY, "bucket"]).aggregate([("received_at", "max")])
+    return last.filter(pc.less_equal(last["received_at_max"], pa.scalar(until))).select([*KEY, "bucket"])
+
+
+def of_sessions(reports: pa.Table, sessions: pa.Table) -> pa.Table:
+    """The reports of these sessions."""
+    return reports.join(sessions.select(list(KEY)), list(KEY), join_type="left semi")
+
+
+def beacons(events: pa.Table, received_at: int) -> Iterator[tuple[bytes, bytes]]:
+    """(key, value) of the log's records that hold these events; `received_at` in epoch ms.
+
+    An event keeps its identity when its session is told again: the lake sees a repeat, and books it as one.
+    """
+    sessions: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in events.to_pylist():
+        sessions.setdefault((row["property"], row["session_id"]), []).append(row)
+    for (tenant, session_id), rows in sessions.items():
+        context = _session(rows[0])
+        for start in range(0, len(rows), EVENTS_A_RECORD):
+            part = rows[start : start + EVENTS_A_RECORD]
+            record = wire.Record(
+                tenant, received_at, None, wire.Counts(len(part), len(part)), context, list(map(_event, part))
+            )
+            yield session_id.encode(), _ENCODE(record)
+
+
+def _session(row: Mapping[str, Any]) -> wire.Session:
+    said = {name: row[name] for name in _CONTEXT if row[name] not in (None, UNKNOWN)}
+    return wire.Session(session_id=row["session_id"], started_at=_ms(row["session_started_at"]), **said)
+
+
+def _event(row: Mapping[str, Any]) -> wire.Event:
+    kind = wire.AdjustedEvent if row["clock_adjusted"] else wire.Event
+    said = {f.name: _bounded(f, row["event_cdn" if f.name == "cdn" else f.name]) for f in EVENT_FIELDS}
+    return kind(**said, **({"clock_adjusted": True} if row["clock_adjusted"] else {}))
+
+
+def _bounded(f: Field, value: Any) -> Any:  # noqa: ANN401  a field of any type
+    """The value as it travels; a number that the door would refuse says nothing, and its event stays."""
+    if isinstance(value, datetime):
+        return _ms(value)
+    if value is None or f.name not in EVENT_BOUNDS:
+        return value
+    least, greatest = EVENT_BOUNDS[f.name]
+    return value if least <= value <= greatest else f.default
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
