@@ -20,7 +20,7 @@ from qoescope.settings import Settings
 log = logging.getLogger("qoescope.spark")
 ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 JVM = "-Duser.timezone=UTC -Dderby.system.home=/nonexistent -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-"""Tasks compute in Python; the JVM plans and moves bytes, and a quick start is worth more to that than deep compiling."""
+"""Tasks compute in Python; the JVM plans and moves bytes: a quick start is worth more to it than deep compiling."""
 JARS = Path(__file__).parents[3] / "jars" / "spark"
 
 

@@ -41,7 +41,7 @@ class Judged:
 
 
 def hashes(rows: pa.Table) -> Hashes:
-    """One number an identity; equal identities have equal ones, within one process."""
+    """One number an identity; equal identities have equal ones, also in another process with this DuckDB."""
     with duckdb.connect(config={"threads": 1}) as engine:
         engine.register("given", rows.select(list(IDENTITY)))
         found = engine.sql("select hash(property, session_id, seq) as h from given").to_arrow_table()
@@ -59,17 +59,16 @@ class Held:
 
 
 def suspects(events: pa.Table, stored: Sequence[Hashes]) -> Held:
-    """Which of `stored` (a file each) may hold which of the events; false alarms are rare and do no harm."""
+    """Which of `stored` (a file each, in order) may hold which of the events; false alarms are rare and do no harm."""
     mine = hashes(events)
     wanted = np.unique(mine)
     seen = np.zeros(len(wanted), bool)
     files = []
     for one in stored:
-        places = np.searchsorted(wanted, one)
-        places[places == len(wanted)] = 0
-        met = places[wanted[places] == one] if len(wanted) else places[:0]
-        seen[met] = True
-        files.append(bool(len(met)))
+        places = np.minimum(np.searchsorted(one, wanted), len(one) - 1)
+        met = one[places] == wanted if len(one) else np.zeros(len(wanted), bool)
+        seen |= met
+        files.append(bool(met.any()))
     return Held(files, events.filter(pa.array(seen[np.searchsorted(wanted, mine)])))
 
 

@@ -3,16 +3,22 @@
 Long because all that the lake reads and writes is here, and nowhere else.
 """
 
+import contextlib
 import json
 import logging
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import partial
+from pathlib import Path
 from threading import Event
 from typing import Any, LiteralString
 
+import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
@@ -196,6 +202,9 @@ class _Events:
         self.batches += 1
         if self.batches % 60 == 0:
             lake.compact(self.settings, EVENTS, 24)
+            for kept in _cache(self.settings).glob("*.npy"):
+                if time.time() - kept.stat().st_mtime > 2 * self.settings.repeats_within_s:
+                    kept.unlink(missing_ok=True)
 
 
 def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:
@@ -260,35 +269,41 @@ def _stored(settings: Settings, found: Sequence[File], since: datetime | None, r
     )
 
 
-@cache
-def _memory() -> dict[str, product.Hashes]:
-    """Hashes of the identities in files that were looked through, one memory a process; files never change."""
-    return {}
-
-
 def _known(settings: Settings, events: pa.Table, found: Sequence[File], since: datetime | None) -> pa.Table:
     """What the lake holds of these identities: all that came since then, and all of the day for old events."""
-    none = lake.rows(settings, EVENTS, (), product.KNOWN)
-    if not len(events) or not found:
-        return none
-    touched = _places(events)
-    recent = [
-        f for f in found if (f.session_day, f.bucket) in touched and (not since or not f.until or f.until >= since)
-    ]
-    memory = _memory()
-    for gone in memory.keys() - {f.path for f in found}:
-        memory.pop(gone, None)
-    for f in recent:
-        if f.path not in memory:
-            memory[f.path] = product.hashes(lake.rows(settings, EVENTS, [f], product.IDENTITY))
-    held = product.suspects(events, [memory[f.path] for f in recent])
-    suspected = [f for f, suspicious in zip(recent, held.files, strict=True) if suspicious]
-    tables = [lake.rows(settings, EVENTS, suspected, product.KNOWN, sessions.of_sessions(held.events))]
-    if since and len(old := product.old(events, timedelta(seconds=settings.repeats_within_s))):
-        old_touched, looked = _places(old), {f.path for f in recent}
-        others = [f for f in found if (f.session_day, f.bucket) in old_touched and f.path not in looked]
-        tables.append(lake.rows(settings, EVENTS, others, product.KNOWN, sessions.of_sessions(old)))
+    tables = [lake.rows(settings, EVENTS, (), product.KNOWN)]
+    old = product.old(events, timedelta(seconds=settings.repeats_within_s)) if since else events.slice(0, 0)
+    for bucket in pc.unique(events["bucket"]).to_pylist():
+        here = events.filter(pc.equal(events["bucket"], bucket))
+        places = _places(here)
+        met = [f for f in found if (f.session_day, f.bucket) in places]
+        recent = [f for f in met if not since or not f.until or f.until >= since]
+        held = product.suspects(here, [_hashes(settings, f) for f in recent])
+        suspected = [f for f, suspicious in zip(recent, held.files, strict=True) if suspicious]
+        tables.append(lake.rows(settings, EVENTS, suspected, product.KNOWN, sessions.of_sessions(held.events)))
+        looked = {f.path for f in recent}
+        if len(rest := old.filter(pc.equal(old["bucket"], bucket))):
+            places = _places(rest)
+            others = [f for f in met if (f.session_day, f.bucket) in places and f.path not in looked]
+            tables.append(lake.rows(settings, EVENTS, others, product.KNOWN, sessions.of_sessions(rest)))
     return pa.concat_tables(tables)
+
+
+def _hashes(settings: Settings, file: File) -> product.Hashes:
+    """Hashes of the identities in a file, in order. Whoever needs them first leaves them for the other processes."""
+    kept = _cache(settings) / f"{Path(file.path).stem}.npy"
+    with contextlib.suppress(FileNotFoundError, ValueError, EOFError):
+        return np.load(kept, mmap_mode="r")
+    found = np.sort(product.hashes(lake.rows(settings, EVENTS, [file], product.IDENTITY)))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as half:
+        np.save(half, found)
+    Path(half.name).replace(kept)
+    return found
+
+
+def _cache(settings: Settings) -> Path:
+    return settings.var / "cache" / f"identities-duckdb-{duckdb.__version__}"
 
 
 def _places(events: pa.Table) -> set[tuple[str, int]]:

@@ -29,7 +29,7 @@ SILENCE_S = 60.0
 """After so long without events a session closes, by the viewers' clock."""
 READY_S, SETTLED_S, RUNS_S = 180.0, 180.0, 240.0
 LOOK_S = 0.5
-CONNECTIONS, PATIENCE_S = 32, 60.0
+CONNECTIONS, PATIENCE_S = 64, 60.0
 """How the players send: over so many connections, and again for so long what is not answered."""
 HEADROOM = 4.0
 """The demo's key may send so much more than the demo does on average."""
