@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     door_tls_key: Path | None = None
     door_proxy: str = ""
     """Name of the proxy that speaks TLS in front of the door."""
+    door_edge_headers: dict[str, str] = {}
+    """Dimension → header by which the edge in front tells it, such as `{"country_code": "x-country", "isp": "x-isp"}`.
+
+    Trusted where a session does not say it itself, so the edge must replace what clients send; empty trusts none."""
     door_keys: Path | None = None
     """The keys as a file; the default is `var/door/keys.json`."""
     door_refresh_s: float = 5.0

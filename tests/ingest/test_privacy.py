@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from qoescope.catalog.errors import UnknownName
 from qoescope.compile import wire
 from qoescope.compile.pseudonyms import pseudonym
 from qoescope.ingest.agents import fields
-from qoescope.ingest.context import Arrival, kept
+from qoescope.ingest.context import Arrival, edge, kept
 from qoescope.ingest.privacy import network, without_query
 
 NOW = 1_762_000_000_000
@@ -142,3 +143,15 @@ def test_a_user_agent_tells_device_and_system(agent: str, kind: str, os: str | N
 
 def test_a_user_agent_that_tells_nothing_gives_nothing() -> None:
     assert fields("x" * 100_000) == ()
+
+
+def test_what_the_edge_tells_fills_what_the_session_does_not_say() -> None:
+    told = edge({"country_code": "X-Country", "isp": "X-Isp"})
+    headers = {"x-country": "kr", "x-isp": "KT", "x-asn": "4766"}
+    arrival = Arrival("shop", NOW, KEY, headers, edge=told)
+    found = [kept(wire.Session(session_id="s", **said), arrival, 0) for said in ({}, {"country_code": "JP"})]
+    assert [(one.country_code, one.isp, one.asn) for one in found] == [("KR", "kt", None), ("JP", "kt", None)]
+    untrusted = kept(wire.Session(session_id="s"), Arrival("shop", NOW, KEY, headers), 0)
+    assert (untrusted.country_code, untrusted.isp) == (None, None)
+    with pytest.raises(UnknownName):
+        edge({"viewer_id": "x-user"})

@@ -38,6 +38,8 @@ class App:
         self.settings, self._keys_path = settings, keys
         self.door = Door(settings, secret)
         self.door.books.worker = str(worker) if settings.door_workers > 1 else ""
+        self.keys_known = False
+        """Whether it was asked what others know of keys; if not, a good key might be refused."""
         self._keys_seen: tuple[int, int] | None = None
         self._partitions: list[int] = []
         self._log = kafka.Log(settings)
@@ -58,6 +60,7 @@ class App:
         while not stop.is_set():
             await self._find_partitions()
             await asyncio.to_thread(synchronise)
+            self.keys_known = True
             await _pause(stop, self.settings.door_refresh_s if self._partitions else TICK_S)
 
     async def drain(self, within_s: float) -> None:
@@ -97,8 +100,10 @@ class App:
 
     @property
     def ready(self) -> bool:
-        """Kafka acknowledges, and nobody asked for a stop."""
-        return not self.door.stopping and bool(self._partitions) and self.delivery.silent_s < READY_S
+        """Kafka acknowledges, keys were asked for, and nobody asked for a stop."""
+        return (
+            not self.door.stopping and self.keys_known and bool(self._partitions) and self.delivery.silent_s < READY_S
+        )
 
     async def handle(self, request: "Request") -> None:
         """One request."""

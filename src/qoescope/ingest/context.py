@@ -1,5 +1,6 @@
 """Context: what a session says of itself, made fit to keep."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Protocol
 
@@ -7,6 +8,8 @@ import msgspec
 import pycountry
 
 from qoescope.catalog.dimensions import BY_NAME, SENT, UNKNOWN
+from qoescope.catalog.doors import LONGEST_TEXT
+from qoescope.catalog.errors import UnknownName
 from qoescope.compile.pseudonyms import pseudonym
 from qoescope.compile.wire import Session
 from qoescope.ingest.agents import fields as agent_fields
@@ -15,6 +18,8 @@ from qoescope.ingest.privacy import NO_TRACKING, without_query
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 CLOSED = tuple((name, BY_NAME[name].values) for name in SENT if BY_NAME[name].values)
 OPEN = tuple(name for name in SENT if not BY_NAME[name].values)
+EDGE = ("country_code", "region", "isp", "asn", "cdn", "cdn_pop")
+"""What an edge in front of the door can know of a session."""
 NOTHING = frozenset(("", UNKNOWN))
 """Texts that say nothing."""
 
@@ -37,6 +42,16 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     headers: Headers
     secret_version: int = 1
     honours_dnt: bool = True
+    edge: tuple[tuple[str, str], ...] = ()
+    """(dimension, header in lower case) that the edge in front of the door tells."""
+
+
+def edge(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """(dimension, header) as `Arrival` takes them; raises `UnknownName` for what no edge can know."""
+    for name in headers:
+        if name not in EDGE:
+            raise UnknownName("dimension of the edge", name, EDGE)
+    return tuple((name, header.lower()) for name, header in headers.items())
 
 
 def kept(session: Session, arrival: Arrival, ahead_ms: int, urls: bool = True) -> Session:
@@ -49,6 +64,9 @@ def kept(session: Session, arrival: Arrival, ahead_ms: int, urls: bool = True) -
     if session.started_at is not None:
         ahead = session.started_at > arrival.received_at + ahead_ms
         session.started_at = arrival.received_at if ahead else session.started_at
+    for name, header in arrival.edge:
+        if getattr(session, name) is None:
+            setattr(session, name, (arrival.headers.get(header) or "")[:LONGEST_TEXT] or None)
     _spell(session)
     if urls or not NOTHING.isdisjoint(msgspec.structs.astuple(session)):
         for name in OPEN:

@@ -8,7 +8,7 @@ from qoescope.compile import wire
 from qoescope.ingest import answers, judge, records, reports
 from qoescope.ingest.bodies import Refused, plain
 from qoescope.ingest.books import Books
-from qoescope.ingest.context import Arrival
+from qoescope.ingest.context import Arrival, edge
 from qoescope.ingest.crash import crash
 from qoescope.ingest.keys import Key, Keyring, Property, Snapshot, token
 from qoescope.ingest.limits import Bucket, InFlight, Limits
@@ -31,6 +31,7 @@ class Door:
 
     def __init__(self, settings: Settings, secret: tuple[int, bytes]) -> None:
         self.settings, (self._version, self._secret) = settings, secret
+        self._edge = edge(settings.door_edge_headers)
         self.limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
         self.in_flight = InFlight(settings.door_requests, settings.door_unacknowledged_bytes)
         self.books = Books()
@@ -71,8 +72,9 @@ class Door:
             raise answers.unavailable("busy or without Kafka")
         self.in_flight.requests += 1
         arrival = Arrival(
-            key.property, time.time_ns() // 1_000_000, self._secret, request.headers, self._version, owner.honours_dnt
-        )
+            key.property, time.time_ns() // 1_000_000, self._secret, request.headers, self._version, owner.honours_dnt,
+            self._edge,
+        )  # fmt: skip
         try:
             body = b"" if reads else await self._body(request)
             if route == BEACONS:

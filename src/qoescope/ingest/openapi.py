@@ -28,7 +28,7 @@ def described() -> dict[str, Any]:
             "/v1/beacons": {"post": _beacons(references)},
             "/v1/cmcd": {"post": _cmcd(references), "get": _cmcd_get(references)},
             "/livez": {"get": _health("The process runs.", 200)},
-            "/readyz": {"get": _health("Kafka acknowledges.", 200, 503)},
+            "/readyz": {"get": _health("Kafka acknowledges, and keys were asked for.", 200, 503)},
         },
         "components": {"schemas": components, "securitySchemes": security},
     }
