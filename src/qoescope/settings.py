@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     """How often the stream writes events; 0 for as often as it can."""
     sessions_every_s: float = 5.0
     quality_every_s: float = 5.0
+    give_way_s: float = 60.0
+    """For how long at most closed sessions wait while events come faster than they can be written."""
     batch_records: int = 40_000
     """Records of the log in one batch at most."""
     batch_bytes: str = "64m"

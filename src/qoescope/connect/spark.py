@@ -18,6 +18,8 @@ from qoescope.catalog.errors import Mistake
 from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.spark")
+WARM_S = 30.0
+"""A stream without a batch for so long counts as ready all the same: the log may be silent."""
 ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 JVM = "-Duser.timezone=UTC -Dderby.system.home=/nonexistent -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 """Tasks compute in Python; the JVM plans and moves bytes: a quick start is worth more to it than deep compiling."""
@@ -72,10 +74,12 @@ def _options(settings: Settings, jars: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream's name and how it is started (again); `done` is told when it will not be."""
+    """A stream's name and how it is started (again)."""
 
     name: str
     start: Callable[[], StreamingQuery]
+    warms_up: bool = False
+    """Its first batch is slow and comes soon, since the log ticks: it is not ready before that is written."""
 
 
 def keep_running(
@@ -88,12 +92,17 @@ def keep_running(
     """
     running: dict[str, StreamingQuery] = {}
     waits = {stream.name: (0.0, 1.0) for stream in streams}
+    warm_by = None
     try:
         while not stopping.is_set():
             for stream in streams:
-                _keep(stream, running, waits)
-            if started is not None and len(running) == len(streams):
-                started.set()
+                if not stopping.is_set():
+                    _keep(stream, running, waits)
+            if started is not None and not started.is_set() and len(running) == len(streams):
+                warm_by = warm_by or monotonic() + WARM_S
+                cold = any(running[stream.name].lastProgress is None for stream in streams if stream.warms_up)
+                if not cold or monotonic() > warm_by:
+                    started.set()
             stopping.wait(0.5)
     finally:
         stopping.set()

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from threading import Event
+from time import monotonic
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -60,6 +61,24 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+
+def give_way(writer: Writer, stopping: Event, most_s: float) -> None:
+    """Waits while events are written too late, for at most `most_s`: what is live comes before what is settled.
+
+    Raises `Stopped` when told to stop meanwhile.
+    """
+    deadline = monotonic() + most_s
+    while monotonic() < deadline and writer.ask(_BEHIND):
+        if stopping.wait(0.5):
+            raise Stopped
+
+
+_BEHIND: LiteralString = """
+select stream from stream_progress
+where stream = 'live' and updated_at - complete_until > interval '4 seconds'
+  and updated_at > now() - interval '30 seconds'
+"""
 
 
 def progress(stream: str, complete_until: datetime | None, version: int | None = None) -> Write:

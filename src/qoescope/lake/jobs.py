@@ -49,7 +49,7 @@ from qoescope.connect import lake, streams
 from qoescope.connect.lake import File
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
-from qoescope.connect.writing import Writer, crash, progress
+from qoescope.connect.writing import Writer, crash, give_way, progress
 from qoescope.lake import dead_letters, freshness
 from qoescope.lake import events as product
 from qoescope.settings import Settings
@@ -73,8 +73,8 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 def lake_streams(spark: SparkSession, settings: Settings, stopping: Event) -> list[Stream]:
     """Events, sessions and dead letters, ready to be kept running."""
     return [
-        Stream("events", partial(_start_events, spark, settings, stopping)),
-        Stream("sessions", partial(_start_sessions, spark, settings, stopping)),
+        Stream("events", partial(_start_events, spark, settings, stopping), warms_up=True),
+        Stream("sessions", partial(_start_sessions, spark, settings, stopping), warms_up=True),
         Stream("dead_letters", partial(_start_letters, spark, settings, stopping)),
     ]
 
@@ -334,6 +334,7 @@ class _Sessions:
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         """Writes one batch; waits until the lake holds the other events of sessions that had closed before."""
+        give_way(self.writer, self.stopping, self.settings.give_way_s)
         query, parts = streams.query_id(batch), self.settings.spark_partitions
         rows = batch.repartitionById(parts, F.col("bucket") % parts).drop("bucket").persist()
         try:

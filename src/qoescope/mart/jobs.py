@@ -43,7 +43,7 @@ from qoescope.compile.live import LIVE_COLUMNS, LIVE_TABLES, live
 from qoescope.connect import days, kafka, lake, postgres, streams
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.spark import Stream
-from qoescope.connect.writing import Writer, crash, progress
+from qoescope.connect.writing import Writer, crash, give_way, progress
 from qoescope.mart import cubes, freshness, gate, imports
 from qoescope.mart import ledger as accounts
 from qoescope.mart import restate as restatement
@@ -64,17 +64,18 @@ def _start_quality(spark: SparkSession, settings: Settings, stopping: Event) -> 
     lake.ensure(settings)
     streams.beginning(settings, writer, "quality", None, written=False)
     rows = streams.changes(spark, settings, SESSION_VERSIONS)
-    return streams.written(rows, settings, "quality", settings.quality_every_s, _Quality(settings, writer))
+    return streams.written(rows, settings, "quality", settings.quality_every_s, _Quality(settings, writer, stopping))
 
 
 class _Quality:
     """New versions of sessions into Postgres: their rows, and the marts by what changed."""
 
-    def __init__(self, settings: Settings, writer: Writer) -> None:
-        self.settings, self.writer = settings, writer
+    def __init__(self, settings: Settings, writer: Writer, stopping: Event) -> None:
+        self.settings, self.writer, self.stopping = settings, writer, stopping
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         """Writes one batch; its size is bounded by the settings."""
+        give_way(self.writer, self.stopping, self.settings.give_way_s)
         query = streams.query_id(batch)
         rows = versions.latest(arrow.conform(batch.toArrow(), SESSION_VERSIONS))
         gone = rows.filter(
