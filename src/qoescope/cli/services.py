@@ -1,10 +1,13 @@
 """Services: the stack as a whole, its demo, and each of its parts alone."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qoescope.cli.terminal import AsJson, cell, line, logged, said, settings, table
+
+if TYPE_CHECKING:
+    from qoescope.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -71,10 +74,16 @@ def stream() -> None:
 
 def console() -> None:
     """Serve the console and the API."""
+    from qoescope.ingest import jobs as doors
     from qoescope.serve import jobs
+    from qoescope.serve.outside import Outside
+    from qoescope.stack import airflow
+
+    def replay(here: "Settings", tenant: str, reason: str) -> object:
+        return doors.replay(here, tenant, reason=reason)
 
     logged()
-    jobs.serve(settings())
+    jobs.serve(settings(), Outside(replay, airflow.last_runs))
 
 
 def monitor() -> None:

@@ -1,4 +1,4 @@
-"""People: accounts, tokens, annotations and saved views in Postgres."""
+"""People: accounts, tokens, annotations, saved views and rules in Postgres."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,6 @@ import pyarrow as pa
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
-from qoescope.catalog.people import ANNOTATIONS
 from qoescope.catalog.schema import Table
 from qoescope.compile import arrow
 from qoescope.connect.postgres import Connection, Write, reading, upsert
@@ -59,17 +58,16 @@ def views(reader: Pool, tenant: str) -> list[Row]:
     return _rows(reader, tenant, "select * from views order by title, id limit 1000", ())
 
 
-def remove_view(writer: Pool, tenant: str, identity: str) -> bool:
-    """Whether there was such a view; it is gone."""
-    with writer.connection() as connection:
-        return connection.execute("delete from views where property = %s and id = %s", (tenant, identity)).rowcount > 0
+def rules(reader: Pool, tenant: str) -> list[Row]:
+    """The property's rules by metric."""
+    return _rows(reader, tenant, "select * from rules order by metric, id limit 1000", ())
 
 
-def remove_annotation(writer: Pool, tenant: str, identity: str) -> bool:
-    """Whether there was such an annotation; it is gone."""
-    sql = f"delete from {ANNOTATIONS.name} where property = %s and id = %s"
+def remove(writer: Pool, table: Table, tenant: str, identity: str) -> bool:
+    """Whether the property's table had such a row; it is gone."""
+    sql = f"delete from {table.name} where property = %s and id = %s"
     with writer.connection() as connection:
-        return connection.execute(sql, (tenant, identity)).rowcount > 0
+        return connection.execute(sql.encode(), (tenant, identity)).rowcount > 0
 
 
 def _rows(reader: Pool, tenant: str, sql: str, values: Sequence[Any]) -> list[Row]:

@@ -12,7 +12,18 @@ from qoescope.serve import theme
 from qoescope.serve.auth import safe_next
 from qoescope.serve.frame import asking
 
-PAGES = ("overview", "live", "explore", "incidents", "sessions", "session", "engagement", "experiments", "health")
+PAGES = (
+    "overview",
+    "live",
+    "explore",
+    "incidents",
+    "sessions",
+    "session",
+    "engagement",
+    "experiments",
+    "health",
+    "rules",
+)
 INDEX = """<!doctype html>
 <html lang="en">
 <head>

@@ -1,10 +1,13 @@
-"""Jobs of the console: serve it, make people and tokens, and the desk through which it reads and writes."""
+"""Jobs of the console: serve it, make people and tokens, and the desk through which it reads and writes.
+
+Long because the desk is one list of all that the console and the API read and write.
+"""
 
 import asyncio
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -12,14 +15,15 @@ from typing import Any, TypeVar
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import Ratio
 from qoescope.catalog.people import ACKNOWLEDGEMENTS, ANNOTATIONS, TOKENS, USERS, VIEWS
-from qoescope.catalog.watch import MUTES
+from qoescope.catalog.watch import MUTES, RULES
 from qoescope.compile import moments
 from qoescope.compile.ask import Between, Plan, Where
-from qoescope.connect import people, records
+from qoescope.connect import people, records, schemas
 from qoescope.connect.ask import Answer, ask
 from qoescope.connect.postgres import pool
 from qoescope.connect.records import Pool
 from qoescope.serve import auth
+from qoescope.serve.outside import Outside
 from qoescope.serve.safety import cookie_key, refuse_open_console
 from qoescope.settings import Settings
 
@@ -39,6 +43,7 @@ class Desk:
     settings: Settings
     reader: Pool
     writer: Pool
+    outside: Outside = field(default_factory=Outside)
     asking: dict[str, int] = field(default_factory=dict)
     """Questions that are being answered, by who asks; guarded by `lock`."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -209,16 +214,41 @@ class Desk:
 
     def remove_view(self, tenant: str, identity: str) -> bool:
         """Whether there was such a view; it is gone."""
-        return people.remove_view(self.writer, tenant, identity)
+        return people.remove(self.writer, VIEWS, tenant, identity)
 
     def remove_annotation(self, tenant: str, identity: str) -> bool:
         """Whether there was such an annotation; it is gone."""
-        return people.remove_annotation(self.writer, tenant, identity)
+        return people.remove(self.writer, ANNOTATIONS, tenant, identity)
+
+    def rules(self, tenant: str) -> list[dict[str, Any]]:
+        """The property's rules by metric."""
+        return people.rules(self.reader, tenant)
+
+    def add_rule(self, tenant: str, rule: Mapping[str, Any]) -> None:
+        """A new rule; the monitor follows it from its next look on."""
+        new = {"property": tenant, "id": secrets.token_hex(8), "version": 1, "enabled": True}
+        people.put(self.writer, RULES, new | dict(rule))
+
+    def remove_rule(self, tenant: str, identity: str) -> bool:
+        """Whether there was such a rule; it is gone, and the monitor closes its incidents."""
+        return people.remove(self.writer, RULES, tenant, identity)
+
+    def replay(self, tenant: str, reason: str) -> str:
+        """What became of the dead letters of this reason, judged again."""
+        return str(self.outside.replay(self.settings, tenant, reason))
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Airflow's last runs, newest first."""
+        return self._remembered("runs", "", lambda: self.outside.runs(self.settings))
+
+    def schemas(self) -> list[schemas.Stored]:
+        """Every stored table beside its declaration."""
+        return self._remembered("schemas", "", lambda: schemas.stored(self.settings, self.writer), LONG_S)
 
 
-def desk(settings: Settings) -> Desk:
+def desk(settings: Settings, outside: Outside | None = None) -> Desk:
     """A desk with its pools open; close them at the end."""
-    return Desk(settings, pool(settings, "reader", 6), pool(settings, "writer", 2))
+    return Desk(settings, pool(settings, "reader", 6), pool(settings, "writer", 2), outside or Outside())
 
 
 def new_user(settings: Settings, name: str, role: str, properties: Sequence[str], password: str = "") -> str:
@@ -267,12 +297,12 @@ def revoke_token(settings: Settings, prefix: str) -> None:
         people.put(writer, TOKENS, row | {"revoked_at": datetime.now(UTC)})
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, outside: Outside | None = None) -> None:
     """Runs the console and the API until SIGTERM or SIGINT, then finishes what it answers; blocks."""
     from qoescope.serve.app import served
 
     refuse_open_console(settings)
-    mine = desk(settings)
+    mine = desk(settings, outside)
     try:
         asyncio.run(served(mine, cookie_key(settings)))
     finally:

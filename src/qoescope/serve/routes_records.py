@@ -118,6 +118,11 @@ def notes(app: FastAPI) -> None:
             raise HTTPException(404, f"no incident '{identity}'")
         return found
 
+    @app.get("/rules", tags=["incidents"])
+    def rules(who: Reader, tenant: Property = None) -> Rows:
+        """Alarms by threshold beside detection; operators change them in the console."""
+        return Rows(rows=who.desk.rules(tenant_of(who, tenant)))
+
     @app.get("/annotations", tags=["annotations"])
     def annotations(it: Shared) -> list[Annotation]:
         """What people know about the range."""

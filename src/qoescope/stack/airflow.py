@@ -194,6 +194,15 @@ class Client:
         return [t["task_id"] for t in answer["task_instances"] if t["state"] not in ("success", "skipped")]
 
 
+def last_runs(settings: Settings, limit: int = 8) -> list[dict[str, Any]]:
+    """The last runs of all DAGs, newest first. Raises `Mistake` while Airflow does not answer."""
+    try:
+        with Client(settings) as client:
+            return client.runs(limit=limit)
+    except httpx.HTTPError as error:
+        raise Mistake(f"Airflow does not answer at {url(settings)}: {type(error).__name__}") from error
+
+
 def _good(answer: httpx.Response) -> dict[str, Any]:
     if not answer.is_success:
         asked = f"{answer.request.method} {answer.request.url.path}"

@@ -12,7 +12,7 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.operations import COUNTED
 from qoescope.serve import figures, parts, words
 from qoescope.serve.frame import Asked, layout
-from qoescope.serve.pages.kept import batches, dead, ends, has
+from qoescope.serve.pages.kept import batches, dead, elsewhere, ends, has
 
 QUESTION = "Can I trust these numbers?"
 DOOR = tuple(OUTCOMES)
@@ -38,6 +38,7 @@ def body(asked: Asked) -> Component:
         html.Div([_books(asked), _door(asked)], className="one-two"),
         html.Div([_streams(asked), _marts(asked), _trust(asked)], className="grid-3"),
         html.Div([dead(asked), batches(asked)], className="grid-2"),
+        elsewhere(),
     )
 
 

@@ -29,6 +29,7 @@ def body(asked: Asked) -> Component:
     ]
     rows = asked.seat.desk.incidents(asked.tenant, asked.state.between, kind)
     chooser = html.Div(tabs, className="segments", role="group", **{"aria-label": "State"})
+    rules = dcc.Link("Rules", href=state.link("/rules", asked.state, p=asked.state.own.get("p")), className="more")
     if not rows:
         ran = asked.seat.desk.has(asked.tenant, "incidents")
         what = (
@@ -37,10 +38,14 @@ def body(asked: Asked) -> Component:
             else ["Start the monitor with ", html.Code("qoescope monitor"), "."]
         )
         return parts.page(
-            QUESTION, asked.subject, chooser, parts.empty("All quiet" if ran else "The monitor has not run yet", *what)
+            QUESTION,
+            asked.subject,
+            chooser,
+            parts.empty("All quiet" if ran else "The monitor has not run yet", *what),
+            aside=rules,
         )
     return parts.page(
-        QUESTION, asked.subject, chooser, html.Div([_item(asked, r) for r in rows], className="incidents")
+        QUESTION, asked.subject, chooser, html.Div([_item(asked, r) for r in rows], className="incidents"), aside=rules
     )
 
 

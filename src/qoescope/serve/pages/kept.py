@@ -1,12 +1,18 @@
 """Kept: what was set aside or done again: dead letters, restated days, quality rules."""
 
 from datetime import datetime
+from typing import Any
 
-from dash import html
+from dash import ALL, Input, Output, callback, ctx, dcc, html
+from dash import State as Given
 from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
 
+from qoescope.catalog.errors import Mistake
+from qoescope.connect.schemas import Stored
 from qoescope.serve import grids, parts, words
-from qoescope.serve.frame import Asked
+from qoescope.serve.frame import Asked, asking
+from qoescope.serve.state import instant
 
 
 def dead(asked: Asked) -> Component:
@@ -38,7 +44,7 @@ def dead(asked: Asked) -> Component:
     )
     rows = [{k: "" if v is None else str(v) for k, v in letter.items()} for letter in letters]
     lines = [
-        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], asked.now), f"{r['open']:,}"]
+        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], asked.now), f"{r['open']:,}", _again(r)]
         for r in reasons
     ]
     columns = [
@@ -51,13 +57,47 @@ def dead(asked: Asked) -> Component:
     return parts.card(
         "Dead letters",
         parts.table(
-            ["Stage", "Reason", "Events", "Newest", "Not replayed"], lines, (2, 3, 4), "Dead letters by reason"
+            ["Stage", "Reason", "Events", "Newest", "Not replayed", ""], lines, (2, 3, 4), "Dead letters by reason"
         ),
         grids.grid(
             "he-dead", columns, rows, grids.height(len(rows), 6), "qoescope-dead-letters.csv", "Newest dead letters"
         ),
-        html.P("Once the cause is repaired, their bytes can be sent to the collector again.", className="note"),
+        html.P(
+            "Once the cause is repaired, replay them: their bytes are judged again, and what is understood now goes on "
+            "to the lake, once.",
+            className="note",
+        ),
+        html.P(id="he-replayed", role="status"),
     )
+
+
+def _again(row: dict[str, Any]) -> Component | None:
+    """A button that replays the letters of this reason; none where all were."""
+    if not row["open"]:
+        return None
+    return html.Button(
+        "Replay", id={"type": "he-replay", "reason": row["reason"]}, type="button", className="secondary",
+        **{"aria-label": f"Replay the letters of reason {row['reason']}"},
+    )  # fmt: skip
+
+
+@callback(
+    Output("he-replayed", "children"),
+    Input({"type": "he-replay", "reason": ALL}, "n_clicks"),
+    Given("_pages_location", "search"),
+    prevent_initial_call=True,
+)
+def replayed(clicks: list[int | None], search: str) -> str:
+    """What became of the letters that an operator replays."""
+    if not any(clicks) or not isinstance(ctx.triggered_id, dict):
+        raise PreventUpdate
+    asked = asking(search, "/health")
+    if not asked.seat.person.may("operator"):
+        return "Only operators may do that."
+    try:
+        return f"{asked.seat.desk.replay(asked.tenant, ctx.triggered_id['reason'])}."
+    except Mistake as mistake:
+        return str(mistake)
 
 
 def batches(asked: Asked) -> Component:
@@ -74,7 +114,7 @@ def batches(asked: Asked) -> Component:
         )
     done = asked.seat.desk.rows(asked.tenant, "select * from restatements order by finished_at desc limit 8")
     checks = (
-        asked.seat.desk.rows(asked.tenant, "select * from checks order by checked_at desc limit 8")
+        asked.seat.desk.rows(asked.tenant, "select * from checks order by passed, checked_at desc limit 8")
         if has(asked, "checks")
         else []
     )
@@ -104,15 +144,82 @@ def batches(asked: Asked) -> Component:
             "No day has been restated", "Stream and batch agree so far, or the nightly run has not been due."
         ),
         parts.table(["Day", "Rule", "Broken", ""], rules, (2,), "Quality rules") if rules else None,
-        html.P(
-            [
-                "Airflow runs them; its own pages are on port ",
-                html.Code(str(asked.seat.desk.settings.airflow_port)),
-                ".",
-            ],
-            className="note",
-        ),
     )
+
+
+def elsewhere() -> Component:
+    """Airflow's runs and the tables' schemas; both are asked for once the page stands, since neither is ours."""
+    wait = html.P("asking …", className="faint")
+    return html.Div(
+        [
+            parts.card("Airflow", html.Div(wait, id="he-runs"), note="the last runs of all DAGs"),
+            parts.card(
+                "Schemas", html.Div(wait, id="he-schemas"), note="stored tables beside what the catalog declares"
+            ),
+            dcc.Store(id="he-ready", data=True),
+        ],
+        className="grid-2",
+    )
+
+
+@callback(Output("he-runs", "children"), Input("he-ready", "data"), Given("_pages_location", "search"))
+def runs(_: bool, search: str) -> Component:
+    """Airflow's last runs."""
+    asked = asking(search, "/health")
+    try:
+        found = asked.seat.desk.runs()
+    except Mistake as mistake:
+        return parts.empty("No answer", str(mistake))
+    if not found:
+        return parts.empty(
+            "No run yet", "The nightly run comes at 02:00 UTC; ", html.Code("qoescope batch"), " does the same."
+        )
+    lines = [_run(asked, run) for run in found]
+    port = asked.seat.desk.settings.airflow_port
+    return html.Div(
+        [
+            parts.table(["DAG", "Began", "Took", ""], lines, (2,), "Runs of Airflow"),
+            html.P(["Its own pages are on port ", html.Code(str(port)), "."], className="note"),
+        ]
+    )
+
+
+def _run(asked: Asked, run: dict[str, Any]) -> list[Any]:
+    began, ended = (instant(run[name]) if run.get(name) else None for name in ("start_date", "end_date"))
+    kind = {"success": "good", "failed": "bad"}.get(run["state"], "neutral")
+    took = words.length((ended or asked.now) - began) if began else words.NOTHING
+    when = words.ago(began, asked.now) if began else "waits"
+    return [html.Code(run["dag_id"]), when, took, parts.badge(run["state"], kind)]
+
+
+@callback(Output("he-schemas", "children"), Input("he-ready", "data"), Given("_pages_location", "search"))
+def schemas(_: bool, search: str) -> Component:
+    """Every stored table with the version of its schema, those that differ first."""
+    asked = asking(search, "/health")
+    found = sorted(asked.seat.desk.schemas(), key=lambda t: (not t.missing, t.there, t.place != "lake"))
+    lines = [
+        [
+            html.Code(t.name),
+            t.place,
+            html.Code(t.declared, title="changes with any column's name or type"),
+            str(t.columns),
+            str(t.version) if t.version is not None else "",
+            _as_declared(t),
+        ]
+        for t in found
+    ]
+    table = parts.table(
+        ["Table", "Where", "Schema", "Columns", "Rows' version", ""], lines, (3, 4), "Schema of each table"
+    )
+    return html.Div(table, className="scroll")
+
+
+def _as_declared(table: Stored) -> Component:
+    if not table.there:
+        return parts.badge("not made yet")
+    if table.missing:
+        return html.Span(parts.badge("differs", "warn"), title=f"without {', '.join(table.missing)}")
+    return parts.badge("as declared", "good")
 
 
 def has(asked: Asked, table: str) -> bool:
