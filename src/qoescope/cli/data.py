@@ -70,6 +70,20 @@ def encode(records: Records = None, version: Version = 2) -> None:
     _each(records, lambda text: encoded(text, version))
 
 
+@cmcd.command("import")
+def imported(
+    file: Annotated[Path, typer.Argument(help="A CDN's log: one JSON object a line, plain or gzip.")],
+    property_name: Annotated[str, typer.Option("--property", "-p", help="The app or site it belongs to.")] = "demo",
+) -> None:
+    """Take the CMCD of a CDN's log: members at, url, status, user_agent, headers. Run again, it adds nothing twice."""
+    from qoescope.lake import cmcd_jobs
+
+    made = cmcd_jobs.import_log(settings(), file, property_name)
+    for number, why in made.bad[:20]:
+        sys.stderr.write(f"line {number}: {why}\n")
+    line(str(made))
+
+
 def _each(records: list[str] | None, converted: Callable[[str], tuple[str, bool]]) -> None:
     good = True
     for text in records or (raw.rstrip("\r\n") for raw in sys.stdin):

@@ -1,9 +1,15 @@
 """Jobs for CMCD: reports in the lake back into the log as beacons, so that from events on there is one path."""
 
-import logging
+import gzip
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count, islice, takewhile
+from pathlib import Path
 from threading import Event
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,17 +17,20 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.cmcd import OBSERVED, REQUESTS
-from qoescope.catalog.operations import REPORTS
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.operations import OUTCOMES, REPORTS
 from qoescope.catalog.topics import BEACONS
 from qoescope.connect import kafka, lake, streams
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, progress
-from qoescope.lake import cmcd, reports
+from qoescope.lake import cdn_log, cmcd, reports
 from qoescope.settings import Settings
 
-log = logging.getLogger("qoescope.lake")
 NAME = "reports"
+CHUNK = 50_000
+"""Lines of a CDN's log that are written at once."""
+GZIP = b"\x1f\x8b"
 
 
 def reports_stream(spark: SparkSession, settings: Settings, stopping: Event) -> Stream:
@@ -36,53 +45,25 @@ def _start(spark: SparkSession, settings: Settings, stopping: Event) -> Streamin
     return streams.written(clock, settings, NAME, settings.sessions_every_s, _Reports(settings, writer))
 
 
-class _Reports:
-    """Sessions whose reports stopped, mapped whole and sent as beacons; what they tell of delivery into Postgres.
-
-    How far it is lies in Postgres, and is written after Kafka has the beacons: what comes again after a kill are
-    repeats, which the lake knows.
-    """
+class _Teller:
+    """What sessions told by CMCD, into the log as events and into Postgres as delivery; told again, it repeats."""
 
     def __init__(self, settings: Settings, writer: Writer) -> None:
         self.settings, self.writer = settings, writer
         self.delta = lake.opened(settings, REPORTS)
         self.log = kafka.Log(settings)
 
-    def __call__(self, batch: DataFrame, number: int) -> None:
-        """Looks for silent sessions; the batch only says that time has passed."""
-        until = self._silent_until()
-        known = self.writer.ask("select complete_until from stream_progress where stream = %s", (NAME,))
-        since = known[0][0] if known else None
-        if until is None or (since is not None and until <= since):
-            return
-        found = self._reports(since, until)
-        writes = [progress(NAME, until)]
-        if len(found):
-            mapped = cmcd.mapped(found)
-            self._send(mapped.events)
-            crash(self.settings, "lake.after_reports")
-            writes += [Write(OBSERVED, mapped.observed), Write(REQUESTS, mapped.requests)]
-        self.writer.write(streams.query_id(batch), number, writes)
-
-    def _silent_until(self) -> datetime | None:
-        """A session without a report since then is silent: the lake holds all that was received until later."""
-        done = self.writer.ask("select complete_until from stream_progress where stream = 'events'")
-        if not done or done[0][0] is None:
-            return None
-        return done[0][0] - timedelta(seconds=self.settings.session_gap_s)
-
-    def _reports(self, since: datetime | None, until: datetime) -> pa.Table:
-        """All reports of the sessions whose last one came after `since` and no later than `until`."""
+    def tell(self, sessions: pa.Table, since: datetime | None, query: str, number: int, *more: Write) -> int:
+        """Maps all reports of the sessions, which came after `since`; how many events they made."""
         self.delta.update_incremental()
-        recent = lake.rows(
-            self.settings, REPORTS, lake.files(self.delta, since=since), (*reports.KEY, "bucket", "received_at"),
-            None if since is None else pc.field("received_at") > pa.scalar(since),
-        )  # fmt: skip
-        silent = reports.silent(recent, until)
-        first = None if since is None else since - reports.LOOKED_BACK
-        files = lake.files(self.delta, buckets=pc.unique(silent["bucket"]).to_pylist(), since=first)
-        who = pc.field("session_id").isin(pc.unique(silent["session_id"]))
-        return reports.of_sessions(lake.rows(self.settings, REPORTS, files, where=who), silent)
+        files = lake.files(self.delta, buckets=pc.unique(sessions["bucket"]).to_pylist(), since=since)
+        who = pc.field("session_id").isin(pc.unique(sessions["session_id"]))
+        mapped = cmcd.mapped(reports.of_sessions(lake.rows(self.settings, REPORTS, files, where=who), sessions))
+        self._send(mapped.events)
+        crash(self.settings, "lake.after_reports")
+        writes = [Write(OBSERVED, mapped.observed), Write(REQUESTS, mapped.requests)]
+        self.writer.write(query, number, [*writes, *more])
+        return len(mapped.events)
 
     def _send(self, events: pa.Table) -> None:
         """Comes back once Kafka has all of them; raises `TimeoutError` when it does not say so."""
@@ -96,8 +77,109 @@ class _Reports:
             while not self.log.send(BEACONS.name, value, told, key):
                 self.log.poll(1.0)
         left = self.log.flush(self.settings.kafka_delivery_ms / 1000 + 1)
-        self.log.poll()
         if lost or left:
             raise TimeoutError(
                 f"Kafka has not acknowledged {lost + left} records made of CMCD: they will be sent again"
             )
+
+
+class _Reports:
+    """Sessions whose reports stopped.
+
+    How far it is lies in Postgres, and is written after Kafka has the beacons: what comes again after a kill are
+    repeats, which the lake knows.
+    """
+
+    def __init__(self, settings: Settings, writer: Writer) -> None:
+        self.settings, self.writer = settings, writer
+        self.teller = _Teller(settings, writer)
+
+    def __call__(self, batch: DataFrame, number: int) -> None:
+        """Looks for silent sessions; the batch only says that time has passed."""
+        until = self._silent_until()
+        known = self.writer.ask("select complete_until from stream_progress where stream = %s", (NAME,))
+        since = known[0][0] if known else None
+        if until is None or (since is not None and until <= since):
+            return
+        query, done = streams.query_id(batch), progress(NAME, until)
+        silent = self._silent(since, until)
+        if len(silent):
+            first = None if since is None else since - reports.LOOKED_BACK
+            self.teller.tell(silent, first, query, number, done)
+        else:
+            self.writer.write(query, number, [done])
+
+    def _silent_until(self) -> datetime | None:
+        """A session without a report since then is silent: the lake holds all that was received until later."""
+        done = self.writer.ask("select complete_until from stream_progress where stream = 'events'")
+        if not done or done[0][0] is None:
+            return None
+        return cast("datetime", done[0][0]) - timedelta(seconds=self.settings.session_gap_s)
+
+    def _silent(self, since: datetime | None, until: datetime) -> pa.Table:
+        """Sessions whose last report came after `since` and no later than `until`."""
+        delta = self.teller.delta
+        delta.update_incremental()
+        recent = lake.rows(
+            self.settings, REPORTS, lake.files(delta, since=since), (*reports.KEY, "bucket", "received_at"),
+            None if since is None else pc.field("received_at") > pa.scalar(since),
+        )  # fmt: skip
+        return reports.silent(recent, until)
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of a CDN's log."""
+
+    lines: int = 0
+    records: int = 0
+    without_cmcd: int = 0
+    sessions: int = 0
+    events: int = 0
+    bad: list[tuple[int, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """A line for people."""
+        return (
+            f"{self.lines:,} lines: {self.records:,} CMCD records of {self.sessions:,} sessions, {self.without_cmcd:,} "
+            f"without CMCD, {len(self.bad):,} not understood; {self.events:,} events"
+        )
+
+
+def import_log(settings: Settings, path: Path, tenant: str) -> Imported:
+    """Takes a CDN's log, plain or gzip. Broken off, or run again on the same file, it adds nothing twice."""
+    if not path.is_file():
+        raise Mistake(f"no such file: {path}")
+    lake.ensure(settings)
+    with path.open("rb") as raw:
+        app = f"cmcd:{tenant}:{hashlib.file_digest(raw, 'sha256').hexdigest()}"
+    writer, made, now = Writer(settings, Event()), Imported(), datetime.now(UTC)
+    teller, touched = _Teller(settings, writer), list[pa.Table]()
+    lines = _lines(path)
+    for number, chunk in enumerate(takewhile(bool, (list(islice(lines, CHUNK)) for _ in count()))):
+        found = cdn_log.found(chunk, tenant, settings.lake_buckets, now)
+        rows = found.reports
+        done = teller.delta.transaction_version(app)
+        if done is None or done < number:
+            lake.commit(teller.delta, REPORTS, lake.write(settings, REPORTS, rows), app, number)
+        writer.write(app, number, [Write(OUTCOMES, found.outcomes(tenant))])
+        touched.append(rows.select([*reports.KEY, "bucket", "received_at"]))
+        made.lines, made.records = made.lines + len(chunk), made.records + len(rows)
+        made.without_cmcd += found.without_cmcd
+        made.bad += found.bad
+    seen = pa.concat_tables(touched) if touched else pa.table({"bucket": []})
+    for bucket in pc.unique(seen["bucket"]).to_pylist():
+        mine = seen.filter(pc.equal(seen["bucket"], bucket))
+        sessions = mine.group_by([*reports.KEY, "bucket"]).aggregate([])
+        first = pc.min(mine["received_at"]).as_py() - reports.LOOKED_BACK
+        made.events += teller.tell(sessions, first, f"{app}:{now.isoformat()}", bucket)
+        made.sessions += len(sessions)
+    return made
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The file's lines, numbered from 1."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == GZIP
+    with gzip.open(path) if packed else path.open("rb") as file:
+        yield from enumerate(cast("BinaryIO", file), 1)

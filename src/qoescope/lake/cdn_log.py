@@ -1,0 +1,122 @@
+"""CDN logs: a JSON object a line, one a request; the CMCD on media requests as rows of `reports`.
+
+A line holds `at` (ISO 8601, or ms since the epoch), `url`, and where known `status`, `user_agent` and `headers` (an
+object). Other members are ignored, the client's address among them. CMCD is taken from the headers, else the query.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pyarrow as pa
+
+from qoescope.catalog.operations import OUTCOMES, REPORTS
+from qoescope.compile import agents, arrow, cmcd_travel
+from qoescope.compile.cmcd_reading import read
+
+PARTITION = -1
+"""Where the place of a report in the log would be: these never were in Kafka; the offset is the line's number."""
+HEX = 16
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One request, as the CDN tells of it."""
+
+    at: datetime | int
+    url: str
+    status: int | None = None
+    user_agent: str | None = None
+    headers: dict[str, str] = {}
+
+
+_LINE = msgspec.json.Decoder(Line)
+
+
+@dataclass(slots=True)
+class Found:
+    """What some lines hold; lines without CMCD only count."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    """(line, why) of lines that could not be read."""
+    without_cmcd: int = 0
+    books: Counter[tuple[datetime, str]] = field(default_factory=Counter)
+    """(minute, outcome) → lines."""
+
+    def count(self, at: datetime, *outcomes: str) -> None:
+        """Books one line."""
+        for outcome in ("received", *outcomes):
+            self.books[at.replace(second=0, microsecond=0), outcome] += 1
+
+    @property
+    def reports(self) -> pa.Table:
+        """Rows of the catalog's `reports`."""
+        names = arrow.schema(REPORTS)
+        rows = pa.Table.from_pylist(self.rows, pa.schema([names.field(n) for n in _given(self.rows, names.names)]))
+        return arrow.conform(rows, REPORTS) if self.rows else names.empty_table()
+
+    def outcomes(self, tenant: str) -> pa.Table:
+        """Rows of the catalog's `outcomes`."""
+        minutes: dict[datetime, dict[str, int]] = {}
+        for (minute, outcome), count in self.books.items():
+            minutes.setdefault(minute, dict.fromkeys(OUTCOMES.sums, 0))[outcome] = count
+        rows = [{"property": tenant, "minute_at": minute, **counts} for minute, counts in minutes.items()]
+        return pa.Table.from_pylist(rows, arrow.schema(OUTCOMES))
+
+
+def _given(rows: Iterable[Mapping[str, Any]], names: Iterable[str]) -> list[str]:
+    known = {name for row in rows for name in row}
+    return [name for name in names if name in known]
+
+
+def found(lines: Iterable[tuple[int, bytes]], tenant: str, buckets: int, now: datetime) -> Found:
+    """What these (number, line) hold; a line that tells no time is booked at `now`."""
+    made = Found()
+    for number, text in lines:
+        if not text.strip():
+            continue
+        try:
+            line = _LINE.decode(text)
+            at = _instant(line.at)
+            sent = cmcd_travel.in_request(line.headers.items(), urlsplit(line.url).query)
+        except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
+            made.bad.append((number, str(error)))
+            made.count(now, "invalid")
+            continue
+        if sent is None:
+            made.without_cmcd += 1
+            continue
+        reading = read(sent.text, "request")
+        session_id = reading.texts.get("sid")
+        if reading.empty:
+            made.bad.append((number, "its CMCD cannot be read"))
+            made.count(at, "invalid")
+        elif session_id is None:
+            made.count(at, "filtered")
+        else:
+            made.count(at, "accepted", "lake")
+            made.rows.append(_row(line, at, sent.text, session_id, number, tenant, buckets))
+    return made
+
+
+def _row(
+    line: Line, at: datetime, record: str, session_id: str, number: int, tenant: str, buckets: int
+) -> dict[str, Any]:
+    first = int(hashlib.md5(session_id.encode(), usedforsecurity=False).hexdigest()[:2], HEX)
+    return {
+        **dict(agents.fields(line.user_agent or "")),
+        "property": tenant, "session_id": session_id, "mode": "request", "record": record, "received_at": at,
+        "host": urlsplit(line.url).hostname, "status": line.status, "kafka_partition": PARTITION,
+        "kafka_offset": number, "position": 0, "session_day": at.date(), "bucket": first % buckets,
+    }  # fmt: skip
+
+
+def _instant(at: datetime | int) -> datetime:
+    if isinstance(at, int):
+        return datetime.fromtimestamp(at / 1000, UTC)
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
