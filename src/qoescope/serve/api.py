@@ -51,6 +51,7 @@ def api() -> FastAPI:
     routes.metrics(app)
     routes.catalog(app)
     routes_records.records(app)
+    routes_records.alarms(app)
     routes_records.notes(app)
     routes_records.files(app)
     _problems(app)

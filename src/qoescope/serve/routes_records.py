@@ -100,8 +100,8 @@ def _next(row: dict[str, Any]) -> str:
     )
 
 
-def notes(app: FastAPI) -> None:
-    """Adds the routes of incidents and annotations."""
+def alarms(app: FastAPI) -> None:
+    """Adds the routes of incidents and rules."""
 
     @app.get("/incidents", tags=["incidents"])
     def incidents(it: Shared, state: Literal["open", "closed", "dismissed", "all"] = "all") -> Rows:
@@ -122,6 +122,10 @@ def notes(app: FastAPI) -> None:
     def rules(who: Reader, tenant: Property = None) -> Rows:
         """Alarms by threshold beside detection; operators change them in the console."""
         return Rows(rows=who.desk.rules(tenant_of(who, tenant)))
+
+
+def notes(app: FastAPI) -> None:
+    """Adds the routes of annotations."""
 
     @app.get("/annotations", tags=["annotations"])
     def annotations(it: Shared) -> list[Annotation]:
