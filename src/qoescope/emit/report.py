@@ -28,6 +28,7 @@ body{font:16px/1.5 system-ui,sans-serif;color:#1f2933;background:#fff;max-width:
 h1{font-size:1.7rem;margin:0 0 .3rem}h2{font-size:1.15rem;margin:2.4rem 0 .2rem}p{margin:.2rem 0 .6rem;color:#52606d}
 table{border-collapse:collapse;width:100%;font-size:.86rem}
 th,td{text-align:left;padding:.35rem .5rem;border-bottom:1px solid #e4e7eb}
+td:nth-child(1),td:nth-child(4),td:nth-child(5){white-space:nowrap}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.tiles{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}
 .tile{border:1px solid #e4e7eb;border-radius:8px;padding:.6rem .9rem;min-width:8.5rem}
 .tile b{display:block;font-size:1.3rem}
