@@ -52,6 +52,7 @@ from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, give_way, progress
 from qoescope.lake import dead_letters, freshness
 from qoescope.lake import events as product
+from qoescope.lake.cmcd_jobs import reports_stream
 from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.lake")
@@ -71,11 +72,12 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 def lake_streams(spark: SparkSession, settings: Settings, stopping: Event) -> list[Stream]:
-    """Events, sessions and dead letters, ready to be kept running."""
+    """Events, sessions, dead letters and CMCD, ready to be kept running."""
     return [
         Stream("events", partial(_start_events, spark, settings, stopping), warms_up=True),
         Stream("sessions", partial(_start_sessions, spark, settings, stopping), warms_up=True),
         Stream("dead_letters", partial(_start_letters, spark, settings, stopping)),
+        reports_stream(spark, settings, stopping),
     ]
 
 
