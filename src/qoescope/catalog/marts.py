@@ -73,8 +73,13 @@ MARTS = (QUALITY_HOUR, QUALITY_DAY, LIVE_WINDOW)
 
 LEAF_DIMENSIONS = (
     "device_type",
+    "device_model",
+    "os",
     "os_version",
     "app_version",
+    "player_name",
+    "player_version",
+    "network_type",
     "country_code",
     "isp",
     "cdn",
