@@ -20,7 +20,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop when all of it held; exit 1 when not.")] = False,
     rate: Annotated[float, typer.Option(help="Events a second.")] = 5000,
     seconds: Annotated[float, typer.Option(help="How long to send traffic.")] = 75,
-    speed: Annotated[float, typer.Option(help="How much faster than life the simulated viewers live.")] = 10,
+    speed: Annotated[float, typer.Option(help="How much faster than life the simulated viewers live.")] = 48,
 ) -> None:
     """Start every part, break things, show what was found."""
     from qoescope.stack.demo import run

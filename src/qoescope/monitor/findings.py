@@ -81,7 +81,7 @@ class Watcher:
             if burns and kpi.watched.kind == "share":
                 mine += self._slow(kpi, window[-1], baseline, without, mine)
             seen += mine
-        ongoing = [{n: list(values) for n, values in s.slice} for s in without if s.end > window[-1]]
+        ongoing = [s.chosen for s in without if s.end > window[-1]]
         kept = [self._kept_name(f, ongoing, leaves, window) for f in sorted(seen, key=lambda f: -f.score)]
         return self._one_name(kept, leaves, window)
 
@@ -145,7 +145,7 @@ class Watcher:
             return []
         measure = dispersed(kpi.measure(), counts)
         limits = kpi.limits(self._drift(kpi))
-        limits = replace(limits, alpha=_ALPHA)
+        limits = replace(limits, alpha=_ALPHA, in_order=True)
         slices = found(counts, measure, limits, measured=self._drift(kpi) is not None)
         self._remember(kpi, counts, [s.slice for s in slices], without, window)
         return [self._finding(kpi, one, window) for one in siblings(slices)]
@@ -170,7 +170,7 @@ class Watcher:
             return
         codes = _codebook(counts)
         keep = np.ones(counts.size, dtype=bool)
-        ongoing = [{n: list(v) for n, v in s.slice} for s in without if s.end > window[0]]
+        ongoing = [s.chosen for s in without if s.end > window[0]]
         for chosen in [*slices, *ongoing]:
             keep &= ~_rows(counts, codes, chosen)
         if keep.mean() < 0.3:  # noqa: PLR2004 - too little is left to be called usual
@@ -217,7 +217,7 @@ class Watcher:
         if not before or len(window) <= 1:
             return []
         counts = kpi.leaves(self.history.against(window, before, ()), len(self.history.columns))
-        limits = replace(kpi.limits(self._drift(kpi)), alpha=_ALPHA)
+        limits = replace(kpi.limits(self._drift(kpi)), alpha=_ALPHA, in_order=True)
         slices = found(counts, kpi.measure(), limits, measured=self._drift(kpi) is not None)
         if not slices:
             cusum.restart(burn.name)

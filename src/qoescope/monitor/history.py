@@ -26,6 +26,11 @@ class Span:
         """Its steps."""
         return range(self.begin, self.end)
 
+    @property
+    def chosen(self) -> Chosen:
+        """Its slice in words, as incidents say it."""
+        return {name: values[0] if len(values) == 1 else values for name, values in self.slice}
+
 
 def span_of(begin: int, end: int, chosen: Chosen) -> Span:
     """A span of a slice in words."""
@@ -124,5 +129,5 @@ class History:
         keep = np.ones(codes.shape[1], dtype=bool)
         for span in without:
             if span.begin <= step < span.end:
-                keep &= ~self.inside(codes, {name: list(values) for name, values in span.slice})
+                keep &= ~self.inside(codes, span.chosen)
         return (codes, sums) if keep.all() else (codes[:, keep], sums[:, keep])

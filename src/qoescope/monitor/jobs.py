@@ -35,7 +35,7 @@ __all__ = ["batch", "explain_file", "tell", "watch"]
 
 _LATE_MINUTES = 3
 """Minutes that are read again, for what came late."""
-_CATCH_UP = 12
+_CATCH_UP = 60
 """Minutes that are caught up one by one; of a longer absence only the last ones are looked at."""
 _CHART_BEFORE, _CHART_AFTER = 10, 5
 _MINUTE, _HOUR = 60, 3600

@@ -24,9 +24,12 @@ ONGOING = (
 DISMISSED = "select id from incidents where property = %s and state = 'dismissed'"
 RULES = "select * from rules where property = %s and enabled"
 TO_TELL = (
-    "select * from incidents where state in ('confirmed', 'closed') and updated_at > now() - interval '1 day' "
-    "order by property, opened_at"
+    "select * from incidents i where state in ('confirmed', 'closed') and updated_at > now() - interval '1 day' "
+    "and not (source = 'batch' and exists (select from incidents l where l.property = i.property "
+    "and l.source = 'live' and l.confirmed_at is not null and l.slice::text = i.slice::text "
+    "and l.onset_at <= i.last_seen_at and l.last_seen_at >= i.onset_at)) order by property, opened_at"
 )
+"""What the restated day finds again under the same name was told when it happened."""
 TOLD = "select * from notifications where created_at > now() - interval '8 days'"
 MUTES = "select * from mutes where ends_at > now() - interval '1 day'"
 USUAL_WATCH = (

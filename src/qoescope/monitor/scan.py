@@ -6,7 +6,7 @@ A likelihood-ratio scan over grouped counts. A slice's gain is its preference ov
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import log, sqrt
+from math import inf, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class Limits:
     depth: int = DEPTH
     drift: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
     """Variance of a clean slice's drift, by depth: φ = 1 + drift · information."""
+    in_order: bool = False
+    """Of names for the same sessions the one whose dimensions stand first wins; else the one of fewer slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ class Search:
             seen += candidates(counted, self.measure, self.limits, self.by_dims.get(cells.dims, 1))
         bar = log(self.slices / self.limits.alpha)
         sure = (one for one in seen if (one.score if root else one.preference) >= bar)
-        return sorted(sure, key=lambda one: (-one.gain, one.depth))
+        return _by_gain(list(sure), in_order=self.limits.in_order)
 
     def peel(self, leaves: Leaves) -> list[Peeled]:
         """Slices that got worse, each found after the sessions of those before it were taken out."""
@@ -215,6 +217,21 @@ class Search:
         shown = rest.excess / due
         spread = sqrt(abs(due) * (1 + 1 / max(best.lift - 1, 1e-6)))
         return shown < _REMAINDER and abs(due) * (1 - shown) > _SURPRISE * spread
+
+
+def _by_gain(slices: Sequence[Slice], *, in_order: bool) -> list[Slice]:
+    """Best first. With `in_order` slices of one depth that hold the same sessions share their best one's gain."""
+    if not in_order:
+        return sorted(slices, key=lambda one: (-one.gain, one.depth))
+    gain: dict[tuple[float, ...], float] = {}
+    for one in slices:
+        gain[_held(one)] = max(one.gain, gain.get(_held(one), -inf))
+    return sorted(slices, key=lambda one: (-gain[_held(one)], one.depth, sorted(one.codes)))
+
+
+def _held(one: Slice) -> tuple[float, ...]:
+    """What two names for the same sessions have in common."""
+    return (one.depth, *(round(figure, 6) for figure in (one.support, one.excess, one.score)))
 
 
 def _without(dims: Grouping, best: Slice) -> Grouping:

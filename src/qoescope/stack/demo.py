@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from qoescope.catalog.errors import Mistake
 from qoescope.settings import Settings
-from qoescope.stack import airflow, assembly, secrets, showing, signals, up
+from qoescope.stack import airflow, assembly, findings, secrets, showing, signals, up
 from qoescope.stack.children import Children
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ FROM_FILE = 20_000
 """Sessions of the CSV that Airflow imports."""
 SILENCE_S = 60.0
 """After so long without events a session closes, by the viewers' clock."""
-READY_S, SETTLED_S, RUNS_S = 180.0, 180.0, 240.0
+READY_S, SETTLED_S, RUNS_S, NAMED_S = 180.0, 180.0, 240.0, 90.0
 LOOK_S = 0.5
 CONNECTIONS, PATIENCE_S = 64, 60.0
 """How the players send: over so many connections, and again for so long what is not answered."""
@@ -123,6 +123,7 @@ def performed(stage: Stage, key: str, rate: float, seconds: float, speed: float)
         stage.children.wait(["postgres", "kafka", "collect"], READY_S)
         file = _file(stage)
         stage.children.wait(["stream"], READY_S)
+        fresh = findings.fresh(stage.settings, PROPERTY, began - timedelta(seconds=seconds * speed))
     with stage.step(f"{rate:,.0f} events a second for {seconds:.0f} s through HTTP, with faults"):
         _sent(stage, key, rate, seconds, speed)
     stage.children.start()  # Airflow's own start takes most of a small machine, and batch has time
@@ -140,6 +141,8 @@ def performed(stage: Stage, key: str, rate: float, seconds: float, speed: float)
             runs.finish()
     with stage.step("the books agree from end to end"):
         _ledger(stage)
+    with stage.step("the monitor looked at every minute"):
+        _named(stage, judged=fresh)
     showing.shown(stage.screen, stage.settings, stage.outcome, began)
 
 
@@ -239,3 +242,18 @@ def _ledger(stage: Stage) -> None:
     found = jobs.ledger(stage.settings, None, book if book.exists() else None)
     stage.outcome.failed += [f"ledger: {difference}" for difference in found.differences]
     stage.outcome.check(not found.unnamed, f"ledger: and {found.unnamed} more differences")
+
+
+def _named(stage: Stage, *, judged: bool) -> None:
+    """Holds what the monitor named against what was injected. Not `judged`: earlier traffic lies in its history."""
+    live = stage.outcome.live
+    if live is None or not judged:
+        stage.screen.print("earlier traffic is part of the monitor's history: what it names is shown, not judged")
+        return
+    begin, end = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (live.run.begin_ms, live.run.end_ms))
+
+    def problems() -> list[str]:
+        return findings.problems(live.key, findings.incidents(stage.settings, PROPERTY, begin, end))
+
+    stage.until(lambda: not problems(), NAMED_S)
+    stage.outcome.failed += problems()
