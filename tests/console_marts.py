@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
-from qoescope.catalog.operations import OUTCOMES, SESSION_ROWS, STREAM_PROGRESS
+from qoescope.catalog.operations import DEAD_LETTERS, OUTCOMES, SESSION_ROWS, STREAM_PROGRESS
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.watch import INCIDENTS
 from qoescope.compile import arrow
@@ -81,6 +81,7 @@ def filled(settings: Settings) -> tuple[str, int]:
                 pa.Table.from_pylist([incident(now, rows["session_id"][:10].to_pylist())], arrow.schema(INCIDENTS)),
             ),
             Write(OUTCOMES, books(now)),
+            Write(DEAD_LETTERS, pa.Table.from_pylist([letter(now)], arrow.schema(DEAD_LETTERS))),
             Write(STREAM_PROGRESS, progress(now)),
         ):
             postgres.upsert(connection, write)
@@ -123,6 +124,15 @@ def incident(now: datetime, examples: list[str]) -> dict[str, Any]:
         "confidence": 0.9999, "persistence": 1.0, "story": said, "rivals": json.dumps([rival]),
         "sessions": json.dumps(examples), "query": "select 1", "chart": json.dumps(chart), "memory": "{}",
         "updated_at": now,
+    }  # fmt: skip
+
+
+def letter(now: datetime) -> dict[str, Any]:
+    """A beacon that was not understood."""
+    return {
+        "kafka_partition": 0, "kafka_offset": 15, "property": "demo", "received_at": now - timedelta(minutes=9),
+        "stage": "door", "reason": "malformed", "detail": "not JSON", "body": b"{not JSON",
+        "count": 1, "replayed_at": None,
     }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ PAGES = {
     "engagement": ("/engagement?t=7d", "Does quality cost watch time?"),
     "experiments": ("/experiments?t=7d", "Did the new version help?"),
     "health": ("/health", "Can I trust these numbers?"),
+    "rules": ("/rules", "When should an alarm ring?"),
 }
 
 
@@ -251,6 +252,29 @@ def test_an_operator_takes_on_an_incident_and_a_reader_may_only_look(
     expect(other.locator("#in-told")).to_contain_text("ada has taken it on")
     expect(other.get_by_role("button", name="Dismiss")).to_be_disabled()
     context.close()
+
+
+def test_an_operator_adds_and_deletes_a_rule_and_is_told_what_is_wrong_with_one(page: Page, served: Console) -> None:
+    shown(page, served, "/rules")
+    expect(page.locator("#ru-list")).to_contain_text("No rules")
+    page.get_by_label("Only of").fill("device_typ:smart_tv")
+    page.get_by_role("button", name="Add the rule").click()
+    expect(page.locator("#ru-told")).to_contain_text("did you mean 'device_type'?")
+    page.get_by_label("Only of").fill("device_type:smart_tv")
+    page.get_by_role("button", name="Add the rule").click()
+    expect(page.locator("#ru-told")).to_have_text("Added.")
+    expect(page.locator("#ru-list tbody tr")).to_contain_text("device_type smart_tv")
+    page.get_by_role("button", name="Delete the rule").click()
+    expect(page.locator("#ru-list")).to_contain_text("No rules")
+
+
+def test_health_shows_what_other_parts_hold_and_an_operator_replays(page: Page, served: Console) -> None:
+    shown(page, served, "/health")
+    expect(page.locator("#he-schemas")).to_contain_text("as declared")
+    expect(page.locator("#he-schemas tbody tr").filter(has_text="quality_hour")).to_contain_text("as declared")
+    expect(page.locator("#he-runs")).to_contain_text("Airflow does not answer")
+    page.get_by_role("button", name="Replay the letters of reason malformed").click()
+    expect(page.locator("#he-replayed")).to_have_text(re.compile(r"\w"))
 
 
 def test_a_session_is_found_by_its_id_and_opens_with_its_states(page: Page, served: Console) -> None:
