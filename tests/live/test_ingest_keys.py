@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from psycopg import errors, sql
 
 from qoescope.catalog.doors import FORGOTTEN, PROPERTIES
 from qoescope.connect import doors
+from qoescope.connect.postgres import connect as connected
 from qoescope.ingest import jobs, keys
 from qoescope.settings import Settings
 from qoescope.stack import postgres, processes
@@ -59,6 +61,45 @@ def test_properties_and_tombstones_come_from_postgres(database: tuple[Settings, 
     ring = keys.Keyring(jobs.snapshot(settings))
     assert (ring.property("news").enabled, ring.property("news").origins) == (False, "https://a")
     assert ("news", "v1:00") in ring.forgotten
+
+
+SAMPLES = {"text": "x", "bigint": 1, "integer": 1, "numeric": 1, "double precision": 1.0, "boolean": True, "ARRAY": [],
+           "timestamp with time zone": NOW, "date": NOW.date(), "bytea": b"x", "jsonb": "{}", "json": "{}"}  # fmt: skip
+COLUMNS = """
+select column_name, data_type from information_schema.columns where table_schema = 'qoescope' and table_name = %s"""
+OF_A_PROPERTY = """
+select c.relname, c.relkind, c.relispartition from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 'qoescope' and c.relkind in ('r', 'p', 'v', 'm')
+  and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'property') order by 1"""
+
+
+def test_no_table_view_or_partition_tells_a_reader_of_another_property(database: tuple[Settings, Children]) -> None:
+    settings = database[0]
+    with connected(settings, "writer") as connection:
+        found = connection.execute(OF_A_PROPERTY).fetchall()
+        for name, kind in [(name, kind) for name, kind, part in found if kind in ("r", "p") and not part]:
+            given = dict(connection.execute(COLUMNS, (name,)).fetchall())
+            row = {column: "other" if column == "property" else SAMPLES[form] for column, form in given.items()}
+            if kind == "p":
+                connection.execute("select make_partition(%s, %s)", (name, NOW.date()))
+            insert = sql.SQL("insert into {} ({}) values ({})").format(
+                sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, row)),
+                sql.SQL(", ").join([sql.Placeholder()] * len(row)),
+            )  # fmt: skip
+            connection.execute(insert, list(row.values()))
+        found = connection.execute(OF_A_PROPERTY).fetchall()
+    seen = {}
+    with connected(settings, "reader") as connection:
+        for tenant in ("", "nobody"):
+            connection.execute("select set_config('qoescope.property', %s, false)", (tenant,))
+            for name, _, part in found:
+                try:
+                    counted = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(name)))
+                    seen[tenant, name] = "readable" if part else counted.fetchall()[0][0]
+                except errors.InsufficientPrivilege:
+                    seen[tenant, name] = 0
+    assert {where: rows for where, rows in seen.items() if rows} == {}
+    assert len(found) > 15
 
 
 def test_without_postgres_the_file_is_enough(database: tuple[Settings, Children]) -> None:

@@ -190,6 +190,10 @@
       };
       on("adaptation", changed);
       on("variantchanged", changed);
+      on("buffering", function (e) { // it stops the picture by a rate of 0, of which the element says no "waiting"
+        if (e.buffering) watcher.waits();
+        else if (watcher.state === "stalled" && !watcher.video.paused) watcher.moves();
+      });
       on("error", function (e) {
         failed(e.detail && e.detail.code, !e.detail || e.detail.severity === 2);
       });
