@@ -22,6 +22,7 @@ Records = Annotated[list[str] | None, typer.Argument(help="Records; lines of std
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command()(fold)
+    app.command()(player)
     app.command()(bench)
 
 
@@ -40,6 +41,15 @@ def fold(
         line(json.dumps(plain(row), ensure_ascii=False))
     counts = f"{folded.lines:,} lines, {folded.events:,} events, {folded.bad:,} not understood"
     sys.stderr.write(f"{counts}, {len(folded.rows):,} sessions\n")
+
+
+def player() -> None:
+    """Make the demo player's film and fetch its players, once; needs ffmpeg and npm."""
+    from qoescope.stack import media
+
+    given = settings()
+    media.prepare(given.var / "media")
+    line(f"http://{given.door_address}:{given.door_port}/demo plays it, once the collector runs")
 
 
 @contextmanager

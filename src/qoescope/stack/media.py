@@ -54,6 +54,13 @@ PLAYERS = (
 )
 
 
+def prepare(folder: Path) -> Path:
+    """`folder` with all that the demo page plays; seconds once, at once when it is there."""
+    film(folder / "film")
+    libraries(folder / "players")
+    return folder
+
+
 def film(folder: Path, seconds: int = SECONDS) -> Path:
     """`folder` with the film in it: made once, by ffmpeg; takes some seconds a minute of film."""
     ffmpeg = _program("ffmpeg", "it makes the demo's film")

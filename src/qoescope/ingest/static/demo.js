@@ -29,7 +29,7 @@
       script.src = LIBRARIES + name + ".js";
       script.onload = done;
       script.onerror = function () {
-        failed(new Error("the player is not here: set-up fetches it"));
+        failed(new Error("the player is not here: run `qoescope player` once"));
       };
       document.head.appendChild(script);
     });
