@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 from datetime import date
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from until import until
 
 from qoescope.catalog.errors import Mistake
 from qoescope.compile import fold
@@ -90,6 +92,24 @@ def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "cannot write" in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_is_told_to_end_leaves_no_half_file(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "generate_telemetry.py",
+        "--sessions",
+        "2000000",
+        "--out",
+        str(tmp_path),
+        "--workers",
+        "2",
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        until(lambda: any(part.stat().st_size for part in tmp_path.glob("*.part")), 60, "rows are written")
+        run.terminate()
+        assert run.wait(60) == 128 + signal.SIGTERM
     assert not list(tmp_path.iterdir())
 
 

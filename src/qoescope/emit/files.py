@@ -1,10 +1,13 @@
 """Files: whole or not at all; a failure leaves nothing behind and is said in one line."""
 
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import getpid
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from qoescope.catalog.errors import Mistake
@@ -17,6 +20,23 @@ def folder(out: Path) -> Path:
     except OSError as error:
         raise Mistake(f"cannot make the folder {out}: {error.strerror or error}; choose another with --out") from error
     return out
+
+
+@contextmanager
+def tidy_when_ended() -> Iterator[None]:
+    """SIGTERM in the block unwinds it as an exit does, so that files half written and workers go too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -97,6 +97,7 @@ def csv(
     run = scenario(sessions, days, seed, end, faults, random_faults)
     folder = files.folder(out)
     with (
+        files.tidy_when_ended(),
         files.whole(folder / KEY_NAME) as key,
         files.whole(folder / KEY_TABLE_NAME) as table,
         files.whole(folder / CSV_NAME) as file,
@@ -131,7 +132,11 @@ def events(
         raise UnknownName("format", format, ["ndjson", "parquet"])
     run = scenario(sessions, days, seed, end, faults, random_faults)
     folder = files.folder(out)
-    with files.whole(folder / KEY_NAME) as key, files.whole(folder / KEY_TABLE_NAME) as table:
+    with (
+        files.tidy_when_ended(),
+        files.whole(folder / KEY_NAME) as key,
+        files.whole(folder / KEY_TABLE_NAME) as table,
+    ):
         if format == "ndjson":
             path = folder / "events.ndjson"
             with files.whole(path) as file, files.scratch(path) as place:

@@ -1,5 +1,6 @@
 """Pool: the chunks of a run, made by several processes and given back in order; bytes do not depend on how many."""
 
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -35,9 +36,14 @@ def parts(run: Scenario, job: Callable[[int], Part], workers: int | None, progre
 def _by_processes(job: Callable[[int], Part], count: int, hands: int) -> Iterator[Part]:
     """Starts the processes, by a fork where no thread could be caught in it, and gives back their parts in order."""
     way = "fork" if sys.platform == "linux" and threading.active_count() == 1 else "spawn"
-    pool = ProcessPoolExecutor(hands, mp_context=get_context(way))
+    pool = ProcessPoolExecutor(hands, mp_context=get_context(way), initializer=_ended_at_once)
     first = [pool.submit(job, chunk) for chunk in range(min(count, hands * AHEAD))]
     return _collected(pool, job, first, count)
+
+
+def _ended_at_once() -> None:
+    """A worker has nothing to tidy up, whatever its parent does when it is told to end."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _collected(
