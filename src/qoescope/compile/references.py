@@ -138,4 +138,12 @@ def _answers() -> str:
         "## CMCD", "Players that speak CMCD (CTA-5004 is version 1, CTA-5004-A and B are version 2) may report without "
         "our client: event reports by `POST /v1/cmcd`, one a line, or one a request by `GET /v1/cmcd?CMCD=…`. They are "
         "turned into the same intervals by their order; from there on there is one path.",
+        "A session is turned once no report came for as long as a session may be silent, so its events and live "
+        "windows come after its end. The books count it twice, as what was sent and as what was made of it: each "
+        "report and each event is one received, accepted and in the lake; an event of a session that is turned again "
+        "is a duplicate. What its records cannot tell is null; what they tell of delivery is in `cmcd_sessions` and "
+        "`cmcd_requests`, also for sessions that tell no states.",
+        "Version 1 travels on media requests: `qoescope cmcd import FILE` takes a CDN's log, plain or gzip, a JSON "
+        "object a line: `at` (ISO 8601, or ms since the epoch), `url`, and where known `status`, `user_agent`, "
+        "`headers`. CMCD is taken from the headers, else from the query; other members are ignored.",
     ))  # fmt: skip
