@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import cache
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,14 +10,14 @@ import pyarrow.compute as pc
 from qoescope.catalog.measures import BUCKETS
 from qoescope.catalog.schema import Table
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import naive, types
+from qoescope.compile.duck import connected, naive, types
 
 
 def added(cubes: Sequence[pa.Table], table: Table) -> pa.Table:
     """The cubes as one, one row a key: sums and histograms add, sketches merge."""
     given = pa.concat_tables(cubes) if cubes else arrow.schema(table).empty_table()
     if len(cubes) > 1:
-        with duckdb.connect(config={"threads": 1}) as engine:
+        with connected() as engine:
             engine.register("given", naive(given))
             given = engine.sql(_added_sql(table)).to_arrow_table()
     return _merged(arrow.conform(given, table), table)

@@ -7,7 +7,6 @@ exact on 64-bit integers, and many times faster than an engine's grouping sets o
 from dataclasses import dataclass
 from functools import cache
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -18,7 +17,7 @@ from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES, LIVE_LEAF, Grouping, Mart
 from qoescope.catalog.measures import BUCKETS, HISTOGRAM_EDGES_MS, Measure
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import BELIEVED_MS, WATCHED, naive, types
+from qoescope.compile.duck import BELIEVED_MS, WATCHED, connected, naive, types
 
 Ints = npt.NDArray[np.int64]
 EDGES = np.array(HISTOGRAM_EDGES_MS)
@@ -26,7 +25,7 @@ EDGES = np.array(HISTOGRAM_EDGES_MS)
 
 def cube(rows: pa.Table, mart: Mart) -> pa.Table:
     """The mart's rows over `rows` (its source's shape), one a (property, step, grouping, values)."""
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("given", naive(rows))
         added = engine.sql(_added_sql(mart)).to_arrow_table().combine_chunks()
     if not len(added):
@@ -150,7 +149,7 @@ from given"""
 
 def leaves(events: pa.Table) -> pa.Table:
     """`live_leaf` over events, one row a (property, minute, leaf)."""
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("given", naive(events))
         rows = engine.sql(_leaf_sql()).to_arrow_table()
     return arrow.conform(rows, LIVE_LEAF)

@@ -1,5 +1,11 @@
-"""DuckDB: what the catalog's types are called there, and how Arrow's times reach it."""
+"""DuckDB: the engine in this process, what the catalog's types are called there, and how Arrow's times reach it."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import duckdb
 import pyarrow as pa
 
 from qoescope.catalog.events import LONGEST_INTERVAL_MS
@@ -36,3 +42,18 @@ def naive(rows: pa.Table) -> pa.Table:
         if pa.types.is_timestamp(f.type):
             rows = rows.set_column(i, f.name, rows[f.name].cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us")))
     return rows
+
+
+@contextmanager
+def connected(threads: int = 1) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with tables and names of its own, to an engine that the process keeps.
+
+    An engine takes 20 ms to start, which is more than most small batches take to be read.
+    """
+    with _engine(os.getpid(), threads).cursor() as connection:
+        yield connection
+
+
+@cache
+def _engine(process: int, threads: int) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": threads})

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +17,7 @@ from qoescope.catalog.dimensions import SENT
 from qoescope.catalog.schema import Field
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import ASLEEP, BELIEVED_MS, naive, types
+from qoescope.compile.duck import ASLEEP, BELIEVED_MS, connected, naive, types
 
 CONTEXT = ("property", "session_id", "viewer_id", "content_duration_ms", *SENT)
 _UNREAD = {*CONTEXT, "session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at"}
@@ -31,7 +30,7 @@ def sessions(events: pa.Table, threads: int = 1) -> pa.Table:
     Only narrow columns go through the sums, with a number for each session; its context is taken at the end from the
     first of its rows, so that thirty texts an event are never copied.
     """
-    with duckdb.connect(config={"threads": threads}) as engine:
+    with connected(threads) as engine:
         engine.register("events", _narrow(events))
         engine.execute(_given_sql(frozenset(events.column_names)))
         engine.execute(_REPEATS_SQL)
@@ -74,7 +73,7 @@ def _contexts(events: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
 @cache
 def _given_sql(given: frozenset[str]) -> str:
     columns = ", ".join(_column(f, given) for f in EVENTS.fields if f.name not in _UNREAD)
-    return f"create view given as select session, row, {columns} from events"
+    return f"create temp view given as select session, row, {columns} from events"
 
 
 _REPEATS_SQL = """
@@ -85,7 +84,7 @@ qualify row_number() over (
 """Rows that repeat an identity: all but the first accepted."""
 
 _PREPARED_SQL = f"""
-create view prepared as
+create temp view prepared as
 select *, {BELIEVED_MS} as t,
   case when {ASLEEP} then state_ms else 0 end as disbelieved_ms,
   cast(round(rate * 100) as bigint) as rate_percent,

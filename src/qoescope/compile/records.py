@@ -17,7 +17,7 @@ from qoescope.catalog.operations import QUARANTINE, REPORTS
 from qoescope.catalog.schema import Field
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.compile.duck import types
+from qoescope.compile.duck import connected, types
 
 RECORDS = pa.schema(
     [
@@ -53,7 +53,7 @@ class Parsed:
 
 def parsed(records: pa.Table, buckets: int) -> Parsed:
     """The records taken apart; nothing in them can make it fail."""
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("given", _texts(records))
         try:
             engine.execute(_read_sql("value"))

@@ -2,14 +2,13 @@
 
 from datetime import UTC, datetime
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import SESSIONS
 from qoescope.compile import arrow, fold
-from qoescope.compile.duck import naive
+from qoescope.compile.duck import connected, naive
 
 KEY = ("property", "session_id")
 
@@ -20,7 +19,7 @@ def known(events: pa.Table, before: pa.Table) -> pa.Table:
 
 
 def _joined(left: pa.Table, right: pa.Table) -> pa.Table:
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("a", left)
         engine.register("b", right)
         return engine.sql(
@@ -30,7 +29,7 @@ def _joined(left: pa.Table, right: pa.Table) -> pa.Table:
 
 def latest(rows: pa.Table) -> pa.Table:
     """Of rows of session versions, the last of each session."""
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("rows", rows.select([*KEY, "version", "written_at"]).append_column("row", _numbers(rows)))
         kept = engine.sql(
             "select max_by(row, (version, written_at, row)) as row from rows group by property, session_id order by row"
@@ -54,7 +53,7 @@ def versions(events: pa.Table, before: pa.Table, now: datetime) -> pa.Table:
 
 def places(events: pa.Table) -> pa.Table:
     """(property, session_id, session_day, bucket) of the events' sessions: where in the lake they lie."""
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("events", events.select([*KEY, "session_day", "bucket"]))
         return engine.sql(
             "select property, session_id, min(session_day) as session_day, any_value(bucket) as bucket "
@@ -64,7 +63,7 @@ def places(events: pa.Table) -> pa.Table:
 
 def changed(folded: pa.Table, placed: pa.Table, before: pa.Table, now: datetime) -> pa.Table:
     """Of session rows, those that differ from their last row in `before`, as new versions in their places."""
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("folded", naive(folded))
         engine.register("places", placed)
         engine.register("before", naive(latest(before)))
@@ -86,7 +85,7 @@ def stale(identities: pa.Table, before: pa.Table, silent_since: datetime) -> pa.
 
     `identities` has (property, session_id, seq, received_at) of all events of a part of the lake.
     """
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("identities", naive(identities))
         engine.register("before", latest(before).select([*KEY, "event_count"]))
         return engine.sql(
@@ -104,7 +103,7 @@ def without(rows: pa.Table, others: pa.Table) -> pa.Table:
     """The rows whose session is not among the others'."""
     if not len(rows) or not len(others):
         return rows
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("rows", rows.select(list(KEY)).append_column("row", _numbers(rows)))
         engine.register("others", others.select(list(KEY)))
         kept = engine.sql("select row from rows anti join others using (property, session_id) order by row")
@@ -115,7 +114,7 @@ def checksum(rows: pa.Table) -> str:
     """Of session rows in no order, versions left out: equal content has an equal one."""
     if not len(rows):
         return "0" * 32
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("rows", naive(rows.select(list(SESSIONS.names))))
         said = ", ".join(f"coalesce(cast({name} as varchar), '~')" for name in SESSIONS.names)
         ((found,),) = engine.sql(

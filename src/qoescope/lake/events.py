@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.compile import arrow
-from qoescope.compile.duck import naive
+from qoescope.compile.duck import connected, naive
 
 AHEAD = timedelta(minutes=5)
 """How far a device's clock may be ahead before the door adjusts it."""
@@ -42,34 +41,27 @@ class Judged:
 
 def hashes(rows: pa.Table) -> Hashes:
     """One number an identity; equal identities have equal ones, also in another process with this DuckDB."""
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("given", rows.select(list(IDENTITY)))
         found = engine.sql("select hash(property, session_id, seq) as h from given").to_arrow_table()
     return np.asarray(found["h"].to_numpy(), dtype=np.uint64)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What may be there already."""
+def suspects(events: pa.Table, buckets: Sequence[int], stored: Sequence[Hashes]) -> tuple[list[bool], pa.Table]:
+    """For each stored file whether it may hold one of the events, and the events that may be in one of them.
 
-    files: list[bool]
-    """For each of the stored files, whether it may hold an identity of the events."""
-    events: pa.Table
-    """The events that may be in one of them."""
-
-
-def suspects(events: pa.Table, stored: Sequence[Hashes]) -> Held:
-    """Which of `stored` (a file each, in order) may hold which of the events; false alarms are rare and do no harm."""
-    mine = hashes(events)
-    wanted = np.unique(mine)
-    seen = np.zeros(len(wanted), bool)
+    A file is given by its bucket and the hashes of its identities, in order. False alarms are rare and do no harm.
+    """
+    mine, places = hashes(events), events["bucket"].to_numpy()
+    wanted = {bucket: np.unique(mine[places == bucket]) for bucket in np.unique(places)}
+    met = [np.array([], np.uint64)]
     files = []
-    for one in stored:
-        places = np.minimum(np.searchsorted(one, wanted), len(one) - 1)
-        met = one[places] == wanted if len(one) else np.zeros(len(wanted), bool)
-        seen |= met
-        files.append(bool(met.any()))
-    return Held(files, events.filter(pa.array(seen[np.searchsorted(wanted, mine)])))
+    for bucket, one in zip(buckets, stored, strict=True):
+        sought = wanted.get(bucket, met[0])
+        found = np.minimum(np.searchsorted(one, sought), max(0, len(one) - 1))
+        met.append(sought[one[found] == sought] if len(one) else sought[:0])
+        files.append(bool(len(met[-1])))
+    return files, events.filter(pa.array(np.isin(mine, np.concatenate(met))))
 
 
 def old(events: pa.Table, repeats_within: timedelta) -> pa.Table:
@@ -80,7 +72,7 @@ def old(events: pa.Table, repeats_within: timedelta) -> pa.Table:
 
 def judged(events: pa.Table, known: pa.Table, late_after_days: int) -> Judged:
     """Each event's fate. `known` holds stored rows of these identities (columns `KNOWN`); more rows do no harm."""
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         ids = events.select([*KNOWN, "at", "received_at"]).append_column(
             "row", pa.array(range(len(events)), pa.int64())
         )
@@ -140,7 +132,7 @@ from verdicts group by all
 
 def kept_counts(unreadable: pa.Table, reports: pa.Table) -> pa.Table:
     """(property, minute_at, quarantined, lake) of what is kept beside the events: it was accepted, too."""
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("unreadable", naive(unreadable.select(["property", "received_at"])))
         engine.register("reports", naive(reports.select(["property", "received_at"])))
         return engine.sql(_KEPT).to_arrow_table()

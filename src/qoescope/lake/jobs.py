@@ -273,21 +273,16 @@ def _stored(settings: Settings, found: Sequence[File], since: datetime | None, r
 
 def _known(settings: Settings, events: pa.Table, found: Sequence[File], since: datetime | None) -> pa.Table:
     """What the lake holds of these identities: all that came since then, and all of the day for old events."""
-    tables = [lake.rows(settings, EVENTS, (), product.KNOWN)]
-    old = product.old(events, timedelta(seconds=settings.repeats_within_s)) if since else events.slice(0, 0)
-    for bucket in pc.unique(events["bucket"]).to_pylist():
-        here = events.filter(pc.equal(events["bucket"], bucket))
-        places = _places(here)
-        met = [f for f in found if (f.session_day, f.bucket) in places]
-        recent = [f for f in met if not since or not f.until or f.until >= since]
-        held = product.suspects(here, [_hashes(settings, f) for f in recent])
-        suspected = [f for f, suspicious in zip(recent, held.files, strict=True) if suspicious]
-        tables.append(lake.rows(settings, EVENTS, suspected, product.KNOWN, sessions.of_sessions(held.events)))
-        looked = {f.path for f in recent}
-        if len(rest := old.filter(pc.equal(old["bucket"], bucket))):
-            places = _places(rest)
-            others = [f for f in met if (f.session_day, f.bucket) in places and f.path not in looked]
-            tables.append(lake.rows(settings, EVENTS, others, product.KNOWN, sessions.of_sessions(rest)))
+    places = _places(events)
+    met = [f for f in found if (f.session_day, f.bucket) in places]
+    recent = [f for f in met if not since or not f.until or f.until >= since]
+    files, held = product.suspects(events, [f.bucket for f in recent], [_hashes(settings, f) for f in recent])
+    suspected = [f for f, suspicious in zip(recent, files, strict=True) if suspicious]
+    tables = [lake.rows(settings, EVENTS, suspected, product.KNOWN, sessions.of_sessions(held))]
+    if since and len(old := product.old(events, timedelta(seconds=settings.repeats_within_s))):
+        places, looked = _places(old), {f.path for f in recent}
+        others = [f for f in met if (f.session_day, f.bucket) in places and f.path not in looked]
+        tables.append(lake.rows(settings, EVENTS, others, product.KNOWN, sessions.of_sessions(old)))
     return pa.concat_tables(tables)
 
 
