@@ -41,6 +41,11 @@ def test_a_mistake_is_one_line_and_exit_code_2() -> None:
     assert done.stderr == "qoescope: unknown metric 'rebufer_ratio': did you mean 'rebuffer_ratio'?\n"
 
 
+def test_a_measurement_takes_its_own_options() -> None:
+    done = run("bench", "incidnts", "--seeds", "1")
+    assert done.stderr == "qoescope: unknown measurement 'incidnts': did you mean 'incidents'?\n"
+
+
 def test_a_stack_that_does_not_run_is_said_so(tmp_path: Path) -> None:
     done = run("ask", "rebuffer_ratio", var=tmp_path)
     assert done.returncode == 2

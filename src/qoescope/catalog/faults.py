@@ -114,25 +114,25 @@ DEMO = (
         "demo-certificate",
         "A certificate of CDN cascade expired in the middle of the run: nobody can start there.",
         (("cdn", "cascade"),),
-        Window(0.42, 0.70), "connect_chance", 0.85, "start_failure_ratio", 20.0, "TLS_CERT_EXPIRED",
+        Window(0.42, 0.68), "connect_chance", 0.85, "start_failure_ratio", 20.0, "TLS_CERT_EXPIRED",
     ),
     Fault(
         "demo-release",
         "v18.9.8 crashes while playing since a server-side switch.",
         (("app_version", "v18.9.8"),),
-        Window(0.45, 0.80), "failures_a_minute", 0.4, "play_failure_ratio", 8.0, "DECODER_CRASH",
+        Window(0.44, 0.74), "failures_a_minute", 0.4, "play_failure_ratio", 8.0, "DECODER_CRASH",
     ),
     Fault(
         "demo-slow-start",
         "Since a server-side switch, iPhones take more than three times as long to start.",
         (("device_type", "mobile"), ("os", "ios")),
-        Window(0.46, 0.78), "startup_wait", 3.5, "startup_avg_ms", 2.5,
+        Window(0.46, 0.74), "startup_wait", 3.5, "startup_avg_ms", 2.5,
     ),
     Fault(
         "demo-brownout",
         "CDN borealis serves televisions at a twentieth of its speed.",
         (("cdn", "borealis"), ("device_type", "smart_tv")),
-        Window(0.52, 0.80), "throughput", 0.05, "rebuffer_ratio", 3.0,
+        Window(0.50, 0.76), "throughput", 0.05, "rebuffer_ratio", 3.0,
     ),
     Fault(
         "demo-traffic",
@@ -142,7 +142,7 @@ DEMO = (
     ),
 )  # fmt: skip
 """What the live demo injects: wide slices, so that minutes of traffic show them. At the demo's speed an hour of the
-viewers' time passes: 25 clean minutes first, to know what is usual, and 12 at the end, to see it over."""
+viewers' time passes: 25 clean minutes first, to know what is usual, and 14 at the end, to see it over."""
 
 STANDING_DECOYS = (
     ("old-television", "Old televisions are always slower to start and drop frames: no change, nothing to report.",

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command()(fold)
     app.command()(player)
-    app.command()(bench)
+    app.command(context_settings={"ignore_unknown_options": True})(bench)
 
 
 def fold(
@@ -106,7 +106,9 @@ def _each(records: list[str] | None, converted: Callable[[str], tuple[str, bool]
 
 def bench(
     name: Annotated[str, typer.Argument(help="What to measure; everything when none is given.")] = "",
-    options: Annotated[list[str] | None, typer.Argument(help="Options of that measurement, after --.")] = None,
+    options: Annotated[
+        list[str] | None, typer.Argument(help="Options of that measurement, such as --seeds 50.")
+    ] = None,
 ) -> None:
     """Measure, beside peers in the same run."""
     from qoescope.settings import ROOT
