@@ -356,6 +356,7 @@ create table if not exists qoescope.cmcd_requests (
   "session_id" text not null,
   "host" text,
   "cdn" text,
+  "last_at" timestamptz not null,
   "request_count" bigint not null,
   "status_count" bigint not null,
   "error_count" bigint not null,

@@ -251,6 +251,7 @@ REQUESTS = Table(
         *_WHO,
         Field("host", "text", "host that was asked", default="unknown"),
         Field("cdn", "text", "its CDN by the property's map", default="unknown"),
+        Field("last_at", "instant", "arrival of the last one", nullable=False),
         Field("request_count", "int", "media requests", nullable=False),
         Field("status_count", "int", "of them with a known status", nullable=False),
         Field("error_count", "int", "of those with status 0 or from 400", nullable=False),

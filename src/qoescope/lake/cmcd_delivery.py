@@ -80,6 +80,7 @@ def _sums(session: Session, host: str, cdn: str, asked: Sequence[Told]) -> dict[
         "session_id": session.session_id,
         "host": host,
         "cdn": cdn,
+        "last_at": _instant(max(r.arrived for r in asked)),
         "request_count": len(asked),
         "status_count": len(status),
         "error_count": sum(map(_failed, status)),

@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 
+from qoescope.catalog.cmcd import OBSERVED, REQUESTS
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
 from qoescope.catalog.operations import (
@@ -420,6 +421,8 @@ def maintain(settings: Settings, today: date) -> Kept:
         expired += days.expire_rows(connection, "dead_letters", "received_at", today - timedelta(days=30))
         expired += days.expire_rows(connection, "freshness", "committed_at", today - timedelta(days=7))
         expired += days.expire_rows(connection, "epochs", "committed_at", today - timedelta(days=30))
+        for name in (OBSERVED.name, REQUESTS.name):
+            expired += days.expire_rows(connection, name, "last_at", today - timedelta(days=settings.sessions_days))
     return Kept(joined, deleted, expired)
 
 
