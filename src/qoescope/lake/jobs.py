@@ -312,7 +312,7 @@ def _start_sessions(spark: SparkSession, settings: Settings, stopping: Event) ->
     writer = Writer(settings, stopping)
     lake.ensure(settings)
     start = streams.beginning(settings, writer, "sessions", None, lake.exists(settings, SESSION_VERSIONS))
-    kafka = streams.kafka(spark, settings, BEACONS.name, start, None)
+    kafka = streams.kafka(spark, settings, BEACONS.name, start, settings.batch_records // 2)
     rows = frames.closed(frames.records(kafka, settings.lake_buckets), settings.session_gap_s, settings.watermark_s)
     return streams.written(rows, settings, "sessions", settings.sessions_every_s, _Sessions(settings, writer, stopping))
 

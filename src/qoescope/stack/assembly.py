@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ LOOPBACK_PORTS = ("postgres_port", "broker_port", "airflow_port", "door_port", "
 PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "session_gap_s")
 """Settings that the parts are told, since they may differ from what they would read themselves."""
 SERVICES = ("postgres", "kafka")
+GIVES_WAY = ("nice", "-n", "10")
+"""What may take its time runs so that what is live comes first."""
 
 
 def placed(settings: Settings) -> Settings:
@@ -40,7 +43,7 @@ def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
     known = [
         postgres.part(settings),
         *([kafka.part(settings)] if own_broker else []),
-        *airflow.parts(settings, more),
+        *(replace(part, command=[*GIVES_WAY, *part.command]) for part in airflow.parts(settings, more)),
         *_own(settings, more, ("kafka",) if own_broker else ()),
     ]
     if not names:
@@ -65,7 +68,7 @@ def _own(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> l
              prepare=lambda: streaming.unlink(missing_ok=True)),
         Part("console", command("console"), lambda: _is_ok(console, "/alive"), ("postgres",), environment=more,
              stop_s=12, port=console, url=f"http://127.0.0.1:{console}"),
-        Part("monitor", command("monitor"), lambda: True, stores, environment=more, stop_s=10),
+        Part("monitor", [*GIVES_WAY, *command("monitor")], lambda: True, stores, environment=more, stop_s=10),
     ]  # fmt: skip
 
 
