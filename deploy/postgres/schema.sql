@@ -170,19 +170,6 @@ create policy reading on qoescope.import_quarantine for select to qoescope_reade
   using (property = current_setting('qoescope.property', true));
 create policy writing on qoescope.import_quarantine for all to qoescope_writer using (true) with check (true);
 
-create table if not exists qoescope.checks (
-  "day" date not null,
-  "rule" text not null,
-  "rows" bigint not null,
-  "broken" bigint not null,
-  "allowed" double precision not null,
-  "passed" boolean not null,
-  "checked_at" timestamptz not null,
-  primary key ("day", "rule")
-);
-grant select, insert, update, delete, truncate on qoescope.checks to qoescope_writer;
-grant select on qoescope.checks to qoescope_reader;
-
 create table if not exists qoescope.erasures (
   "property" text not null,
   "viewer_id" text not null,
@@ -377,6 +364,29 @@ drop policy if exists writing on qoescope.cmcd_requests;
 create policy reading on qoescope.cmcd_requests for select to qoescope_reader
   using (property = current_setting('qoescope.property', true));
 create policy writing on qoescope.cmcd_requests for all to qoescope_writer using (true) with check (true);
+
+create table if not exists qoescope.checks (
+  "property" text not null,
+  "day" date not null,
+  "rule" text not null,
+  "rows" bigint not null,
+  "broken" bigint not null,
+  "allowed" double precision not null,
+  "value" double precision,
+  "usual" double precision,
+  "passed" boolean not null,
+  "checked_at" timestamptz not null,
+  primary key ("property", "day", "rule")
+);
+grant select, insert, update, delete, truncate on qoescope.checks to qoescope_writer;
+grant select on qoescope.checks to qoescope_reader;
+alter table qoescope.checks enable row level security;
+alter table qoescope.checks force row level security;
+drop policy if exists reading on qoescope.checks;
+drop policy if exists writing on qoescope.checks;
+create policy reading on qoescope.checks for select to qoescope_reader
+  using (property = current_setting('qoescope.property', true));
+create policy writing on qoescope.checks for all to qoescope_writer using (true) with check (true);
 
 create table if not exists qoescope.quality_hour (
   "property" text not null,

@@ -23,7 +23,7 @@ def row(session: str, seq: int, kind: str, state: str, ms: int, received_at: dat
     }  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def events() -> Events:
     """From (session, seq, type, state, state_ms); a session begins an hour later for each letter of its name."""
 

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from qoescope.compile import versions
-from qoescope.mart import gate, restate
+from qoescope.mart import restate
 
 Events = Callable[..., pa.Table]
 NOW = datetime(2026, 1, 3, 2, tzinfo=UTC)
@@ -54,18 +53,3 @@ def test_older_versions_are_left_out(events: Events) -> None:
     second = versions.versions(events(*PLAY, TAIL), first, NOW)
     part = restate.restated(events(*PLAY, TAIL), pa.concat_tables([first, second]), NOW, None)
     assert (part.changed, part.squashed, part.rows["version"].to_pylist()) == (0, 1, [2])
-
-
-def test_a_day_that_keeps_the_rules_passes_the_gate(events: Events) -> None:
-    rows = restate.restated(events(*PLAY, TAIL), none(events), NOW, None).rows
-    checks = gate.checked(rows, NOW.date(), now=NOW)
-    assert (pc.all(checks["passed"]).as_py(), gate.complaint(checks)) == (True, None)
-
-
-def test_a_negative_time_keeps_a_day_out_of_the_marts(events: Events) -> None:
-    rows = restate.restated(events(*PLAY, TAIL), none(events), NOW, None).rows
-    i = rows.column_names.index("play_ms")
-    broken = rows.set_column(i, rows.schema.field(i), pa.array([-1]))
-    complaint = gate.complaint(gate.checked(broken, NOW.date(), now=NOW))
-    assert complaint is not None
-    assert "no_negative_time (no time is negative): 1 of 1 sessions" in complaint

@@ -146,21 +146,6 @@ IMPORT_QUARANTINE = Table(
     key=("property", "checksum", "line"),
 )
 
-CHECKS = Table(
-    "checks",
-    "one row a rule and day: what the quality gate between lake and marts found",
-    (
-        Field("day", "day", "the day of the lake", nullable=False),
-        Field("rule", "text", "the rule's name", nullable=False),
-        Field("rows", "int", "rows looked at", nullable=False),
-        Field("broken", "int", "rows that broke it", nullable=False),
-        Field("allowed", "float", "share of rows that may break it", nullable=False),
-        Field("passed", "bool", "whether the day may go on to the marts", nullable=False),
-        Field("checked_at", "instant", "when", nullable=False),
-    ),
-    key=("day", "rule"),
-)
-
 ERASURES = Table(
     "erasures",
     "one row an erasure: the receipt of a viewer's being forgotten",
@@ -231,6 +216,6 @@ LAKE_TABLES = (EVENTS, SESSION_VERSIONS, LATE, QUARANTINE, REPORTS)
 
 POSTGRES_TABLES = (
     EPOCHS, OUTCOMES, FRESHNESS, DEAD_LETTERS, STREAM_PROGRESS, STREAM_OFFSETS, RESTATEMENTS, IMPORTS,
-    IMPORT_QUARANTINE, CHECKS, ERASURES, SESSION_ROWS, OBSERVED, REQUESTS,
+    IMPORT_QUARANTINE, ERASURES, SESSION_ROWS, OBSERVED, REQUESTS,
 )  # fmt: skip
 """Tables in Postgres beside the marts."""

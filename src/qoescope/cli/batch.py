@@ -1,5 +1,6 @@
 """Batch: the jobs of the DAGs, run here and now."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ app = typer.Typer(
     no_args_is_help=True, help="Run what Airflow runs: restate, import, forget; and replay.", rich_markup_mode=None
 )
 
+Accept = Annotated[list[str] | None, typer.Option(help="A rule of quality that may be broken; may be repeated.")]
 Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="A day, UTC.")]
 
 
@@ -28,11 +30,11 @@ def import_(
 
 
 @app.command()
-def restate(day: Day, as_json: AsJson = False) -> None:
-    """Fold a day's events again and replace the day in the marts."""
+def restate(day: Day, accept: Accept = None, as_json: AsJson = False) -> None:
+    """Fold a day's events again and replace the day in the marts, if it keeps the rules of quality."""
     from qoescope.mart import jobs
 
-    _shown([jobs.restate(settings(), day.date())], as_json)
+    _shown([jobs.restate(settings(), day.date(), accepted=accept or ())], as_json)
 
 
 @app.command()
@@ -55,6 +57,19 @@ def forget(
     from qoescope.mart import jobs
 
     _shown([jobs.forget(settings(), property_name, viewer)], as_json)
+
+
+@app.command()
+def digest(
+    last: Day,
+    days: Annotated[int, typer.Option(min=1, max=92, help="How many days.")] = 7,
+    property_name: Annotated[str, typer.Option("--property", "-p", help="One property; each by default.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a page of the days that end with one: numbers, changes, incidents."""
+    from qoescope.serve import jobs
+
+    _shown(jobs.digests(settings(), last.date(), days, property_name), as_json)
 
 
 @app.command()
@@ -83,7 +98,7 @@ def _place(text: str) -> tuple[int, int]:
     return int(partition), int(offset)
 
 
-def _shown(results: list[object], as_json: bool) -> None:
+def _shown(results: Sequence[object], as_json: bool) -> None:
     from qoescope.cli.terminal import plain
 
     rows = [found if isinstance(found, dict) else {"result": found} for found in map(plain, results)]

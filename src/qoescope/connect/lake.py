@@ -25,8 +25,8 @@ from qoescope.catalog.schema import Table
 from qoescope.compile import arrow
 from qoescope.settings import Settings
 
-STATISTICS = ("received_at", "day", "viewer_id")
-"""Columns whose least and greatest value a file tells, so that readers can pass it over."""
+STATISTICS = ("received_at", "day")
+"""Columns whose least and greatest value a file tells, so that readers can pass it over. The log keeps them: no ids."""
 RETENTION = {
     "delta.logRetentionDuration": "interval 30 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
@@ -319,12 +319,22 @@ def expire(settings: Settings, table: Table, before: date) -> int:
 
 
 def erase(settings: Settings, table: Table, tenant: str, viewer: str) -> pa.Table:
-    """Deletes a viewer's rows, rewriting their files; answers what is gone: (property, received_at or day)."""
+    """Deletes a viewer's rows and answers them; their parts of the table are written again without them.
+
+    Not by a condition that Delta would keep in its log: no file of the table says whom it is about.
+    """
     delta = opened(settings, table)
-    where = (ds.field("property") == tenant) & (ds.field("viewer_id") == viewer)
-    told = ["property", "received_at" if "received_at" in table.names else "day"]
-    gone = rows(settings, table, files(delta), told, where)
-    if len(gone):
-        quoted = {name: value.replace("'", "''") for name, value in (("property", tenant), ("viewer_id", viewer))}
-        delta.delete(" and ".join(f"{name} = '{value}'" for name, value in quoted.items()))
+    found = files(delta)
+    gone = rows(settings, table, found, where=(ds.field("property") == tenant) & (ds.field("viewer_id") == viewer))
+    another = ds.field("viewer_id").is_null() | (ds.field("viewer_id") != viewer)
+    touched = {(part["session_day"][0].as_py(), part["bucket"][0].as_py()) for part in partitions(gone)}
+    for day in sorted({day for day, _ in touched}):
+        buckets = [bucket for place, bucket in sorted(touched) if place == day]
+        added: list[File] = []
+        for bucket in buckets:
+            mine = [f for f in found if (f.session_day, f.bucket) == (day.isoformat(), bucket)]
+            kept = rows(settings, table, mine, where=(ds.field("property") != tenant) | another)
+            added += write(settings, table, kept)
+        replace(delta, table, day, buckets, added)
+        delta.update_incremental()
     return gone

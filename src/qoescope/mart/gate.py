@@ -1,79 +1,164 @@
-"""The gate: rules that a day's sessions must keep before they may go from the lake to the marts."""
+"""The gate: a day's sessions held to the catalog's rules before they may go from the lake to the marts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
+from statistics import median
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from qoescope.catalog.dimensions import UNKNOWN
-from qoescope.catalog.errors import Mistake
-from qoescope.catalog.operations import CHECKS
+from qoescope.catalog.errors import Mistake, UnknownName
+from qoescope.catalog.measures import ALL
+from qoescope.catalog.quality import CHECKS, DAY_RULES, FEW, LEAST_DAYS, RULE_NAMES, SHRINKS, Rule, Share, Usual
 from qoescope.compile import arrow
 from qoescope.compile.duck import naive
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule that rows must keep; `broken` is SQL over a session's row, `allowed` the share that may break it."""
-
-    name: str
-    doc: str
-    broken: str
-    allowed: float = 0.0
-
-
-_TIMES = ("starting_ms", "play_ms", "ad_play_ms", "stall_ms", "seek_ms", "resume_ms", "paused_ms", "watched_ms")
-
-RULES = (
-    Rule("no_negative_time", "no time is negative", " or ".join(f"{name} < 0" for name in _TIMES)),
-    Rule("watched_is_its_parts", "watched time is the sum of its states",
-         "watched_ms <> starting_ms + play_ms + ad_play_ms + stall_ms + seek_ms + resume_ms"),
-    Rule("one_outcome", "every attempt has exactly one outcome", "is_attempt and start_outcome is null"),
-    Rule("played_means_play", "who played saw a frame", "(start_outcome = 'played') <> is_play and is_attempt"),
-    Rule("stalls_have_time", "stalled time without a stall is rare: its start was lost",
-         "stall_ms > 0 and stall_count = 0 and lost_events = 0", 0.01),
-    Rule("scores_in_range", "scores lie between 0 and 100", "experience_score not between 0 and 100"),
-    Rule("startup_in_range", "startup lies between 0 and five minutes", "startup_ms not between 0 and 300000"),
-    Rule("few_lost_events", "few sessions lost more than a tenth of their events",
-         "lost_events * 10 > event_count and source <> 'import'", 0.25),
-    Rule("device_known", "devices are known", f"device_type = '{UNKNOWN}'", 0.25),
-    Rule("no_longer_than_a_day", "no session is longer than a day", "session_ms > 86400000", 0.001),
-)  # fmt: skip
-
-FEW = 200
-"""Below so many rows a share says little: a rule that allows a share is not held against them."""
+IDENTITY = ("property", "session_id", "seq")
+STORED = pa.schema([("property", pa.string()), ("session_id", pa.string()), ("repeated_events", pa.int64())])
+"""Sessions that have events in the lake, and how many of these are there more than once."""
+Usuals = Mapping[tuple[str, str], float]
+"""By (property, rule)."""
 
 
 class BrokenDay(Mistake):
     """A day that breaks a rule: it stays out of the marts, which keep what they had."""
 
 
-def checked(rows: pa.Table, day: date, rules: Sequence[Rule] = RULES, now: datetime | None = None) -> pa.Table:
-    """One row of `checks` a rule."""
+def stored(events: pa.Table) -> pa.Table:
+    """`STORED` of a part of the lake's events (columns `IDENTITY`), all of a session's events among them."""
     with duckdb.connect(config={"threads": 1}) as engine:
-        engine.register("rows", naive(rows))
-        counts = ", ".join(f"count(*) filter (where {rule.broken})" for rule in rules)
-        ((total, *broken),) = engine.sql(f"select count(*), {counts} from rows").fetchall()
-    found = [
-        {
-            "day": day, "rule": rule.name, "rows": total, "broken": count, "allowed": rule.allowed,
-            "passed": count <= rule.allowed * total or (rule.allowed > 0 and total < FEW),
-            "checked_at": now or datetime.now(UTC),
-        }
-        for rule, count in zip(rules, broken, strict=True)
-    ]  # fmt: skip
+        engine.register("events", events.select(list(IDENTITY)))
+        found = engine.sql(
+            "select property, session_id, count(*) - count(distinct seq) as repeated_events from events group by all"
+        ).to_arrow_table()
+    return found.cast(STORED)
+
+
+def checked(
+    rows: pa.Table, day: date, there: pa.Table | None = None, usual: Usuals | None = None,
+    seen: Mapping[str, int] | None = None, accepted: Collection[str] = (), now: datetime | None = None,
+) -> pa.Table:  # fmt: skip
+    """One row of `checks` a property and rule.
+
+    `there`: what `stored` says of the day's events; None leaves those rules out. `usual`: what `usuals` says. `seen`:
+    sessions of the day in the marts by property. `accepted` names rules that a person has decided to let pass.
+    """
+    for name in accepted:
+        if name not in RULE_NAMES:
+            raise UnknownName("rule", name, RULE_NAMES)
+    at = now or datetime.now(UTC)
+    found = []
+    for property_name, total, results in _measured(rows, there):
+        judged = [
+            _judged(rule, total, result, (usual or {}).get((property_name, rule.name)), day < at.date())
+            for rule, result in zip(DAY_RULES, results, strict=True)
+        ]
+        found += [{"property": property_name, **row} for row in judged]
+    found += _shrunk(rows, seen or {})
+    for row in found:
+        row |= {"day": day, "checked_at": at, "passed": row["passed"] or row["rule"] in accepted}
     return pa.Table.from_pylist(found, arrow.schema(CHECKS))
+
+
+def _measured(rows: pa.Table, there: pa.Table | None) -> list[tuple[str, int, Sequence[Any]]]:
+    """(property, sessions, what each rule counts: (among, broken) or (numerator, denominator))."""
+    counted = ", ".join(f"[{_counted(rule)}]::double[]" for rule in DAY_RULES)
+    with duckdb.connect(config={"threads": 1}) as engine:
+        engine.register("given", naive(rows))
+        engine.register("there", STORED.empty_table() if there is None else there)
+        engine.execute("set preserve_insertion_order = false")
+        found = engine.execute(
+            f"""
+with placed as (
+  select *, row_number() over (partition by property, viewer_id, content_id, started_at,
+    case when coalesce(viewer_id, 'unknown') = 'unknown' then session_id end) as press
+  from given
+),
+known as (
+  select placed.*, $compared and there.session_id is null as is_orphan,
+    coalesce(there.repeated_events, 0) as repeated_events
+  from placed left join there using (property, session_id)
+)
+select property, count(*), {counted} from known group by property order by property""",
+            {"compared": there is not None},
+        ).fetchall()
+    return [(name, total, results) for name, total, *results in found]
+
+
+def _counted(rule: Rule) -> str:
+    if isinstance(rule, Share):
+        return f"count(*) filter (where {rule.among}), count(*) filter (where ({rule.among}) and ({rule.broken}))"
+    return f"{_sum(rule.numerator)}, {_sum(rule.denominator) if rule.denominator else '1'}"
+
+
+def _sum(names: Sequence[str]) -> str:
+    measures = [ALL[name] for name in names]
+    return " + ".join(f"coalesce(sum({m.of}) filter (where {m.where or 'true'}), 0)" for m in measures)
+
+
+def _judged(rule: Rule, total: int, result: Sequence[float], usual: float | None, over: bool) -> dict[str, Any]:
+    """A rule's row; `over` says that the day is over, so that too little of it is too little."""
+    if isinstance(rule, Share):
+        among, broken = map(int, result)
+        value = broken / among if among else 0.0
+        most = rule.allowed if usual is None or rule.rise is None else min(rule.allowed, usual + rule.rise)
+        unsure = most > 0 and among < FEW
+        return _row(rule, among, broken, most, value, usual, unsure or broken <= most * among)
+    numerator, denominator = result
+    metric = numerator * rule.times / denominator if denominator else None
+    few = total < FEW and not (rule.kind == "volume" and usual is not None and usual >= FEW)
+    passed = metric is None or usual is None or few or _is_alike(rule, metric, usual, over)
+    return _row(rule, total, 0 if passed else total, rule.factor, metric, usual, passed)
+
+
+def _is_alike(rule: Usual, value: float, usual: float, over: bool) -> bool:
+    if max(abs(value), abs(usual)) < rule.least:
+        return True
+    too_little = rule.both and (over or rule.kind != "volume") and value * rule.factor < usual
+    return value <= usual * rule.factor and not too_little
+
+
+def _row(
+    rule: Rule, rows: int, broken: int, allowed: float, value: float | None, usual: float | None, passed: bool
+) -> dict[str, Any]:
+    return {"rule": rule.name, "rows": rows, "broken": broken, "allowed": allowed, "value": value, "usual": usual,
+            "passed": passed}  # fmt: skip
+
+
+def _shrunk(rows: pa.Table, seen: Mapping[str, int]) -> list[dict[str, Any]]:
+    counts: dict[str, int] = defaultdict(int)
+    for part in rows.group_by("property").aggregate([([], "count_all")]).to_pylist():
+        counts[part["property"]] = part["count_all"]
+    gone = {name: max(0, count - counts[name]) for name, count in seen.items()}
+    return [
+        {"property": name, **_row(SHRINKS, seen[name], n, SHRINKS.allowed, n / seen[name], None,
+                                  seen[name] < FEW or n <= SHRINKS.allowed * seen[name])}
+        for name, n in gone.items() if seen[name]
+    ]  # fmt: skip
+
+
+def usuals(past: pa.Table) -> Usuals:
+    """What is usual, of the `checks` of the days before that passed; not known below `LEAST_DAYS`."""
+    values: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in past.select(["property", "rule", "value", "passed"]).to_pylist():
+        if row["passed"] and row["value"] is not None:
+            values[row["property"], row["rule"]].append(row["value"])
+    return {key: median(known) for key, known in values.items() if len(known) >= LEAST_DAYS}
 
 
 def complaint(checks: pa.Table) -> str | None:
     """The rules that were broken, in a line; None when all were kept."""
-    docs = {rule.name: rule.doc for rule in RULES}
+    docs = {rule.name: rule for rule in (*DAY_RULES, SHRINKS)}
     broken = [row for row in checks.to_pylist() if not row["passed"]]
     if not broken:
         return None
-    said = "; ".join(
-        f"{row['rule']} ({docs[row['rule']]}): {row['broken']} of {row['rows']} sessions" for row in broken
-    )
+    said = "; ".join(f"{row['rule']} ({docs[row['rule']].doc}): {_said(row, docs[row['rule']])}" for row in broken)
     return f"{broken[0]['day']} stays out of the marts, it breaks {said}"
+
+
+def _said(row: Mapping[str, Any], rule: Rule) -> str:
+    if isinstance(rule, Share):
+        return f"{row['broken']} of {row['rows']} sessions of {row['property']}"
+    return f"{row['property']} has {row['value']:.4g}, usually {row['usual']:.4g}"

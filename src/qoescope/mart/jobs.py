@@ -5,7 +5,7 @@ Long because all that the marts read and write is here, and nowhere else.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -23,7 +23,6 @@ from qoescope.catalog.cmcd import OBSERVED, REQUESTS
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
 from qoescope.catalog.operations import (
-    CHECKS,
     ERASURES,
     IMPORT_QUARANTINE,
     IMPORTS,
@@ -34,6 +33,7 @@ from qoescope.catalog.operations import (
     SESSION_ROWS,
     SESSION_VERSIONS,
 )
+from qoescope.catalog.quality import CHECKS, USUAL_DAYS
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.catalog.topics import BEACONS
 from qoescope.compile import arrow, pseudonyms, versions
@@ -124,13 +124,15 @@ class Restated:
         return f"{self.day}: {self.sessions} sessions of {self.events} events, {self.changed} changed"
 
 
-def restate(settings: Settings, day: date, spark: SparkSession | None = None) -> Restated:
+def restate(
+    settings: Settings, day: date, spark: SparkSession | None = None, accepted: Collection[str] = ()
+) -> Restated:
     """The day measured again from all of its events, late ones too; running it twice changes nothing.
 
-    The marts keep what they had when the day breaks a rule: then it raises `gate.BrokenDay`.
+    The marts keep what they had when the day breaks a rule that is not `accepted`: then it raises `gate.BrokenDay`.
     """
     folded = fold_day(settings, day, spark)
-    check_day(settings, day)
+    check_day(settings, day, accepted)
     return publish_day(settings, folded)
 
 
@@ -149,6 +151,8 @@ class Folded:
 
 def fold_day(settings: Settings, day: date, spark: SparkSession | None = None) -> Folded:
     """The lake's sessions of the day, each from all of its events. Spark gives each task a bucket."""
+    if day < datetime.now(UTC).date() - timedelta(days=settings.events_days):
+        raise Mistake(f"the events of {day} are past their {settings.events_days} days: its sessions stay as they are")
     lake.ensure(settings)
     events, sessions = lake.opened(settings, EVENTS), lake.opened(settings, SESSION_VERSIONS)
     found, before = lake.files(events, [day]), lake.files(sessions, [day])
@@ -198,13 +202,38 @@ def _bucket(
     return pa.table({"body": pa.array(lines, pa.string())})
 
 
-def check_day(settings: Settings, day: date) -> None:
-    """Holds the day's sessions in the lake to the gate's rules and notes the outcome; raises `gate.BrokenDay`."""
-    checks = gate.checked(_rows_of(settings, [day]), day)
-    with postgres.connect(settings, "writer") as connection, connection.transaction():
-        postgres.upsert(connection, Write(CHECKS, checks))
+def check_day(settings: Settings, day: date, accepted: Collection[str] = ()) -> None:
+    """Holds the day's sessions in the lake to the catalog's rules and notes the outcome; raises `gate.BrokenDay`.
+
+    Rules that a person has `accepted` by name are let pass, and noted so.
+    """
+    rows = _rows_of(settings, [day])
+    there = _events_there(settings, rows)  # read after the sessions: what they were made of is among them
+    with postgres.connect(settings, "writer") as connection:
+        past = days.table(
+            connection, f"select {', '.join(CHECKS.names)} from checks where day < %s and day >= %s", CHECKS,
+            (day, day - timedelta(days=USUAL_DAYS)),
+        )  # fmt: skip
+        seen = connection.execute(
+            "select property, count(*) from sessions where day = %s group by 1", (day,)
+        ).fetchall()
+        checks = gate.checked(rows, day, there, gate.usuals(past), dict(seen), accepted)
+        with connection.transaction():
+            connection.execute("delete from checks where day = %s", (day,))
+            postgres.upsert(connection, Write(CHECKS, checks))
     if complaint := gate.complaint(checks):
         raise gate.BrokenDay(complaint)
+
+
+def _events_there(settings: Settings, rows: pa.Table) -> pa.Table:
+    """What `gate.stored` says of the parts of the lake in which the sessions' events lie, a bucket at a time."""
+    events = lake.opened(settings, EVENTS)
+    parts = rows.group_by(["session_day", "bucket"]).aggregate([]).to_pylist()
+    found = [
+        gate.stored(lake.rows(settings, EVENTS, lake.files(events, [p["session_day"]], [p["bucket"]]), gate.IDENTITY))
+        for p in parts
+    ]
+    return pa.concat_tables(found) if found else gate.STORED.empty_table()
 
 
 def _rows_of(settings: Settings, started: Sequence[date]) -> pa.Table:

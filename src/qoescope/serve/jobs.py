@@ -9,8 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import Ratio
@@ -22,7 +24,7 @@ from qoescope.connect import people, records, schemas
 from qoescope.connect.ask import Answer, ask
 from qoescope.connect.postgres import pool
 from qoescope.connect.records import Pool
-from qoescope.serve import auth
+from qoescope.serve import auth, digest
 from qoescope.serve.outside import Outside
 from qoescope.serve.safety import cookie_key, refuse_open_console
 from qoescope.settings import Settings
@@ -308,3 +310,16 @@ def serve(settings: Settings, outside: Outside | None = None) -> None:
     finally:
         mine.reader.close()
         mine.writer.close()
+
+
+def digests(settings: Settings, last: date, days: int = 7, property_name: str = "") -> list[Path]:
+    """Writes a page of the days that end with `last` for the property, or for each; answers the files."""
+    at, folder, written = desk(settings), settings.var / "digests", []
+    folder.mkdir(parents=True, exist_ok=True)
+    with at.reader, at.writer:
+        for name in [property_name] if property_name else at.properties():
+            path = folder / f"{quote(name, safe='')}-{last}.html"
+            beside = path.with_suffix(".new")
+            beside.write_text(digest.page(at, name, last - timedelta(days=days - 1), last))
+            written.append(beside.replace(path))
+    return written

@@ -1,0 +1,235 @@
+"""Days in the lake, restated into Postgres: poison stops at the gate, late events change what they must and no more."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+import recomputed
+
+from qoescope.catalog.marts import QUALITY_DAY, QUALITY_HOUR
+from qoescope.catalog.operations import SESSION_VERSIONS
+from qoescope.catalog.tables import EVENTS
+from qoescope.compile import arrow, pseudonyms
+from qoescope.connect import lake, postgres
+from qoescope.emit.events import blocks
+from qoescope.emit.scenario import Load, Scenario
+from qoescope.emit.simulation import simulated
+from qoescope.ingest import jobs as door
+from qoescope.mart import gate, jobs
+from qoescope.settings import Settings
+from qoescope.stack import assembly
+
+pytestmark = pytest.mark.live
+FIRST, DAYS, SESSIONS = date(2026, 1, 5), 4, 1_200
+LAST = FIRST + timedelta(days=DAYS - 1)
+UP_S = 90.0
+FOREVER = 10_000
+
+
+@dataclass
+class Days:
+    """A lake with a few days of viewers, and Postgres beside it."""
+
+    settings: Settings
+    events: pa.Table
+
+    def of(self, day: date) -> pa.Table:
+        """The day's events as they came."""
+        return self.events.filter(pc.equal(self.events["session_day"], pa.scalar(day)))
+
+    def holds(self, day: date, events: pa.Table) -> None:
+        """The lake has these events of the day, and no others."""
+        delta = lake.opened(self.settings, EVENTS)
+        buckets = sorted({f.bucket for f in lake.files(delta, [day])} | {*pc.unique(events["bucket"]).to_pylist()})
+        lake.replace(delta, EVENTS, day, buckets, lake.write(self.settings, EVENTS, events))
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of Postgres."""
+        with postgres.connect(self.settings, "writer") as connection:
+            return connection.execute(sql.encode(), parameters).fetchall()
+
+    def marts(self) -> dict[date, str]:
+        """What people see of each day, as a checksum."""
+        seen = " union all ".join(
+            f"select day, '{name}' || t::text as line from {name} t"
+            for name in ("sessions", "quality_hour", "quality_day")
+        )
+        return dict(self.rows(f"select day, md5(string_agg(line, '|' order by line)) from ({seen}) s group by day"))
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
+    """Four days, each restated once."""
+    settings = Settings(
+        var=tmp_path_factory.mktemp("days") / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0,
+        console_port=0, events_days=FOREVER, sessions_days=FOREVER,
+    )  # fmt: skip
+    with assembly.running(settings, ("postgres",)) as (here, children):
+        children.wait(["postgres"], UP_S)
+        made = Days(here, simulated_days())
+        lake.ensure(here)
+        files = [f for part in lake.partitions(made.events) for f in lake.write(here, EVENTS, part)]
+        lake.commit(lake.opened(here, EVENTS), EVENTS, files, "test", 1)
+        for n in range(DAYS):
+            jobs.restate(here, FIRST + timedelta(days=n))
+        yield made
+
+
+def simulated_days() -> pa.Table:
+    """Events of viewers over some days, each once; a day is one bucket, so that a restatement is one fold."""
+    begin = datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC)
+    run = Scenario(SESSIONS, int(begin.timestamp() * 1000), DAYS * 86_400_000, faults=())
+    told = arrow.conform(pa.concat_tables(list(blocks(simulated(run, Load(run), run.numbers(0))))), EVENTS)
+    with duckdb.connect() as engine:
+        engine.execute("set timezone = 'UTC'")
+        engine.register("told", told)
+        return arrow.conform(
+            engine.sql(
+                "select distinct on (property, session_id, seq) * replace (0::bigint as bucket) from told"
+            ).to_arrow_table(),
+            EVENTS,
+        )
+
+
+def altered(events: pa.Table, name: str, sql: str) -> pa.Table:
+    """The events with another value in a column."""
+    with duckdb.connect() as engine:
+        engine.execute("set timezone = 'UTC'")
+        engine.register("events", events)
+        return arrow.conform(engine.sql(f"select * replace ({sql} as {name}) from events").to_arrow_table(), EVENTS)
+
+
+def half_without(events: pa.Table, name: str) -> pa.Table:
+    """Half of the sessions do not say it."""
+    return altered(events, name, f"case when hash(session_id) % 2 = 0 then {name} else 'unknown' end")
+
+
+def flood(events: pa.Table) -> pa.Table:
+    """Everything once more, under other names of sessions."""
+    return pa.concat_tables([events, altered(events, "session_id", "session_id || '-again'")])
+
+
+def slow(events: pa.Table) -> pa.Table:
+    """Starts take ten times as long."""
+    longer = altered(events, "state_ms", "case when state = 'starting' then 10 * state_ms else state_ms end")
+    return altered(longer, "startup_ms", "10 * startup_ms")
+
+
+POISONS = {
+    "content_id_filled": lambda events: half_without(events, "content_id"),
+    "one_press_one_session": flood,
+    "usual_startup_avg_ms": slow,
+}
+
+
+@pytest.mark.parametrize("rule", POISONS)
+def test_a_poisoned_day_stops_at_the_gate_and_people_see_the_last_good_version(days: Days, rule: str) -> None:
+    before = days.marts()
+    days.holds(LAST, POISONS[rule](days.of(LAST)))
+    with pytest.raises(gate.BrokenDay, match=rf"^{LAST} stays out of the marts, it breaks .*{rule} \("):
+        jobs.restate(days.settings, LAST)
+    assert days.marts() == before
+    red = days.rows("select rule from checks where property = 'demo' and day = %s and not passed", LAST)
+    assert rule in {name for (name,) in red}
+    days.holds(LAST, days.of(LAST))
+    jobs.restate(days.settings, LAST)
+    assert days.rows("select count(*) from checks where not passed") == [(0,)]
+
+
+def test_a_person_may_publish_what_the_gate_held(days: Days) -> None:
+    days.holds(LAST, slow(days.of(LAST)))
+    before = days.marts()
+    jobs.restate(days.settings, LAST, accepted=["usual_startup_avg_ms", "usual_experience_score"])
+    after = days.marts()
+    assert {day for day in after if after[day] != before[day]} == {LAST}
+    days.holds(LAST, days.of(LAST))
+    jobs.restate(days.settings, LAST, accepted=["usual_startup_avg_ms", "usual_experience_score"])
+
+
+def test_late_events_change_their_own_day_once(days: Days) -> None:
+    whole, day = days.of(FIRST), FIRST
+    with duckdb.connect() as engine:
+        engine.register("whole", whole)
+        late = engine.sql(
+            "select property, session_id, max(seq) as seq from whole where hash(session_id) % 9 = 0 group by all"
+        )
+        late = late.to_arrow_table()
+        engine.register("late", late)
+        engine.execute("set timezone = 'UTC'")
+        early = arrow.conform(
+            engine.sql("from whole anti join late using (property, session_id, seq)").to_arrow_table(), EVENTS
+        )
+    good = days.marts()
+    days.holds(day, early)
+    assert jobs.restate(days.settings, day).changed > 0
+    without, versions = days.marts(), sessions(days, day)
+    days.holds(day, whole)
+    assert jobs.restate(days.settings, day).changed > 0
+    again, later = days.marts(), sessions(days, day)
+    assert {d for d in again if again[d] != without[d]} == {day}
+    raised = {session for session, (version, _) in later.items() if version > versions.get(session, (0, ""))[0]}
+    assert raised <= set(late["session_id"].to_pylist())
+    assert raised == {session for session, (_, row) in later.items() if row != versions.get(session, (0, ""))[1]}
+    done = days.rows("select count(*) from restatements where day = %s", day)
+    assert jobs.restate(days.settings, day).changed == 0
+    assert (days.marts(), days.rows("select count(*) from restatements where day = %s", day)) == (again, done)
+    assert good.keys() == again.keys()
+
+
+def sessions(days: Days, day: date) -> dict[str, tuple[int, str]]:
+    """(version, everything measured) of each session."""
+    rows = days.rows(
+        "select session_id, version, (to_jsonb(s) - 'version' - 'written_at')::text from sessions s where day = %s", day
+    )
+    return {session: (version, text) for session, version, text in rows}
+
+
+def test_marts_are_what_other_sql_makes_of_the_lake_s_files(days: Days) -> None:
+    with recomputed.opened(days.settings, "demo") as engine:
+        for mart, step in ((QUALITY_HOUR, "1 hour"), (QUALITY_DAY, "1 day")):
+            again = recomputed.cubed("sessions", step, "started_at", mart.groupings, recomputed.SESSIONS)
+            keys = ("starts_at", "grouping", "value_1", "value_2")
+            assert recomputed.differing(engine, days.settings, mart.table, "demo", again, keys) == []
+
+
+def test_no_byte_of_an_erased_viewer_is_left_and_the_others_stay(days: Days) -> None:
+    settings, person = days.settings, "ada@example.com"
+    door.viewer_secret(settings)
+    name, *_ = pseudonyms.of(settings.var / "secrets", "demo", person)
+    chosen = pc.unique(days.of(FIRST)["viewer_id"])[0].as_py()
+    days.holds(
+        FIRST,
+        altered(days.of(FIRST), "viewer_id", f"case when viewer_id = '{chosen}' then '{name}' else viewer_id end"),
+    )
+    jobs.restate(settings, FIRST)
+    assert holding(settings.var / "lake", name)
+    others = days.rows("select count(*), sum(watched_ms) from sessions where viewer_id <> %s", name)
+    receipt = jobs.forget(settings, "demo", person)
+    assert (receipt.events > 0, receipt.sessions > 0) == (True, True)
+    for table in (EVENTS, SESSION_VERSIONS):
+        lake.vacuum(settings, table, hours=0)
+    assert holding(settings.var / "lake", name) == holding(settings.var / "lake", person) == []
+    assert days.rows("select count(*) from sessions where viewer_id = %s", name) == [(0,)]
+    assert days.rows("select count(*), sum(watched_ms) from sessions") == others
+    assert days.rows("select sum(watched_ms) from quality_day where grouping = ''")[0][0] == others[0][1]
+
+
+def holding(folder: Path, text: str) -> list[Path]:
+    """Files with this text, also inside Parquet's packed pages."""
+    found = []
+    with duckdb.connect() as engine:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            packed = path.suffix == ".parquet" and engine.execute(
+                "select count(*) from read_parquet($path, hive_partitioning = false) t "
+                "where contains(t::varchar, $text)",
+                {"path": str(path), "text": text},
+            ).fetchall() != [(0,)]
+            if packed or text.encode() in path.read_bytes():
+                found.append(path)
+    return found
