@@ -31,7 +31,15 @@ def restate() -> None:
 
         jobs.publish(Settings(), jobs.day(day))
 
-    fold(DAY) >> quality_gate(DAY) >> publish(DAY)
+    @task(outlets=[Asset("incidents")])
+    def look(day: str) -> None:
+        from qoescope.mart.jobs import day as read
+        from qoescope.monitor import jobs
+        from qoescope.settings import Settings
+
+        jobs.batch(Settings(), read(day))
+
+    fold(DAY) >> quality_gate(DAY) >> publish(DAY) >> look(DAY)
 
 
 restate()
