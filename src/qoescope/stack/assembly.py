@@ -17,8 +17,6 @@ LOOPBACK_PORTS = ("postgres_port", "broker_port", "airflow_port", "door_port", "
 PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "session_gap_s")
 """Settings that the parts are told, since they may differ from what they would read themselves."""
 SERVICES = ("postgres", "kafka")
-GIVES_WAY = ("nice", "-n", "10")
-"""What may take its time runs so that what is live comes first."""
 
 
 def placed(settings: Settings) -> Settings:
@@ -43,7 +41,7 @@ def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
     known = [
         postgres.part(settings),
         *([kafka.part(settings)] if own_broker else []),
-        *(replace(part, command=[*GIVES_WAY, *part.command]) for part in airflow.parts(settings, more)),
+        *(replace(part, gives_way=True) for part in airflow.parts(settings, more)),
         *_own(settings, more, ("kafka",) if own_broker else ()),
     ]
     if not names:
@@ -68,7 +66,7 @@ def _own(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> l
              prepare=lambda: streaming.unlink(missing_ok=True)),
         Part("console", command("console"), lambda: _is_ok(console, "/alive"), ("postgres",), environment=more,
              stop_s=12, port=console, url=f"http://127.0.0.1:{console}"),
-        Part("monitor", [*GIVES_WAY, *command("monitor")], lambda: True, stores, environment=more, stop_s=10),
+        Part("monitor", command("monitor"), lambda: True, stores, environment=more, stop_s=10, gives_way=True),
     ]  # fmt: skip
 
 

@@ -46,6 +46,8 @@ class Part:
     stop_s: float = 15.0
     port: int | None = None
     url: str = ""
+    gives_way: bool = False
+    """It may take its time: the processor goes to others first."""
 
 
 class Child(threading.Thread):
@@ -102,11 +104,14 @@ class Child(threading.Thread):
         """The process, in a group of its own, with its own log."""
         part, everyone = self.part, self._all
         with everyone.log_path(self.name).open("ab") as out:
-            return subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(  # noqa: S603
                 processes.bound(part.command, part.as_user, part.stop_signal),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=everyone.folder, start_new_session=True,
                 env=environment({**part.environment, processes.MARK: everyone.mark}),
             )  # fmt: skip
+        if part.gives_way:
+            processes.give_way(process.pid)
+        return process
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Until the process ends; says when it became ready."""

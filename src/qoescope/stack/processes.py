@@ -15,6 +15,8 @@ import psutil
 MARK = "QOESCOPE_STACK"
 """Variable that a stack's processes carry; its value is the stack's folder."""
 UNPRIVILEGED = "nobody"
+GIVES_WAY = 10
+"""How nice a process is that may take its time."""
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 
@@ -48,6 +50,16 @@ def bound(command: Sequence[str], as_user: Sequence[str], death_signal: signal.S
     if not shutil.which("setpriv"):
         return list(command)
     return [*(as_user or ["setpriv"]), f"--pdeathsig={death_signal.name.removeprefix('SIG')}", "--", *command]
+
+
+def give_way(pid: int) -> None:
+    """Lets others have the processor before this process and what it starts.
+
+    Where Linux groups processes by session, as it does by default, it is the group's weight that counts.
+    """
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, GIVES_WAY)
+        Path(f"/proc/{pid}/autogroup").write_text(str(GIVES_WAY))
 
 
 def ended(process: subprocess.Popen[bytes], stop_signal: signal.Signals, within_s: float) -> bool:
