@@ -17,6 +17,7 @@ from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, pseudonyms
 from qoescope.connect import lake, postgres
+from qoescope.connect.ask import ask
 from qoescope.emit.events import blocks
 from qoescope.emit.scenario import Load, Scenario
 from qoescope.emit.simulation import simulated
@@ -196,6 +197,31 @@ def test_marts_are_what_other_sql_makes_of_the_lake_s_files(days: Days) -> None:
             again = recomputed.cubed("sessions", step, "started_at", mart.groupings, recomputed.SESSIONS)
             keys = ("starts_at", "grouping", "value_1", "value_2")
             assert recomputed.differing(engine, days.settings, mart.table, "demo", again, keys) == []
+
+
+def test_metrics_histograms_and_viewers_are_those_of_other_sql(days: Days) -> None:
+    between = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    with recomputed.opened(days.settings, "demo") as engine, postgres.pool(days.settings, "reader", 1) as reader:
+        asked = ask(reader, "demo", [*recomputed.RATIOS, "viewers"], between, ["device_type"]).rows
+        sums = ", ".join(f"{sql} as {name}" for name, sql in recomputed.RATIOS.items())
+        again = engine.sql(f"select device_type, {sums}, count(distinct viewer_id) as viewers from attempts group by 1")
+        ours = {row["device_type"]: row for row in again.to_arrow_table().to_pylist()}
+        assert {row["device_type"] for row in asked} == set(ours)
+        for row in asked:
+            wanted = ours[row["device_type"]]
+            for name in recomputed.RATIOS:
+                assert row[name] == pytest.approx(wanted[name], rel=1e-9, abs=1e-12), (name, row["device_type"])
+            assert row["viewers"] == pytest.approx(wanted["viewers"], rel=0.03, abs=1)
+        for name, value in recomputed.HISTOGRAMS.items():
+            stored = days.rows(
+                f"select i - 1, sum(n)::bigint from quality_day, unnest({name}) with ordinality as u(n, i) "
+                "where grouping = '' group by 1 having sum(n) > 0"
+            )
+            counted = engine.sql(
+                f"select len(list_filter({recomputed.EDGES}, lambda edge: edge <= ms)) as bucket, count(*) "
+                f"from (select {value} as ms from sessions) where ms is not null group by 1"
+            ).fetchall()
+            assert sorted(stored) == sorted(counted)
 
 
 def test_no_byte_of_an_erased_viewer_is_left_and_the_others_stay(days: Days) -> None:
