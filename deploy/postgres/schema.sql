@@ -587,6 +587,7 @@ create table if not exists qoescope.live_leaf (
   "property" text not null,
   "day" date not null,
   "starts_at" timestamptz not null,
+  "leaf" bigint not null,
   "device_type" text not null,
   "device_model" text not null,
   "os" text not null,
@@ -625,7 +626,7 @@ create table if not exists qoescope.live_leaf (
   "bitrates" bigint not null,
   "bitrate_log_sum" double precision not null,
   "bitrate_log_sq" double precision not null,
-  primary key ("property", "day", "starts_at", "device_type", "device_model", "os", "os_version", "app_version", "player_name", "player_version", "network_type", "country_code", "isp", "cdn", "cdn_pop", "drm", "content_id", "variant")
+  primary key ("property", "day", "starts_at", "leaf")
 ) partition by range (day);
 grant select, insert, update, delete, truncate on qoescope.live_leaf to qoescope_writer;
 grant select on qoescope.live_leaf to qoescope_reader;

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     checkpoints: str = ""
     """Where streams keep their place; empty means `var/checkpoints`."""
     spark_master: str = "local[4]"
-    """Spark's master; on one machine twice as many threads as cores, so that a small batch need not wait for a large one."""
+    """Spark's master; here twice as many threads as cores, so that a small batch need not wait for a large one."""
     spark_memory: str = "2g"
     """The driver's heap; on one machine it is all of it."""
     spark_partitions: int = 2

@@ -129,10 +129,11 @@ LIVE_LEAF = Table(
     "events by minute and by all dimensions that the monitor watches together",
     (
         *KEY_FIELDS[:3],
+        Field("leaf", "int", "a number for the values of all its dimensions", nullable=False),
         *(Field(name, "text", f"dimension {name}", nullable=False) for name in LEAF_DIMENSIONS),
         *measure_fields(LEAF_MEASURES),
     ),
-    key=("property", "day", "starts_at", *LEAF_DIMENSIONS),
+    key=("property", "day", "starts_at", "leaf"),
     partition=("day",),
     sums=tuple(m.name for m in LEAF_MEASURES),
 )

@@ -30,6 +30,8 @@ def _added_sql(table: Table) -> str:
         if f.name in table.key:
             continue
         match f.type:
+            case "text":
+                columns.append(f"any_value({f.name}) as {f.name}")
             case "ints":
                 sums = ", ".join(f"coalesce(sum({f.name}[{i}]), 0)::bigint" for i in range(1, BUCKETS + 1))
                 columns.append(f"[{sums}] as {f.name}")
@@ -55,7 +57,7 @@ def _merged(rows: pa.Table, table: Table) -> pa.Table:
 def negated(rows: pa.Table, table: Table) -> pa.Table:
     """The rows with every sum below zero and every sketch empty."""
     for i, f in enumerate(table.fields):
-        if f.name in table.key:
+        if f.name not in table.sums:
             continue
         column = rows[f.name].combine_chunks()
         match f.type:

@@ -169,5 +169,7 @@ with source as (
     seq - 1 - lag(seq) over (partition by property, session_id, kafka_partition, kafka_offset order by seq) as gap
   from ({EVENT_SQL})
 )
-select property, cast(starts_at as date) as day, starts_at, {keys}, {", ".join(map(_leaf_sum, LEAF_MEASURES))}
+select property, cast(starts_at as date) as day, starts_at,
+  cast(md5_number_lower(concat_ws('|', {keys})) >> 1 as bigint) as leaf, {keys},
+  {", ".join(map(_leaf_sum, LEAF_MEASURES))}
 from source group by property, starts_at, {keys}"""

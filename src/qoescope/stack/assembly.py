@@ -5,7 +5,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
     known = [
         postgres.part(settings),
         *([kafka.part(settings)] if own_broker else []),
-        *(replace(part, gives_way=True) for part in airflow.parts(settings, more)),
+        *airflow.parts(settings, more),
         *_own(settings, more, ("kafka",) if own_broker else ()),
     ]
     if not names:
