@@ -107,6 +107,15 @@ def test_offsets_tell_what_was_read() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("wrong", [("at", 2**63 - 1), ("state_ms", -(2**62)), ("seq", 2**60), ("bitrate_kbps", 2**62)])
+def test_a_number_that_no_door_takes_keeps_its_event_aside_and_stops_nothing(wrong: tuple[str, int]) -> None:
+    said = {"seq": 1, "at": 1, "type": "heartbeat", "state": "playing", "state_ms": 1} | dict([wrong])
+    whole = {"property": "a", "received_at": 1, "sent_at": 2**62, "session": {"session_id": "s"}, "events": [said]}
+    tick = {"property": "_door", "received_at": 1, "tick": True, "rate_limited": [["a", 2**62, 2**62], ["a", 1, 2**62]]}
+    found = parsed(*(json.dumps(one).encode() for one in (whole, tick, {**whole, "counts": {"received": 2**62}})))
+    assert (len(found.events), len(found.unreadable)) == (0, 2)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(

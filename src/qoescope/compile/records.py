@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS, UNKNOWN
+from qoescope.catalog.doors import EVENT_BOUNDS, LARGEST_INT
 from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.catalog.operations import QUARANTINE, REPORTS
 from qoescope.catalog.schema import Field
@@ -145,6 +146,10 @@ def _events_sql(buckets: int) -> str:
         f"case when session.started_at between received_at + {early * DAY_MS} and received_at + {ahead * DAY_MS} "
         "then session.started_at end"
     )
+    began = (
+        f'case when e."at" between 0 and {LARGEST_INT} and e.state_ms between 0 and {LARGEST_INT} '
+        'then e."at" - e.state_ms end'
+    )
     context = ", ".join(_context(f) for f in CONTEXT_FIELDS if f.name not in ("session_id", "started_at"))
     return f"""
 create or replace temp table rows as
@@ -153,8 +158,8 @@ with whole as (
 ),
 known as (
   select property, session.session_id as session_id, {context}, epoch_ms(press) as session_started_at,
-    epoch_ms(received_at) as received_at, epoch_ms(sent_at) as sent_at, kafka_partition, kafka_offset,
-    cast(epoch_ms(coalesce(press, list_min(list_transform(events, lambda e: e."at" - e.state_ms)), received_at))
+    epoch_ms(received_at) as received_at, {_instant("sent_at")} as sent_at, kafka_partition, kafka_offset,
+    cast(epoch_ms(coalesce(press, list_min(list_transform(events, lambda e: {began})), received_at))
       as date) as session_day,
     {bucket_sql("session.session_id", buckets)} as bucket,
     unnest(events) as e, generate_subscripts(events, 1) - 1 as position
@@ -162,7 +167,8 @@ known as (
 )
 select * exclude (e), {", ".join(_event(f) for f in EVENT_FIELDS)},
   coalesce(e.clock_adjusted, false) as clock_adjusted, {_body_hash()} as body_hash,
-  e.seq > 0 and e."at" between 0 and {2**53} and e.type is not null and e.state is not null and e.state_ms >= 0 as good
+  e.seq is not null and e."at" is not null and e.type is not null and e.state is not null and e.state_ms is not null
+    and {_bounded("e")} as good
 from known"""
 
 
@@ -175,10 +181,29 @@ def _context(f: Field) -> str:
 def _event(f: Field) -> str:
     name = "event_cdn" if f.name == "cdn" else f.name
     if f.type == "instant":
-        return f'epoch_ms(e."{f.name}") as "{name}"'
+        said = f'e."{f.name}"'
+        return f'{_instant(said)} as "{name}"'
     if f.default is None:
         return f'e."{f.name}" as {name}'
     return f"coalesce(e.{f.name}, cast({str(f.default).lower()} as {types[f.type]})) as {name}"
+
+
+def _instant(ms: str) -> str:
+    """The instant of a time in ms; null for one that no clock can mean."""
+    return f"epoch_ms(case when {ms} between 0 and {LARGEST_INT} then {ms} end)"
+
+
+def _count(number: str) -> str:
+    """A count that can be added up; 0 for one that is none."""
+    return f"case when {number} between 0 and {LARGEST_INT} then {number} else 0 end"
+
+
+@cache
+def _bounded(event: str) -> str:
+    """True of an event whose numbers the door would have taken: beyond them a sum fails, and its stream with it."""
+    return " and ".join(
+        f'coalesce({event}."{name}" between {least} and {most}, true)' for name, (least, most) in EVENT_BOUNDS.items()
+    )
 
 
 def _body_hash() -> str:
@@ -190,7 +215,8 @@ def _body_hash() -> str:
 @cache
 def _outputs(buckets: int) -> Mapping[str, str]:
     names = ", ".join(f'"{f.name}"' for f in EVENTS.fields)
-    door = ", ".join(f"coalesce(counts.{name}, 0) as {name}" for name in DOOR)
+    door = ", ".join(f"{_count(f'counts.{name}')} as {name}" for name in DOOR)
+    refused = _count("try_cast(refused[3] as bigint)")
     minute = "time_bucket(interval '1 minute', epoch_ms(received_at))"
     broken = "time_bucket(interval '1 minute', now()::timestamp)"
     summed = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in (*DOOR, "rate_limited"))
@@ -202,17 +228,17 @@ select property, minute_at, {summed} from (
   from records where good and not coalesce(tick, false)
   union all by name
   select refused[1] as property,
-    time_bucket(interval '1 minute', epoch_ms(try_cast(refused[2] as bigint))) as minute_at,
-    try_cast(refused[3] as bigint) as received, 0 as accepted, 0 as duplicate, 0 as invalid, 0 as filtered,
-    try_cast(refused[3] as bigint) as rate_limited
+    time_bucket(interval '1 minute', {_instant("try_cast(refused[2] as bigint)")}) as minute_at,
+    {refused} as received, 0 as accepted, 0 as duplicate, 0 as invalid, 0 as filtered,
+    {refused} as rate_limited
   from (select unnest(rate_limited) as refused from records where good and tick)
   union all by name
   select '{UNKNOWN}' as property, {broken} as minute_at, 1 as received, 1 as accepted, 0 as duplicate, 0 as invalid,
     0 as filtered, 0 as rate_limited from records where not coalesce(good, false)
 ) where minute_at is not null and property is not null group by all""",
-        "offsets": """
+        "offsets": f"""
 select kafka_partition, min(kafka_offset) as first_offset, max(kafka_offset) + 1 as next_offset, count(*) as records,
-  max(epoch_ms(received_at)) filter (where good) as complete_until from records group by all""",
+  max({_instant("received_at")}) filter (where good) as complete_until from records group by all""",
         "unreadable": f"""
 select '{UNKNOWN}' as property, '{UNKNOWN}' as session_id, 0 as seq, now()::timestamp as "at", '{UNKNOWN}' as type,
   '{UNKNOWN}' as state, 0 as state_ms, now()::timestamp as received_at, kafka_partition, kafka_offset,
