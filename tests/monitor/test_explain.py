@@ -217,3 +217,42 @@ def test_an_additive_figure_is_found_in_both_directions(factor: float, sign: int
     (only,) = explain_volume(table, ["isp", "cdn"], "real", "predict")
     assert dict(only.slice) == {"isp": "isp-2"}
     assert np.sign(only.excess) == sign
+
+
+def test_one_dimension_with_a_baseline_of_no_bad_sessions_at_all() -> None:
+    dims: dict[str, list[str | None]] = {"isp": ["a", "b", "c", "d"]}
+    (only,) = explain(counts(dims, 1000, [0, 60, 0, 0], 9000, 0), ["isp"], *COLUMNS)
+    assert dict(only.slice) == {"isp": "b"}
+    assert np.isfinite(only.as_json()["lift"])  # type: ignore[call-overload]
+
+
+def test_when_every_session_of_a_slice_is_bad_it_is_named() -> None:
+    dims: dict[str, list[str | None]] = {"isp": ["a", "b", "c", "d"]}
+    (only,) = explain(counts(dims, 1000, [20, 1000, 20, 20], 9000, 180), ["isp"], *COLUMNS)
+    assert (dict(only.slice), only.actual) == ({"isp": "b"}, 1.0)
+
+
+def test_constant_columns_name_nothing() -> None:
+    table = grid({"isp": "isp-3"}, 20).append_column("flat", pa.array(["x"] * 120)).append_column("none", pa.nulls(120))
+    found = explain(table, ["flat", "isp", "none", "device"], *COLUMNS)
+    assert [dict(f.slice) for f in found] == [{"isp": "isp-3"}]
+
+
+def test_a_million_rows_are_added_up_first() -> None:
+    rng = np.random.default_rng(4)
+    size = 1_000_000
+    values = {name: rng.integers(0, count, size) for name, count in (("isp", 30), ("cdn", 4), ("device", 6))}
+    inside = (values["isp"] == 7) & (values["cdn"] == 2)
+    table = pa.table(
+        {
+            **{
+                name: pa.DictionaryArray.from_arrays(value, [f"{name}-{i}" for i in range(30)])
+                for name, value in values.items()
+            },
+            "sessions": np.ones(size, dtype=int),
+            "failures": (rng.random(size) < np.where(inside, 0.08, 0.02)).astype(int),
+            "base_sessions": np.full(size, 5),
+            "base_failures": rng.binomial(5, 0.02, size),
+        }
+    )
+    assert [dict(f.slice) for f in explain(table, list(values), *COLUMNS)] == [{"isp": "isp-7", "cdn": "cdn-2"}]

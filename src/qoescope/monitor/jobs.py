@@ -21,7 +21,7 @@ from qoescope.monitor import closed, live, notify, questions, records, sending
 from qoescope.monitor.files import explain_file
 from qoescope.monitor.history import History
 from qoescope.monitor.impact import Impact, excess_so_far, lost_watch_hours
-from qoescope.monitor.kpis import Kpi, session_columns
+from qoescope.monitor.kpis import kpi_of, session_columns
 from qoescope.monitor.lifecycle import Incident
 from qoescope.monitor.notify import Mute
 from qoescope.monitor.records import Shown
@@ -37,6 +37,8 @@ _LATE_MINUTES = 3
 """Minutes that are read again, for what came late."""
 _CATCH_UP = 60
 """Minutes that are caught up one by one; of a longer absence only the last ones are looked at."""
+_RECOUNTED = 60
+"""Minutes after its end in which an incident's sessions are counted anew."""
 _CHART_BEFORE, _CHART_AFTER = 10, 5
 _MINUTE, _HOUR = 60, 3600
 _SUMS = tuple(m.name for m in LEAF_MEASURES)
@@ -60,6 +62,7 @@ def watch(settings: Settings, stopping: Event | None = None, *, once: bool = Fal
                 if tenant not in watches:
                     watches[tenant] = writer.do(lambda connection, name=tenant: _Watch(connection, name))  # type: ignore[misc]
                 looked += watches[tenant].advance(writer, newest)
+                writer.do(watches[tenant].recount)
             writer.do(lambda connection: tell(connection, settings))
             if once or stop.wait(settings.monitor_every_s):
                 break
@@ -129,6 +132,7 @@ class _Watch:
         self.closed = closed.Closed()
         self.rules = Thresholds()
         self.at: int | None = None
+        self.turn = 0
         horizon = datetime.now(UTC) - timedelta(days=1)
         stored = _dicts(connection, questions.ONGOING, (tenant, "live", horizon))
         incidents = [records.incident(row) for row in stored]
@@ -151,23 +155,37 @@ class _Watch:
 
     def _look(self, connection: Connection, minute: int) -> None:
         self._read(connection, minute)
-        dismissed = {r[0] for r in connection.execute(questions.DISMISSED, (self.tenant,)).fetchall()}
-        for part in (self.live, self.closed):
-            part.incidents = [one for one in part.incidents if one.id not in dismissed]
+        self._drop_dismissed(connection)
         ended = self._ended(connection, minute)
         changed = [one for one in (*self.live.look(minute), *ended) if one.version]
         gone = [one.id for one in changed if one.confirmed_at is None and one.state == "dismissed"]
         shown = [one for one in changed if one.id not in gone]
-        rows = [
-            _row(connection, self.tenant, one, self.live.history, _MINUTE)
-            if one.best.watched.leaf
-            else _row(connection, self.tenant, one, self.closed.history, closed.STEP_S)
-            for one in shown
-        ]
+        rows = [self._row_of(connection, one) for one in shown]
         rows += self._by_rules(connection, minute)
         with connection.transaction():
             connection.execute(questions.FORGET, (self.tenant, gone))
             _put(connection, rows)
+
+    def recount(self, connection: Connection) -> None:
+        """Counts anew whom one of the last hour's incidents touched, each in its turn: many sessions close later."""
+        self._drop_dismissed(connection)
+        since = self.live.clock.time((self.at or 0) - _RECOUNTED)
+        ended = [one for one in (*self.live.incidents, *self.closed.incidents) if one.state == "closed"]
+        over = [one for one in ended if one.closed_at is not None and one.closed_at >= since]
+        if self.at is not None and over:
+            self.turn += 1
+            with connection.transaction():
+                _put(connection, [self._row_of(connection, over[self.turn % len(over)])])
+
+    def _row_of(self, connection: Connection, one: Incident) -> Row:
+        if one.best.watched.leaf:
+            return _row(connection, self.tenant, one, self.live.history, _MINUTE)
+        return _row(connection, self.tenant, one, self.closed.history, closed.STEP_S)
+
+    def _drop_dismissed(self, connection: Connection) -> None:
+        dismissed = {r[0] for r in connection.execute(questions.DISMISSED, (self.tenant,)).fetchall()}
+        for part in (self.live, self.closed):
+            part.incidents = [one for one in part.incidents if one.id not in dismissed]
 
     def _ended(self, connection: Connection, minute: int) -> list[Incident]:
         """What closed sessions alone tell, each five minutes; the last ones are still closing."""
@@ -257,11 +275,10 @@ def _book(connection: Connection, rows: Sequence[Row]) -> None:
 
 def _row(connection: Connection, tenant: str, one: Incident, history: History, step_s: int) -> Row:
     """The incident with its impact, ten sessions and a chart, as a row."""
-    kpi = _kpi(one, history)
+    kpi, until = kpi_of(one.best.watched, history.columns), one.closed_at or one.last_seen_at
     first, last = (int(t.timestamp()) // step_s for t in (one.onset_at, one.last_seen_at))
     sums = kpi.sums(history.series(range(first, last + 1), one.slice))
     excess = excess_so_far(one, sums, WINDOW_MINUTES if step_s == _MINUTE else 1)
-    until = one.closed_at or one.last_seen_at
     parameters = (tenant, one.onset_at.date(), one.onset_at, until)
     touched = connection.execute(questions.touched(one), parameters).fetchone()
     sessions, people, examples = touched if touched is not None else (0, 0, None)
@@ -279,14 +296,5 @@ def _row(connection: Connection, tenant: str, one: Incident, history: History, s
         for s, v, a in zip(steps, value, audience, strict=True)
     ]
     impact = Impact(excess, int(sessions), int(people), lost)
-    source = "batch" if step_s == _HOUR else "live"
-    shown = Shown(tenant, source, list(examples or []), chart)
+    shown = Shown(tenant, "batch" if step_s == _HOUR else "live", list(examples or []), chart)
     return records.row(one, impact, shown, datetime.now(UTC))
-
-
-def _kpi(one: Incident, history: History) -> Kpi:
-    w = one.best.watched
-    live_parts = w.leaf if w.leaf and w.leaf[0][0] in history.columns else ()
-    parts = live_parts or tuple((f"{w.metric}_{i}",) for i in range(len(w.session)))
-    columns = tuple(tuple(history.columns.index(name) for name in part) for part in parts)
-    return Kpi(w, columns, w.cluster if live_parts else 1.0)

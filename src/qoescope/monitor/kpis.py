@@ -77,6 +77,13 @@ def live_kpis(watched: Sequence[Watched], columns: Sequence[str]) -> list[Kpi]:
     ]
 
 
+def kpi_of(watched: Watched, columns: Sequence[str]) -> Kpi:
+    """The metric over a history of live minutes or of summed sessions, whichever these columns are."""
+    if watched.leaf and watched.leaf[0][0] in columns:
+        return live_kpis([watched], columns)[0]
+    return session_kpis([watched], columns)[0]
+
+
 def session_columns(watched: Sequence[Watched]) -> dict[str, str]:
     """Column → SQL over a row of `sessions`, for all metrics that sessions can tell."""
     return {f"{w.metric}_{i}": sql for w in watched for i, sql in enumerate(w.session)}
