@@ -1,4 +1,4 @@
-"""README's commands without a stack do what README says; the others are run in tests/live/test_readme.py."""
+"""README's commands without a stack do what README says; those beside a running one exist, with their options."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ smart_tv,v2,1000,21,1000,19
 """
 
 
-def test_every_command_is_run_by_a_test_or_excused_by_name() -> None:
+def test_every_command_is_for_alone_or_beside_a_stack_or_excused_by_name() -> None:
     lines = readme.commands()
     held = [*readme.alone(), *readme.beside(), *readme.EXCUSED]
     assert sorted(set(lines)) == sorted(set(held))
