@@ -1,5 +1,7 @@
 """Each fault makes its slice worse by its declared size, and changes nothing outside it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from qoescope.catalog.errors import UnknownName
 from qoescope.emit import counterfactual, drawn, injected, jobs, key, rows, simulation, slices, viewers
 from qoescope.emit.counterfactual import SUMS, Effect, kpi
 from qoescope.emit.measures import Measures, measures
-from qoescope.emit.scenario import Load, Scenario, hold
+from qoescope.emit.scenario import HOUR_MS, Load, Scenario, hold
 from qoescope.emit.simulation import Sessions
 
 ENOUGH = 3_000
@@ -19,6 +21,8 @@ REAL = [fault for fault in (*f.FAULTS, *f.DEMO) if fault.kind != "decoy"]
 def alone(fault: f.Fault, sessions: int = 300_000, seed: int = 42) -> Effect:
     """What the fault does, alone, to sessions that it touches, taken evenly from all of its time."""
     run = Scenario(sessions=sessions, seed=seed, faults=(fault,))
+    if fault in f.DEMO:
+        run = replace(run, length_ms=HOUR_MS)
     load, found = Load(run), []
     for chunk in range(run.chunks):
         v = viewers.viewings(run, load, run.numbers(chunk))

@@ -10,8 +10,8 @@ import pytest
 
 from qoescope.catalog.errors import UnknownName
 from qoescope.compile import wire
-from qoescope.compile.pseudonyms import pseudonym
 from qoescope.compile.agents import fields
+from qoescope.compile.pseudonyms import pseudonym
 from qoescope.ingest.context import Arrival, edge, kept
 from qoescope.ingest.privacy import network, without_query
 

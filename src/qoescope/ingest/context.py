@@ -10,9 +10,9 @@ import pycountry
 from qoescope.catalog.dimensions import BY_NAME, SENT, UNKNOWN
 from qoescope.catalog.doors import LONGEST_TEXT
 from qoescope.catalog.errors import UnknownName
+from qoescope.compile.agents import fields as agent_fields
 from qoescope.compile.pseudonyms import pseudonym
 from qoescope.compile.wire import Session
-from qoescope.compile.agents import fields as agent_fields
 from qoescope.ingest.privacy import NO_TRACKING, without_query
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
