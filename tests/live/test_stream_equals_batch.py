@@ -32,8 +32,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Postgres, Kafka and the streams; sessions close after 5 s of silence."""
     folder = tmp_path_factory.mktemp("streams")
     settings = Settings(
-        var=folder / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0, console_port=0, session_gap_s=5
-    )
+        var=folder / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0, console_port=0,
+        session_gap_s=5, give_way_s=0,
+    )  # fmt: skip
     with assembly.running(settings, ["stream"]) as (placed, children):
         children.wait([child.name for child in children], UP_S)
         yield placed

@@ -31,6 +31,8 @@ READY_S, SETTLED_S, RUNS_S, NAMED_S = 180.0, 180.0, 240.0, 90.0
 LOOK_S = 0.5
 CONNECTIONS, PATIENCE_S = 64, 60.0
 """How the players send: over so many connections, and again for so long what is not answered."""
+TELLING_MS = 45 * 60_000
+"""The watch needs so much of the viewers' time to know what is usual, to see a fault, and to see it over."""
 HEADROOM = 4.0
 """The demo's key may send so much more than the demo does on average."""
 
@@ -249,6 +251,9 @@ def _named(stage: Stage, *, judged: bool) -> None:
     live = stage.outcome.live
     if live is None or not judged:
         stage.screen.print("earlier traffic is part of the monitor's history: what it names is shown, not judged")
+        return
+    if live.run.length_ms < TELLING_MS:
+        stage.screen.print("too short a time, by the viewers' clock, to tell what is usual: nothing is judged")
         return
     begin, end = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (live.run.begin_ms, live.run.end_ms))
 
