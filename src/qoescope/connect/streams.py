@@ -20,7 +20,6 @@ __all__ = [
     "changes",
     "collected",
     "dropped",
-    "is_new",
     "kafka",
     "query_id",
     "written",
@@ -55,12 +54,6 @@ def beginning(settings: Settings, writer: Writer, name: str, topic: str | None, 
     if not offsets:
         return "earliest"
     return json.dumps({topic: {str(partition): following for partition, following in offsets}})
-
-
-def is_new(settings: Settings, name: str) -> bool:
-    """Whether the stream has no checkpoint yet."""
-    where = checkpoint(settings, name)
-    return "://" not in where and not Path(where, "metadata").exists()
 
 
 def kafka(spark: SparkSession, settings: Settings, topic: str, start: str, records: int | None) -> DataFrame:

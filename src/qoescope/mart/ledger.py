@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED
 from qoescope.catalog.marts import Mart
 from qoescope.catalog.operations import OUTCOMES
 from qoescope.compile import arrow
-from qoescope.compile.duck import naive
+from qoescope.compile.duck import connected, naive
 
 BOOKS = {
     "door": "received = accepted + duplicate + invalid + rate_limited + filtered",
@@ -95,7 +94,7 @@ Rows = list[tuple[Any, ...]]
 
 
 def _asked(tables: Mapping[str, pa.Table], sql: str) -> Rows:
-    with duckdb.connect(config={"threads": 2}) as engine:
+    with connected(2) as engine:
         for name, table in tables.items():
             engine.register(name, naive(table))
         return engine.sql(sql).fetchall()
@@ -334,7 +333,7 @@ def _erased(rows: Mapping[str, pa.Table]) -> pa.Table:
         for name in rows
     )
     sums = ", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in (*rows, "erased"))
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         for name, table in rows.items():
             engine.register(name, naive(table.select(["property", "received_at"])))
         found = engine.sql(f"select property, minute_at, {sums} from ({counted}) group by all").to_arrow_table()

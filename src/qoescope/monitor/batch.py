@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
 import pyarrow as pa
 
 from qoescope.catalog.watch import SESSION_DIMENSIONS, WATCHED, Watched
-from qoescope.compile.duck import naive
+from qoescope.compile.duck import connected, naive
 from qoescope.monitor.findings import Finding, Watcher
 from qoescope.monitor.history import History, Span, span_of
 from qoescope.monitor.kpis import session_columns, session_kpis
@@ -33,7 +32,7 @@ def counts_sql(
 
 def counted(sessions: pa.Table, step_s: int = 3600) -> pa.Table:
     """Sums by step and leaf of rows of `sessions`."""
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with connected() as engine:
         engine.register("given", naive(sessions))
         return engine.sql(counts_sql("given", "true", step_s)).to_arrow_table()
 
