@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test golden bench lock clean
+.PHONY: help setup demo check test test-cluster golden bench lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is missing: Python packages, jars, Java
 	@bin/setup
@@ -24,6 +24,9 @@ test: ## set up, then everything: check, and the tests against real services
 	@bin/setup test
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest -m live
+
+test-cluster: setup ## a Spark cluster, three brokers and an object store: machines die, the books hold
+	$(BIN)/pytest -m cluster tests/cluster
 
 golden: ## rewrite tests/golden; a person reads the difference
 	GOLDEN=1 $(BIN)/pytest tests/golden

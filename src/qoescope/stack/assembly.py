@@ -1,5 +1,6 @@
 """Assembly: which parts a stack has, where each listens, and one context in which all of them run."""
 
+import json
 import logging
 import sys
 import threading
@@ -28,8 +29,10 @@ def placed(settings: Settings) -> Settings:
 
 def passed_on(settings: Settings) -> dict[str, str]:
     """The environment by which a part reads these settings."""
-    names = {*PASSED_ON, *(n for n in settings.model_fields_set if isinstance(getattr(settings, n), str | int | float))}
-    variables = {f"QOESCOPE_{name.upper()}": str(getattr(settings, name)) for name in sorted(names)}
+    told = (str, int, float, dict)
+    names = {*PASSED_ON, *(n for n in settings.model_fields_set if isinstance(getattr(settings, n), told))}
+    values = {name: getattr(settings, name) for name in sorted(names)}
+    variables = {f"QOESCOPE_{n.upper()}": json.dumps(v) if isinstance(v, dict) else str(v) for n, v in values.items()}
     return {**variables, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
 
 
