@@ -10,6 +10,7 @@ from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.schema import Table
+from qoescope.connect import changes as object_store
 from qoescope.connect import lake
 from qoescope.connect.writing import Stopped, Writer
 from qoescope.settings import Settings
@@ -77,6 +78,8 @@ def kafka(spark: SparkSession, settings: Settings, topic: str, start: str, recor
 
 def changes(spark: SparkSession, settings: Settings, table: Table) -> DataFrame:
     """Rows appended to a table of the lake, as a stream that begins with those that are there."""
+    if "://" in lake.uri(settings, table):
+        return object_store.changes(spark, settings, table)
     reader = (
         spark.readStream.format("delta")
         .option("maxBytesPerTrigger", settings.batch_bytes)
