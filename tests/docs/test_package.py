@@ -4,7 +4,8 @@ import ast
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
+import venv
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 from zipfile import ZipFile
@@ -127,3 +128,88 @@ def test_the_data_set_needs_the_core_only(tmp_path: Path) -> None:
     installed = metadata.packages_distributions()
     packages = {canonicalize_name(found) for name in loaded for found in installed.get(name, [])}
     assert packages - needed(PROJECT["dependencies"]) - {"qoescope", "setuptools", "editables"} == set()
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def installed_with(wheel: ZipFile, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """Runs `qoescope` in an environment that holds the wheel, what it needs and what one extra needs: nothing else."""
+    made: dict[str, Path] = {}
+
+    def environment(extra: str) -> Path:
+        folder = tmp_path_factory.mktemp(extra or "core")
+        venv.create(folder, symlinks=True, with_pip=False)
+        (site,) = folder.glob("lib/python*/site-packages")
+        wheel.extractall(site)
+        own = [text for name in wanted(extra) for text in EXTRAS[name]]
+        for name in needed([*PROJECT["dependencies"], *own]) - {"qoescope"}:
+            for top in {file.parts[0] for file in metadata.files(name) or [] if file.parts[0] != ".."}:
+                if not (site / top).exists():
+                    (site / top).symlink_to(str(metadata.distribution(name).locate_file(top)))
+        return folder
+
+    def with_extra(extra: str) -> Run:
+        made[extra] = made.get(extra) or environment(extra)
+        state = made[extra] / "state"
+
+        def run(*arguments: str, module: str = "qoescope.cli.app", given: str = "") -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [made[extra] / "bin" / "python", "-m", module, *arguments], input=given, capture_output=True, text=True,
+                check=False, timeout=120, cwd=made[extra],
+                env={"PATH": "/usr/bin:/bin", "QOESCOPE_VAR": str(state), "AIRFLOW_HOME": str(state / "airflow")},
+            )  # fmt: skip
+
+        return run
+
+    return with_extra
+
+
+def wanted(extra: str) -> set[str]:
+    """The extra and those that it names."""
+    if not extra:
+        return set()
+    own = [Requirement(text) for text in EXTRAS[extra]]
+    return {extra}.union(*(wanted(name) for one in own if one.name == "qoescope" for name in one.extras))
+
+
+WORKS = [
+    ("", ["--version"], 0, "qoescope 0.1.0"),
+    ("", ["fold", "-"], 0, "0 sessions"),
+    ("", ["cmcd", "decode", "br=3200"], 0, "3200"),
+    ("", ["ask", "plays"], 2, "no Postgres for the reader"),
+    ("collector", ["keys", "new", "demo"], 0, "qw_"),
+    ("spark", ["ledger"], 2, "no Postgres for the writer"),
+    ("spark", ["stream"], 2, "no jars in"),
+    ("airflow", ["batch", "restate", "2026-01-02"], 2, "are past their 90 days"),
+    ("console", ["console"], 2, "no Postgres for the"),
+]
+"""Extra, command, exit code, what it says: it works as far as it can without a service."""
+
+
+@pytest.mark.parametrize(("extra", "command", "code", "says"), WORKS)
+def test_each_extra_alone_is_enough_for_its_commands(
+    installed_with: Callable[[str], Run], extra: str, command: list[str], code: int, says: str
+) -> None:
+    done = installed_with(extra)(*command)
+    assert (done.returncode, says in done.stdout + done.stderr) == (code, True), done.stderr
+
+
+LACKS = [("", "collect", "collector"), ("", "stream", "spark"), ("", "console", "console"),
+         ("collector", "ledger", "spark"), ("spark", "collect", "collector")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("extra", "command", "missing"), LACKS)
+def test_a_command_of_another_extra_says_in_one_line_which_one(
+    installed_with: Callable[[str], Run], extra: str, command: str, missing: str
+) -> None:
+    done = installed_with(extra)(command)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"pip install 'qoescope[{missing}]'" in done.stderr
+
+
+def test_airflow_itself_comes_with_its_extra(installed_with: Callable[[str], Run]) -> None:
+    done = installed_with("airflow")("version", module="airflow")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("3.3.2")

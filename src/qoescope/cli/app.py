@@ -1,19 +1,19 @@
 """App: the commands, listed; a user's mistake is one line and exit code 2."""
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
 from qoescope.catalog.errors import Mistake
-from qoescope.cli import batch, data, generate, keys, questions, services
+from qoescope.cli import batch, data, extras, generate, keys, measuring, questions, services
 
-app = typer.Typer(
-    name="qoescope", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="What viewers of a video service live through, and what broke.",
-)  # fmt: skip
+app = typer.Typer(name="qoescope", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 services.register(app)
 data.register(app)
 questions.register(app)
+measuring.register(app)
 app.add_typer(generate.app, name="generate")
 app.add_typer(batch.app, name="batch")
 app.add_typer(keys.app, name="keys")
@@ -21,10 +21,30 @@ app.add_typer(keys.people, name="people")
 app.add_typer(data.cmcd, name="cmcd")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"qoescope {metadata.version('qoescope')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def qoescope(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """What viewers of a video service live through, and what broke."""
+
+
 def main() -> None:
     """The program."""
     try:
         app()
+    except ModuleNotFoundError as error:
+        hint = extras.hint(error.name or "")
+        if not hint:
+            raise
+        sys.exit(_stopped(hint))
     except Mistake as mistake:
         sys.exit(_stopped(str(mistake)))
     except BrokenPipeError:

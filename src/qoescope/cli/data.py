@@ -1,7 +1,6 @@
-"""Data: beacons folded into sessions, CMCD records read and written, and measurements beside peers."""
+"""Data: beacons folded into sessions, and CMCD records read and written."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from qoescope.catalog.errors import Mistake, UnknownName
+from qoescope.catalog.errors import Mistake
 from qoescope.cli.terminal import line, plain, settings
 
 cmcd = typer.Typer(no_args_is_help=True, help="Read and write CMCD records, one a line.", rich_markup_mode=None)
@@ -23,7 +22,6 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command()(fold)
     app.command()(player)
-    app.command(context_settings={"ignore_unknown_options": True})(bench)
 
 
 def fold(
@@ -102,22 +100,3 @@ def _each(records: list[str] | None, converted: Callable[[str], tuple[str, bool]
         good = good and fine
     if not good:
         raise typer.Exit(1)
-
-
-def bench(
-    name: Annotated[str, typer.Argument(help="What to measure; everything when none is given.")] = "",
-    options: Annotated[
-        list[str] | None, typer.Argument(help="Options of that measurement, such as --seeds 50.")
-    ] = None,
-) -> None:
-    """Measure, beside peers in the same run."""
-    from qoescope.settings import ROOT
-
-    known = {path.stem: path for path in sorted((ROOT / "bench").glob("*.py"))}
-    if name and name not in known:
-        raise UnknownName("measurement", name, known)
-    worst = 0
-    for path in [known[name]] if name else known.values():
-        done = subprocess.run([sys.executable, str(path), *(options or [])], check=False)  # noqa: S603
-        worst = max(worst, done.returncode)
-    raise typer.Exit(worst)

@@ -74,12 +74,13 @@ def stream() -> None:
 
 def console() -> None:
     """Serve the console and the API."""
-    from qoescope.ingest import jobs as doors
     from qoescope.serve import jobs
     from qoescope.serve.outside import Outside
     from qoescope.stack import airflow
 
     def replay(here: "Settings", tenant: str, reason: str) -> object:
+        from qoescope.ingest import jobs as doors
+
         return doors.replay(here, tenant, reason=reason)
 
     logged()

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 
@@ -23,14 +22,16 @@ WARM_S = 30.0
 ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 JVM = "-Duser.timezone=UTC -Dderby.system.home=/nonexistent -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 """Tasks compute in Python; the JVM plans and moves bytes: a quick start is worth more to it than deep compiling."""
-JARS = Path(__file__).parents[3] / "jars" / "spark"
 
 
 def session(settings: Settings, name: str = "qoescope") -> SparkSession:
     """The session; a second call gives the same one. Nothing is downloaded: the jars lie in `jars/spark`."""
-    jars = sorted(str(jar) for jar in JARS.glob("*.jar"))
+    folder = settings.jars.resolve() / "spark"
+    jars = sorted(str(jar) for jar in folder.glob("*.jar"))
     if not jars:
-        raise Mistake(f"no jars in {JARS}: run `make setup` once")
+        raise Mistake(
+            f"no jars in {folder}: `make setup` in a checkout puts them there; QOESCOPE_JARS names its folder"
+        )
     os.environ["PYSPARK_PYTHON"] = sys.executable  # workers are started by the JVM with what this names
     os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(
         (f"--driver-memory {settings.spark_memory}", "--driver-class-path", ":".join(jars), "pyspark-shell")
