@@ -309,6 +309,7 @@ create table if not exists qoescope.cmcd_sessions (
   "content_type" text,
   "stream_format" text,
   "cdn" text,
+  "startup_ms" bigint,
   "record_count" bigint not null,
   "request_count" bigint,
   "request_errors" bigint,

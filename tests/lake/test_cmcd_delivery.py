@@ -162,3 +162,10 @@ def test_requests_that_change_nothing_make_no_event() -> None:
         [request(0, "msd=700,sta=p"), *(request(at, "br=(3000),ot=v,sta=p") for at in range(1000, 31_000, 1000))]
     )
     assert [row["state_ms"] for row in found.events.to_pylist() if row["state"] == "playing"] == [1000, 10_000, 10_000]
+
+
+def test_a_player_that_tells_no_states_may_still_say_how_long_it_took_to_start() -> None:
+    """Shaka 5.2 does so; it is no attempt, and only what it said is kept."""
+    found = made([(0, 'e=t,sid="x",ts=1,v=2'), (2000, 'e=t,msd=2334,sid="x",ts=2001,v=2')], "event")
+    (row,) = found.observed.to_pylist()
+    assert (row["startup_ms"], row["tells_states"], len(found.events)) == (2334, False, 0)

@@ -209,6 +209,7 @@ OBSERVED = Table(
         Field("content_type", "text", "vod or live", default="unknown"),
         Field("stream_format", "text", "streaming format", default="unknown"),
         Field("cdn", "text", "first CDN that was told", default="unknown"),
+        Field("startup_ms", "int", "wait for the first frame, as the player says it: `msd`; null where it does not"),
         Field("record_count", "int", "distinct records", nullable=False),
         Field("request_count", "int", "media requests; null where none was told"),
         Field(

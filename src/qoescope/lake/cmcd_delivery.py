@@ -37,6 +37,7 @@ def observation(session: Session, context: Mapping[str, str], *, tells_states: b
         "last_at": _instant(max(r.arrived for r in records)),
         "tells_states": tells_states,
         **{name: context[name] for name in ("content_id", "content_type", "stream_format", "cdn") if name in context},
+        "startup_ms": next((r.reading.numbers["msd"] for r in records if "msd" in r.reading.numbers), None),
         "record_count": len(records),
         "request_count": len(asked) or None,
         "request_errors": sum(map(_failed, status)) if status else None,
