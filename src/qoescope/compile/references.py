@@ -36,7 +36,7 @@ HEAD = f"""# Events
 
 What a player says, and how. This page is generated from `src/qoescope/catalog/`: `make golden` writes it, a test
 compares it. The collector describes itself in OpenAPI at `/v1/openapi.json`; it serves a client for browsers at
-`/v1/qoescope.js` and a page that uses it at `/demo`.
+`/v1/qoescope.js` and a page that uses it at `/demo`. Servers have a [client in Python](sending.md).
 
 ## A beacon
 

@@ -1,12 +1,12 @@
 """Feed: the beacons of a live run in the order in which they are due, made shortly before they are needed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from qoescope.emit import beacons, counterfactual, events, simulation
+from qoescope.emit.connection import Beacon
 from qoescope.emit.counterfactual import Effect
 from qoescope.emit.draws import Floats
 from qoescope.emit.scenario import Load, Scenario
@@ -14,18 +14,6 @@ from qoescope.emit.scenario import Load, Scenario
 PILOT = 2_000
 BATCH = 400
 """Sessions made at a time."""
-
-
-@dataclass(frozen=True)
-class Beacon:
-    """One request to come: its text without its end, and what it holds."""
-
-    body: bytes
-    clock_error_ms: int
-    session_id: str
-    first_seq: int
-    last_seq: int
-    events: int
 
 
 class Batch:

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from qoescope.catalog import faults as f
 from qoescope.catalog.errors import Mistake, UnknownName
-from qoescope.emit import chunks, counterfactual, drawn, feed, files, pool, rows, sender, traffic
+from qoescope.emit import chunks, connection, counterfactual, drawn, feed, files, pool, rows, traffic
 from qoescope.emit import key as answers
 from qoescope.emit.chunks import Part, Tally
 from qoescope.emit.counterfactual import Effect
@@ -230,7 +230,7 @@ def live(
     for name, value, most in (("rate", rate, 1e6), ("duration", duration, 7 * 86_400), ("speed", speed, 1000.0)):
         if not 0 < value <= most:
             raise Mistake(f"--{name} must be above 0 and at most {most:g}, not {value:g}")
-    to = sender.door(url, key)
+    to = connection.door(url, key)
     length = round(duration * speed * 1000)
     start_s = time.time() + START_IN_S
     begin = round((start_s + duration) * 1000) - length

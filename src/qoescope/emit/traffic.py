@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from qoescope.emit import feed
+from qoescope.emit.connection import Door, Entry
 from qoescope.emit.counterfactual import Effect
 from qoescope.emit.feed import Batch
 from qoescope.emit.scenario import Scenario
-from qoescope.emit.sender import ACKNOWLEDGED, Door, Entry, Sender
+from qoescope.emit.sender import ACKNOWLEDGED, Sender
 
 TICK_S = 0.02
 AHEAD_S = 3.0
