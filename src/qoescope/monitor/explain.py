@@ -55,11 +55,8 @@ def _numbers(table: pa.Table, name: str, what: str) -> Floats:
     if pa.types.is_null(column.type):
         return np.zeros(table.num_rows)
     try:
-        values = (
-            np.nan_to_num(np.asarray(column.cast(pa.float64())), nan=0.0)
-            if column.null_count
-            else np.asarray(column.cast(pa.float64()))
-        )
+        numbers = column.cast(pa.float64(), safe=False)  # counts beyond 2^53 lose their last digits
+        values = np.asarray(numbers.fill_null(0.0) if numbers.null_count else numbers)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise Mistake(f"column '{name}' must hold numbers for {what}: {error}") from error
     if not np.isfinite(values).all():
@@ -68,12 +65,18 @@ def _numbers(table: pa.Table, name: str, what: str) -> Floats:
     return values
 
 
-def _checked(table: pa.Table, dims: Sequence[str]) -> None:
+def _checked(table: pa.Table, dims: Sequence[str], counts: Sequence[str]) -> None:
     if not dims:
         raise Mistake("name at least one dimension to explain by, such as --dims isp,cdn")
     for name in dims:
         if name not in table.column_names:
             raise UnknownName("dimension", name, table.column_names)
+    for name in (*dims, *counts):
+        if table.column_names.count(name) > 1:
+            raise Mistake(f"column '{name}' is there twice: rename one of them")
+    for name in dims:
+        if pa.types.is_nested(table.schema.field(name).type):
+            raise Mistake(f"dimension '{name}' holds {table.schema.field(name).type}: a dimension holds single values")
     if len(set(dims)) < len(dims):
         raise Mistake(f"a dimension is named twice in {', '.join(dims)}")
 
@@ -149,7 +152,7 @@ def explain(table: pa.Table, dims: Sequence[str], n: str, k: str, base_n: str, b
 
     Null is a value of a dimension like any other; a null count is 0. Raises `Mistake` for a missing column or k > n.
     """
-    _checked(table, dims)
+    _checked(table, dims, (n, k, base_n, base_k))
     columns = [
         _numbers(table, n, "sessions"),
         _numbers(table, k, "bad sessions"),
@@ -165,7 +168,7 @@ def explain(table: pa.Table, dims: Sequence[str], n: str, k: str, base_n: str, b
 
 def explain_volume(table: pa.Table, dims: Sequence[str], real: str, forecast: str) -> list[Found]:
     """Slices in which an additive figure left its forecast, up or down (`excess` is then negative)."""
-    _checked(table, dims)
+    _checked(table, dims, (real, forecast))
     columns = [_numbers(table, real, "the real figure"), _numbers(table, forecast, "the forecast")]
     counts = leaves(table, dims, columns)
     measure = Volume(usual_dispersion(counts.sums[0], counts.sums[1]))

@@ -10,6 +10,9 @@ import pyarrow.parquet
 from qoescope.catalog.errors import Mistake
 from qoescope.monitor.explain import Found, explain, explain_volume
 
+_DELIMITERS = ",;\t|"
+_HEADER_BYTES = 65_536
+
 
 def explain_file(
     path: Path,
@@ -38,7 +41,7 @@ def explain_file(
 
 
 def read(path: Path, dims: Sequence[str]) -> pa.Table:
-    """The file as a table; in a CSV dimensions stay text and an empty cell is null."""
+    """The file as a table; of a CSV (commas, semicolons, tabs or bars) dimensions are text, empty cells null."""
     if not path.is_file():
         raise Mistake(f"no file '{path}'")
     if path.stat().st_size == 0:
@@ -46,12 +49,17 @@ def read(path: Path, dims: Sequence[str]) -> pa.Table:
     try:
         if path.suffix == ".parquet":
             return pyarrow.parquet.read_table(path)
+        with pa.input_stream(str(path)) as file:
+            header = file.read(_HEADER_BYTES).decode("utf-8", errors="ignore").partition("\n")[0]
         options = pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(dims, pa.string()),
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             null_values=[""],
         )
-        return pyarrow.csv.read_csv(path, convert_options=options)
+        delimiter = max(_DELIMITERS, key=header.count)
+        layout = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        table = pyarrow.csv.read_csv(path, parse_options=layout, convert_options=options)
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         raise Mistake(f"'{path}' cannot be read: {str(error).splitlines()[0]}") from error
+    return table.rename_columns([name.strip() for name in table.column_names])
