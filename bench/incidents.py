@@ -4,7 +4,7 @@ Long because it holds every measure of the monitor that is published, in one run
 
 `python bench/incidents.py --seeds 50` (or `qoescope bench incidents`). Simulates, runs the monitor's real path, scores.
 A slice counts as exact when it holds the same sessions as the fault's (99 % of the union); partial, when one is part
-of the other. Faults that touch fewer than 30 sessions in a looked-at hour are not asked for.
+of the other. Faults that make fewer than 30 sessions bad in a looked-at hour are not asked for.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -30,6 +30,7 @@ import worlds
 
 from qoescope.catalog.faults import FAULTS, Fault
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
+from qoescope.catalog.watch import BY_METRIC
 from qoescope.emit.scenario import Scenario, hold
 from qoescope.monitor.batch import Batch, counted, history_of
 from qoescope.monitor.explain import explain
@@ -38,7 +39,7 @@ from qoescope.monitor.lifecycle import Incident
 from qoescope.monitor.live import Live
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
-LEAST_TOUCHED = 30
+LEAST_BAD = 30
 SURELY = 100
 SAME = 0.99
 
@@ -91,39 +92,43 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
     return int((one & other).sum()) / either if either else 1.0
 
 
-def touched(with_fault: pa.Table, without: pa.Table, rows: np.ndarray, kpi: str) -> int:
-    """Sessions that the fault made bad: the same seed without it tells."""
-    now, then = with_fault.filter(pa.array(rows)), without.filter(pa.array(rows))
-    match kpi:
-        case "start_failure_ratio":
-            return _more(now, then, "start_outcome", "failed_technical")
-        case "play_failure_ratio":
-            return _more(now, then, "error_class", "technical")
-        case "ebvs_ratio":
-            return _more(now, then, "start_outcome", "exited")
-        case "timeout_ratio":
-            return _more(now, then, "close_reason", "timed_out")
-        case "startup_avg_ms":
-            return _changed(now, then, "startup_ms", 1.2)
-        case "bitrate_avg_kbps":
-            return _changed(now, then, "bitrate_avg_kbps", 1 / 1.2)
-        case _:
-            return _changed(now, then, "stall_ms", 1.2)
+def effect(now: pa.Table, then: pa.Table, kpi: str) -> tuple[int, float]:
+    """Bad sessions that the fault adds, and by what factor the metric gets worse: the same seed without it tells.
 
-
-def _more(now: pa.Table, then: pa.Table, column: str, bad: str) -> int:
-    count = [int(np.sum(t.column(column).to_numpy(zero_copy_only=False) == bad)) for t in (now, then)]
-    return count[0] - count[1]
-
-
-def _changed(now: pa.Table, then: pa.Table, column: str, factor: float) -> int:
+    Where the metric is a size, bad is what is worse than nine of ten without the fault.
+    """
+    if kpi in _BAD:
+        column, bad = _BAD[kpi]
+        k, usual = (int(np.sum(t.column(column).to_numpy(zero_copy_only=False) == bad)) for t in (now, then))
+        return k - usual, k / max(usual, 0.5)
+    column = _SIZES.get(kpi, "stall_ms")
     a, b = (t.column(column).fill_null(0).to_numpy() for t in (now, then))
-    return int(((a > b * factor) & (a > 0) if factor > 1 else (a < b * factor) & (a > 0)).sum())
+    if column != "stall_ms":
+        a, b = a[a > 0], b[b > 0]
+    if not a.size or not b.size:
+        return 0, 1.0
+    lower = kpi == "bitrate_avg_kbps"
+    edge = np.quantile(b, 0.1 if lower else 0.9)
+    more = np.sum(a < edge) - np.sum(b < edge) if lower else np.sum(a > edge) - np.sum(b > edge)
+    lift = max(a.mean(), 1e-9) / max(b.mean(), 1e-9)
+    return int(more), float(1 / lift if lower else lift)
+
+
+_BAD = {
+    "start_failure_ratio": ("start_outcome", "failed_technical"),
+    "play_failure_ratio": ("error_class", "technical"),
+    "ebvs_ratio": ("start_outcome", "exited"),
+    "timeout_ratio": ("close_reason", "timed_out"),
+}
+_SIZES = {"startup_avg_ms": "startup_ms", "bitrate_avg_kbps": "bitrate_avg_kbps"}
 
 
 @dataclass
 class Asked:
-    """A fault in a run: its slice's sessions, its hours, how many sessions it touched in each."""
+    """A fault in a run: its slice's sessions, and how many bad ones it adds in each hour in which it is one to find.
+
+    That is, in which the metric gets as much worse in the slice as `catalog/watch.py` says is an incident.
+    """
 
     fault: Fault
     inside: np.ndarray
@@ -131,8 +136,8 @@ class Asked:
 
     @property
     def hours(self) -> list[int]:
-        """Hours in which it touched enough sessions to be asked for."""
-        return [h for h, count in self.by_hour.items() if count >= LEAST_TOUCHED]
+        """Hours in which it makes enough sessions bad to be asked for."""
+        return [h for h, count in self.by_hour.items() if count >= LEAST_BAD]
 
 
 def asked(run: Scenario, sessions: pa.Table, calm: pa.Table, fault: Fault) -> Asked:
@@ -141,22 +146,25 @@ def asked(run: Scenario, sessions: pa.Table, calm: pa.Table, fault: Fault) -> As
     hour = np.asarray(sessions.column("started_at").cast(pa.int64())) // HOUR_MS
     when = hold(run, fault)
     by_hour = {}
+    least = BY_METRIC[fault.kpi].lift if fault.kpi in BY_METRIC else 0.0
     for h in range(when.onset_ms // HOUR_MS, -(-when.end_ms // HOUR_MS)):
         mine = inside & (hour == h)
         if mine.any():
-            by_hour[h] = touched(sessions, calm, mine, fault.kpi)
+            rows = pa.array(mine)
+            more, lift = effect(sessions.filter(rows), calm.filter(rows), fault.kpi)
+            by_hour[h] = more if lift >= least else 0
     return Asked(fault, inside, by_hour)
 
 
 def scored_seed(seed: int, sessions: int = 100_000, days: float = 1.5) -> Score:
     """One run with three random faults, walked through hour by hour around them; the hours before are fault-free."""
     score = Score()
-    run = worlds.scenario(seed, sessions, days, 3)
-    table, calm = worlds.sessions_of(run), worlds.sessions_of(worlds.replace(run, faults=()))
-    key = [asked(run, table, calm, fault) for fault in run.faults]
+    run = worlds.troubled(seed, sessions, days)
+    table, calm = worlds.sessions_of(run), worlds.sessions_of(worlds.calm(run))
+    key = [asked(run, table, calm, fault) for fault in run.faults if fault.kind != "decoy"]
     walk = Batch.over(history_of(counted(table)))
     steps = walk.watcher.history.steps
-    onset = min(hold(run, f).onset_ms for f in run.faults) // HOUR_MS
+    onset = min(hold(run, a.fault).onset_ms for a in key) // HOUR_MS
     quiet = [h for h in steps[10:] if h < onset][-2:]
     busy = sorted({h for a in key for h in sorted(a.hours)[:4] if h in steps and h < steps[-1]})
     for h in quiet:
@@ -166,7 +174,7 @@ def scored_seed(seed: int, sessions: int = 100_000, days: float = 1.5) -> Score:
     known = len(walk.incidents)
     for h in busy:
         found = walk.look(h)
-        active = [a for a in key if a.by_hour.get(h, 0) >= LEAST_TOUCHED]
+        active = [a for a in key if a.by_hour.get(h, 0) >= LEAST_BAD]
         if active:
             score.windows += 1
             score.first += bool(found) and any(same(table, a, found[0].slice) for a in active)
@@ -232,7 +240,7 @@ def judge(
 def named(fault: Fault, seed: int = 7) -> dict[str, Any]:
     """Whether a fault of the catalogue, alone, is found by its slice; for a decoy: whether all is silent."""
     run = worlds.scenario(seed, 500_000, 6.0, (fault,))
-    table, calm = worlds.sessions_of(run), worlds.sessions_of(worlds.replace(run, faults=()))
+    table, calm = worlds.sessions_of(run), worlds.sessions_of(replace(run, faults=()))
     one = asked(run, table, calm, fault)
     walk = Batch.over(history_of(counted(table)))
     steps = [h for h in walk.watcher.history.steps[26:-1] if h in one.by_hour]
@@ -339,9 +347,9 @@ def speed() -> float:
     return round(min(taken), 3)
 
 
-def parts(seeds: int, live: int, chosen: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def parts(seeds: int, live: int, chosen: Sequence[str], processes: int | None) -> Iterator[tuple[str, Any]]:
     """Each part's name and figures, as they come."""
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as workers:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers:
         if "random" in chosen:
             score = Score()
             for done, one in enumerate(workers.map(scored_seed, range(1000, 1000 + seeds)), 1):
@@ -366,8 +374,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--live", type=int, default=3)
     parser.add_argument("--parts", default="random,named,live,peers,speed")
+    parser.add_argument("--workers", type=int, default=None, help="processes; as many as cores when none is given")
     given = parser.parse_args(arguments)
-    figures = dict(parts(given.seeds, given.live, given.parts.split(",")))
+    figures = dict(parts(given.seeds, given.live, given.parts.split(","), given.workers))
     print(json.dumps(figures, indent=2, default=str))
     return figures
 

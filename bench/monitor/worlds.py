@@ -19,15 +19,31 @@ from qoescope.emit.measures import measures
 from qoescope.emit.scenario import Load, Scenario, over_days
 from qoescope.emit.slices import DIMENSIONS
 
-__all__ = ["Window", "minutes_of", "replace", "scenario", "sessions_of"]
+__all__ = ["Window", "calm", "minutes_of", "scenario", "sessions_of", "troubled"]
 
 END = date(2025, 11, 11)
+DECOYED = ("IN", "BR", "DE", "US", "JP")
+"""Countries that a campaign may bring more viewers from."""
 
 
 def scenario(seed: int, sessions: int, days: float, faults: int | tuple[Fault, ...]) -> Scenario:
     """So many sessions over so many days, with these faults or so many drawn ones."""
     plain = over_days(sessions, days, seed, END, ())
     return replace(plain, faults=drawn(plain, faults) if isinstance(faults, int) else faults)
+
+
+def troubled(seed: int, sessions: int, days: float) -> Scenario:
+    """A run with three random faults (seeds take turns through all causes and shapes) and a shift of traffic."""
+    plain = scenario(seed, sessions, days, ())
+    first = 3 * (seed % 4)
+    country = DECOYED[seed % len(DECOYED)]
+    decoy = Fault("shift", "", (("country_code", country),), Window(0.25, 0.7), "traffic", 0.12, "", 1.0, kind="decoy")
+    return replace(plain, faults=(*drawn(plain, 12)[first : first + 3], decoy))
+
+
+def calm(run: Scenario) -> Scenario:
+    """The same run without what a monitor should find."""
+    return replace(run, faults=tuple(fault for fault in run.faults if fault.kind == "decoy"))
 
 
 def sessions_of(run: Scenario) -> pa.Table:

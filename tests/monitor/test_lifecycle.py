@@ -63,6 +63,23 @@ def test_unrelated_slices_are_incidents_of_their_own() -> None:
     assert states([both, both])[-1] == ["confirmed", "confirmed"]
 
 
+NARROW = {"device_type": "web", "cdn": "borealis"}
+
+
+def test_related_slices_that_one_metric_tells_apart_are_two_incidents() -> None:
+    both = [finding(NARROW, score=60), finding(WEB), finding(WEB, "ebvs_ratio", score=40)]
+    incidents = walked([both, both])[-1]
+    assert [(dict(one.slice), sorted(one.metrics)) for one in incidents] == [
+        (NARROW, ["start_failure_ratio"]), (WEB, ["ebvs_ratio", "start_failure_ratio"]),
+    ]  # fmt: skip
+
+
+def test_an_incident_that_nobody_looked_at_for_long_does_not_become_another_slices() -> None:
+    incidents = walked([[finding(WEB)], [finding(WEB)]])[-1]
+    later = step(incidents, [finding(NARROW, "rebuffer_ratio")], BEGIN + timedelta(hours=2), CLOCK)
+    assert [dict(one.slice) for one in later] == [WEB, NARROW]
+
+
 def test_what_comes_back_within_an_hour_goes_on() -> None:
     bad = [finding(WEB)]
     after = walked([bad, bad, [], [], [], bad])

@@ -117,14 +117,15 @@ class Watcher:
         codes = _codebook(counts)
         mine, theirs = _rows(counts, codes, f.slice), _rows(counts, codes, other.slice)
         limits = kpi.limits(None)
-        there, outside = (
+        there, outside, besides = (
             figures(counts.sums[:, rows].sum(axis=1), kpi.measure(), {0: 0}, limits)
-            for rows in (theirs, mine & ~theirs)
+            for rows in (theirs, mine & ~theirs, theirs & ~mine)
         )
         shared = figures(counts.sums[:, mine & theirs].sum(axis=1), kpi.measure(), {0: 0}, limits)
         clean = outside.score < _STILL_CLEAN or outside.support < limits.support
         own = figures(counts.sums[:, mine].sum(axis=1), kpi.measure(), {0: 0}, limits).score
         bad = there.lift >= limits.lift and there.score >= max(log(1 / _ALPHA), least * own)
+        bad &= least > 0 or besides.lift >= limits.lift or besides.support < limits.support
         return bool(clean and bad and shared.score >= own / 3)
 
     def _told(self, kpi: Kpi, other: Finding, leaves: Leaves, window: range) -> Finding | None:

@@ -119,31 +119,37 @@ def step(
 ) -> list[Incident]:
     """The incidents after a window that ended at `at`; unchanged ones are the same objects.
 
-    A finding joins the incident of its slice, else of a related one, else it opens a new one. Metrics that speak of the
-    same slice are one incident. An incident found again within an hour of its end goes on.
+    Findings of one slice are one incident, whatever their metrics. They join the incident of their slice, else one of a
+    related slice, else they open a new one. An incident found again within an hour of its end goes on.
     """
-    now = list(incidents)
-    joined: dict[int, list[Finding]] = {}
+    groups: dict[str, list[Finding]] = {}
     for finding in sorted(findings, key=lambda f: -f.score):
-        place = _place(now, joined, finding, at)
+        groups.setdefault(name_of(finding.slice), []).append(finding)
+    now = list(incidents)
+    known = {name_of(one.slice): i for i, one in reversed(list(enumerate(now))) if one.open or _returns(one, at)}
+    joined: dict[int, list[Finding]] = {known[name]: list(group) for name, group in groups.items() if name in known}
+    late = at - timedelta(seconds=clock.step_s * pace.close_after)
+    for name, group in groups.items():
+        if name in known:
+            continue
+        place = _related(now, joined, group, late)
         if place is None:
-            now.append(_opened(finding, at, clock))
+            now.append(_opened(group[0], at, clock))
             place = len(now) - 1
-        joined.setdefault(place, []).append(finding)
+        joined.setdefault(place, []).extend(group)
     return [
         _seen(one, joined[i], at, clock, pace) if i in joined else _unseen(one, at, pace) for i, one in enumerate(now)
     ]
 
 
-def _place(now: Sequence[Incident], joined: Mapping[int, list[Finding]], f: Finding, at: datetime) -> int | None:
-    alive = [i for i, one in enumerate(now) if one.open or _returns(one, at)]
-    name = name_of(f.slice)
-    for i in alive:
-        if name_of(now[i].slice) == name:
-            return i
-    for i in alive:
-        taken = any(other.watched.metric == f.watched.metric for other in joined.get(i, ()))
-        if not taken and now[i].open and related(now[i].slice, f.slice):
+def _related(
+    now: Sequence[Incident], joined: Mapping[int, list[Finding]], group: Sequence[Finding], late: datetime
+) -> int | None:
+    """The open incident of a related slice; not one of which a metric of the group tells apart from this slice."""
+    metrics = {f.watched.metric for f in group}
+    for i, one in enumerate(now):
+        apart = metrics & {f.watched.metric for f in joined.get(i, ())}
+        if one.open and one.last_seen_at >= late and not apart and related(one.slice, group[0].slice):
             return i
     return None
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from qoescope.monitor.cells import Cells, Counter, Grouping, groupings, matching, summed, whole
 from qoescope.monitor.counts import Floats, Leaves
+from qoescope.monitor.duel import settled
 from qoescope.monitor.measures import Evidence, Measure
 
 DEPTH = 3
@@ -184,7 +185,7 @@ class Search:
             ranked = self.ranked(leaves)
             if not ranked:
                 break
-            parts = self.parts(leaves, ranked[0])
+            parts = self.parts(leaves, settled(leaves, self.measure, ranked))
             found += [Peeled(part, tuple(ranked[1:_SHOWN]), self.slices) for part in parts]
             leaves = leaves.only(~np.any([matching(leaves, part.codes) for part in parts], axis=0))
         return found

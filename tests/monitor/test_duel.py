@@ -1,0 +1,67 @@
+"""Which of two slices that share bad sessions is named: what only one of them holds decides."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from qoescope.monitor.counts import Leaves, leaves
+from qoescope.monitor.duel import as_bad
+from qoescope.monitor.explain import found
+from qoescope.monitor.measures import Mean, Measure, Ratio, Share, Volume
+
+SHIFT = 1.6
+
+
+def startups(slow: set[str]) -> Leaves:
+    """Logarithms of startup times by player and model; each `slow` model of player dash takes five times as long.
+
+    One model of dash is as steady as a clock, the others are not and rare: alone it looks worst.
+    """
+    rng = np.random.default_rng(2)
+    cells = [
+        ("dash", "steady", 60, 0.1),
+        ("dash", "old", 12, 1.0),
+        ("dash", "new", 12, 1.0),
+        ("hls", "phone", 400, 0.6),
+    ]
+    rows = []
+    for player, model, number, spread in cells:
+        now, then = rng.normal(7.5, spread, number), rng.normal(7.5, spread, 9 * number)
+        now += SHIFT if player == "dash" and model in slow else 0.0
+        rows.append((player, model, number, now.sum(), (now**2).sum(), 9 * number, then.sum(), (then**2).sum()))
+    columns = list(zip(*rows, strict=True))
+    table = pa.table({"player": columns[0], "model": columns[1]})
+    return leaves(table, ["player", "model"], [np.array(c, dtype=float) for c in columns[2:]])
+
+
+@pytest.mark.parametrize(
+    ("slow", "named"),
+    [({"steady", "old", "new"}, {"player": "dash"}), ({"steady"}, {"model": "steady"})],
+)
+def test_the_rest_of_the_broader_slice_says_which_one_it_is(slow: set[str], named: dict[str, str]) -> None:
+    assert [dict(one.slice) for one in found(startups(slow), Mean())] == [named]
+
+
+@pytest.mark.parametrize(
+    ("measure", "bad", "usual"),
+    [
+        (Share(), [100, 30, 900, 18], [100, 2, 900, 18]),
+        (Volume(), [300, 100], [100, 100]),
+        (Mean(), [50, 425, 3650, 450, 3375, 25500], [50, 375, 2850, 450, 3375, 25500]),
+        (
+            Ratio(),
+            [50, 5000, 1000, 520_000, 100_000, 25_000, 450, 45_000, 450, 4_600_000, 45_000, 900],
+            [50, 5000, 50, 520_000, 5_000, 100, 450, 45_000, 450, 4_600_000, 45_000, 900],
+        ),
+    ],
+)
+def test_sessions_speak_for_the_level_that_they_show(measure: Measure, bad: list[float], usual: list[float]) -> None:
+    """Two leaves, both with the same history; the first got worse."""
+    table = pa.table({"isp": ["a", "b"]})
+    both = measure.prepared(
+        leaves(table, ["isp"], [np.array(pair, dtype=float) for pair in zip(bad, usual, strict=True)])
+    )
+    like = both.sums[:, 0]
+    assert as_bad(measure, like, like) > 2
+    assert as_bad(measure, both.sums[:, 1], like) < -2
+    assert as_bad(measure, np.zeros_like(like), like) == 0
