@@ -179,6 +179,7 @@ WORKS = [
     ("", ["fold", "-"], 0, "0 sessions"),
     ("", ["cmcd", "decode", "br=3200"], 0, "3200"),
     ("", ["ask", "plays"], 2, "no Postgres for the reader"),
+    ("", ["monitor"], 2, "no Postgres for the writer"),
     ("collector", ["keys", "new", "demo"], 0, "qw_"),
     ("spark", ["ledger"], 2, "no Postgres for the writer"),
     ("spark", ["stream"], 2, "no jars in"),
