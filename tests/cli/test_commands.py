@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,17 @@ def test_help_lists_every_command_with_a_line() -> None:
     for name in names.split():
         (said,) = [line for line in text.splitlines() if line.startswith(f"  {name} ")]
         assert len(said.split()) > 2
+
+
+def test_the_version_is_said() -> None:
+    assert run("--version").stdout == f"qoescope {metadata.version('qoescope')}\n"
+
+
+def test_a_shell_completes_commands() -> None:
+    asked = {"_QOESCOPE_COMPLETE": "complete_bash", "COMP_WORDS": "qoescope le", "COMP_CWORD": "1"}
+    program = "import sys; sys.argv[0] = 'qoescope'; from qoescope.cli.app import main; main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=asked)
+    assert done.stdout.split() == ["ledger"]
 
 
 def test_a_mistake_is_one_line_and_exit_code_2() -> None:
@@ -86,8 +98,9 @@ def test_a_record_that_is_none_makes_the_exit_code_1() -> None:
 @pytest.mark.parametrize(
     ("text", "first", "last"),
     [
-        ("24h", "2026-01-01T21:00:00+00:00", "2026-01-02T21:00:00+00:00"),
-        ("7d", "2025-12-26T21:00:00+00:00", "2026-01-02T21:00:00+00:00"),
+        ("1h", "2026-01-02T19:00:00+00:00", "2026-01-02T21:00:00+00:00"),
+        ("24h", "2026-01-01T20:00:00+00:00", "2026-01-02T21:00:00+00:00"),
+        ("7d", "2025-12-26T20:00:00+00:00", "2026-01-02T21:00:00+00:00"),
         ("2026-01-01", "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"),
         ("2026-01-01..2026-01-02T12:00+02:00", "2026-01-01T00:00:00+00:00", "2026-01-02T12:00:00+02:00"),
         ("2026-01-01..", "2026-01-01T00:00:00+00:00", "2026-01-02T20:14:00+00:00"),

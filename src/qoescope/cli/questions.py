@@ -56,10 +56,10 @@ def ask(
 
 
 def spoken_between(text: str, now: datetime) -> tuple[datetime, datetime]:
-    """`24h` back from the next full hour, or `FROM..TO`; a day without a time is its start."""
+    """The last `24h`, widened to full hours since marts hold hours, or `FROM..TO`; a day without a time is its start."""
     if text and text[-1] in SPANS and text[:-1].isdigit() and int(text[:-1]):
-        end = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-        return end - int(text[:-1]) * SPANS[text[-1]], end
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        return hour - int(text[:-1]) * SPANS[text[-1]], hour + timedelta(hours=1)
     first, dots, last = text.partition("..")
     if not dots:
         first, last = text, ""
