@@ -56,7 +56,7 @@ def ask(
 
 
 def spoken_between(text: str, now: datetime) -> tuple[datetime, datetime]:
-    """The last `24h`, widened to full hours since marts hold hours, or `FROM..TO`; a day without a time is its start."""
+    """The last `24h`, widened to full hours as marts hold them, or `FROM..TO`; a day without a time is its start."""
     if text and text[-1] in SPANS and text[:-1].isdigit() and int(text[:-1]):
         hour = now.replace(minute=0, second=0, microsecond=0)
         return hour - int(text[:-1]) * SPANS[text[-1]], hour + timedelta(hours=1)
