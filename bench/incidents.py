@@ -57,6 +57,7 @@ class Score:
     first: int = 0
     quiet_windows: int = 0
     quiet_alarms: int = 0
+    decoys_named: int = 0
 
     def __add__(self, other: "Score") -> "Score":
         """Both together."""
@@ -74,6 +75,7 @@ class Score:
             "exact": self.exact, "partial": self.partial, "false": self.false, "missed": self.missed,
             "missed_above_100": self.missed_large, "windows_with_faults": self.windows,
             "fault_free_windows": self.quiet_windows, "of_them_with_incident": self.quiet_alarms,
+            "decoys_named": self.decoys_named,
         }  # fmt: skip
 
 
@@ -178,7 +180,7 @@ def scored_seed(seed: int, sessions: int = 100_000, days: float = 1.5) -> Score:
         if active:
             score.windows += 1
             score.first += bool(found) and any(same(table, a, found[0].slice) for a in active)
-    judge(score, walk.incidents[known:], [a for a in key if set(a.hours) & set(busy)], key, table, set(busy), seed)
+    judge(score, walk.incidents[known:], key, run, table, set(busy))
     return score
 
 
@@ -188,53 +190,48 @@ def same(table: pa.Table, one: Asked, chosen: Mapping[str, Any]) -> bool:
 
 
 def judge(
-    score: Score,
-    incidents: Sequence[Incident],
-    due: Sequence[Asked],
-    key: Sequence[Asked],
-    table: pa.Table,
-    looked: set[int],
-    seed: int,
+    score: Score, incidents: Sequence[Incident], key: Sequence[Asked], run: Scenario, table: pa.Table, looked: set[int]
 ) -> None:
-    """Adds what the incidents of a run found, missed and made up."""
+    """Adds what the incidents of a run found, missed and made up. One of a fault too small to be asked for is neither.
+
+    Progress and misses are told on standard error, so that they can be looked into.
+    """
+    due = [a for a in key if set(a.hours) & looked]
+    decoys = [rows_of(table, dict(f.slice)) for f in run.faults if f.kind == "decoy"]
     met: set[str] = set()
     for one in incidents:
         if one.confirmed_at is None:
             continue
         rows = rows_of(table, one.slice)
         exact = [a for a in key if overlap(a.inside, rows) >= SAME]
-        part = [
-            a
-            for a in key
-            if (rows & ~a.inside).sum() <= 0.02 * rows.sum() or (a.inside & ~rows).sum() <= 0.02 * a.inside.sum()
-        ]
+        part = [a for a in key if _part(rows, a.inside) or _part(a.inside, rows)]
+        says = f"  seed {run.seed}: {dict(one.slice)} ({', '.join(one.metrics)})"
         if exact:
-            met.add(exact[0].fault.name)
+            met |= {exact[0].fault.name}
+        elif part and not any(a in due for a in part):
+            print(f"{says} is a part of a small fault", file=sys.stderr)
         elif part:
             score.partial += 1
-            print(
-                f"  seed {seed}: partial {dict(one.slice)} ({', '.join(one.metrics)}) for {dict(part[0].fault.slice)}",
-                file=sys.stderr,
-            )
+            print(f"{says} for {dict(part[0].fault.slice)}", file=sys.stderr)
         else:
             score.false += 1
-            print(
-                f"  seed {seed}: false {dict(one.slice)} ({', '.join(one.metrics)}) score {one.best.score:.1f}",
-                file=sys.stderr,
-            )
-    names = {a.fault.name for a in due}
-    score.exact += len(met)
+            score.decoys_named += any(overlap(decoy, rows) >= SAME for decoy in decoys)
+            print(f"{says} is false, score {one.best.score:.1f}", file=sys.stderr)
     for a in due:
-        if a.fault.name not in met:
-            score.missed += 1
-            most = max(count for h, count in a.by_hour.items() if h in looked)
-            print(
-                f"  seed {seed}: missed {dict(a.fault.slice)} {a.fault.kpi} {a.fault.shape}, at most {most} an hour",
-                file=sys.stderr,
-            )
-            if most >= SURELY:
-                score.missed_large.append(f"seed {seed}: {a.fault.name}")
-    del names
+        if a.fault.name in met:
+            score.exact += 1
+            continue
+        score.missed += 1
+        most = max(count for h, count in a.by_hour.items() if h in looked)
+        what = f"{dict(a.fault.slice)} {a.fault.kpi} {a.fault.shape}, at most {most} an hour"
+        print(f"  seed {run.seed}: missed {what}", file=sys.stderr)
+        if most >= SURELY:
+            score.missed_large.append(f"seed {run.seed}: {a.fault.name}")
+
+
+def _part(one: np.ndarray, whole: np.ndarray) -> bool:
+    """Whether hardly any session of one is outside of the other."""
+    return int((one & ~whole).sum()) <= 0.02 * int(one.sum())
 
 
 def named(fault: Fault, seed: int = 7) -> dict[str, Any]:

@@ -22,12 +22,12 @@ _RIVALS = 40
 
 _ROUNDS = 4
 _TINY = 1e-9
-_LEVELS = (1.0, 0.5)
-"""Of the rise that the shared sessions show: others may be less sensitive."""
+_ALL, _HALF = (1.0,), (1.0, 0.5)
+"""What sessions must show of the rise: all of it to be taken in, half of it to be kept, for some are less sensitive."""
 
 
-def as_bad(measure: Measure, sums: Floats, like: Floats) -> float:
-    """Log-likelihood ratio of "got worse as `like` did, or half as much" to "as usual", for summed sessions."""
+def as_bad(measure: Measure, sums: Floats, like: Floats, parts: Sequence[float] = _ALL) -> float:
+    """Log-likelihood ratio of "got as much worse as `like`, or a part of it" to "as usual", for summed sessions."""
     if measure.support(sums) <= 0:
         return 0.0
     one, other = (measure.evidence(each.reshape(-1, 1), 1) for each in (sums, like))
@@ -37,21 +37,24 @@ def as_bad(measure: Measure, sums: Floats, like: Floats) -> float:
         case Share():
             n, k = (float(v) for v in sums[:2])
             usual = min(max(expected, _TINY), 0.99)
-            rises = (part * rise for part in _LEVELS for rise in (usual * (lift - 1), more))
+            rises = (part * rise for part in parts for rise in (usual * (lift - 1), more))
             rates = (min(max(usual + rise, usual), 0.995) for rise in rises)
             return max(k * log(rate / usual) + (n - k) * log((1 - rate) / (1 - usual)) for rate in rates)
         case Volume():
             real, forecast = (max(float(v), _TINY) for v in sums[:2])
             rise = max(float(like[0]), 0.5) / max(float(like[1]), 0.5) - 1
-            return max(real * log(1 + part * rise) - forecast * part * rise for part in _LEVELS) / measure.dispersion
+            return max(real * log(1 + part * rise) - forecast * part * rise for part in parts) / measure.dispersion
         case Mean():
             variance = max(xx / n - (x / n) ** 2 for n, x, xx in (like[:3], sums[3:6]) if n > 0)
             spread = max(float(variance), _TINY) / float(sums[0])
-            return _between(log(max(float(one.lift[0]), _TINY)), [log(max(lift, _TINY))], spread)
+            return _between(
+                log(max(float(one.lift[0]), _TINY)), [part * log(max(lift, _TINY)) for part in parts], spread
+            )
         case Ratio():
             each = max(_residue(*part[1:6]) for part in (like[:6], sums[6:12]) if part[1] > 0)
             spread = max(each, _TINY) / max(float(sums[1]), _TINY)
-            return _between(float(one.actual[0]) - expected, [more, expected * (lift - 1)], spread)
+            shifts = [part * rise for part in parts for rise in (more, expected * (lift - 1))]
+            return _between(float(one.actual[0]) - expected, shifts, spread)
     raise TypeError(type(measure))
 
 
@@ -60,9 +63,8 @@ def _residue(w: float, y: float, ww: float, wy: float, yy: float) -> float:
     return float((yy - 2 * y / w * wy + (y / w) ** 2 * ww) / w)
 
 
-def _between(seen: float, levels: Sequence[float], spread: float) -> float:
-    """Gaussian log-likelihood ratio of a shift to one of the levels or half of it, whichever fits, against none."""
-    shifts = [part * level for part in _LEVELS for level in levels]
+def _between(seen: float, shifts: Sequence[float], spread: float) -> float:
+    """Gaussian log-likelihood ratio of one of the shifts, whichever fits, to none."""
     return max((seen * shift - shift**2 / 2) / spread for shift in shifts)
 
 
@@ -87,4 +89,4 @@ def _gain(leaves: Leaves, measure: Measure, mine: np.ndarray, best: "Slice", oth
     if held[0] <= 0 or not (held[1] or held[2]):
         return 0.0
     cheaper = (best.preference - best.gain) - (other.preference - other.gain)
-    return as_bad(measure, added, shared) - as_bad(measure, lost, shared) + cheaper
+    return as_bad(measure, added, shared) - as_bad(measure, lost, shared, _HALF) + cheaper
