@@ -2,7 +2,7 @@
 
 Runs the other scripts of this folder one after the other and reads what they print. Services are started for those that
 need them, in folders of their own.
-usage: python bench/all.py [--only emit,fold] [--out docs/benchmarks.md]
+usage: python bench/all.py [--only emit,fold] [--json] [--out docs/benchmarks.md]
 """
 
 import argparse
@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -289,12 +289,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default=",".join(MEASUREMENTS), help="names, separated by commas")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    parser.add_argument("--json", action="store_true", help="rows as JSON on stdout; no page is written")
     given = parser.parse_args()
     names, began = given.only.split(","), time.monotonic()
     rows, said = measured(names)
-    table([row.told() for row in rows], "measured beside peers")
-    given.out.write_text(page(rows, said, time.monotonic() - began))
-    print(f"wrote {given.out}: {machine()}")
+    if given.json:
+        print(json.dumps([asdict(row) | {"ratio": row.ratio} for row in rows], indent=1))
+    else:
+        table([row.told() for row in rows], "measured beside peers")
+        given.out.write_text(page(rows, said, time.monotonic() - began))
+        print(f"wrote {given.out}: {machine()}")
     sys.exit(0 if len(said) == len(names) and rows else 1)
 
 

@@ -26,6 +26,8 @@ def bench(
     """Measure, beside peers in the same run; without a name, all of it into docs/benchmarks.md."""
     from qoescope.settings import ROOT
 
+    if name.startswith("-"):
+        name, options = "", [name, *(options or [])]
     scripts = {path.stem: path for path in sorted((ROOT / "bench").glob("*.py"))}
     known = [stem for stem in scripts if stem != EVERYTHING]
     if not known:
