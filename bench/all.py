@@ -1,5 +1,7 @@
 """All: every measurement beside its peers in one table, with machine and versions, into docs/benchmarks.md.
 
+Long because it knows of each script how it is run and what its words mean.
+
 Runs the other scripts of this folder one after the other and reads what they print. Services are started for those that
 need them, in folders of their own.
 usage: python bench/all.py [--only emit,fold] [--json] [--out docs/benchmarks.md]
