@@ -48,7 +48,7 @@ class Days:
         """The lake has these events of the day, and no others."""
         delta = lake.opened(self.settings, EVENTS)
         buckets = sorted({f.bucket for f in lake.files(delta, [day])} | {*pc.unique(events["bucket"]).to_pylist()})
-        lake.replace(delta, EVENTS, day, buckets, lake.write(self.settings, EVENTS, events))
+        lake.replace_part(delta, EVENTS, day, buckets, lake.write(self.settings, EVENTS, events))
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of Postgres."""

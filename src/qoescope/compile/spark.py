@@ -32,7 +32,7 @@ HEAD = T.StructType(
         T.StructField("received_at", T.LongType()),
     ]
 )
-"""All that a session window must know of a record; the rest is read when the session closes."""
+"""All that a session window must know of a record."""
 
 
 def schema(table: Table) -> T.StructType:
@@ -57,8 +57,11 @@ def records(kafka: DataFrame, buckets: int) -> DataFrame:
     )
 
 
-def closed(records: DataFrame, gap_s: int, watermark_s: int) -> DataFrame:
-    """One row a session that fell silent: (session_id, property, bucket, records), in append mode.
+def closed(kafka: DataFrame, buckets: int, gap_s: int, watermark_s: int) -> DataFrame:
+    """One row a session that fell silent, in append mode.
+
+    (property, session_id, bucket, since, kafka_partition, kafka_offset): when its first record was received, and the
+    place of its last one. That is all the state there is: what a session said lies in the lake.
 
     Ticks move the watermark and are dropped after it: the condition names the watermark's column, or Spark would drop
     them before it.
@@ -68,23 +71,28 @@ def closed(records: DataFrame, gap_s: int, watermark_s: int) -> DataFrame:
     speaks: Column = F.when(F.coalesce("head.tick", F.lit(False)), F.lit(False)).otherwise(
         F.col("received_at").isNotNull() & F.col("head.property").isNotNull() & F.col("key").isNotNull()
     )
-    kept = F.struct("key", "value", "kafka_partition", "kafka_offset")
     return (
-        records.withColumn("head", head)
+        kafka.withColumn("head", head)
         .withColumn("received_at", received_at)
         .withWatermark("received_at", f"{watermark_s} seconds")
         .where(speaks)
-        .withColumn("property", F.col("head.property"))
-        .groupBy("property", "key", "bucket", F.session_window("received_at", f"{gap_s} seconds"))
-        .agg(F.collect_list(kept).alias("records"))
-        .select("bucket", "records")
+        .select(
+            "received_at",
+            F.col("head.property").alias("property"),
+            "key",
+            F.struct("partition", "offset").alias("place"),
+        )
+        .groupBy("property", "key", F.session_window("received_at", f"{gap_s} seconds").alias("spoken"))
+        .agg(F.max("place").alias("last"))
+        .select(
+            "property",
+            F.col("key").cast("string").alias("session_id"),
+            F.expr(spark_bucket("cast(key as string)", buckets)).cast("bigint").alias("bucket"),
+            F.col("spoken.start").alias("since"),
+            F.col("last.partition").cast("bigint").alias("kafka_partition"),
+            F.col("last.offset").alias("kafka_offset"),
+        )
     )
-
-
-def flat(closed_sessions: pa.Table) -> pa.Table:
-    """The records of `closed` rows, one row a record."""
-    lists = closed_sessions["records"].combine_chunks()
-    return pa.Table.from_struct_array(lists.flatten()) if len(lists) else pa.table({})
 
 
 Batches = Iterator[pa.RecordBatch]

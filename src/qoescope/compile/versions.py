@@ -123,11 +123,6 @@ def checksum(rows: pa.Table) -> str:
     return f"{int(found) % (1 << 128):032x}"
 
 
-def of_sessions(ids: pa.Table) -> pc.Expression:
-    """A filter that lets rows of these sessions pass (and, rarely, of one of that name in another property)."""
-    return pc.field("session_id").isin(pc.unique(ids["session_id"]))
-
-
 def of_property(tenant: str) -> pc.Expression:
     """A filter that lets rows of one property pass."""
     return pc.field("property") == tenant

@@ -6,7 +6,7 @@ Long because files, commits and reads of Delta tables share one picture of a tab
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +23,7 @@ from pyarrow import fs
 from qoescope.catalog.operations import LAKE_TABLES
 from qoescope.catalog.schema import Table
 from qoescope.compile import arrow
+from qoescope.compile.duck import connected
 from qoescope.settings import Settings
 
 STATISTICS = ("received_at", "day")
@@ -217,7 +218,7 @@ def append(delta: DeltaTable, table: Table, added: Sequence[File], note: dict[st
         )  # fmt: skip
 
 
-def replace(delta: DeltaTable, table: Table, day: date, buckets: Sequence[int], added: Sequence[File]) -> None:
+def replace_part(delta: DeltaTable, table: Table, day: date, buckets: Sequence[int], added: Sequence[File]) -> None:
     """These parts of the table, as `delta` has it, become these files; what came since then stays."""
     delta.create_write_transaction(
         [_action(f) for f in added], "overwrite", arrow.schema(table), list(table.partition),
@@ -253,6 +254,11 @@ def rows(
     schema = arrow.schema(table)
     if not found:
         return pa.schema([schema.field(n) for n in names]).empty_table()
+    return _dataset(settings, table, found).to_table(columns=names, filter=where, use_threads=False)
+
+
+def _dataset(settings: Settings, table: Table, found: Sequence[File]) -> ds.Dataset:
+    schema = arrow.schema(table)
     store, folder = filesystem(settings, table)
     stored = pa.schema([f for f in schema if f.name not in ("session_day", "bucket")])
     fragments = []
@@ -262,10 +268,39 @@ def rows(
             ds.field("bucket") == f.bucket
         )
         fragments.append(form.make_fragment(f"{folder}/{f.path}", store, partition_expression=place))
-    dataset = ds.FileSystemDataset(
+    return ds.FileSystemDataset(
         fragments, pa.schema([*stored, schema.field("session_day"), schema.field("bucket")]), form, store
     )
-    return dataset.to_table(columns=names, filter=where, use_threads=False)
+
+
+def rows_of(
+    settings: Settings, table: Table, found: Sequence[File], sessions: pa.Table, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Rows of these sessions, told by (property, session_id), in these files.
+
+    DuckDB decodes the other columns only where a session is met: four times faster than to filter what was read.
+    """
+    names = list(columns or table.names)
+    if not found or not len(sessions):
+        return rows(settings, table, [], names)
+    asked = replace(table, fields=tuple(f for f in table.fields if f.name in names))
+    store, folder = filesystem(settings, table)
+    with connected() as engine:
+        engine.register("sessions", sessions.select(["property", "session_id"]))
+        source, paths = _STORED, [f"{folder}/{f.path}" for f in found]
+        if not isinstance(store, fs.LocalFileSystem):
+            engine.register("stored", _dataset(settings, table, found))
+            source, paths = "stored", []
+        known = f"columns(lambda name: name in {list(asked.names)})"
+        met = engine.sql(
+            f"select {known} from {source} semi join sessions using (property, session_id)",
+            params={"paths": paths} if paths else None,
+        )
+        return arrow.conform(met.to_arrow_table(), asked).select(names)
+
+
+_STORED = """read_parquet($paths, union_by_name = true, hive_partitioning = true,
+  hive_types = {'session_day': date, 'bucket': bigint})"""
 
 
 def read(
@@ -335,6 +370,6 @@ def erase(settings: Settings, table: Table, tenant: str, viewer: str) -> pa.Tabl
             mine = [f for f in found if (f.session_day, f.bucket) == (day.isoformat(), bucket)]
             kept = rows(settings, table, mine, where=(ds.field("property") != tenant) | another)
             added += write(settings, table, kept)
-        replace(delta, table, day, buckets, added)
+        replace_part(delta, table, day, buckets, added)
         delta.update_incremental()
     return gone

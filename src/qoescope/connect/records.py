@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import pyarrow.compute as pc
+import pyarrow as pa
 from psycopg import Error
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -202,8 +202,8 @@ def events(settings: Settings, tenant: str, identity: str, started_at: datetime)
     except TableNotFoundError:
         return []
     found = lake.files(delta, [started_at.date()])
-    mine = (pc.field("property") == tenant) & (pc.field("session_id") == identity)
-    rows = lake.rows(settings, EVENTS, found, EVENT_COLUMNS, mine)
+    mine = pa.table({"property": [tenant], "session_id": [identity]})
+    rows = lake.rows_of(settings, EVENTS, found, mine, EVENT_COLUMNS)
     return rows.sort_by("seq").to_pylist()
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -114,19 +115,29 @@ def query_id(batch: DataFrame) -> str:
 class Dropped:
     """Records that came after the watermark, in batches up to `until`."""
 
-    rows: int
-    until: int
+    rows: int = 0
+    watermark: datetime | None = None
+    """All of them were received before."""
+    until: int = -1
 
 
-def dropped(batch: DataFrame, query: str, since: int) -> Dropped:
-    """What a stateful stream dropped as too late in its batches after `since`, as far as Spark remembers."""
-    running = batch.sparkSession.streams.get(query)
-    rows, until = 0, since
-    for told in running.recentProgress if running is not None else ():
-        if told["batchId"] > since:
-            rows += sum(int(operator["numRowsDroppedByWatermark"]) for operator in told["stateOperators"])
-            until = max(until, int(told["batchId"]))
-    return Dropped(rows, until)
+def dropped(spark: SparkSession, query: str, before: Dropped) -> Dropped:
+    """What a stateful stream has dropped as too late in batches that are over; `before` is the last answer.
+
+    In the first batch since a start, it may have dropped some. Only the session that started a stream knows it, not
+    the one that its batches are given.
+    """
+    running = spark.streams.get(query)
+    if running is None:
+        raise RuntimeError(f"no stream {query} in this session")
+    rows, watermark, until = before.rows, before.watermark, before.until
+    for told in running.recentProgress:
+        late = sum(int(operator["numRowsDroppedByWatermark"]) for operator in told["stateOperators"])
+        if told["batchId"] > before.until and (late or watermark is None):
+            rows += late
+            watermark = datetime.fromisoformat(told["eventTime"]["watermark"])
+        until = max(until, int(told["batchId"]))
+    return Dropped(rows, watermark, until)
 
 
 def collected(told: DataFrame) -> dict[str, list[bytes]]:

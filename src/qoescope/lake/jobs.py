@@ -59,11 +59,13 @@ log = logging.getLogger("qoescope.lake")
 TOLD = "kind string, body binary"
 """What a task tells the driver: names of the files that it wrote, counts, and partial cubes as Arrow streams."""
 TABLES = {table.name: table for table in (EVENTS, LATE, QUARANTINE, REPORTS, SESSION_VERSIONS)}
-NEVER = datetime.max.replace(tzinfo=UTC)
 SENT = "sent"
 """When events were sent, in ticks."""
 _SEEN: LiteralString = (
     "update freshness set committed_at = clock_timestamp() where query = %s and batch = %s returning batch"
+)
+_REACHED: LiteralString = (
+    "select kafka_partition, next_offset from stream_offsets where stream = 'events' and topic = %s"
 )
 LETTERS = 200
 """Dead letters in one batch at most; each may hold a body."""
@@ -278,11 +280,11 @@ def _known(settings: Settings, events: pa.Table, found: Sequence[File], since: d
     recent = [f for f in met if not since or not f.until or f.until >= since]
     files, held = product.suspects(events, [f.bucket for f in recent], [_hashes(settings, f) for f in recent])
     suspected = [f for f, suspicious in zip(recent, files, strict=True) if suspicious]
-    tables = [lake.rows(settings, EVENTS, suspected, product.KNOWN, sessions.of_sessions(held))]
+    tables = [lake.rows_of(settings, EVENTS, suspected, held, product.KNOWN)]
     if since and len(old := product.old(events, timedelta(seconds=settings.repeats_within_s))):
         places, looked = _places(old), {f.path for f in recent}
         others = [f for f in met if (f.session_day, f.bucket) in places and f.path not in looked]
-        tables.append(lake.rows(settings, EVENTS, others, product.KNOWN, sessions.of_sessions(old)))
+        tables.append(lake.rows_of(settings, EVENTS, others, old, product.KNOWN))
     return pa.concat_tables(tables)
 
 
@@ -312,35 +314,36 @@ def _start_sessions(spark: SparkSession, settings: Settings, stopping: Event) ->
     writer = Writer(settings, stopping)
     lake.ensure(settings)
     start = streams.beginning(settings, writer, "sessions", None, lake.exists(settings, SESSION_VERSIONS))
-    kafka = streams.kafka(spark, settings, BEACONS.name, start, settings.batch_records // 2)
-    rows = frames.closed(frames.records(kafka, settings.lake_buckets), settings.session_gap_s, settings.watermark_s)
-    return streams.written(rows, settings, "sessions", settings.sessions_every_s, _Sessions(settings, writer, stopping))
+    kafka = streams.kafka(spark, settings, BEACONS.name, start, settings.batch_records)
+    rows = frames.closed(kafka, settings.lake_buckets, settings.session_gap_s, settings.watermark_s)
+    return streams.written(
+        rows, settings, "sessions", settings.sessions_every_s, _Sessions(spark, settings, writer, stopping)
+    )
 
 
 class _Sessions:
     """Sessions that fell silent into the lake: one new version each, none where nothing changed."""
 
-    def __init__(self, settings: Settings, writer: Writer, stopping: Event) -> None:
-        self.settings, self.writer, self.stopping = settings, writer, stopping
+    def __init__(self, spark: SparkSession, settings: Settings, writer: Writer, stopping: Event) -> None:
+        self.spark, self.settings, self.writer, self.stopping = spark, settings, writer, stopping
         self.delta = lake.opened(settings, SESSION_VERSIONS)
         self.events = lake.opened(settings, EVENTS)
         self.batches = 0
-        self.looked_at = -1
-        self.mend_until: datetime | None = NEVER  # after a start, in any case
-        """Until when, by the lake's own clock, closed sessions are compared with their events; None: not now."""
+        self.dropped = streams.Dropped()
+        self.mend_at: datetime | None = None
+        """When, by the lake's clock, closed sessions are compared with their events."""
 
     def __call__(self, batch: DataFrame, number: int) -> None:
-        """Writes one batch; waits until the lake holds the other events of sessions that had closed before."""
+        """Writes one batch; waits until the lake holds what these sessions said."""
         give_way(self.writer, self.stopping, self.settings.give_way_s)
         query, parts = streams.query_id(batch), self.settings.spark_partitions
-        rows = batch.repartitionById(parts, F.col("bucket") % parts).drop("bucket").persist()
+        rows = batch.repartitionById(parts, (F.col("bucket") % parts).cast("int")).persist()
         try:
             while True:
+                reached = dict(self.writer.ask(_REACHED, (BEACONS.name,)))
                 self.delta.update_incremental()
                 self.events.update_incremental()
-                done = self.writer.ask("select complete_until from stream_progress where stream = 'events'")
-                task = partial(_folded, self.settings, lake.files(self.delta), lake.files(self.events),
-                               done[0][0] if done else None)  # fmt: skip
+                task = partial(_folded, self.settings, lake.files(self.delta), lake.files(self.events), reached)
                 told = streams.collected(rows.mapInArrow(frames.per_task(task), TOLD))
                 if "wait" not in told:
                     break
@@ -351,35 +354,36 @@ class _Sessions:
         lake.commit(self.delta, SESSION_VERSIONS, lake.unpacked(told.get("file", ())), f"sessions:{query}", number)
         crash(self.settings, "lake.after_sessions")
         self.writer.write(query, number, [progress("sessions", None)])
-        self._mend(batch, query, number, done[0][0] if done else None)
+        self._mend(query, number)
         self.batches += 1
         if self.batches % 60 == 0:
             lake.compact(self.settings, SESSION_VERSIONS, 24)
 
-    def _mend(self, batch: DataFrame, query: str, number: int, complete_until: datetime | None) -> None:
+    def _mend(self, query: str, number: int) -> None:
         """Measures again, from the lake, sessions of which the window missed a record.
 
         It misses records that come later than the watermark allows: a collector's clock is ahead, or a partition lags.
-        Spark tells how many it dropped; after a start they are looked for in any case.
+        Spark tells how many it dropped, in batches that are over; after a start they are looked for in any case. All
+        that was dropped was received before the watermark, so that once the lake is a silence beyond it, each session
+        is closed, or will be with its event that comes later.
         """
-        if complete_until is None:
-            return
-        silence = timedelta(seconds=self.settings.session_gap_s + self.settings.watermark_s)
-        dropped = streams.dropped(batch, query, self.looked_at)
-        self.looked_at = max(self.looked_at, dropped.until)
-        if dropped.rows:
+        before, self.dropped = self.dropped, streams.dropped(self.spark, query, self.dropped)
+        if self.dropped.rows > before.rows:
             log.warning(
-                "%d records came later than the watermark: their sessions are measured from the lake", dropped.rows
+                "%d records came later than the watermark: their sessions are measured from the lake",
+                self.dropped.rows - before.rows,
             )
-        if dropped.rows or self.mend_until == NEVER:
-            self.mend_until = complete_until + 2 * silence
-        if self.mend_until is None:
+        silence = timedelta(seconds=self.settings.session_gap_s + self.settings.watermark_s)
+        if self.mend_at is None and self.dropped.watermark != before.watermark and self.dropped.watermark is not None:
+            self.mend_at = self.dropped.watermark + silence
+        done = self.writer.ask("select complete_until from stream_progress where stream = 'events'")
+        if self.mend_at is None or not done or done[0][0] is None or done[0][0] < self.mend_at:
             return
-        self._measure_stale(batch.sparkSession, query, number, complete_until - silence)
-        if complete_until >= self.mend_until:
-            self.mend_until = None
+        self._measure_stale(query, number, done[0][0] - silence)
+        late = self.dropped.watermark
+        self.mend_at = late + silence if late is not None and late + silence > self.mend_at else None
 
-    def _measure_stale(self, spark: SparkSession, query: str, number: int, silent_since: datetime) -> None:
+    def _measure_stale(self, query: str, number: int, silent_since: datetime) -> None:
         recent = silent_since - timedelta(hours=1)
         self.events.update_incremental()
         self.delta.update_incremental()
@@ -388,7 +392,7 @@ class _Sessions:
             return
         events = [f for f in lake.files(self.events) if (f.session_day, f.bucket) in parts]
         before = [f for f in lake.files(self.delta) if (f.session_day, f.bucket) in parts]
-        rows = spark.createDataFrame(sorted({(bucket,) for _, bucket in parts}), "bucket bigint")
+        rows = self.spark.createDataFrame(sorted({(bucket,) for _, bucket in parts}), "bucket bigint")
         tasks = self.settings.spark_partitions
         task = partial(_mended, self.settings, before, events, silent_since)
         spread = rows.repartitionById(tasks, (F.col("bucket") % tasks).cast("int"))
@@ -407,38 +411,33 @@ def _mended(
         there = lake.rows(settings, SESSION_VERSIONS, old)
         stale = sessions.stale(identities, there, silent_since)
         if len(stale):
-            found = lake.rows(settings, EVENTS, mine, where=sessions.of_sessions(stale))
-            whole = sessions.without(found, sessions.without(found, stale))
-            new = sessions.versions(whole, there, datetime.now(UTC))
+            new = sessions.versions(lake.rows_of(settings, EVENTS, mine, stale), there, datetime.now(UTC))
             written += lake.write(settings, SESSION_VERSIONS, new)
     return _files("file", written)
 
 
 def _folded(
-    settings: Settings, found: Sequence[File], events: Sequence[File], complete_until: datetime | None, rows: pa.Table
+    settings: Settings, found: Sequence[File], events: Sequence[File], reached: Mapping[int, int], closed: pa.Table
 ) -> pa.Table:
     """Writes the new versions of these sessions into files and answers their names; or that it has to wait."""
-    emitted = compiled.events(frames.flat(rows), settings.lake_buckets)
-    age = pc.subtract(emitted["received_at"], emitted["at"])
-    emitted = emitted.filter(pc.less_equal(age, pa.scalar(timedelta(days=settings.late_after_days), pa.duration("us"))))
-    if not len(emitted):
+    last = zip(closed["kafka_partition"].to_pylist(), closed["kafka_offset"].to_pylist(), strict=True)
+    if any(offset >= reached.get(partition, 0) for partition, offset in last):
+        return _lines("wait", [b""])
+    buckets = set(closed["bucket"].to_pylist())
+    mine = [f for f in events if f.bucket in buckets]
+    since = pc.min(closed["since"]).as_py() - timedelta(seconds=settings.repeats_within_s)
+    said = lake.rows_of(settings, EVENTS, [f for f in mine if not f.until or f.until >= since], closed)
+    if not len(said):  # they were all kept aside
         return _lines("file", [])
-    touched = _places(emitted)
-    before = lake.rows(
-        settings, SESSION_VERSIONS, [f for f in found if (f.session_day, f.bucket) in touched],
-        where=sessions.of_sessions(emitted),
-    )  # fmt: skip
-    again = sessions.known(emitted, before)
+    touched = _places(said)
+    before = lake.rows_of(settings, SESSION_VERSIONS, [f for f in found if (f.session_day, f.bucket) in touched], said)
+    again = sessions.known(said, before)
     if len(again):
-        mine = emitted.filter(pc.is_in(emitted["session_id"], pc.unique(again["session_id"])))
-        if complete_until is None or pc.max(mine["received_at"]).as_py() > complete_until:
-            return _lines("wait", [b""])
-        old = lake.rows(
-            settings, EVENTS, [f for f in events if (f.session_day, f.bucket) in _places(mine)],
-            where=sessions.of_sessions(again),
-        )  # fmt: skip
-        emitted = pa.concat_tables([emitted, old])
-    new = sessions.versions(emitted, before, datetime.now(UTC))
+        began = pc.min(before["first_received_at"]).as_py()
+        earlier = [f for f in mine if f.until and f.until < since and (began is None or f.until >= began)]
+        old = [f for f in earlier if (f.session_day, f.bucket) in touched]
+        said = pa.concat_tables([said, lake.rows_of(settings, EVENTS, old, again)])
+    new = sessions.versions(said, before, datetime.now(UTC))
     return _files("file", lake.write(settings, SESSION_VERSIONS, new))
 
 

@@ -167,7 +167,7 @@ def fold_day(settings: Settings, day: date, spark: SparkSession | None = None) -
     renewed = [part for part in told if part["renewed"]]
     if renewed:
         added = [f for part in renewed for f in lake.unpacked(part["files"])]
-        lake.replace(sessions, SESSION_VERSIONS, day, [part["bucket"] for part in renewed], added)
+        lake.replace_part(sessions, SESSION_VERSIONS, day, [part["bucket"] for part in renewed], added)
     crash(settings, "mart.after_fold")
     days = sorted({day, *(date.fromisoformat(d) for part in told for d in part["days"])})
     checksum = f"{sum(int(part['checksum'], 16) for part in told) % (1 << 128):032x}"
