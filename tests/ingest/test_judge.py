@@ -131,6 +131,20 @@ def test_a_body_that_is_no_beacon_is_refused_whole_with_its_bytes(body: bytes, s
     assert (refused.value.status, refused.value.body) == (status, body)
 
 
+@pytest.mark.parametrize("where", ["session_id", "viewer_id", "content_id", "error_code", "note"])
+@pytest.mark.parametrize("text", ["\\ud800", "\\udfff", "a\\uDC00\\ud800z"])
+def test_a_lone_surrogate_anywhere_in_json_refuses_the_body_whole_with_its_bytes(where: str, text: str) -> None:
+    """No UTF-8 can say it, so nothing behind the door could store or send it; a pair of them is a character."""
+    session, event = {"session_id": "s"}, dict[str, object](GOOD)
+    (session if where in ("session_id", "viewer_id", "content_id") else event)[where] = "PLACE"
+    body = beacon(event, session=session).replace(b"PLACE", text.encode())
+    with pytest.raises(Refused) as refused:
+        verdict(body)
+    assert (refused.value.status, refused.value.body) == (400, body)
+    whole = body.replace(text.encode(), b"\\ud83d\\ude00")
+    assert outcomes(verdict(whole)) == (1, 1, 0, 0, 0)
+
+
 @pytest.mark.parametrize(
     "session",
     [{}, {"session_id": ""}, {"session_id": 7}, {"session_id": "a\0b"}, {"session_id": "x" * 201},

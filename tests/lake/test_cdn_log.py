@@ -37,8 +37,9 @@ def test_every_line_is_counted_once() -> None:
     made = found(
         said(url="https://a.example/?CMCD=sid%3D%22x%22"), said(url="https://a.example/?CMCD=br%3D1"), said(), b"\n",
         b"{", b'{"at": "yesterday", "url": "x"}', b'{"at": 1e300, "url": "x"}', b"\xff", said(url="//[", headers={}),
+        b'{"at": 1, "url": "\\ud800"}', b"[" * 10_000, b'{"at": 1, "url": "x", "headers": {"cmcd-session": 5}}',
     )  # fmt: skip
-    assert (len(made.rows), made.without_cmcd, [number for number, _ in made.bad]) == (1, 1, [5, 6, 7, 8, 9])
+    assert (len(made.rows), made.without_cmcd, [number for number, _ in made.bad]) == (1, 1, list(range(5, 13)))
     books = made.outcomes("app").to_pylist()
     total = {name: sum(row[name] for row in books) for name in ("received", "accepted", "invalid", "filtered", "lake")}
-    assert total == {"received": 7, "accepted": 1, "invalid": 5, "filtered": 1, "lake": 1}
+    assert total == {"received": 10, "accepted": 1, "invalid": 8, "filtered": 1, "lake": 1}

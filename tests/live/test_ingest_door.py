@@ -232,6 +232,8 @@ def test_a_page_may_write_by_beacon_without_preflight_and_by_fetch_with_one(door
         (b'{"session":{"session_id":"s"},"events":[' + b"[" * 10_000 + b"]" * 10_000 + b"]}", {}, 400),
         (b'{"session":{"session_id":"s"},"events":[{"seq":NaN}]}', {}, 400),
         (b"\xff\xfe", {}, 400),
+        (b'{"session":{"session_id":"\\ud800"},"events":[]}', {}, 400),
+        (b'{"session":{"session_id":"s","os":"' + b"x" * 10_000_000 + b'"},"events":[]}', {}, 413),
         (b"x" * (1024 * 1024 + 1), {}, 413),
         (gzip.compress(bytes(100 * 1024 * 1024)), {"content-encoding": "gzip"}, 413),
         (b"abc", {"content-encoding": "gzip"}, 400),

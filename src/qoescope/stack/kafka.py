@@ -91,7 +91,8 @@ def prepare(settings: Settings) -> None:
     (here / "log4j2.properties").write_text(LOGGING)
     if (here / "data" / "meta.properties").exists():
         return
-    name = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    number = uuid.uuid4().int >> 1  # so it does not begin with a dash, which would be taken for an option
+    name = base64.urlsafe_b64encode(number.to_bytes(16)).rstrip(b"=").decode()
     done = subprocess.run(  # noqa: S603
         [*java(settings), "kafka.tools.StorageTool", "format", "-t", name, "-c", str(properties)],
         capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
