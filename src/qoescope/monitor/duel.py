@@ -17,7 +17,7 @@ from qoescope.monitor.measures import Mean, Measure, Ratio, Share, Volume
 if TYPE_CHECKING:
     from qoescope.monitor.scan import Slice
 
-_RIVALS = 40
+_RIVALS = 20
 """Slices that the best one is held against."""
 
 _ROUNDS = 4
@@ -73,11 +73,11 @@ def settled(leaves: Leaves, measure: Measure, ranked: Sequence["Slice"]) -> "Sli
     best = ranked[0]
     for _ in range(_ROUNDS):
         mine = matching(leaves, best.codes)
-        gains = [(_gain(leaves, measure, mine, best, other), -at) for at, other in enumerate(ranked[:_RIVALS])]
-        gain, at = max(gains)
-        if gain <= 0:
+        gains = [_gain(leaves, measure, mine, best, other) for other in ranked[:_RIVALS]]
+        most = int(np.argmax(gains))
+        if gains[most] <= 0:
             break
-        best = ranked[-at]
+        best = ranked[most]
     return best
 
 

@@ -75,9 +75,12 @@ def log_likelihood(bad: Floats, number: Floats) -> Floats:
 
 def _against(n: Floats, k: Floats, rate: Floats) -> Floats:
     """Log-likelihood ratio of k of n bad against a known rate; 0 where they are not more."""
-    known = xlogy(k, np.maximum(rate, _TINY)) + xlogy(n - k, np.maximum(1 - rate, _TINY))
-    ratio: Floats = np.where(k > n * rate, np.maximum(log_likelihood(k, n) - known, 0.0), 0.0)
-    return ratio
+    ratio = np.zeros(k.shape)
+    more = k > n * rate
+    n, k, rate = n[more], k[more], rate[more]
+    good = n - k
+    ratio[more] = xlogy(k, k / np.maximum(n * rate, _TINY)) + xlogy(good, good / np.maximum(n * (1 - rate), _TINY))
+    return np.maximum(ratio, 0.0, out=ratio)
 
 
 @dataclass(frozen=True, slots=True)
