@@ -32,6 +32,8 @@ class Receiver:
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     go_on: threading.Event = field(default_factory=threading.Event)
     url: str = ""
+    body_bytes: int = 0
+    """Of the answer; they are promised and do not come."""
 
     def answer(self) -> int:
         status = self.answers.pop(0) if self.answers else 200
@@ -62,7 +64,10 @@ def receiver() -> Iterator[Receiver]:
             kept.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
             try:
                 self.send_response(kept.answer())
+                self.send_header("Content-Length", str(kept.body_bytes))
                 self.end_headers()
+                if kept.body_bytes:
+                    kept.go_on.wait(10)
             except OSError:  # it no longer waits
                 return
 
@@ -130,6 +135,12 @@ def test_a_slow_receiver_counts_as_failed_and_holds_nobody_up(receiver: Receiver
     assert (row["status"], row["attempts"]) == ("pending", 1)
     assert row["detail"].startswith("ReadTimeout")
     assert row["next_at"] - NOW == timedelta(seconds=5)
+
+
+def test_a_receiver_that_took_it_and_never_ends_its_answer_is_not_told_again(receiver: Receiver) -> None:
+    receiver.body_bytes = 10
+    assert told(receiver.url, rounds=3)["status"] == "sent"
+    assert len(receiver.got) == 1
 
 
 def test_a_receiver_that_is_gone_is_given_up_after_eight_tries_and_the_reason_is_kept(receiver: Receiver) -> None:

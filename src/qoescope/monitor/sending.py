@@ -37,10 +37,11 @@ def failure(settings: Settings, target: Target, told: Mapping[str, Any], at: int
         if target.secret:
             headers[notify.TIMESTAMP] = str(at)
             headers[notify.SIGNATURE] = notify.signature(target.secret, at, body)
-        answer = httpx.post(target.to, content=body, headers=headers, timeout=settings.tell_timeout_s)
+        sent = httpx.stream("POST", target.to, content=body, headers=headers, timeout=settings.tell_timeout_s)
+        with sent as answer:  # what follows the status is nobody's business: it may never end
+            return "" if answer.is_success else f"answered {answer.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL, smtplib.SMTPException, OSError) as error:
         return f"{type(error).__name__}: {error}".split("\n", 1)[0]
-    return "" if answer.is_success else f"answered {answer.status_code}"
 
 
 def _mailed(settings: Settings, target: Target, told: Mapping[str, Any]) -> None:
