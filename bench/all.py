@@ -196,6 +196,12 @@ MEASUREMENTS: dict[str, tuple[Callable[[], str], Callable[[str], Iterable[Row]]]
 """How each is run, and what its words say; in the order in which the data flows."""
 
 
+def cause(words: str) -> str:
+    """The line that says why: the last one of a traceback, whatever libraries say at their end."""
+    named = re.findall(r"^(?:[\w.]+(?:Error|Exception|Mistake)|qoescope)\b.*$", words, re.MULTILINE)
+    return named[-1] if named else words[-500:]
+
+
 def measured(names: Sequence[str]) -> tuple[list[Row], dict[str, str]]:
     """The rows of these measurements, and all that they printed; one that fails says so and the others go on."""
     rows, said = [], {}
@@ -206,7 +212,7 @@ def measured(names: Sequence[str]) -> tuple[list[Row], dict[str, str]]:
             said[name] = run()
             found = list(read(said[name]))
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            print(f"{name} failed: {str(error.stderr)[-2000:]}", file=sys.stderr)
+            print(f"{name} failed: {cause(str(error.stderr))}", file=sys.stderr)
             found = []
         print(f"{name}: {len(found)} rows in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         rows += found
@@ -242,8 +248,8 @@ def sizing(rows: Sequence[Row], said: dict[str, str]) -> str:
         f"- A simulated viewer makes {viewer[1]} events a second while watching: {events:,.0f} events a second.",
         f"- **Door**: {door:,.0f} events a second of one core in beacons of 50, with {HEADROOM:.0%} of it used: "
         f"{events / door / HEADROOM:,.0f} cores. Smaller beacons cost more: the table has them one by one.",
-        f"- **Streams**: all of them together do {streamed:,.0f} events a core second, with the same headroom: "
-        f"{events / streamed / HEADROOM:,.0f} cores.",
+        f"- **Streams**: from the log to the lake and live numbers {streamed:,.0f} events a core second, with the same "
+        f"headroom: {events / streamed / HEADROOM:,.0f} cores. Closing sessions comes on top and is not measured here.",
         f"- **Restatement**: a day of {day:,.0f} events (half of the peak on average) is {day / folded / 3600:,.1f} "
         "core hours of folding, spread over the lake's buckets.",
         f"- **Kafka**: {size:,.0f} bytes an event before compression, three copies: "
