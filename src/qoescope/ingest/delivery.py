@@ -12,7 +12,8 @@ from qoescope.ingest.books import Books
 from qoescope.ingest.limits import InFlight
 from qoescope.ingest.records import Outgoing
 
-POLL_S = 0.001
+POLL_S = 0.004
+"""How often news is asked for: Kafka gathers for 10 ms, and each time costs a wake-up."""
 Told = Callable[[object | None, object], None]
 """Told once a record: an error, or None when Kafka has it; and the record."""
 Refusals = list[tuple[str, int, int]]
