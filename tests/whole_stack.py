@@ -117,9 +117,10 @@ class Stack:
             where times > 1 or (times is null and (session_id, seq) not in (from aside)) limit 10"""
             ).fetchall()
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """One of `qoescope`'s own commands, as a person would run it beside the stack."""
+    def command(self, *arguments: str, crash_at: str = "") -> subprocess.CompletedProcess[str]:
+        """One of `qoescope`'s own commands, as a person would run it beside the stack; killed at a crash point."""
         return subprocess.run(
             [sys.executable, "-m", "qoescope.cli.app", *arguments], capture_output=True, text=True, check=False,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "QOESCOPE_VAR": str(self.settings.var)}, timeout=120,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "QOESCOPE_VAR": str(self.settings.var), "QOESCOPE_CRASH_AT": crash_at},
+            timeout=120,
         )  # fmt: skip

@@ -82,7 +82,8 @@ def test_only_the_time_of_an_event_may_differ_between_repeats() -> None:
 @pytest.mark.parametrize(
     "poison",
     [b"no json", b"\xff\xfe", b"{}", b"[]", b"null", b"", None, b'{"property":5,"received_at":1e300}',
-     b'{"property":"app","received_at":"soon"}'],
+     b'{"property":"app","received_at":"soon"}', record(property="P").replace(b'"P"', b'"\\ud800"'),
+     record(property="P").replace(b'"P"', b'"\xed\xa0\x80"')],
 )  # fmt: skip
 def test_a_poison_record_is_kept_and_its_neighbours_are_read(poison: bytes | None) -> None:
     found = parsed(record(), poison, record())

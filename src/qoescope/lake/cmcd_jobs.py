@@ -162,6 +162,7 @@ def import_log(settings: Settings, path: Path, tenant: str) -> Imported:
         done = teller.delta.transaction_version(app)
         if done is None or done < number:
             lake.commit(teller.delta, REPORTS, lake.write(settings, REPORTS, rows), app, number)
+        crash(settings, "lake.after_chunk")
         writer.write(app, number, [Write(OUTCOMES, found.outcomes(tenant))])
         touched.append(rows.select([*reports.KEY, "bucket", "received_at"]))
         made.lines, made.records = made.lines + len(chunk), made.records + len(rows)
