@@ -141,6 +141,11 @@ class Asked:
         """Hours in which it makes enough sessions bad to be asked for."""
         return [h for h, count in self.by_hour.items() if count >= LEAST_BAD]
 
+    @property
+    def first(self) -> set[int]:
+        """The hours in which it begins to show, and the first ones in which it is asked for."""
+        return {*[h for h, count in self.by_hour.items() if count > 0][:3], *self.hours[:4]}
+
 
 def asked(run: Scenario, sessions: pa.Table, calm: pa.Table, fault: Fault) -> Asked:
     """The fault with what it touched, hour by hour."""
@@ -168,7 +173,7 @@ def scored_seed(seed: int, sessions: int = 100_000, days: float = 1.5) -> Score:
     steps = walk.watcher.history.steps
     onset = min(hold(run, a.fault).onset_ms for a in key) // HOUR_MS
     quiet = [h for h in steps[10:] if h < onset][-2:]
-    busy = sorted({h for a in key for h in sorted(a.hours)[:4] if h in steps and h < steps[-1]})
+    busy = sorted({h for a in key if a.hours for h in a.first if h in steps and h < steps[-1]})
     for h in quiet:
         walk.look(h)
         score.quiet_windows += 1

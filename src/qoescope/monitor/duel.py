@@ -22,11 +22,11 @@ _RIVALS = 20
 
 _ROUNDS = 4
 _TINY = 1e-9
-_ALL, _HALF = (1.0,), (1.0, 0.5)
+ALL, HALF = (1.0,), (1.0, 0.5)
 """What sessions must show of the rise: all of it to be taken in, half of it to be kept, for some are less sensitive."""
 
 
-def as_bad(measure: Measure, sums: Floats, like: Floats, parts: Sequence[float] = _ALL) -> float:
+def as_bad(measure: Measure, sums: Floats, like: Floats, parts: Sequence[float] = ALL) -> float:
     """Log-likelihood ratio of "got as much worse as `like`, or a part of it" to "as usual", for summed sessions."""
     if measure.support(sums) <= 0:
         return 0.0
@@ -89,4 +89,4 @@ def _gain(leaves: Leaves, measure: Measure, mine: np.ndarray, best: "Slice", oth
     if held[0] <= 0 or not (held[1] or held[2]):
         return 0.0
     cheaper = (best.preference - best.gain) - (other.preference - other.gain)
-    return as_bad(measure, added, shared) - as_bad(measure, lost, shared, _HALF) + cheaper
+    return as_bad(measure, added, shared) - as_bad(measure, lost, shared, HALF) + cheaper

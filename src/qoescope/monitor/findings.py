@@ -11,6 +11,7 @@ from qoescope.catalog.watch import Watched
 from qoescope.monitor.cells import matching
 from qoescope.monitor.counts import Floats, Leaves, Value
 from qoescope.monitor.cusum import Burn, Cusum, shallow
+from qoescope.monitor.duel import HALF, as_bad
 from qoescope.monitor.explain import Found, found
 from qoescope.monitor.history import Chosen, History, Span, listed
 from qoescope.monitor.kpis import Kpi, dispersed, forecast
@@ -27,6 +28,8 @@ _LEAST_CLEAN = 6
 _RECENT = 10
 _AS_GOOD = 0.8
 """An incident keeps its name while that scores this part of the best one."""
+_AS_USUAL = -5.0
+"""… unless this much speaks for the rest of its sessions being as usual, where the best one is a plain part of it."""
 _STILL_CLEAN = 5.0
 """What a remainder may score and still be as usual."""
 _ALPHA = 0.001
@@ -117,15 +120,19 @@ class Watcher:
         codes = _codebook(counts)
         mine, theirs = _rows(counts, codes, f.slice), _rows(counts, codes, other.slice)
         limits = kpi.limits(None)
-        there, outside, besides = (
+        both, beside = (counts.sums[:, rows].sum(axis=1) for rows in (mine & theirs, theirs & ~mine))
+        there, outside = (
             figures(counts.sums[:, rows].sum(axis=1), kpi.measure(), {0: 0}, limits)
-            for rows in (theirs, mine & ~theirs, theirs & ~mine)
+            for rows in (theirs, mine & ~theirs)
         )
-        shared = figures(counts.sums[:, mine & theirs].sum(axis=1), kpi.measure(), {0: 0}, limits)
+        shared, besides = (figures(sums, kpi.measure(), {0: 0}, limits) for sums in (both, beside))
         clean = outside.score < _STILL_CLEAN or outside.support < limits.support
         own = figures(counts.sums[:, mine].sum(axis=1), kpi.measure(), {0: 0}, limits).score
         bad = there.lift >= limits.lift and there.score >= max(log(1 / _ALPHA), least * own)
-        bad &= least > 0 or besides.lift >= limits.lift or besides.support < limits.support
+        if not least:
+            bad &= besides.lift >= limits.lift or besides.support < limits.support
+        elif all(len(listed(value)) == 1 for value in f.slice.values()):
+            bad &= as_bad(kpi.measure(), beside, both, HALF) > _AS_USUAL
         return bool(clean and bad and shared.score >= own / 3)
 
     def _told(self, kpi: Kpi, other: Finding, leaves: Leaves, window: range) -> Finding | None:
