@@ -61,13 +61,17 @@ def parsed(records: pa.Table, buckets: int) -> Parsed:
         except duckdb.Error:  # one record that is no JSON: now each is looked at before it is read
             engine.execute(_read_sql("case when json_valid(value) then value end"))
         engine.execute(_events_sql(buckets))
-        tables = {name: engine.sql(sql).to_arrow_table() for name, sql in _outputs(buckets).items()}
+        ((odd, reported),) = engine.sql(_RARE_SQL).fetchall()
+        rare = {"unreadable": odd, "reports": reported}
+        tables = {
+            name: engine.sql(sql).to_arrow_table() for name, sql in _outputs(buckets).items() if rare.get(name, True)
+        }
     return Parsed(
         arrow.conform(tables["events"], EVENTS),
         tables["counts"],
         tables["offsets"],
-        arrow.conform(tables["unreadable"], QUARANTINE),
-        arrow.conform(tables["reports"], REPORTS),
+        arrow.conform(tables["unreadable"], QUARANTINE) if odd else arrow.schema(QUARANTINE).empty_table(),
+        arrow.conform(tables["reports"], REPORTS) if reported else arrow.schema(REPORTS).empty_table(),
     )
 
 
@@ -210,6 +214,13 @@ def _body_hash() -> str:
     """Of what the event says, `at` left out: the door may have adjusted it."""
     said = ", ".join(f"coalesce(cast(e.{f.name} as varchar), '')" for f in EVENT_FIELDS if f.name != "at")
     return f"cast(md5_number_lower(concat_ws('|', {said})) >> 1 as bigint)"
+
+
+_RARE_SQL = """
+select (select count(*) from records where not coalesce(good, false))
+    + (select count(*) from rows where not coalesce(good, false)),
+  (select count(*) from records where good and cmcd is not null)"""
+"""How many rows two of the outputs have: mostly none, and to plan them for that takes longer than to ask."""
 
 
 @cache

@@ -132,6 +132,8 @@ from verdicts group by all
 
 def kept_counts(unreadable: pa.Table, reports: pa.Table) -> pa.Table:
     """(property, minute_at, quarantined, lake) of what is kept beside the events: it was accepted, too."""
+    if not len(unreadable) and not len(reports):
+        return pa.table({})
     with connected() as engine:
         engine.register("unreadable", naive(unreadable.select(["property", "received_at"])))
         engine.register("reports", naive(reports.select(["property", "received_at"])))
