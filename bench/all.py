@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from math import ceil
 from pathlib import Path
 
 import psutil
@@ -232,13 +233,18 @@ def machine() -> str:
     )
 
 
+def cores(busy: float) -> int:
+    """Cores to plan for, where so many would be wholly busy."""
+    return ceil(busy / HEADROOM)
+
+
 def sizing(rows: Sequence[Row], said: dict[str, str]) -> str:
     """A million viewers at once, on paper: what one makes, over what a core was measured to do."""
     viewer = re.search(r"makes ([\d.]+) events a second, ([\d.]+) a session", said.get("scaling", ""))
-    door = next((row.ours for row in rows if row.what.startswith("door") and row.what.endswith("of one core")), None)
+    door = sorted(row.ours for row in rows if row.what.startswith("door") and row.what.endswith("of one core"))
     stream = re.findall(r", ([\d,]+) a processor second", said.get("streams", ""))
     folded = next((row.ours for row in rows if row.what.startswith("fold")), None)
-    if viewer is None or door is None or folded is None or not stream:
+    if viewer is None or folded is None or not door or not stream:
         return "Not derived: one of the measurements that it needs is missing from this run.\n"
     events = VIEWERS * float(viewer[1])
     streamed = 1 / sum(1 / number(cpu) for cpu in stream)
@@ -246,10 +252,10 @@ def sizing(rows: Sequence[Row], said: dict[str, str]) -> str:
     day = events * 86_400 / 2  # an average day is half of its peak
     lines = [
         f"- A simulated viewer makes {viewer[1]} events a second while watching: {events:,.0f} events a second.",
-        f"- **Door**: {door:,.0f} events a second of one core in beacons of 50, with {HEADROOM:.0%} of it used: "
-        f"{events / door / HEADROOM:,.0f} cores. Smaller beacons cost more: the table has them one by one.",
+        f"- **Door**: {door[0]:,.0f} events a second of one core when each comes alone, {door[-1]:,.0f} in beacons of 50; "
+        f"with {HEADROOM:.0%} of it used: {cores(events / door[0])} cores at most, {cores(events / door[-1])} at least.",
         f"- **Streams**: from the log to the lake and live numbers {streamed:,.0f} events a core second, with the same "
-        f"headroom: {events / streamed / HEADROOM:,.0f} cores. Closing sessions comes on top and is not measured here.",
+        f"headroom: {cores(events / streamed)} cores. Closing sessions comes on top and is not measured here.",
         f"- **Restatement**: a day of {day:,.0f} events (half of the peak on average) is {day / folded / 3600:,.1f} "
         "core hours of folding, spread over the lake's buckets.",
         f"- **Kafka**: {size:,.0f} bytes an event before compression, three copies: "
