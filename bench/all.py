@@ -252,8 +252,9 @@ def sizing(rows: Sequence[Row], said: dict[str, str]) -> str:
     day = events * 86_400 / 2  # an average day is half of its peak
     lines = [
         f"- A simulated viewer makes {viewer[1]} events a second while watching: {events:,.0f} events a second.",
-        f"- **Door**: {door[0]:,.0f} events a second of one core when each comes alone, {door[-1]:,.0f} in beacons of 50; "
-        f"with {HEADROOM:.0%} of it used: {cores(events / door[0])} cores at most, {cores(events / door[-1])} at least.",
+        f"- **Door**: {door[0]:,.0f} events a second of one core when each comes alone, {door[-1]:,.0f} in beacons of "
+        f"50; with {HEADROOM:.0%} of it used: {cores(events / door[0])} cores at most, {cores(events / door[-1])} at "
+        "least.",
         f"- **Streams**: from the log to the lake and live numbers {streamed:,.0f} events a core second, with the same "
         f"headroom: {cores(events / streamed)} cores. Closing sessions comes on top and is not measured here.",
         f"- **Restatement**: a day of {day:,.0f} events (half of the peak on average) is {day / folded / 3600:,.1f} "
