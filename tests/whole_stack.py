@@ -121,6 +121,6 @@ class Stack:
         """One of `qoescope`'s own commands, as a person would run it beside the stack; killed at a crash point."""
         return subprocess.run(
             [sys.executable, "-m", "qoescope.cli.app", *arguments], capture_output=True, text=True, check=False,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "QOESCOPE_VAR": str(self.settings.var), "QOESCOPE_CRASH_AT": crash_at},
-            timeout=120,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "QOESCOPE_VAR": str(self.settings.var),
+                 "QOESCOPE_CRASH_AT": crash_at}, timeout=120,
         )  # fmt: skip
