@@ -37,6 +37,11 @@ class Writer:
         """The rows that a statement answers; waits while Postgres is away."""
         return self.do(lambda connection: connection.execute(sql, parameters).fetchall())
 
+    def complete_until(self, stream: str) -> datetime | None:
+        """All that was received before then has gone through the stream; None when nothing has."""
+        found = self.ask("select complete_until from stream_progress where stream = %s", (stream,))
+        return found[0][0] if found else None
+
     def write(self, query: str, batch: int, writes: Sequence[Write]) -> bool:
         """`postgres.write_batch`, waiting while Postgres is away."""
         return self.do(lambda connection: postgres.write_batch(connection, query, batch, writes))

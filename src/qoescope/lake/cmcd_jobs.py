@@ -97,8 +97,7 @@ class _Reports:
     def __call__(self, batch: DataFrame, number: int) -> None:
         """Looks for silent sessions; the batch only says that time has passed."""
         until = self._silent_until()
-        known = self.writer.ask("select complete_until from stream_progress where stream = %s", (NAME,))
-        since = known[0][0] if known else None
+        since = self.writer.complete_until(NAME)
         if until is None or (since is not None and until <= since):
             return
         query, done = streams.query_id(batch), progress(NAME, until)
@@ -111,10 +110,8 @@ class _Reports:
 
     def _silent_until(self) -> datetime | None:
         """A session without a report since then is silent: the lake holds all that was received until later."""
-        done = self.writer.ask("select complete_until from stream_progress where stream = 'events'")
-        if not done or done[0][0] is None:
-            return None
-        return cast("datetime", done[0][0]) - timedelta(seconds=self.settings.session_gap_s)
+        done = self.writer.complete_until("events")
+        return None if done is None else done - timedelta(seconds=self.settings.session_gap_s)
 
     def _silent(self, since: datetime | None, until: datetime) -> pa.Table:
         """Sessions whose last report came after `since` and no later than `until`."""

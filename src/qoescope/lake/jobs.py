@@ -172,8 +172,8 @@ class _Events:
         rows = self.writer.ask(
             "select kafka_partition, first_offset, next_offset from stream_offsets where stream = 'events'"
         )
-        until = self.writer.ask("select complete_until from stream_progress where stream = 'events'")
-        known = {number: until[0][0] for number, _, _ in rows} if until and until[0][0] else {}
+        until = self.writer.complete_until("events")
+        known = {number: until for number, _, _ in rows} if until else {}
         return Place({p: first for p, first, _ in rows}, {p: following for p, _, following in rows}, known)
 
     def _told(self, batch: DataFrame, place: Place) -> dict[str, list[bytes]]:
@@ -376,10 +376,10 @@ class _Sessions:
         silence = timedelta(seconds=self.settings.session_gap_s + self.settings.watermark_s)
         if self.mend_at is None and self.dropped.watermark != before.watermark and self.dropped.watermark is not None:
             self.mend_at = self.dropped.watermark + silence
-        done = self.writer.ask("select complete_until from stream_progress where stream = 'events'")
-        if self.mend_at is None or not done or done[0][0] is None or done[0][0] < self.mend_at:
+        done = self.writer.complete_until("events")
+        if self.mend_at is None or done is None or done < self.mend_at:
             return
-        self._measure_stale(query, number, done[0][0] - silence)
+        self._measure_stale(query, number, done - silence)
         late = self.dropped.watermark
         self.mend_at = late + silence if late is not None and late + silence > self.mend_at else None
 
