@@ -171,7 +171,7 @@ def differing(
     keys: Sequence[str],
 ) -> list[tuple[object, ...]]:  # fmt: skip
     """(keys…, measure, the mart's, ours) where they are not one: integers exactly, floats to 1e-9 of their size."""
-    names = [f.name for f in mart.fields if f.name not in mart.key and f.type not in ("ints", "sketch")]
+    names = [f.name for f in mart.fields if f.name not in {*mart.key, *keys} and f.type not in ("ints", "sketch")]
     engine.register("theirs", in_postgres(settings, mart, property_name, [*keys, *names]))
     engine.execute(f"create or replace temp table again as {again}")
     near = {f.name: f.type == "float" for f in mart.fields}
