@@ -18,7 +18,7 @@ check: ## format, lint, types, import contracts and every test that needs no ser
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not live"
+	$(BIN)/pytest -n 2 -m "not live"
 
 test: ## set up, then everything: check, and the tests against real services
 	@bin/setup test

@@ -81,7 +81,7 @@ def give_way(writer: Writer, stopping: Event, most_s: float) -> None:
 
 _BEHIND: LiteralString = """
 select stream from stream_progress
-where stream = 'live' and updated_at - complete_until > interval '1500 milliseconds'
+where stream = 'live' and updated_at - complete_until > interval '2 seconds'
   and updated_at > now() - interval '30 seconds'
 """
 
