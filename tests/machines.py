@@ -1,9 +1,7 @@
 """Machines of a cluster, as processes of this one: three brokers that copy, a Spark master and two workers."""
 
-import base64
 import json
 import subprocess
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -67,7 +65,7 @@ def _brokers(settings: Settings, where: Ports) -> list[Part]:
     folder.mkdir(parents=True)
     (folder / "log4j2.properties").write_text(kafka.LOGGING)
     voters = ",".join(f"{node}@{HOST}:{port}" for node, port in enumerate(where.controllers, 1))
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    cluster = kafka.cluster_id()
     made = []
     for node, (port, controller) in enumerate(zip(where.brokers, where.controllers, strict=True), 1):
         properties = folder / f"server{node}.properties"

@@ -77,6 +77,12 @@ def java(settings: Settings) -> list[str]:
     ]  # fmt: skip
 
 
+def cluster_id() -> str:
+    """A new cluster's id, as Kafka's tools take it."""
+    number = uuid.uuid4().int >> 1  # so it does not begin with a dash, which would be taken for an option
+    return base64.urlsafe_b64encode(number.to_bytes(16)).rstrip(b"=").decode()
+
+
 def prepare(settings: Settings) -> None:
     """Writes the broker's configuration and formats its data folder on first use."""
     here = folder(settings)
@@ -91,10 +97,8 @@ def prepare(settings: Settings) -> None:
     (here / "log4j2.properties").write_text(LOGGING)
     if (here / "data" / "meta.properties").exists():
         return
-    number = uuid.uuid4().int >> 1  # so it does not begin with a dash, which would be taken for an option
-    name = base64.urlsafe_b64encode(number.to_bytes(16)).rstrip(b"=").decode()
     done = subprocess.run(  # noqa: S603
-        [*java(settings), "kafka.tools.StorageTool", "format", "-t", name, "-c", str(properties)],
+        [*java(settings), "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(properties)],
         capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     if done.returncode:
