@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-cluster golden bench lock clean
+.PHONY: help setup demo check test live-stack live-parts test-cluster golden bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +23,13 @@ check: ## format, lint, types, import contracts and every test that needs no ser
 test: ## set up, then everything: check, and the tests against real services
 	@bin/setup test
 	@$(MAKE) --no-print-directory check
-	$(BIN)/pytest -m live
+	@$(MAKE) --no-print-directory -j 2 live-stack live-parts
+
+live-stack: # the live tests that share one whole stack
+	$(BIN)/pytest -m "live and whole_stack"
+
+live-parts: # the live tests that start the parts they need
+	$(BIN)/pytest -m "live and not whole_stack"
 
 test-cluster: setup ## a Spark cluster, three brokers and an object store: machines die, the books hold
 	$(BIN)/pytest -m cluster tests/cluster

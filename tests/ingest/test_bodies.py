@@ -45,7 +45,9 @@ def test_an_unknown_encoding_is_refused_with_its_bytes(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"abc", gzip.compress(b"abc")[:-3], gzip.compress(b"abc") + b"junk", gzip.compress(b"abc" * 99)[:20]]
+    "body",
+    [b"abc", gzip.compress(b"abc")[:-3], gzip.compress(b"abc") + b"junk", gzip.compress(b"abc" * 99)[:20]],
+    ids=["no gzip at all", "cut in its checksum", "followed by junk", "cut in its data"],
 )
 def test_what_is_not_gzip_though_it_says_so_is_refused(body: bytes) -> None:
     assert refusal(body, "gzip") == (400, body)

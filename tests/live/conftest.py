@@ -11,9 +11,12 @@ from qoescope.stack import assembly, demo
 UP_S = 300.0
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the whole stack come last: others then have the machine for themselves."""
-    items.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))
+    """Tests that share the whole stack are marked so: `make test` runs them beside the others."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.whole_stack)
 
 
 @pytest.fixture(scope="session")
