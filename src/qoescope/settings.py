@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     header_timeout_s: float = 10.0
     door_stop_s: float = 15.0
     crash_at: str = ""
-    """A crash point, such as `door.after_ack`: the process ends there, once, as `kill -9` would. For tests."""
+    """Crash points, such as `door.after_ack`: the process ends there, once each, as `kill -9` would. For tests."""
 
     # The lake and its streams
     lake: str = ""

@@ -90,6 +90,12 @@ def test_a_poison_record_is_kept_and_its_neighbours_are_read(poison: bytes | Non
     assert (len(found.events), found.unreadable["reason_kept"].to_pylist()) == (2, ["unreadable"])
 
 
+def test_nul_is_left_out_since_postgres_would_refuse_it() -> None:
+    said = {"session_id": "a\0b", "content_id": "\0\0x", "cdn": "back\\u0000slash"}
+    (row,) = parsed(record(property="p\0q", session=said)).events.to_pylist()
+    assert [row[name] for name in ("property", *said)] == ["pq", "ab", "x", "back\\u0000slash"]
+
+
 def test_an_event_that_lacks_what_it_needs_is_kept_aside_alone() -> None:
     found = parsed(record(events=[EVENT, {"seq": 2**70, "type": 3}], counts=COUNTS | {"received": 2, "accepted": 2}))
     assert (len(found.events), found.unreadable["reason_kept"].to_pylist()) == (1, ["malformed"])

@@ -94,7 +94,7 @@ def progress(stream: str, complete_until: datetime | None, version: int | None =
 
 def crash(settings: Settings, point: str) -> None:
     """Ends the process here, once, as `kill -9` would, when the settings name this point. For tests."""
-    if settings.crash_at != point:
+    if point not in settings.crash_at.split(","):
         return
     mark = settings.var / f"crashed-{point}"
     if not mark.exists():
