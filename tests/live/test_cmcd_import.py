@@ -5,12 +5,17 @@ import json
 import re
 import time
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from until import until
 from whole_stack import Stack
+
+from qoescope.connect import postgres
+from qoescope.lake import cdn_log, cmcd
+from qoescope.lake.cmcd_jobs import seen
 
 pytestmark = pytest.mark.live
 TENANT = "cdn_log"
@@ -24,17 +29,22 @@ REQUESTS = (
 KILLED = -9
 
 
-def written(path: Path) -> str:
-    """The log of one session's media requests, gzipped, with a line that nobody can read; the session's id."""
-    session_id, began = str(uuid.uuid4()), round(time.time() * 1000) - AN_HOUR_MS
-    lines = [
+def requests(session_id: str) -> list[str]:
+    """A CDN's log of the session's media requests."""
+    began = round(time.time() * 1000) - AN_HOUR_MS
+    return [
         json.dumps({
             "at": began + at, "status": 200,
             "url": f"https://cdn.example/{at}.m4s?CMCD=" + quote(f'{said},sid="{session_id}",v=2'),
         })
         for at, said in REQUESTS
     ]  # fmt: skip
-    path.write_bytes(gzip.compress("\n".join([*lines, "no line of a log"]).encode()))
+
+
+def written(path: Path) -> str:
+    """The log of one session, gzipped, with a line that nobody can read; the session's id."""
+    session_id = str(uuid.uuid4())
+    path.write_bytes(gzip.compress("\n".join([*requests(session_id), "no line of a log"]).encode()))
     return session_id
 
 
@@ -66,3 +76,19 @@ def test_an_import_that_is_killed_goes_on_where_it_was_and_adds_nothing_twice(st
     assert books["received"] == books["accepted"] + books["duplicate"] + books["invalid"]
     assert books["accepted"] == books["lake"] == len(REQUESTS) + events
     assert (books["invalid"], books["quarantined"], books["late"]) == (1, 0, 0)
+
+
+def test_who_has_read_less_of_a_session_does_not_replace_what_another_wrote(stack: Stack) -> None:
+    """An import and the stream tell of one session at the same time, in either order."""
+    session_id = str(uuid.uuid4())
+    lines = list(enumerate((line.encode() for line in requests(session_id)), 1))
+    less, more = (
+        cmcd.mapped(cdn_log.found(some, TENANT, stack.settings.lake_buckets, datetime.now(UTC)).reports)
+        for some in (lines[:3], lines)
+    )
+    counts = "select request_count::int from {} where session_id = %s"
+    with postgres.connect(stack.settings, "writer") as connection:
+        for number, (told, known) in enumerate(((less, 3), (more, 5), (less, 5), (more, 5))):
+            seen(connection, f"test:{session_id}", number, told)
+            for table in ("cmcd_sessions", "cmcd_requests"):
+                assert stack.rows(counts.format(table), session_id) == [(known,)]

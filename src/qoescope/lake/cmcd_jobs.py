@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,8 +20,8 @@ from qoescope.catalog.cmcd import OBSERVED, REQUESTS
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.operations import OUTCOMES, REPORTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect import kafka, lake, streams
-from qoescope.connect.postgres import Write
+from qoescope.connect import kafka, lake, postgres, streams
+from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, progress
 from qoescope.lake import cdn_log, cmcd, reports
@@ -61,8 +61,7 @@ class _Teller:
         mapped = cmcd.mapped(reports.of_sessions(lake.rows(self.settings, REPORTS, files, where=who), sessions))
         self._send(mapped.events)
         crash(self.settings, "lake.after_reports")
-        writes = [Write(OBSERVED, mapped.observed), Write(REQUESTS, mapped.requests)]
-        self.writer.write(query, number, [*writes, *more])
+        self.writer.do(lambda connection: seen(connection, query, number, mapped, more))
         return len(mapped.events)
 
     def _send(self, events: pa.Table) -> None:
@@ -81,6 +80,33 @@ class _Teller:
             raise TimeoutError(
                 f"Kafka has not acknowledged {lost + left} records made of CMCD: they will be sent again"
             )
+
+
+def seen(connection: Connection, query: str, number: int, mapped: cmcd.Mapped, more: Sequence[Write] = ()) -> None:
+    """Writes what the sessions told of delivery, once, in place of what is there of them, unless that knows more.
+
+    An import and the stream may tell of a session at the same time; who read the lake first may come last.
+    """
+    with connection.transaction():
+        if not postgres.noted(connection, query, number):
+            return
+        connection.execute("select pg_advisory_xact_lock(hashtext('qoescope.cmcd_sessions'))")
+        told = mapped.observed.select([*reports.KEY, "last_at", "record_count"]).to_pylist()
+        found = connection.execute(
+            "select property, session_id, last_at, record_count from cmcd_sessions where session_id = any(%s)",
+            ([row["session_id"] for row in told],),
+        )
+        there = {(tenant, session): known for tenant, session, *known in found.fetchall()}
+        newest = [there.get((tenant, session), []) <= known for tenant, session, *known in map(dict.values, told)]
+        observed = mapped.observed.filter(pa.array(newest, pa.bool_()))
+        requests = reports.of_sessions(mapped.requests, observed)
+        columns = [observed[name].to_pylist() for name in reports.KEY]
+        connection.execute(
+            "delete from cmcd_requests r using unnest(%s::text[], %s::text[]) as told (property, session_id) "
+            "where (r.property, r.session_id) = (told.property, told.session_id)", columns,
+        )  # fmt: skip
+        for write in (Write(OBSERVED, observed), Write(REQUESTS, requests), *more):
+            postgres.upsert(connection, write)
 
 
 class _Reports:
