@@ -55,6 +55,7 @@ class Score:
     missed_large: list[str] = field(default_factory=list)
     windows: int = 0
     first: int = 0
+    first_large: int = 0
     quiet_windows: int = 0
     quiet_alarms: int = 0
     decoys_named: int = 0
@@ -72,6 +73,7 @@ class Score:
         return {
             "f1": round(f1, 4), "precision": round(precision, 4), "recall": round(recall, 4),
             "top_1": round(self.first / self.windows, 4) if self.windows else None,
+            "top_1_large": round(self.first_large / self.windows, 4) if self.windows else None,
             "exact": self.exact, "partial": self.partial, "false": self.false, "missed": self.missed,
             "missed_above_100": self.missed_large, "windows_with_faults": self.windows,
             "fault_free_windows": self.quiet_windows, "of_them_with_incident": self.quiet_alarms,
@@ -181,10 +183,12 @@ def scored_seed(seed: int, sessions: int = 100_000, days: float = 1.5) -> Score:
     known = len(walk.incidents)
     for h in busy:
         found = walk.look(h)
-        active = [a for a in key if a.by_hour.get(h, 0) >= LEAST_BAD]
-        if active:
+        at_work = {a.fault.name: a.by_hour[h] for a in key if a.by_hour.get(h, 0) > 0}
+        if max(at_work.values(), default=0) >= LEAST_BAD:
+            named = {a.fault.name for a in key if found and same(table, a, found[0].slice)}
             score.windows += 1
-            score.first += bool(found) and any(same(table, a, found[0].slice) for a in active)
+            score.first += bool(named & set(at_work))
+            score.first_large += any(at_work.get(name, 0) >= LEAST_BAD for name in named)
     judge(score, walk.incidents[known:], key, run, table, set(busy))
     return score
 

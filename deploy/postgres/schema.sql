@@ -794,7 +794,7 @@ create table if not exists qoescope.incidents (
   "actual_low" double precision,
   "actual_high" double precision,
   "expected" double precision not null,
-  "lift" double precision not null,
+  "lift" double precision,
   "n" double precision not null,
   "excess" double precision not null,
   "affected_sessions" bigint not null,

@@ -223,7 +223,17 @@ def test_one_dimension_with_a_baseline_of_no_bad_sessions_at_all() -> None:
     dims: dict[str, list[str | None]] = {"isp": ["a", "b", "c", "d"]}
     (only,) = explain(counts(dims, 1000, [0, 60, 0, 0], 9000, 0), ["isp"], *COLUMNS)
     assert dict(only.slice) == {"isp": "b"}
-    assert np.isfinite(only.as_json()["lift"])  # type: ignore[call-overload]
+    assert (only.as_json()["lift"], only.as_json()["expected"]) == (None, pytest.approx(0, abs=1e-4))
+
+
+def test_a_slice_without_sessions_before_has_the_lift_over_its_parent() -> None:
+    dims: dict[str, list[str | None]] = {"app": ["a", "b", "new"]}
+    table = counts(dims, 1000, [20, 20, 200], 9000, 180)
+    then = table.column_names.index("base_sessions")
+    table = table.set_column(then, "base_sessions", pa.array([9000, 9000, 0]))
+    table = table.set_column(then + 1, "base_failures", pa.array([180, 180, 0]))
+    (only,) = explain(table, ["app"], *COLUMNS)
+    assert only.as_json()["lift"] == pytest.approx(10, rel=0.2)
 
 
 def test_when_every_session_of_a_slice_is_bad_it_is_named() -> None:

@@ -15,20 +15,29 @@ BOOKS = Table("books", "", FIELDS, key=("id",))
 
 
 def test_tables_as_declared_need_no_change() -> None:
-    assert list(changes([BOOKS], {"books": {"id", "count", "note"}}, {"books": {"id"}})) == []
+    assert (
+        list(changes([BOOKS], {"books": {"id", "count", "note"}}, {"books": {"id"}}, {"books": {"id", "count"}})) == []
+    )
 
 
 def test_a_new_column_is_added_and_filled_and_an_old_one_may_be_empty() -> None:
-    assert list(changes([BOOKS], {"books": {"id", "lost"}}, {"books": {"id"}})) == [
+    assert list(changes([BOOKS], {"books": {"id", "lost"}}, {"books": {"id"}}, {"books": {"id", "lost"}})) == [
         "alter table qoescope.books add column \"count\" bigint not null default '0'",
         'alter table qoescope.books add column "note" text',
         'alter table qoescope.books alter column "lost" drop not null',
     ]
 
 
+def test_a_column_that_may_be_empty_by_now_is_told_so() -> None:
+    strict = {"books": {"id", "count", "note"}}
+    assert list(changes([BOOKS], strict, {"books": {"id"}}, strict)) == [
+        'alter table qoescope.books alter column "note" drop not null'
+    ]
+
+
 def test_another_key_needs_a_fresh_start() -> None:
     with pytest.raises(Mistake, match="make clean"):
-        list(changes([BOOKS], {"books": {"id", "count", "note"}}, {"books": {"count"}}))
+        list(changes([BOOKS], {"books": {"id", "count", "note"}}, {"books": {"count"}}, {}))
 
 
 def test_whoever_reads_metrics_reads_no_digest_and_not_who_asked_to_be_forgotten() -> None:

@@ -114,7 +114,7 @@ INCIDENTS = Table(
         Field("actual_low", "float", "its 95 % interval's lower end"),
         Field("actual_high", "float", "its 95 % interval's upper end"),
         Field("expected", "float", "what its own history lets expect", nullable=False),
-        Field("lift", "float", "actual over expected, the worse way", nullable=False),
+        Field("lift", "float", "actual over expected, the worse way; empty where next to nothing was expected"),
         Field("n", "float", "sessions, intervals or values in the strongest window", nullable=False),
         Field("excess", "float", "bad sessions above expectation so far (stalled ms, viewers …)", nullable=False),
         Field("affected_sessions", "int", "sessions in the slice since the onset that were touched", nullable=False),

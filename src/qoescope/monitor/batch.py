@@ -10,7 +10,7 @@ from qoescope.compile.duck import connected, naive
 from qoescope.monitor.findings import Finding, Watcher
 from qoescope.monitor.history import History, Span, span_of
 from qoescope.monitor.kpis import session_columns, session_kpis
-from qoescope.monitor.lifecycle import BATCH, Clock, Incident, step
+from qoescope.monitor.lifecycle import BATCH, Clock, Incident, name_of, step
 
 HOURS_A_WEEK = 168
 DAY_HOURS = 24
@@ -90,7 +90,12 @@ class Batch:
 def spans(incidents: Sequence[Incident], clock: Clock, now: int) -> list[Span]:
     """The steps and slices of confirmed incidents, from their onset to their last sight."""
     return [
-        span_of(clock.step(one.onset_at), now if one.open else clock.step(one.last_seen_at) + 1, one.slice)
+        span_of(
+            clock.step(one.onset_at),
+            now if one.open else clock.step(one.last_seen_at) + 1,
+            one.slice,
+            one.votes.get(name_of(one.slice), 0.0),
+        )
         for one in incidents
         if one.confirmed_at is not None and one.state != "dismissed" and one.slice
     ]

@@ -18,6 +18,16 @@ from qoescope.monitor.scan import Limits, Slice, figures, peel
 EVERYWHERE = "everywhere, or outside the recorded dimensions"
 
 
+_HARDLY_ANY = 0.1
+"""Sessions: where fewer bad ones were due in the window, the model's guess makes the lift, not what was seen before."""
+
+
+def factor(excess: float, lift: float) -> float | None:
+    """The lift as it may be told. None where hardly any bad session was due, or is left: over nothing is no factor."""
+    due = abs(excess) / max(lift - 1, 1e-12)
+    return lift if due >= _HARDLY_ANY else None
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """One slice that got worse. An empty slice is everything: the cause lies outside the recorded dimensions."""
@@ -35,12 +45,13 @@ class Found:
     rivals: tuple[Rival, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        """What `qoescope explain --json` prints of it."""
+        """What `qoescope explain --json` prints of it; `lift` is null where nothing was to be expected."""
+        lift = factor(self.excess, self.lift)
         return {
             "slice": dict(self.slice),
             "score": round(self.score, 3),
             "excess": round(self.excess, 3),
-            "lift": round(self.lift, 3),
+            "lift": None if lift is None else round(lift, 3),
             "sessions": round(self.support, 3),
             "actual": round(self.actual, 6),
             "expected": round(self.expected, 6),

@@ -32,6 +32,8 @@ _AS_USUAL = -5.0
 """… unless this much speaks for the rest of its sessions being as usual, where the best one is a plain part of it."""
 _STILL_CLEAN = 5.0
 """What a remainder may score and still be as usual."""
+MOST_VOTE = 60.0
+"""What one window's finding may speak for a name at most."""
 _ALPHA = 0.001
 """Of a metric and window; there are some ten metrics."""
 
@@ -84,14 +86,17 @@ class Watcher:
             if burns and kpi.watched.kind == "share":
                 mine += self._slow(kpi, window[-1], baseline, without, mine)
             seen += mine
-        ongoing = [s.chosen for s in without if s.end > window[-1]]
+        ongoing = [s for s in without if s.end > window[-1]]
         kept = [self._kept_name(f, ongoing, leaves, window) for f in sorted(seen, key=lambda f: -f.score)]
         return self._one_name(kept, leaves, window)
 
-    def _kept_name(self, f: Finding, ongoing: Sequence[Chosen], leaves: Leaves, window: range) -> Finding:
-        """The finding under the name of an incident that goes on, if that holds nearly the same bad sessions."""
-        known = [replace(f, slice=slice_) for slice_ in ongoing]
-        if any(name(one) == name(f) for one in known):
+    def _kept_name(self, f: Finding, ongoing: Sequence[Span], leaves: Leaves, window: range) -> Finding:
+        """The finding under the name of an incident that goes on, if that holds nearly the same bad sessions.
+
+        Not where less spoke for that name so far than speaks for the finding's own now: first windows see little.
+        """
+        known = [replace(f, slice=s.chosen) for s in ongoing if s.votes >= min(f.score, MOST_VOTE)]
+        if any(name(replace(f, slice=s.chosen)) == name(f) for s in ongoing):
             return f
         kpi = next(k for k in self.kpis if k.watched is f.watched)
         other = next((one for one in known if self._explains(kpi, one, f, leaves, least=_AS_GOOD)), None)

@@ -20,6 +20,8 @@ class Span:
     begin: int
     end: int
     slice: tuple[tuple[str, tuple[Value, ...]], ...] = ()
+    votes: float = 0.0
+    """How much spoke for that name so far."""
 
     @property
     def steps(self) -> range:
@@ -32,10 +34,10 @@ class Span:
         return {name: values[0] if len(values) == 1 else values for name, values in self.slice}
 
 
-def span_of(begin: int, end: int, chosen: Chosen) -> Span:
+def span_of(begin: int, end: int, chosen: Chosen, votes: float = 0.0) -> Span:
     """A span of a slice in words."""
     items = sorted(chosen.items())
-    return Span(begin, end, tuple((name, tuple(listed(value))) for name, value in items))
+    return Span(begin, end, tuple((name, tuple(listed(value))) for name, value in items), votes)
 
 
 def listed(value: Value | Sequence[Value]) -> list[Value]:

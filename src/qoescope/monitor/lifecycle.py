@@ -8,13 +8,11 @@ from hashlib import sha256
 
 from qoescope.catalog.watch import CLOSE_AFTER, CONFIRM_IN, CONFIRM_OF, State
 from qoescope.monitor.counts import Value
-from qoescope.monitor.findings import Finding
+from qoescope.monitor.findings import MOST_VOTE, Finding
 from qoescope.monitor.history import Chosen, listed
 
 REOPEN = timedelta(minutes=60)
 """What comes back this soon is the same incident."""
-
-_MOST_VOTE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +178,7 @@ def _opened(f: Finding, at: datetime, clock: Clock) -> Incident:
 def _seen(one: Incident, findings: Sequence[Finding], at: datetime, clock: Clock, pace: Pace) -> Incident:
     votes, metrics = dict(one.votes), dict(one.metrics)
     for f in findings:
-        votes[name_of(f.slice)] = votes.get(name_of(f.slice), 0.0) + min(f.score, _MOST_VOTE)
+        votes[name_of(f.slice)] = votes.get(name_of(f.slice), 0.0) + min(f.score, MOST_VOTE)
         metrics[f.watched.metric] = max(metrics.get(f.watched.metric, 0.0), f.score)
     hits = (*one.hits, True)
     chosen = named(max(votes, key=lambda name: (votes[name], name)))

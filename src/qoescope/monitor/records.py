@@ -8,6 +8,7 @@ from typing import Any
 
 from qoescope.catalog.watch import BY_METRIC
 from qoescope.monitor import story
+from qoescope.monitor.explain import factor
 from qoescope.monitor.findings import Finding
 from qoescope.monitor.impact import Impact, interval, severity
 from qoescope.monitor.lifecycle import Incident, name_of, named
@@ -52,7 +53,7 @@ def row(one: Incident, impact: Impact, shown: Shown, now: datetime) -> Row:
         "actual_low": bounds[0] if bounds else None,
         "actual_high": bounds[1] if bounds else None,
         "expected": f.expected,
-        "lift": min(f.lift, 1e6),
+        "lift": factor(f.excess, f.lift),
         "n": f.support,
         "excess": impact.excess,
         "affected_sessions": impact.affected_sessions,

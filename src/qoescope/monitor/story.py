@@ -29,6 +29,10 @@ _WORDS = {
 }
 
 
+_NONE = 5e-6
+"""A share that is told as none."""
+
+
 def _text(value: Value) -> str:
     return "no value" if value is None else str(value).replace("_", " ") if str(value).islower() else str(value)
 
@@ -55,6 +59,8 @@ def slice_name(chosen: Chosen) -> str:
 
 def figure(kind: Kind, metric: str, value: float) -> str:
     """A figure with its unit, as people say it."""
+    if kind in ("share", "ratio") and value < _NONE:
+        return "next to none"
     if kind in ("share", "ratio"):
         return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"  # noqa: PLR2004 - two digits are enough
     if metric.endswith("_ms"):

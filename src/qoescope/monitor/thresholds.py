@@ -60,7 +60,7 @@ def judged(rule: Rule, kpi: Kpi, history: History, minute: int) -> tuple[bool | 
         watched=replace(BY_METRIC[rule.metric], higher_is_worse=rule.direction == "above"),
         slice=rule.slice,
         score=0.0,
-        excess=0.0,
+        excess=abs(actual - rule.threshold) * float(audience.sum()),
         lift=max(actual, 1e-12) / max(rule.threshold, 1e-12),
         support=float(audience.sum()),
         actual=actual,

@@ -12,6 +12,7 @@ from qoescope.settings import Settings
 
 Known = Mapping[str, set[str]]
 COLUMNS = "select table_name, column_name from information_schema.columns where table_schema = %s"
+STRICT = f"{COLUMNS} and is_nullable = 'NO'"
 KEYS = (
     "select c.relname, a.attname from pg_index i join pg_class c on c.oid = i.indrelid "
     "join pg_attribute a on a.attrelid = c.oid and a.attnum = any(i.indkey) "
@@ -25,7 +26,7 @@ def apply(settings: Settings) -> None:
     """Makes what is missing; running it again changes nothing. Raises `Mistake` where only a fresh start helps."""
     with postgres.connect(settings, "owner") as connection:
         connection.execute(ddl.schema(POSTGRES_TABLES).encode())
-        for change in changes(POSTGRES_TABLES, _known(connection, COLUMNS), _known(connection, KEYS)):
+        for change in changes(POSTGRES_TABLES, *(_known(connection, sql) for sql in (COLUMNS, KEYS, STRICT))):
             connection.execute(change.encode())
 
 
@@ -36,8 +37,11 @@ def _known(connection: postgres.Connection, sql: str) -> Known:
     return found
 
 
-def changes(tables: Sequence[Table], columns: Known, keys: Known) -> Iterator[str]:
-    """What brings older tables to what is declared: new columns are added, old ones may be empty from now on."""
+def changes(tables: Sequence[Table], columns: Known, keys: Known, strict: Known) -> Iterator[str]:
+    """What brings older tables to what is declared: new columns are added, old ones may be empty from now on.
+
+    `strict` are columns that may not be empty yet.
+    """
     for table in tables:
         name, there = f"{ddl.SCHEMA}.{table.name}", columns.get(table.name, set())
         if there and keys.get(table.name, set()) != set(table.key):
@@ -47,7 +51,8 @@ def changes(tables: Sequence[Table], columns: Known, keys: Known) -> Iterator[st
         for field in table.fields:
             if there and field.name not in there:
                 yield f"alter table {name} add column {ddl.column(field)}{_filled(field)}"
-        for old in sorted(there - set(table.names)):
+        may_be_empty = {field.name for field in table.fields if field.nullable and field.name not in table.key}
+        for old in sorted(strict.get(table.name, set()) & (may_be_empty | (there - set(table.names)))):
             yield f"alter table {name} alter column {ddl.quoted(old)} drop not null"
 
 

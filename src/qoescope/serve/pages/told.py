@@ -1,0 +1,39 @@
+"""Told: which notifications never arrived, so that a person hears of it here at least."""
+
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from qoescope.serve import parts, words
+from qoescope.serve.frame import Asked
+
+_TABLE = "notifications"
+_OF = """select state, target, status, detail, attempts, created_at from notifications
+where incident_id = %(id)s order by created_at"""
+_DEAD = """select target, count(*) as number from notifications
+where status = 'dead' and created_at >= %(from)s and created_at < %(to)s group by 1 order by 1"""
+_KINDS = {"sent": "good", "dead": "bad", "pending": "warn"}
+
+
+def notifications(asked: Asked, identity: str) -> Component | None:
+    """Who was told of the incident, and what became of it; nothing where nobody is to be told."""
+    rows = asked.seat.desk.rows(asked.tenant, _OF, id=identity) if asked.seat.desk.has(asked.tenant, _TABLE) else []
+    lines = [[r["target"], r["state"], _became(r), words.ago(r["created_at"], asked.now)] for r in rows]
+    return parts.table(["Told", "Of what", "", "Due"], lines, (), "Notifications") if lines else None
+
+
+def undelivered(asked: Asked) -> list[str]:
+    """Each channel that gave up on notifications of this range, in words."""
+    begin, end = asked.state.between
+    if not asked.seat.desk.has(asked.tenant, _TABLE):
+        return []
+    rows = asked.seat.desk.rows(asked.tenant, _DEAD, **{"from": begin, "to": end})
+    return [f"{r['number']} notifications to {r['target']} never arrived: see the incidents" for r in rows]
+
+
+def _became(row: dict[str, Any]) -> Component:
+    status = "never arrived" if row["status"] == "dead" else row["status"]
+    why = f" {row['detail']}" if row["detail"] else ""
+    tries = f", {row['attempts']} tries" if row["attempts"] > 1 else ""
+    return html.Span([parts.badge(status, _KINDS.get(row["status"], "neutral")), why + tries])
