@@ -2,7 +2,7 @@
 
 `python bench/serve.py --sessions 200000 --days 30` starts a Postgres and a console of its own, fills them with viewers
 of the simulator and prints one line a question: median and 95th percentile in milliseconds, and how much longer the
-peer takes.
+peer takes; of pages also how long the first answer took; and the questions once more, by twenty people at once.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from qoescope.settings import Settings
 from qoescope.stack import assembly
 
 UP_S = 120.0
+CROWD, ROUNDS = 20, 5
 TILES = (
     "plays",
     "viewers",
@@ -82,21 +84,25 @@ def filled(settings: Settings, count: int, days: float) -> None:
                         postgres.upsert(connection, Write(mart.table, cube(rows, mart)))
 
 
-def timed(work: Callable[[], object], times: int) -> tuple[float, float]:
-    """Median and 95th percentile of the work, in milliseconds, after one try that does not count."""
+def once(work: Callable[[], object]) -> float:
+    """How long the work takes, in milliseconds."""
+    began = time.perf_counter()
     work()
-    taken = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        taken.append(1000 * (time.perf_counter() - began))
-    return statistics.median(taken), sorted(taken)[max(0, round(0.95 * times) - 1)]
+    return 1000 * (time.perf_counter() - began)
 
 
-def told(what: str, taken: tuple[float, float], peer: tuple[float, float] | None = None) -> None:
-    """One line of the result."""
-    beside = f"   over sessions {peer[0]:8.1f} ({peer[0] / taken[0]:,.0f}x)" if peer else ""
-    print(f"{what:44} median {taken[0]:8.1f} ms   p95 {taken[1]:8.1f} ms{beside}")
+def timed(work: Callable[[], object], times: int) -> list[float]:
+    """The first try's time, and then those of the others."""
+    return [once(work) for _ in range(times + 1)]
+
+
+def told(what: str, taken: list[float], peer: list[float] | None = None) -> None:
+    """One line of the result; the first try stands for itself."""
+    first, *later = taken
+    median, p95 = statistics.median(later), sorted(later)[max(0, round(0.95 * len(later)) - 1)]
+    slow = statistics.median(peer[1:]) if peer else 0
+    beside = f"over sessions {slow:8.1f} ({slow / median:,.0f}x)" if peer else f"first {first:8.1f} ms"
+    print(f"{what:44} median {median:8.1f} ms   p95 {p95:8.1f} ms   {beside}")
 
 
 def main() -> None:
@@ -117,6 +123,7 @@ def main() -> None:
             children.wait(["console"], UP_S)
             asked(here, given.days, given.times)
             loaded(here, given.days, given.times)
+            crowd(here, given.days)
 
 
 def asked(settings: Settings, days: float, times: int) -> None:
@@ -152,6 +159,30 @@ def loaded(settings: Settings, days: float, times: int) -> None:
             search = "?" + "&".join(filter(None, (f"t={span}", query)))
             body = _request(wanted, path, search)
             told(f"page {page}", timed(partial(_answered, client, body), times))
+
+
+def crowd(settings: Settings, days: float) -> None:
+    """The questions through the API, by so many people at once."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    span = {"from": f"{today - timedelta(days=days - 1):%Y-%m-%dT%H:%M}",
+            "to": f"{today + timedelta(days=1):%Y-%m-%dT%H:%M}"}  # fmt: skip
+
+    def asks(token: str) -> list[float]:
+        with httpx.Client(base_url=f"http://127.0.0.1:{settings.console_port}/api/v1", timeout=60,
+                          headers={"Authorization": f"Bearer {token}"}) as client:  # fmt: skip
+            return [once(partial(_asked, client, question, span)) for _ in range(ROUNDS) for _, question in QUESTIONS]
+
+    tokens = [jobs.new_token(settings, f"bench {i}", "demo") for i in range(CROWD)]
+    with ThreadPoolExecutor(CROWD) as people:
+        told(f"any of them, {CROWD} people at once", [took for one in people.map(asks, tokens) for took in one])
+
+
+def _asked(client: httpx.Client, question: dict[str, Any], span: dict[str, str]) -> None:
+    path = "breakdown" if "by" in question else "timeseries" if "every" in question else "overall"
+    filters = [f"{name}:{','.join(values)}" for name, values in question.get("where", {}).items()]
+    asked = span | {"metric": question["metrics"], "by": question.get("by", ()), "filter": filters}
+    step = {"step": question["every"]} if "every" in question else {}
+    client.get(f"/{path}", params=asked | step).raise_for_status()
 
 
 def _answered(client: httpx.Client, body: str) -> int:

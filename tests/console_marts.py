@@ -47,12 +47,12 @@ class Console:
 
 
 @contextmanager
-def console(folder: Path) -> Iterator[Console]:
-    """Postgres and console with two days of simulated viewers; people ada (admin) and ravi (reader of demo)."""
+def console(folder: Path, count: int = SESSIONS, days: int = DAYS) -> Iterator[Console]:
+    """Postgres and console with days of simulated viewers; people ada (admin) and ravi (reader of demo)."""
     settings = Settings(var=folder / "var", postgres_port=0, console_port=0, broker_port=0, airflow_port=0, door_port=0)
     with assembly.running(settings, ("postgres", "console")) as (here, children):
         children.wait(["postgres"], UP_S)
-        session_id, count = filled(here)
+        session_id, count = filled(here, count, days)
         jobs.new_user(here, "ada", "admin", ["*"], "ada's password")
         jobs.new_user(here, "ravi", "reader", ["demo"], "ravi's password")
         token = jobs.new_token(here, "test", "demo", ["read", "export", "annotate"])
@@ -60,33 +60,31 @@ def console(folder: Path) -> Iterator[Console]:
         yield Console(here, token, session_id, count)
 
 
-def filled(settings: Settings) -> tuple[str, int]:
+def filled(settings: Settings, count: int, days: int) -> tuple[str, int]:
     """Marts, lake and books with something in them; a session that stalled, and how many there are."""
     now = datetime.now(UTC)
-    length = DAYS * 86_400_000
+    length = days * 86_400_000
     until = now + timedelta(minutes=30)
-    run = Scenario(sessions=SESSIONS, begin_ms=int(until.timestamp() * 1000) - length, length_ms=length)
+    run = Scenario(sessions=count, begin_ms=int(until.timestamp() * 1000) - length, length_ms=length)
     told = pa.concat_tables(list(blocks(simulated(run, Load(run), run.numbers(0)))))
     if "property" not in told.column_names:
         told = told.append_column("property", pa.repeat(pa.scalar("demo"), len(told)))
     rows = sessions(told)
+    stalled = rows.filter(pc.and_(pc.greater(rows["stall_count"], 1), pc.equal(rows["lost_events"], 0)))
+    session_id = stalled["session_id"][0].as_py()
+    examples = [session_id, *rows["session_id"][:9].to_pylist()]
     recent = told.filter(pc.greater(told["at"], pa.scalar(now - timedelta(minutes=40)).cast(told["at"].type)))
     with postgres.connect(settings, "writer") as connection, connection.transaction():
         for write in (
             Write(SESSION_ROWS, rows.append_column("written_at", pa.repeat(pa.scalar(now), len(rows)))),
             *(Write(mart.table, cube(rows, mart)) for mart in (QUALITY_HOUR, QUALITY_DAY)),
             Write(LIVE_WINDOW.table, cube(recent, LIVE_WINDOW)),
-            Write(
-                INCIDENTS,
-                pa.Table.from_pylist([incident(now, rows["session_id"][:10].to_pylist())], arrow.schema(INCIDENTS)),
-            ),
+            Write(INCIDENTS, pa.Table.from_pylist([incident(now, examples)], arrow.schema(INCIDENTS))),
             Write(OUTCOMES, books(now)),
             Write(DEAD_LETTERS, pa.Table.from_pylist([letter(now)], arrow.schema(DEAD_LETTERS))),
             Write(STREAM_PROGRESS, progress(now)),
         ):
             postgres.upsert(connection, write)
-    stalled = rows.filter(pc.and_(pc.greater(rows["stall_count"], 1), pc.equal(rows["lost_events"], 0)))
-    session_id = stalled["session_id"][0].as_py()
     one = told.filter(pc.equal(told["session_id"], session_id))
     lake.ensure(settings, (EVENTS,))
     first = one.group_by("seq").aggregate([("position", "min")]).num_rows
@@ -99,30 +97,38 @@ def filled(settings: Settings) -> tuple[str, int]:
     return session_id, len(rows)
 
 
+QUERY = """select date_trunc('minute', started_at) as minute, sum(start_failures_technical) as sum_0,
+  sum(attempts) as sum_1 from sessions
+where "app_version" = 'v18.9.8' and "device_type" = 'web' group by 1 order by 1"""
+
+
 def incident(now: datetime, examples: list[str]) -> dict[str, Any]:
     """One open incident as the monitor writes it."""
     onset = now.replace(second=0, microsecond=0) - timedelta(minutes=47)
     minutes = [onset + timedelta(minutes=m) for m in range(-20, 45)]
-    chart = [{"at": m.isoformat(), "value": 0.31 if m >= onset else 0.02, "audience": 40.0} for m in minutes]
+    chart = [
+        {"at": m.isoformat(), "value": (0.31 if m >= onset else 0.021) * (1 + (m.minute * 37 % 11 - 5) / 40),
+         "audience": 40.0} for m in minutes
+    ]  # fmt: skip
     rival = {
         "slice": {"device_type": "web"},
         "score": 41.0,
         "excess": 200.0,
         "alone": 0.04,
-        "reason": "outside v17.0.4 nothing changed",
+        "reason": "outside v18.9.8 nothing changed",
     }
     said = (
-        f"Since {onset:%H:%M}, 31 % of plays on web with v17.0.4 fail to start, 2.1 % is normal; 4,812 viewers so far."
+        f"Since {onset:%H:%M}, 31 % of plays on web with v18.9.8 fail to start, 2.1 % is normal; 4,812 viewers so far."
     )
     return {
         "property": "demo", "id": "one", "version": 3, "source": "live", "state": "confirmed", "severity": "critical",
-        "metrics": "start_failure_ratio", "slice": json.dumps({"device_type": "web", "app_version": "v17.0.4"}),
-        "slice_name": "web with v17.0.4", "opened_at": onset + timedelta(minutes=3), "onset_at": onset,
+        "metrics": "start_failure_ratio", "slice": json.dumps({"device_type": "web", "app_version": "v18.9.8"}),
+        "slice_name": "web with v18.9.8", "opened_at": onset + timedelta(minutes=3), "onset_at": onset,
         "confirmed_at": onset + timedelta(minutes=5), "last_seen_at": now, "closed_at": None, "actual": 0.31,
         "actual_low": 0.27, "actual_high": 0.35, "expected": 0.021, "lift": 14.8, "n": 812.0, "excess": 240.0,
         "affected_sessions": 5774, "viewers": 4812, "lost_watch_hours": 1491.7, "share": 0.93, "score": 88.0,
         "confidence": 0.9999, "persistence": 1.0, "story": said, "rivals": json.dumps([rival]),
-        "sessions": json.dumps(examples), "query": "select 1", "chart": json.dumps(chart), "memory": "{}",
+        "sessions": json.dumps(examples), "query": QUERY, "chart": json.dumps(chart), "memory": "{}",
         "updated_at": now,
     }  # fmt: skip
 

@@ -147,8 +147,8 @@ def test_an_annotation_is_written_shown_and_removed(client: httpx.Client) -> Non
 
 def test_incidents_come_with_their_story(client: httpx.Client) -> None:
     (row,) = client.get("/incidents", params={"state": "open"}).json()["rows"]
-    assert "31 % of plays on web with v17.0.4" in row["story"]
-    assert client.get(f"/incidents/{row['id']}").json()["slice"] == {"device_type": "web", "app_version": "v17.0.4"}
+    assert "31 % of plays on web with v18.9.8" in row["story"]
+    assert client.get(f"/incidents/{row['id']}").json()["slice"] == {"device_type": "web", "app_version": "v18.9.8"}
 
 
 def test_a_token_does_only_what_it_is_for(served: Console) -> None:

@@ -27,6 +27,7 @@ SCOPES = {
     "read": "metrics, dimensions, sessions, incidents, annotations, health",
     "export": "files of rows: CSV, Parquet, Arrow",
     "annotate": "write and delete annotations",
+    "replay": "judge dead letters again",
 }
 """What a token may be allowed to do."""
 

@@ -173,6 +173,12 @@ class Rows(BaseModel):
     rows: list[dict[str, Any]] = Field(examples=[[{"id": "a1", "text": "release v17"}]])
 
 
+class Told(BaseModel):
+    """What was done, in words."""
+
+    told: str = Field(examples=["3 letters: 3 replayed with 41 events accepted"])
+
+
 class NewAnnotation(BaseModel):
     """What people know about a time."""
 

@@ -53,6 +53,7 @@ def api() -> FastAPI:
     routes_records.records(app)
     routes_records.alarms(app)
     routes_records.notes(app)
+    routes_records.letters(app)
     routes_records.files(app)
     _problems(app)
 

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from qoescope.catalog.metrics import Metric
 from qoescope.serve import theme, words
-from qoescope.serve.figures import axis_value, blank, y_axis
+from qoescope.serve.figures import axis_value, blank, time_axis, y_axis
 from qoescope.serve.sessions import Moment, Stretch
 
 Rows = Sequence[Mapping[str, Any]]
@@ -47,12 +47,19 @@ def incident(
         annotation={"text": f"expected {words.number(expected, metric.unit)}", "font": {"size": 11}},
     )
     y_axis(figure, metric)
+    time_axis(figure)
     figure.update_layout(showlegend=True)
     return figure
 
 
+LONG_MS = 5 * 60_000
+"""Longer sessions are drawn in minutes."""
+
+
 def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, height: int = 380) -> go.Figure:
     """What the player did: its states as a bar with marks, bitrate as steps, playhead as a line, over the same time."""
+    end_ms = max((s.start_ms + s.length_ms for s in runs), default=1000)
+    unit, per = ("min", 60_000) if end_ms > LONG_MS else ("s", 1000)
     figure = make_subplots(3, 1, shared_xaxes=True, row_heights=[0.24, 0.38, 0.38], vertical_spacing=0.05)
     figure.update_layout(
         template=theme.NAME, height=height, barmode="overlay", showlegend=False, hovermode="closest", bargap=0
@@ -61,8 +68,8 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
         mine = [s for s in runs if s.state == name]
         figure.add_bar(
             orientation="h",
-            base=[s.start_ms / 1000 for s in mine],
-            x=[s.length_ms / 1000 for s in mine],
+            base=[s.start_ms / per for s in mine],
+            x=[s.length_ms / per for s in mine],
             y=["state"] * len(mine),
             marker={"color": theme.STATES[name], "line": {"width": 0}},
             name=name,
@@ -73,7 +80,7 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
         )
     if marks:
         figure.add_scatter(
-            x=[m.at_ms / 1000 for m in marks],
+            x=[m.at_ms / per for m in marks],
             y=["state"] * len(marks),
             mode="markers",
             text=[m.text for m in marks],
@@ -83,7 +90,7 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
             col=1,
         )
     shown = [s for s in runs if s.state == "playing" and s.bitrate_kbps is not None]
-    x = [v for s in shown for v in (s.start_ms / 1000, (s.start_ms + s.length_ms) / 1000, None)]
+    x = [v for s in shown for v in (s.start_ms / per, (s.start_ms + s.length_ms) / per, None)]
     y = [v for s in shown for v in ((s.bitrate_kbps or 0) / 1000, (s.bitrate_kbps or 0) / 1000, None)]
     figure.add_scatter(
         x=x,
@@ -98,21 +105,21 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
     for event in sorted(events, key=lambda e: e["seq"]):
         at += int(event["state_ms"] or 0)
         if event.get("playhead_ms") is not None:
-            heads.append((at / 1000, event["playhead_ms"] / 1000))
+            heads.append((at / per, event["playhead_ms"] / per))
     figure.add_scatter(
         x=[h[0] for h in heads],
         y=[h[1] for h in heads],
         mode="lines",
         line={"color": theme.SERIES[2], "width": 1.8},
-        hovertemplate="playhead %{y:.1f} s<extra></extra>",
+        hovertemplate="playhead %{y:.1f} " + unit + "<extra></extra>",
         row=3,
         col=1,
     )
     figure.update_yaxes(showgrid=False, showticklabels=False, row=1, col=1)
     figure.update_yaxes(title_text="Mbps", rangemode="tozero", row=2, col=1)
-    figure.update_yaxes(title_text="playhead, s", row=3, col=1)
-    figure.update_xaxes(range=[0, max((s.start_ms + s.length_ms for s in runs), default=1000) / 1000])
-    figure.update_xaxes(ticksuffix=" s", row=3, col=1)
+    figure.update_yaxes(title_text=f"playhead, {unit}", row=3, col=1)
+    figure.update_xaxes(range=[0, end_ms / per])
+    figure.update_xaxes(ticksuffix=f" {unit}", row=3, col=1)
     return figure
 
 

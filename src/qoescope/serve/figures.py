@@ -60,6 +60,7 @@ def trend(
         figure.add_vline(x=at.timestamp() * 1000, line={"color": theme.NEUTRAL, "width": 1, "dash": "dash"})
         figure.add_annotation(x=at, y=1, yref="paper", text=text, showarrow=False, xanchor="left", font={"size": 11})
     y_axis(figure, metric)
+    time_axis(figure)
     figure.update_layout(showlegend=bool(before), uirevision="same")
     return figure
 
@@ -78,8 +79,21 @@ def lines(metric: Metric, series: Mapping[str, Rows], height: int = 280) -> go.F
             hovertemplate="%{customdata}",
         )
     y_axis(figure, metric)
+    time_axis(figure)
     figure.update_layout(showlegend=True, uirevision="same")
     return figure
+
+
+def time_axis(figure: go.Figure) -> None:
+    """Times stand upright, and say the day in few letters."""
+    day_ms = 86_400_000
+    figure.update_xaxes(
+        tickangle=0,
+        tickformatstops=[
+            {"dtickrange": [None, day_ms - 1], "value": "%H:%M\n%d %b"},
+            {"dtickrange": [day_ms, None], "value": "%d %b"},
+        ],
+    )
 
 
 def axis_value(metric: Metric, value: words.Value) -> float | None:
@@ -197,7 +211,7 @@ def heat(metric: Metric, rows: Rows, height: int = 260) -> go.Figure:
         ygap=2,
         hovertemplate="%{y} %{x}:00 UTC <b>%{customdata}</b><extra></extra>",
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, dtick=1)
     figure.update_xaxes(dtick=3, ticksuffix=":00")
     figure.update_layout(hovermode="closest")
     return figure
@@ -249,6 +263,7 @@ def hours(rows: Rows, peak: float, height: int = 200) -> go.Figure:
         hovertemplate="%{x}:00 UTC <b>%{y:,.1f} h</b><extra></extra>",
     )
     figure.update_xaxes(dtick=3, ticksuffix=":00")
+    figure.update_yaxes(ticksuffix=" h")
     figure.update_layout(bargap=0.25, hovermode="closest")
     return figure
 
@@ -262,7 +277,7 @@ OUTCOME_COLOURS = {
 }
 
 
-def outcomes(rows: Rows, names: Sequence[str], height: int = 330) -> go.Figure:
+def outcomes(rows: Rows, names: Sequence[str], height: int) -> go.Figure:
     """Events by what became of them, over time."""
     figure = blank(height)
     for name in names:
@@ -273,5 +288,6 @@ def outcomes(rows: Rows, names: Sequence[str], height: int = 330) -> go.Figure:
             marker_color=OUTCOME_COLOURS[name],
             hovertemplate="%{y:,}",
         )
-    figure.update_layout(barmode="stack", bargap=0.05, showlegend=True)
+    figure.update_layout(barmode="stack", bargap=0.25, showlegend=True)
+    time_axis(figure)
     return figure

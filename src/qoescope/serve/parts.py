@@ -138,6 +138,11 @@ def failure(message: str) -> Component:
     return html.Div([html.Strong("This cannot be shown"), html.P(message)], className="empty failure", role="alert")
 
 
+def chosen(**values: str) -> Component:
+    """What a page's controls showed when it came: only what people change from there goes into the address."""
+    return dcc.Store(id="chosen", data=values)
+
+
 def badge(text: str, kind: str = "neutral") -> Component:
     """A short state with its colour."""
     return html.Span(text, className=f"badge {kind}")

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from qoescope.catalog.errors import Mistake
 from qoescope.compile.ask import MOST_ROWS
 from qoescope.serve import exports, sessions
-from qoescope.serve.answers import Annotation, NewAnnotation, Rows, SessionAnswer, SessionList
+from qoescope.serve.answers import Annotation, NewAnnotation, Rows, SessionAnswer, SessionList, Told
 from qoescope.serve.asking import TEXT, Property, Reader, Scoped, Shared, Step, answered, tenant_of
 from qoescope.serve.seat import Seat
 
@@ -137,7 +137,7 @@ def notes(app: FastAPI) -> None:
         who: Annotated[Seat, Depends(Scoped("annotate"))], note: NewAnnotation, tenant: Property = None
     ) -> Annotation:
         """A new annotation; people need the role operator."""
-        _may_annotate(who)
+        _may(who, "annotate")
         try:
             start, end = (
                 at and (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC))
@@ -156,14 +156,34 @@ def notes(app: FastAPI) -> None:
         tenant: Property = None,
     ) -> None:
         """Removes an annotation."""
-        _may_annotate(who)
+        _may(who, "annotate")
         if not who.desk.remove_annotation(tenant_of(who, tenant), identity):
             raise HTTPException(404, f"no annotation '{identity}'")
 
 
-def _may_annotate(who: Seat) -> None:
+def letters(app: FastAPI) -> None:
+    """Adds the route of dead letters."""
+
+    @app.post("/dead-letters/replay", tags=["dead letters"])
+    def replay(
+        who: Annotated[Seat, Depends(Scoped("replay"))],
+        reason: Annotated[
+            str,
+            Query(
+                max_length=100, pattern=TEXT, description="only letters refused for this reason", examples=["malformed"]
+            ),
+        ] = "",
+        tenant: Property = None,
+    ) -> Told:
+        """Judges dead letters again and sends on what is understood now, once; people need the role operator."""
+        _may(who, "replay")
+        return Told(told=who.desk.replay(tenant_of(who, tenant), reason))
+
+
+def _may(who: Seat, what: str) -> None:
+    """Refuses a person who is no operator; what a token may do, its scopes say."""
     if not who.person.name.startswith("token ") and not who.person.may("operator"):
-        raise HTTPException(403, "only operators annotate")
+        raise HTTPException(403, f"only operators {what}")
 
 
 def files(app: FastAPI) -> None:

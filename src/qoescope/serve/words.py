@@ -46,6 +46,12 @@ def percent(value: float) -> str:
     return f"{100 * value:.{places}f} %"
 
 
+def signed(value: float) -> str:
+    """A whole number with its sign; nothing is 0, not +0."""
+    whole = round(value)
+    return f"{whole:+,}" if whole else "0"
+
+
 def milliseconds(value: float) -> str:
     """A duration as people say it."""
     if value < 1000:  # noqa: PLR2004

@@ -29,10 +29,10 @@ window.dash_clientside = window.dash_clientside || {};
       return "?" + query.toString();
     }
   };
-  ["m", "by", "vs", "vf", "arms", "split", "kind", "q"].forEach(function (key) {
-    window.dash_clientside.console["choose_" + key] = function (value, search) {
+  ["m", "by", "vs", "vf", "arms", "split", "q"].forEach(function (key) {
+    window.dash_clientside.console["choose_" + key] = function (value, chosen, search) {
       var query = new URLSearchParams(search || "");
-      if (value === null || value === undefined || (query.get(key) || "") === String(value)) { return none(); }
+      if (value === null || value === undefined || chosen[key] === String(value)) { return none(); }
       if (value === "") { query.delete(key); } else { query.set(key, value); }
       query.delete("after");
       return "?" + query.toString();

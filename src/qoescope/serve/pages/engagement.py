@@ -97,7 +97,7 @@ def _quality(name: str, rows: list[dict[str, Any]]) -> Component:
         label,
         parts.graph(figure, 230, f"Minutes watched against the best bucket of {label.lower()}"),
         parts.table(
-            ["Bucket", "Plays", "Minutes", "Completed", "Naive", "Held"],
+            ["Bucket", "Plays", "Minutes", "Completed", "Naive, min", "Held, min"],
             lines,
             (1, 2, 3, 4, 5),
             f"Watch time by {label.lower()}",

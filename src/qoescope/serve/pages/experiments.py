@@ -138,6 +138,7 @@ def _chooser(asked: Asked, by: str, arms: list[str]) -> Component:
             )
             if by in RANDOMISED
             else None,
+            parts.chosen(arms=by, split=asked.state.own.get("split", "")),
         ],
         className="chooser",
     )
@@ -265,6 +266,7 @@ for _id, _key in (("xp-arms", "arms"), ("xp-split", "split")):
         ClientsideFunction("console", f"choose_{_key}"),
         Output("_pages_location", "search", allow_duplicate=True),
         Input(_id, "value"),
+        Given("chosen", "data"),
         Given("_pages_location", "search"),
         prevent_initial_call=True,
     )

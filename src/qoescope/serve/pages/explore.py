@@ -32,6 +32,7 @@ STARTS = (
     "startup_unknown_ratio",
 )
 MOST = 500
+SHADES = {"higher": " · blue: better, red: worse", "lower": " · blue: better, red: worse", "neither": " · darker: more"}
 
 
 def body(asked: Asked) -> Component:
@@ -98,6 +99,7 @@ def chooser(asked: Asked) -> Component:
             )
             if against == "filter"
             else None,
+            parts.chosen(m=metric.name, by=by, vs=against, vf=other),
         ],
         className="chooser",
     )
@@ -177,7 +179,7 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
                 "impact": None if found is None else found.impact,
                 "impact_text": "" if found is None else words.percent(found.impact),
                 "excess": None if found is None else found.excess,
-                "excess_text": "" if found is None else f"{found.excess:+,.0f}",
+                "excess_text": "" if found is None else words.signed(found.excess),
             }
         )
     columns = [
@@ -246,7 +248,7 @@ def _heat(asked: Asked, metric: Metric) -> Component:
     return parts.card(
         f"{metric.label} by weekday and hour",
         parts.graph(figures.heat(metric, rows, 330), 330, f"{metric.label} by weekday and hour, UTC"),
-        note="UTC",
+        note=f"UTC{SHADES[metric.better]}",
     )
 
 
@@ -266,6 +268,7 @@ for _id, _key in (("ex-metric", "m"), ("ex-by", "by"), ("ex-vs", "vs"), ("ex-vf"
         ClientsideFunction("console", f"choose_{_key}"),
         Output("_pages_location", "search", allow_duplicate=True),
         Input(_id, "value"),
+        Given("chosen", "data"),
         Given("_pages_location", "search"),
         prevent_initial_call=True,
     )

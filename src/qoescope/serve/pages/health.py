@@ -13,6 +13,7 @@ from qoescope.catalog.operations import COUNTED
 from qoescope.serve import figures, parts, words
 from qoescope.serve.frame import Asked, layout
 from qoescope.serve.pages.kept import batches, dead, elsewhere, ends, has
+from qoescope.serve.pages.told import undelivered
 
 QUESTION = "Can I trust these numbers?"
 DOOR = tuple(OUTCOMES)
@@ -37,7 +38,7 @@ def body(asked: Asked) -> Component:
         _verdict(asked),
         html.Div([_books(asked), _door(asked)], className="one-two"),
         html.Div([_streams(asked), _marts(asked), _trust(asked)], className="grid-3"),
-        html.Div([dead(asked), batches(asked)], className="grid-2"),
+        html.Div([dead(asked), batches(asked)], className="grid-2 own-heights"),
         elsewhere(),
     )
 
@@ -70,6 +71,7 @@ def _verdict(asked: Asked) -> Component:
         for r in _progress(asked)
         if r["complete_until"] and asked.now - r["complete_until"] > timedelta(seconds=LAG_S)
     ]
+    wrong += undelivered(asked)
     if not wrong:
         return html.P(
             [parts.badge("yes", "good"), " The books balance, the streams keep up, and the marts are new."],
@@ -93,12 +95,16 @@ def _books(asked: Asked) -> Component:
     door, lake = sum(sums[n] for n in DOOR), sum(sums[n] for n in LAKE)
     rows: list[list[Any]] = [["received", f"{sums['received']:,}", ""]]
     rows += [
-        [html.Span(["– ", name], title=OUTCOMES[name]), f"{sums[name]:,}", words.percent(sums[name] / sums["received"])]
+        [
+            html.Span(["– ", _plain(name)], title=OUTCOMES[name]),
+            f"{sums[name]:,}",
+            words.percent(sums[name] / sums["received"]),
+        ]
         for name in DOOR
     ]
     rows += [
         [
-            html.Span(["–– ", name], title=MEANING[name]),
+            html.Span(["–– ", _plain(name)], title=MEANING[name]),
             f"{sums[name]:,}",
             words.percent(sums[name] / max(sums["accepted"], 1)),
         ]
@@ -127,6 +133,10 @@ def _books(asked: Asked) -> Component:
     )
 
 
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def _door(asked: Asked) -> Component:
     if not has(asked, "outcomes"):
         return parts.card(
@@ -136,7 +146,7 @@ def _door(asked: Asked) -> Component:
     rows = asked.seat.desk.rows(asked.tenant, MINUTES, step=step, **ends(asked))
     return parts.card(
         "At the door",
-        parts.graph(figures.outcomes(rows, DOOR, 330), 330, "Events by outcome over time"),
+        parts.graph(figures.outcomes(rows, DOOR, 400), 400, "Events by outcome over time"),
         note=f"events by outcome, a bar for {words.length(step)}",
     )
 

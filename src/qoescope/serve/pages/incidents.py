@@ -9,15 +9,17 @@ from dash import State as Given
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
+from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import Metric
 from qoescope.serve import charts, parts, state, words
 from qoescope.serve.frame import Asked, asking, layout
+from qoescope.serve.pages import slices
+from qoescope.serve.pages.told import notifications
 
 QUESTION = "What broke, for whom, since when?"
 KINDS = ("all", "open", "closed", "dismissed")
-MARGIN = timedelta(hours=1)
-LONGEST = timedelta(days=2)
+FOUND = {"live": "as it happened", "batch": "in a restated day", "rule": "by a rule"}
 
 
 def body(asked: Asked) -> Component:
@@ -105,17 +107,10 @@ def detail(identity: str, asked: Asked) -> Component:
         )
     metric = METRICS[row["metrics"].split(",")[0]]
     facts = [
-        (
-            "Actual",
-            words.number(row["actual"], metric.unit)
-            + (
-                f" ({words.number(row['actual_low'], metric.unit)} to {words.number(row['actual_high'], metric.unit)})"
-                if row["actual_low"] is not None
-                else ""
-            ),
-        ),
+        ("Actual", words.number(row["actual"], metric.unit)),
+        ("95 % interval", _between(row, metric)),
         ("Expected", words.number(row["expected"], metric.unit)),
-        ("Lift", f"×{row['lift']:.1f}"),
+        ("Lift", "none before" if row["lift"] is None else f"×{row['lift']:.1f}"),
         ("Viewers", f"{row['viewers']:,}"),
         ("Sessions touched", f"{row['affected_sessions']:,}"),
         ("Watch hours lost", f"{row['lost_watch_hours']:,.1f}"),
@@ -125,11 +120,11 @@ def detail(identity: str, asked: Asked) -> Component:
     ]
     return parts.page(
         QUESTION,
-        f"{row['slice_name']} · found by {row['source']} at {words.moment(row['opened_at'])} UTC",
+        f"{row['slice_name']} · found {FOUND[row['source']]} at {words.moment(row['opened_at'])} UTC",
         parts.card(
             "The story",
             html.P(row["story"], className="story"),
-            html.Dl([html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in facts], className="facts"),
+            html.Dl([html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in facts], className="facts five"),
             actions=html.Div(
                 [parts.badge(row["severity"], row["severity"]), parts.badge(row["state"], "accent")], className="badges"
             ),
@@ -145,46 +140,27 @@ def detail(identity: str, asked: Asked) -> Component:
     )
 
 
+def _between(row: dict[str, Any], metric: Metric) -> str:
+    low, high = row["actual_low"], row["actual_high"]
+    return (
+        f"{words.number(low, metric.unit)} to {words.number(high, metric.unit)}" if low is not None else words.NOTHING
+    )
+
+
 def _json(value: Any) -> Any:  # noqa: ANN401
     return json.loads(value) if isinstance(value, str) else value
 
 
 def _chart(asked: Asked, row: dict[str, Any], metric: Metric) -> Component:
     points = [{"starts_at": state.instant(p["at"]), metric.name: p["value"]} for p in _json(row["chart"]) or []]
-    rest = _rest(asked, row, metric) if points else []
-    figure = charts.incident(
-        metric, points, rest, row["expected"], row["onset_at"], row["closed_at"] or row["last_seen_at"]
-    )
+    rest = slices.rest(asked, row, metric) if points else []
+    figure = charts.incident(metric, points, rest, row["expected"], row["onset_at"], slices.end(row))
     return parts.card(
         f"{metric.label}: the slice, its past and the rest",
         parts.graph(figure, 330, f"{metric.label} of the slice against its baseline and the rest"),
         note=metric.doc,
+        actions=dcc.Link("Explore this slice", href=slices.explored(row, metric), className="more"),
     )
-
-
-def _rest(asked: Asked, row: dict[str, Any], metric: Metric) -> list[dict[str, Any]]:
-    """The metric of everybody outside the slice, in five-minute steps."""
-    from qoescope.compile.metrics import value
-
-    where = {k: tuple(v if isinstance(v, list) else [v]) for k, v in _json(row["slice"]).items()}
-    end = min((row["closed_at"] or row["last_seen_at"]) + MARGIN, row["onset_at"] + LONGEST)
-    if metric.name.startswith("live_") or not where:
-        return []
-    between = state.floor(row["onset_at"] - MARGIN, timedelta(minutes=5)), end
-    whole, inside = (asked.seat.desk.ask(asked.tenant, (metric.name,), between, (), w, "5m") for w in ({}, where))
-    mine = {r["starts_at"]: m for r, m in zip(inside.rows, inside.measures, strict=True)}
-    rows = []
-    for r, sums in zip(whole.rows, whole.measures, strict=True):
-        inner = mine.get(r["starts_at"], {})
-        left = {
-            k: [a - b for a, b in zip(v, inner.get(k, [0] * len(v)), strict=True)]
-            if isinstance(v, list)
-            else v - inner.get(k, 0)
-            for k, v in sums.items()
-            if k != "starts_at"
-        }
-        rows.append({"starts_at": r["starts_at"], metric.name: value(metric, left)})
-    return rows
 
 
 def _rivals(row: dict[str, Any]) -> Component:
@@ -193,7 +169,9 @@ def _rivals(row: dict[str, Any]) -> Component:
         return parts.card("Other explanations", parts.empty("None", "No other slice explains any of it."))
     items = [
         [
-            ", ".join(f"{k} {v if isinstance(v, str) else ' or '.join(v)}" for k, v in r["slice"].items())
+            ", ".join(
+                f"{DIMENSIONS[k].label} {v if isinstance(v, str) else ' or '.join(v)}" for k, v in r["slice"].items()
+            )
             or "everyone",
             words.percent(r["alone"]),
             r["reason"],
@@ -242,6 +220,7 @@ def _actions(asked: Asked, row: dict[str, Any]) -> Component:
         html.P(told, id="in-told", role="status"),
         html.Div(buttons, className="buttons"),
         note,
+        notifications(asked, row["id"]),
         dcc.Store(id="in-id", data=row["id"]),
     )
 

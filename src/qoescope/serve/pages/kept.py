@@ -42,7 +42,7 @@ def dead(asked: Asked) -> Component:
         "where received_at >= %(from)s and received_at < %(to)s order by received_at desc limit 200",
         **ends(asked),
     )
-    rows = [{k: "" if v is None else str(v) for k, v in letter.items()} for letter in letters]
+    rows = [{k: _cell(v) for k, v in letter.items()} for letter in letters]
     lines = [
         [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], asked.now), f"{r['open']:,}", _again(r)]
         for r in reasons
@@ -69,6 +69,12 @@ def dead(asked: Asked) -> Component:
         ),
         html.P(id="he-replayed", role="status"),
     )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return "" if value is None else str(value)
 
 
 def _again(row: dict[str, Any]) -> Component | None:
@@ -158,7 +164,7 @@ def elsewhere() -> Component:
             ),
             dcc.Store(id="he-ready", data=True),
         ],
-        className="grid-2",
+        className="grid-2 own-heights",
     )
 
 

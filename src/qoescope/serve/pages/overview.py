@@ -211,7 +211,7 @@ def _worst(asked: Asked) -> Component:
     ]
     if not rows:
         return parts.card(
-            "Worst slices",
+            "Worst slices by cost",
             parts.empty("No slice stands out", "No group of viewers has surely more bad sessions than the others."),
         )
     return parts.card(

@@ -24,7 +24,9 @@ def body(asked: Asked) -> Component:
         QUESTION,
         "Rules beside detection: they ring at a value, whatever is normal for the hour.",
         html.Div(_listed(asked), id="ru-list"),
-        parts.card("Another rule", *_form(may), note="the monitor follows it within a minute"),
+        parts.card(
+            "Another rule", *_form(may), note="shares as 0.05, times in ms; the monitor follows it within a minute"
+        ),
         aside=dcc.Link("All incidents", href=state.link("/incidents", asked.state), className="more"),
     )
 
@@ -56,7 +58,7 @@ def _form(may: bool) -> list[Component | None]:
     fields = [
         dmc.Select(label="Metric", id="ru-metric", data=metrics, value=rules.LIVE[0], **choice),
         dmc.Select(label="Direction", id="ru-direction", data=list(rules.DIRECTIONS), value="above", **choice),
-        dmc.TextInput(label="Threshold: a share as 0.05, times in ms", id="ru-threshold", value="0.05", **box),
+        dmc.TextInput(label="Threshold", id="ru-threshold", value="0.05", **box),
         dmc.NumberInput(label="Minutes in a row", id="ru-minutes", value=5, min=1, max=60, **box),
         dmc.NumberInput(label="Least audience", id="ru-audience", value=50, min=1, **box),
         dmc.Select(label="Severity", id="ru-severity", data=list(rules.SEVERITIES), value="warning", **choice),

@@ -49,6 +49,7 @@ def body(asked: Asked) -> Component:
                 **{"aria-label": "Search by a whole id"},
             ),
             html.Div(tabs, className="segments wrap", role="group", **{"aria-label": "Kind"}),
+            parts.chosen(q=search),
         ],
         className="chooser",
     )
@@ -154,6 +155,7 @@ clientside_callback(
     ClientsideFunction("console", "choose_q"),
     Output("_pages_location", "search", allow_duplicate=True),
     Input("se-q", "value"),
+    Given("chosen", "data"),
     Given("_pages_location", "search"),
     prevent_initial_call=True,
 )
