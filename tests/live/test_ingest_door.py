@@ -204,6 +204,9 @@ def test_a_revoked_key_is_refused_and_a_new_one_taken_without_a_restart(door: Do
     assert httpx.post(f"{door.url}/v1/beacons?key={second}", content=b"x").status_code == 400
     jobs.revoke(door.settings, door.key[:11])
     until(lambda: door.send(GOOD).status_code == 403, 10, "the revoked key is refused")
+    before = written(door.settings, BEACONS.name, door.tenant)
+    assert door.send(GOOD, session_id="no more").status_code == 403
+    assert written(door.settings, BEACONS.name, door.tenant) == before
 
 
 def test_the_key_decides_the_property_whatever_the_body_says(door: Door) -> None:
