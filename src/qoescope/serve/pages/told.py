@@ -29,7 +29,7 @@ def undelivered(asked: Asked) -> list[str]:
     if not asked.seat.desk.has(asked.tenant, _TABLE):
         return []
     rows = asked.seat.desk.rows(asked.tenant, _DEAD, **{"from": begin, "to": end})
-    return [f"{r['number']} notifications to {r['target']} never arrived: see the incidents" for r in rows]
+    return [f"notifications to {r['target']} never arrived ({r['number']}): see the incidents" for r in rows]
 
 
 def _became(row: dict[str, Any]) -> Component:
