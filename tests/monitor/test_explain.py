@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from qoescope.catalog.errors import Mistake
-from qoescope.monitor.explain import explain, explain_volume
+from qoescope.monitor.explain import explain, explain_volume, factor
 
 COLUMNS = ("sessions", "failures", "base_sessions", "base_failures")
 
@@ -200,12 +200,12 @@ def test_a_missing_count_column_is_refused_with_a_hint() -> None:
         explain(counts(dims, 9, [1, 1], 9, 1), ["isp"], "sessions", "failure", "base_sessions", "base_failures")
 
 
-@pytest.mark.parametrize(("factor", "sign"), [(2.0, 1), (0.3, -1)])
-def test_an_additive_figure_is_found_in_both_directions(factor: float, sign: int) -> None:
+@pytest.mark.parametrize(("times", "sign"), [(2.0, 1), (0.3, -1)])
+def test_an_additive_figure_is_found_in_both_directions(times: float, sign: int) -> None:
     rng = np.random.default_rng(3)
     isp, cdn = np.meshgrid(np.arange(8), np.arange(5))
     forecast = rng.uniform(200, 900, isp.size)
-    real = rng.poisson(forecast * np.where(isp.ravel() == 2, factor, 1.0))
+    real = rng.poisson(forecast * np.where(isp.ravel() == 2, times, 1.0))
     table = pa.table(
         {
             "isp": np.char.add("isp-", isp.ravel().astype(str)),
@@ -224,6 +224,13 @@ def test_one_dimension_with_a_baseline_of_no_bad_sessions_at_all() -> None:
     (only,) = explain(counts(dims, 1000, [0, 60, 0, 0], 9000, 0), ["isp"], *COLUMNS)
     assert dict(only.slice) == {"isp": "b"}
     assert (only.as_json()["lift"], only.as_json()["expected"]) == (None, pytest.approx(0, abs=1e-4))
+
+
+@pytest.mark.parametrize(
+    ("excess", "lift", "told"), [(240.0, 14.8, 14.8), (60.0, 1e6, None), (-500.0, 1e12, None), (-500.0, 6.0, 6.0)]
+)
+def test_a_lift_over_nothing_is_not_told(excess: float, lift: float, told: float | None) -> None:
+    assert factor(excess, lift) == told
 
 
 def test_a_slice_without_sessions_before_has_the_lift_over_its_parent() -> None:
