@@ -110,3 +110,19 @@ def test_a_session_that_somebody_removed_from_postgres_is_named() -> None:
     assert named(ledger.published(lake, lake.slice(0, 1))) == ["app 2026-01-02 session b: version 2 no row"]
     old = lake.set_column(3, "version", pa.array([1, 1]))
     assert named(ledger.published(lake, old)) == ["app 2026-01-02 session b: version 2 version 1"]
+
+
+def test_what_was_only_under_way_is_no_difference() -> None:
+    def look(*found: ledger.Difference) -> ledger.LedgerResult:
+        result = ledger.LedgerResult()
+        result.add("marts", len(found), found)
+        return result
+
+    def total(minute: int, expected: int | str, found: int | str) -> ledger.Difference:
+        return ledger.Difference("marts", f"app 12:0{minute}", expected, found)
+
+    again = look(total(0, "9", "8"), total(1, 9, 5), total(2, 7, 7.5), total(3, "no row", "2"))
+    again.keep(look(total(0, "4", "3"), total(1, 9, 6), total(3, "no row", "2")))
+    assert again.differences == [total(0, "9", "8"), total(3, "no row", "2")]
+    again.keep(look())
+    assert again.ok

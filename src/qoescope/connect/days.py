@@ -16,6 +16,7 @@ from qoescope.connect.postgres import Connection, Write
 Corrected = Callable[[pa.Table, pa.Table], Sequence[Write]]
 """From new and old session rows to what is to be added to the marts."""
 
+_HELD = "distinct property, day from checks where day = any(%s) and not passed"
 _LOCK = "select pg_advisory_xact_lock(hashtext('qoescope.sessions'))"
 
 
@@ -99,14 +100,20 @@ def replace(
 ) -> bool:
     """The days' sessions become `rows`, their marts theirs; False when they were so already.
 
-    Sessions that a stream wrote after `since`, when the rows were read from the lake, stay.
+    Sessions stay that a stream wrote after `since`, when the rows were read from the lake, and all of a property's day
+    that broke a rule when it was last checked.
     """
     with connection.transaction():
         connection.execute("set local lock_timeout = '120s'")  # another batch's turn may be long; nobody waits for this
         connection.execute(_LOCK)
+        held = set(connection.execute(f"select {_HELD}".encode(), (list(days),)).fetchall())
+        if held:
+            places = zip(rows["property"].to_pylist(), rows["day"].to_pylist(), strict=True)
+            rows = rows.filter(pa.array([place not in held for place in places], pa.bool_()))
         names = ", ".join(map(ddl.quoted, SESSION_ROWS.names))
-        question = f"select {names} from sessions where day = any(%s) and written_at > %s"
-        later = table(connection, question, SESSION_ROWS, (list(days), since))
+        stays = f"written_at > %s or (property, day) in (select {_HELD})"
+        question = f"select {names} from sessions where day = any(%s) and ({stays})"
+        later = table(connection, question, SESSION_ROWS, (list(days), since, list(days)))
         rows = pa.concat_tables([versions.without(rows, later), later])
         writes = (Write(SESSION_ROWS, rows), *cubed(rows))
         changed = [_replaced(connection, list(days), write) for write in writes]

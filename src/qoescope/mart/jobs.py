@@ -51,6 +51,8 @@ from qoescope.mart import restate as restatement
 from qoescope.settings import Settings
 
 QUALITY = (QUALITY_HOUR, QUALITY_DAY)
+UNDER_WAY_S = 3.0
+"""A batch is in one book and not yet in the next for less than that, mostly."""
 LEDGER_DAYS = 3
 """Days of which sessions and marts are compared when no day is named."""
 
@@ -129,7 +131,8 @@ def restate(
 ) -> Restated:
     """The day measured again from all of its events, late ones too; running it twice changes nothing.
 
-    The marts keep what they had when the day breaks a rule that is not `accepted`: then it raises `gate.BrokenDay`.
+    Properties whose day breaks a rule that is not `accepted` keep what people see of it; then it raises
+    `gate.BrokenDay`, once the others are published.
     """
     folded = fold_day(settings, day, spark)
     check_day(settings, day, accepted)
@@ -203,7 +206,7 @@ def _bucket(
 
 
 def check_day(settings: Settings, day: date, accepted: Collection[str] = ()) -> None:
-    """Holds the day's sessions in the lake to the catalog's rules and notes the outcome; raises `gate.BrokenDay`.
+    """Holds the day's sessions in the lake to the catalog's rules and notes the outcome, by which they are published.
 
     Rules that a person has `accepted` by name are let pass, and noted so.
     """
@@ -221,8 +224,12 @@ def check_day(settings: Settings, day: date, accepted: Collection[str] = ()) -> 
         with connection.transaction():
             connection.execute("delete from checks where day = %s", (day,))
             postgres.upsert(connection, Write(CHECKS, checks))
-    if complaint := gate.complaint(checks):
-        raise gate.BrokenDay(complaint)
+
+
+def _complaint(connection: Connection, day: date) -> str | None:
+    """What the day's last check found broken."""
+    question = f"select {', '.join(CHECKS.names)} from checks where day = %s and not passed order by property, rule"
+    return gate.complaint(days.table(connection, question, CHECKS, (day,)))
 
 
 def _events_there(settings: Settings, rows: pa.Table) -> pa.Table:
@@ -244,18 +251,24 @@ def _rows_of(settings: Settings, started: Sequence[date]) -> pa.Table:
 
 
 def publish_day(settings: Settings, folded: Folded) -> Restated:
-    """Postgres' sessions and marts of the day become what the lake holds, in one transaction a day."""
+    """Postgres' sessions and marts of the day become what the lake holds, in one transaction.
+
+    Raises `gate.BrokenDay` when the day broke a rule, once the properties that kept them all are published.
+    """
     since = datetime.now(UTC)
     rows = arrow.conform(_rows_of(settings, folded.days), SESSION_ROWS)
     with postgres.connect(settings, "writer") as connection:
         changed = days.replace(connection, folded.days, rows, since, _cubed)
         crash(settings, "mart.after_publish")
-        if changed or folded.changed:
+        broken = _complaint(connection, folded.day)
+        if changed or (folded.changed and not broken):
             connection.execute(
                 "insert into restatements (day, version, sessions, changed, events, checksum, finished_at) "
                 "select %s, coalesce(max(version), 0) + 1, %s, %s, %s, %s, now() from restatements where day = %s",
                 (folded.day, folded.sessions, folded.changed, folded.events, folded.checksum, folded.day),
             )
+    if broken:
+        raise gate.BrokenDay(broken)
     return Restated(folded.day, folded.sessions, folded.changed, folded.events, folded.checksum, changed)
 
 
@@ -291,7 +304,10 @@ class Import:
 
 
 def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import:
-    """The data set's CSV into the lake and the marts; importing it again changes nothing."""
+    """The data set's CSV into the lake and the marts; importing it again changes nothing.
+
+    Raises `gate.BrokenDay` when some of its days break a rule, once the others are published.
+    """
     if not path.is_file():
         raise Mistake(f"no file {path}: make it with `python generate_telemetry.py`, or name another")
     lake.ensure(settings)
@@ -307,11 +323,16 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
     before = lake.rows(settings, SESSION_VERSIONS, lake.files(delta, started), where=versions.of_property(tenant))
     new = versions.changed(arrow.conform(rows, SESSIONS), placed, before, datetime.now(UTC))
     lake.append(delta, SESSION_VERSIONS, lake.write(settings, SESSION_VERSIONS, new), {"imported": path.name})
+    for one in sorted(started):
+        check_day(settings, one)
     since = datetime.now(UTC)
     with postgres.connect(settings, "writer") as connection:
         days.replace(connection, started, arrow.conform(_rows_of(settings, started), SESSION_ROWS), since, _cubed)
         with connection.transaction():
             _note_import(connection, found, tenant, path.name, digest)
+        broken = [said for one in sorted(started) if (said := _complaint(connection, one))]
+    if broken:
+        raise gate.BrokenDay("; ".join(broken))
     return Import(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started))
 
 
@@ -327,7 +348,19 @@ def _note_import(connection: Connection, found: imports.Imported, tenant: str, n
 
 
 def ledger(settings: Settings, only: date | None = None, book: Path | None = None) -> accounts.LedgerResult:
-    """The books compared from end to end. Sessions and marts of one day, or of the last days; the others whole."""
+    """The books compared from end to end. Sessions and marts of one day, or of the last days; the others whole.
+
+    They are read one after the other while traffic flows from one to the next: what differs is looked at once more.
+    """
+    result = _compared(settings, only, book)
+    if not result.ok:
+        Event().wait(UNDER_WAY_S)
+        before, result = result, _compared(settings, only, book)
+        result.keep(before)
+    return result
+
+
+def _compared(settings: Settings, only: date | None, book: Path | None) -> accounts.LedgerResult:
     lake.ensure(settings)
     result = accounts.LedgerResult()
     with postgres.connect(settings, "writer") as connection:

@@ -42,6 +42,14 @@ class Difference:
         """A line for people."""
         return f"{self.book}: {self.where}: expected {self.expected}, found {self.found}"
 
+    @property
+    def gap(self) -> tuple[str, str, int | float | str]:
+        """The same for two looks at numbers that both grow, and lie as far apart."""
+        try:
+            return self.book, self.where, float(self.expected) - float(self.found)
+        except ValueError:
+            return self.book, self.where, f"{self.expected} {self.found}"
+
 
 @dataclass(slots=True)
 class LedgerResult:
@@ -81,6 +89,12 @@ class LedgerResult:
         self.checked[book] = self.checked.get(book, 0) + compared
         self.differences += differences[:MOST]
         self.unnamed += max(0, len(differences) - MOST)
+
+    def keep(self, before: "LedgerResult") -> None:
+        """Leaves out what did not differ, or not by as much, at the look before: it was under way."""
+        lasting = {difference.gap for difference in before.differences}
+        self.differences = [difference for difference in self.differences if difference.gap in lasting]
+        self.unnamed = min(self.unnamed, before.unnamed)
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
