@@ -47,7 +47,7 @@ def conform(df: DataFrame, table: Table) -> DataFrame:
 
 def records(kafka: DataFrame, buckets: int) -> DataFrame:
     """Records as `compile.records` takes them, with their bucket; Kafka's key is the session's id."""
-    key = "coalesce(cast(key as string), '')"
+    key = f"coalesce({_without_nul('key')}, '')"
     return kafka.select(
         "key",
         "value",
@@ -55,6 +55,11 @@ def records(kafka: DataFrame, buckets: int) -> DataFrame:
         F.col("offset").alias("kafka_offset"),
         F.expr(spark_bucket(key, buckets)).alias("bucket"),
     )
+
+
+def _without_nul(column: str) -> str:
+    """Text as `compile.records` reads it."""
+    return f"replace(cast({column} as string), chr(0), '')"
 
 
 def closed(kafka: DataFrame, buckets: int, gap_s: int, watermark_s: int) -> DataFrame:
@@ -78,7 +83,7 @@ def closed(kafka: DataFrame, buckets: int, gap_s: int, watermark_s: int) -> Data
         .where(speaks)
         .select(
             "received_at",
-            F.col("head.property").alias("property"),
+            F.expr(_without_nul("head.property")).alias("property"),
             "key",
             F.struct("partition", "offset").alias("place"),
         )
@@ -86,8 +91,8 @@ def closed(kafka: DataFrame, buckets: int, gap_s: int, watermark_s: int) -> Data
         .agg(F.max("place").alias("last"))
         .select(
             "property",
-            F.col("key").cast("string").alias("session_id"),
-            F.expr(spark_bucket("cast(key as string)", buckets)).cast("bigint").alias("bucket"),
+            F.expr(_without_nul("key")).alias("session_id"),
+            F.expr(spark_bucket(_without_nul("key"), buckets)).cast("bigint").alias("bucket"),
             F.col("spoken.start").alias("since"),
             F.col("last.partition").cast("bigint").alias("kafka_partition"),
             F.col("last.offset").alias("kafka_offset"),
