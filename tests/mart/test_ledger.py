@@ -118,7 +118,7 @@ def test_what_was_only_under_way_is_no_difference() -> None:
         result.add("marts", len(found), found)
         return result
 
-    def total(minute: int, expected: int | str, found: int | str) -> ledger.Difference:
+    def total(minute: int, expected: float | str, found: float | str) -> ledger.Difference:
         return ledger.Difference("marts", f"app 12:0{minute}", expected, found)
 
     again = look(total(0, "9", "8"), total(1, 9, 5), total(2, 7, 7.5), total(3, "no row", "2"))
