@@ -40,7 +40,7 @@ def test_a_number_is_said_with_its_unit(value: float | None, unit: Unit, text: s
         ("rebuffer_ratio", 0.0100, 0.0101, "steady", "neutral"),
         ("rebuffer_ratio", 0.01, 0.0, "from 0", "bad"),
         ("rebuffer_ratio", 0.0, 0.0, "steady", "neutral"),
-        ("rebuffer_ratio", None, 0.1, "no comparison", "neutral"),
+        ("rebuffer_ratio", None, 0.1, "–", "neutral"),
     ],
 )
 def test_a_change_is_good_or_bad_by_the_metrics_direction(

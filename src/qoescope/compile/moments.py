@@ -79,7 +79,7 @@ def arms(
     if share < 1:
         tests.append("(viewer_register >> 6) < %(below)s")
     sums = ", ".join(
-        f"sum({_each(m.numerator)})::double precision as x{i}, sum({_each(m.denominator)})::double precision as y{i}"
+        f"sum(({_each(m.numerator)})::double precision) as x{i}, sum(({_each(m.denominator)})::double precision) as y{i}"
         for i, m in enumerate(metrics)
     )
     moments = ", ".join(

@@ -32,8 +32,8 @@ def _one(connections: Pool, sql: str, value: str) -> Row | None:
 
 
 def properties(writer: Pool) -> list[str]:
-    """All properties that have numbers."""
-    sql = "select distinct property from quality_day where grouping = '' order by property"
+    """All properties that have numbers, those with the newest first: a console opens where something happens."""
+    sql = "select property from quality_day where grouping = '' group by property order by max(day) desc, property"
     with writer.connection() as connection:
         return [row[0] for row in connection.execute(sql).fetchall()]
 

@@ -163,7 +163,7 @@ def verdict(arm: str, base: str, differences: Sequence[Difference], filled: Fill
     if main.finding == "early":
         return Verdict(f"Too early: {arm} and {base} need at least {LEAST_VIEWERS} viewers each.", "early")
     warned = [d.metric.label.lower() for d in differences[1:] if d.finding == "worse"]
-    but = f" But {_listed(warned)} got worse." if warned else ""
+    but = f" {'Also' if main.finding == 'worse' else 'But'} {_listed(warned)} got worse." if warned else ""
     name = main.metric.label.lower()
     match main.finding:
         case "better":

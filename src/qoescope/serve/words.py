@@ -75,7 +75,7 @@ class Change:
 def change(metric: Metric, now: Value, before: Value) -> Change:
     """The change against the time before, judged by the metric's direction."""
     if now is None or before is None:
-        return Change("no comparison", "neutral", "no value to compare with")
+        return Change(NOTHING, "neutral", "no value to compare with")
     if before == 0:
         same = now == 0
         return Change("steady" if same else "from 0", "neutral" if same else _verdict(metric, now), "was 0 before")

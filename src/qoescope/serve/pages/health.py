@@ -73,11 +73,13 @@ def _verdict(asked: Asked) -> Component:
     ]
     wrong += undelivered(asked)
     if not wrong:
-        return html.P(
-            [parts.badge("yes", "good"), " The books balance, the streams keep up, and the marts are new."],
-            className="story",
-            role="status",
+        resting = not any(_ages(asked).values())
+        said = (
+            [parts.badge("at rest"), " Nothing has come in the last 7 days."]
+            if resting
+            else [parts.badge("yes", "good"), " The books balance, the streams keep up, and the marts are new."]
         )
+        return html.P(said, className="story", role="status")
     return html.P(
         [parts.badge("look", "warn"), " ", "; ".join(wrong).capitalize() + "."], className="story", role="status"
     )
@@ -144,6 +146,8 @@ def _door(asked: Asked) -> Component:
         )
     step = {"5m": timedelta(minutes=1), "hour": timedelta(minutes=15)}.get(asked.state.every, timedelta(hours=6))
     rows = asked.seat.desk.rows(asked.tenant, MINUTES, step=step, **ends(asked))
+    if not rows:
+        return parts.card("At the door", parts.empty("No event in this range", "Take a longer one, or send some."))
     return parts.card(
         "At the door",
         parts.graph(figures.outcomes(rows, DOOR, 400), 400, "Events by outcome over time"),

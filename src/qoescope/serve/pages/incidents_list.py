@@ -8,7 +8,7 @@ from qoescope.serve.frame import Asked
 
 
 def open_card(asked: Asked) -> Component:
-    """The open incidents that cost most."""
+    """The open incidents, critical ones first, then those that cost most."""
     href = state.link("/incidents", asked.state, p=asked.state.own.get("p"))
     more = dcc.Link("All incidents", href=href, className="more")
     if not asked.seat.desk.has(asked.tenant, "incidents"):
@@ -20,7 +20,8 @@ def open_card(asked: Asked) -> Component:
     rows = asked.seat.desk.rows(
         asked.tenant,
         "select id, severity, story, opened_at from incidents where closed_at is null "
-        "and state not in ('dismissed', 'closed') order by viewers desc, opened_at desc limit 5",
+        "and state not in ('dismissed', 'closed') "
+        "order by severity = 'critical' desc, viewers desc, opened_at desc limit 5",
     )
     if not rows:
         return parts.card(

@@ -129,7 +129,7 @@ def nobody(asked: Asked) -> Component:
         "Nobody pressed play in this range",
         *hint,
         "The newest session began ",
-        html.Strong(words.moment(newest)),
+        html.Strong(f"{newest:%d %b %Y %H:%M}"),
         " UTC: ",
         dcc.Link("show that day", href=where),
         ".",

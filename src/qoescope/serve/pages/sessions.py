@@ -84,18 +84,18 @@ def body(asked: Asked) -> Component:
     )
     shown = [_line(asked, r) for r in rows[:PAGE]]
     columns = [
-        grids.link("session", "Started, UTC", minWidth=150),
-        grids.link("viewer", "Viewer", minWidth=130),
-        grids.text("what", "Outcome", minWidth=130, cellClassRules={"bad": "params.data.bad"}),
-        grids.text("device", "Device"),
-        grids.text("app", "App"),
-        grids.text("place", "Country, ISP", minWidth=120),
-        grids.text("cdn", "CDN"),
+        grids.link("session", "Started, UTC", minWidth=130),
+        grids.link("viewer", "Viewer", minWidth=110),
+        grids.text("what", "Outcome", minWidth=115, cellClassRules={"bad": "params.data.bad"}),
+        grids.text("device", "Device", minWidth=80),
+        grids.text("app", "App", minWidth=80),
+        grids.text("place", "Country, ISP", minWidth=125),
+        grids.text("cdn", "CDN", minWidth=80),
         grids.text("title", "Content", minWidth=120),
-        grids.number("startup", "Startup"),
-        grids.number("stalled", "Stalled"),
-        grids.number("watched", "Watched"),
-        grids.number("score", "Experience"),
+        grids.number("startup", "Startup", minWidth=80),
+        grids.number("stalled", "Stalled", minWidth=85),
+        grids.number("watched", "Watched", minWidth=110),
+        grids.number("score", "Experience", minWidth=95),
     ]
     return parts.page(
         QUESTION,
