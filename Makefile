@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test live-stack live-parts test-cluster golden bench lock clean
+.PHONY: help setup demo check test live-stack live-parts test-cluster golden bench recording lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ golden: ## rewrite tests/golden; a person reads the difference
 
 bench: setup ## measure, beside peers in the same run
 	@$(BIN)/qoescope bench
+
+recording: ## beside a demo that is up: walk through its console and film it, for README
+	@$(BIN)/python tests/tour.py
 
 lock: ## resolve again: requirements.lock and jars.lock
 	@bin/setup lock

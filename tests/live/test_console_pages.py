@@ -3,16 +3,25 @@
 Long because every page is opened on the same marts, filled once.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pictures
+import pyarrow as pa
 import pytest
+import tour
 from axe_playwright_python.sync_playwright import Axe
 from console_marts import Console, console
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from qoescope.catalog.watch import NOTIFICATIONS
+from qoescope.compile import arrow
+from qoescope.connect import postgres
+from qoescope.connect.postgres import Write
 from qoescope.settings import environment
 
 pytestmark = pytest.mark.live
@@ -22,7 +31,9 @@ SWITCHES = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 SLOW_MS = 30_000
-KEPT = Path(__file__).parents[2] / "docs" / "screenshots"
+expect.set_options(timeout=SLOW_MS)  # a loaded machine is not an error
+KEEP = "SCREENSHOTS" in environment({})
+"""Whether the pictures are kept for README: of more viewers, then, and not compared with those that were kept."""
 PAGES = {
     "overview": ("/", "How are viewers doing?"),
     "live": ("/live", "What is happening right now?"),
@@ -40,7 +51,7 @@ PAGES = {
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    with console(tmp_path_factory.mktemp("console")) as running:
+    with console(tmp_path_factory.mktemp("console"), *((25_000, 6) if KEEP else ())) as running:
         yield running
 
 
@@ -139,10 +150,15 @@ def test_a_page_answers_its_question_without_a_single_error(
     expect(page).to_have_title(question)
     expect(page.locator(".failure")).to_have_count(0)
     settled(page)
-    folder = KEPT if "SCREENSHOTS" in environment({}) else tmp_path
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png", full_page=True)
-    assert (folder / f"{name}.png").stat().st_size > 20_000
+    picture = (pictures.FOLDER if KEEP else tmp_path) / f"{name}.png"
+    page.screenshot(path=picture, full_page=True)
+    texts = sorted(re.sub(r"\d[\d.,:]*", "#", text) for text in page.locator("main h1, main h2").all_inner_texts())
+    if KEEP:
+        pictures.TEXTS.write_text(json.dumps(pictures.texts() | {name: texts}, indent=1) + "\n")
+    (width, height), (kept_width, kept_height) = pictures.size(picture), pictures.size(pictures.FOLDER / f"{name}.png")
+    assert pictures.texts()[name] == texts, "docs/screenshots shows another page: SCREENSHOTS=1 makes it again"
+    assert width == kept_width
+    assert 0.7 < height / kept_height < 1.4
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -156,9 +172,9 @@ def test_no_page_is_wider_than_the_screen_and_each_scheme_has_its_ground(
         shown(page, served, path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == grounds[scheme]
-        if "SCREENSHOTS" in environment({}) and name in ("overview", "live") and (scheme, width) != ("light", 1280):
+        if KEEP and name in ("overview", "live") and (scheme, width) != ("light", 1280):
             settled(page)
-            page.screenshot(path=KEPT / f"{name}-{scheme}-{width}.png", full_page=True)
+            page.screenshot(path=pictures.FOLDER / f"{name}-{scheme}-{width}.png", full_page=True)
     context.close()
 
 
@@ -254,6 +270,19 @@ def test_an_operator_takes_on_an_incident_and_a_reader_may_only_look(
     context.close()
 
 
+def test_a_webhook_that_never_took_an_incident_is_told_on_its_page_and_by_health(page: Page, served: Console) -> None:
+    now = datetime.now(UTC)
+    row = {"property": "demo", "incident_id": "one", "state": "confirmed", "target": "webhook", "status": "dead",
+           "attempts": 8, "next_at": None, "detail": "answered 500", "payload": "{}", "created_at": now,
+           "sent_at": None}  # fmt: skip
+    with postgres.connect(served.settings, "writer") as connection, connection.transaction():
+        postgres.upsert(connection, Write(NOTIFICATIONS, pa.Table.from_pylist([row], arrow.schema(NOTIFICATIONS))))
+    shown(page, served, "/incidents/one")
+    expect(page.get_by_role("region", name="Notifications")).to_contain_text("never arrived answered 500, 8 tries")
+    shown(page, served, "/health")
+    expect(page.locator("main")).to_contain_text("otifications to webhook never arrived (1)")
+
+
 def test_an_operator_adds_and_deletes_a_rule_and_is_told_what_is_wrong_with_one(page: Page, served: Console) -> None:
     shown(page, served, "/rules")
     expect(page.locator("#ru-list")).to_contain_text("No rules")
@@ -283,6 +312,11 @@ def test_a_session_is_found_by_its_id_and_opens_with_its_states(page: Page, serv
     expect(page.locator(".legend")).to_contain_text("stalled")
     expect(page.get_by_role("heading", name="Measures, and how they are made")).to_be_visible()
     expect(page.locator("#se-events .ag-row").first).to_be_visible()
+
+
+def test_the_walk_that_readme_shows_leads_from_what_broke_to_one_of_its_viewers(page: Page, served: Console) -> None:
+    shown(page, served, "/")
+    tour.walk(page)
 
 
 def test_an_experiment_ends_in_a_sentence(page: Page, served: Console) -> None:
