@@ -1,0 +1,84 @@
+"""Proxy: passes every byte of a TCP port, until it is told to cut its connections."""
+
+import asyncio
+import threading
+from contextlib import suppress
+
+COPY = b"copy staged_"
+PIECE = 16 * 1024
+
+
+class Proxy:
+    """Listens on a port of its own in a thread of its own, and passes what comes to `to` and back."""
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self._open: set[asyncio.StreamWriter] = set()
+        self._cut_in_copy_after: int | None = None
+        self.port = 0
+        self.cuts = 0
+        """Connections that were cut in the middle of a COPY."""
+        self._loop = asyncio.new_event_loop()
+        listening = threading.Event()
+        threading.Thread(target=self._serve, args=(listening,), daemon=True).start()
+        listening.wait(10)
+
+    def cut_in_copy(self, after: int) -> None:
+        """Cuts one connection, once: the first that sends so many bytes after it began to COPY."""
+        self._cut_in_copy_after = after
+
+    def cut(self) -> None:
+        """Cuts every connection that is open."""
+        self._loop.call_soon_threadsafe(self._abort_all)
+
+    def close(self) -> None:
+        """Cuts everything and listens no more."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _abort_all(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+
+    def _serve(self, listening: threading.Event) -> None:
+        async def listen() -> None:
+            server = await asyncio.start_server(self._passed, "127.0.0.1", 0)
+            self.port = server.sockets[0].getsockname()[1]
+
+        self._loop.run_until_complete(listen())
+        listening.set()
+        self._loop.run_forever()
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+    async def _passed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        with suppress(OSError):
+            there, onward = await asyncio.open_connection("127.0.0.1", self._to)
+            back = asyncio.create_task(self._back(there, writer))
+            copied: int | None = None
+            while piece := await reader.read(PIECE):
+                if COPY in piece:
+                    copied = 0
+                elif copied is not None:
+                    copied += len(piece)
+                onward.write(piece)
+                await onward.drain()
+                if copied is not None and self._cut_in_copy_after is not None and copied >= self._cut_in_copy_after:
+                    self._cut_in_copy_after = None
+                    self.cuts += 1
+                    onward.transport.abort()
+                    break
+            onward.close()
+            await back
+        writer.transport.abort()
+        self._open.discard(writer)
+
+    @staticmethod
+    async def _back(there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await there.read(PIECE):
+                writer.write(piece)
+                await writer.drain()
+        writer.transport.abort()
