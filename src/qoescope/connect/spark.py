@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -131,8 +132,7 @@ def _keep(stream: Stream, running: dict[str, StreamingQuery], waits: dict[str, t
     if query is not None and query.isActive:
         return
     if query is not None:
-        problem = query.exception()
-        log.warning("stream %s stopped: %s", stream.name, str(problem).split("\n", 1)[0] if problem else "no reason")
+        log.warning("stream %s stopped: %s", stream.name, _why(query.exception()))
         running.pop(stream.name)
     since, wait_s = waits[stream.name]
     if query is not None:
@@ -146,6 +146,23 @@ def _keep(stream: Stream, running: dict[str, StreamingQuery], waits: dict[str, t
     except (PySparkException, Py4JError, OSError) as error:
         log.warning("stream %s did not start: %s", stream.name, str(error).split("\n", 1)[0])
         waits[stream.name] = (monotonic() + wait_s, min(30.0, wait_s * 2))
+
+
+def _why(problem: Exception | None) -> str:
+    """What stopped a stream, in a line; of records that left the log unread, where they were and how to go on."""
+    text = str(problem or "") or "no reason"
+    if lost := _LOST.search(text):
+        first, end, topic, partition = lost.groups()
+        return (
+            f"{topic} partition {partition} has lost records of offsets {first} to {int(end) - 1} before they were "
+            "read: QOESCOPE_SKIP_LOST_RECORDS=true goes on without them and books them as lost"
+        )
+    lines = text.splitlines()
+    return next((line for line in reversed(lines) if line.startswith("Caused by: ")), lines[0])
+
+
+_LOST = re.compile(r"records in offset \[(\d+), (\d+)\) for topic partition (\S+)-(\d+)")
+"""How Spark says it."""
 
 
 def _busy(query: StreamingQuery) -> bool:
