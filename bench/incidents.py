@@ -248,7 +248,7 @@ def named(fault: Fault, seed: int = 7) -> dict[str, Any]:
 
     What holds from the first moment has no "before" to differ from: here it begins in the middle. A slice with too few
     viewers to be asked for gets three times as many; where that is too few yet, it is said and not asked for. Looked
-    at are the first hours, one after the other.
+    at are the first hours in which it shows, one after the other.
     """
     if fault.window.start == 0:
         fault = replace(fault, window=replace(fault.window, start=0.5))
@@ -257,7 +257,8 @@ def named(fault: Fault, seed: int = 7) -> dict[str, Any]:
         table, calm = worlds.sessions_of(run), worlds.sessions_of(replace(run, faults=()))
         one = asked(run, table, calm, fault)
         walk = Batch.over(history_of(counted(table)))
-        hours = [h for h in walk.watcher.history.steps[12:-1] if h in one.by_hour][:12]
+        shows = {h for h, bad in one.by_hour.items() if bad > 0 or fault.kind == "decoy"}
+        hours = [h for h in walk.watcher.history.steps[12:-1] if h in shows][:12]
         touched = max((one.by_hour[h] for h in hours), default=0)
         if touched >= LEAST_BAD or fault.kind == "decoy":
             break
