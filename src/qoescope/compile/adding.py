@@ -15,11 +15,11 @@ from qoescope.compile.duck import connected, naive, types
 
 def added(cubes: Sequence[pa.Table], table: Table) -> pa.Table:
     """The cubes as one, one row a key: sums and histograms add, sketches merge."""
-    given = pa.concat_tables(cubes) if cubes else arrow.schema(table).empty_table()
-    if len(cubes) > 1:
-        with connected() as engine:
-            engine.register("given", naive(given))
-            given = engine.sql(_added_sql(table)).to_arrow_table()
+    if len(cubes) <= 1:
+        return arrow.conform(cubes[0], table) if cubes else arrow.schema(table).empty_table()
+    with connected() as engine:
+        engine.register("given", naive(pa.concat_tables(cubes)))
+        given = engine.sql(_added_sql(table)).to_arrow_table()
     return _merged(arrow.conform(given, table), table)
 
 

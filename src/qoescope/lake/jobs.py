@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Event
 from typing import Any, LiteralString
@@ -69,6 +69,8 @@ _REACHED: LiteralString = (
 )
 LETTERS = 200
 """Dead letters in one batch at most; each may hold a body."""
+WORTH_A_TASK = 10_000
+"""Records. A task costs a fifth of a second of a core before its first one, and live parts of two tasks are to add."""
 CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of two collectors may differ."""
 
@@ -140,7 +142,7 @@ class _Events:
         self.place: Place | None = None
         self.tables = {name: lake.opened(settings, table) for name, table in TABLES.items()}
         self.version = self.tables[EVENTS.name].version()
-        self.batches = 0
+        self.batches = self.records = 0
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         """Writes one batch."""
@@ -165,7 +167,7 @@ class _Events:
         if self.writer.write(query, number, [w for w in writes if len(w.rows)]):
             self.writer.ask(_SEEN, (query, number))
         crash(self.settings, "lake.before_commit")
-        self.place = after
+        self.place, self.records = after, sum(row["records"] for row in offsets.to_pylist())
         self._tidy()
 
     def _place(self) -> Place:
@@ -184,8 +186,9 @@ class _Events:
         if since is not None:
             oldest = (since - timedelta(days=self.settings.late_after_days + 1)).date().isoformat()
             found = [f for f in found if f.session_day >= oldest]
-        parts = self.settings.spark_partitions
-        rows = frames.records(batch, self.settings.lake_buckets).repartitionById(parts, F.col("bucket") % parts)
+        parts = min(self.settings.spark_partitions, 1 + self.records // WORTH_A_TASK)  # as the batch before would need
+        rows = frames.records(batch, self.settings.lake_buckets)
+        rows = rows.coalesce(1) if parts == 1 else rows.repartitionById(parts, F.col("bucket") % parts)
         task = partial(_stored, self.settings, found, since)
         return streams.collected(rows.drop("bucket").mapInArrow(frames.per_task(task), TOLD))
 
@@ -259,7 +262,9 @@ def _stored(settings: Settings, found: Sequence[File], since: datetime | None, r
         QUARANTINE: kept,
         REPORTS: parsed.reports,
     }
-    lines = [_files(table.name, lake.write(settings, table, part)) for table, part in written.items()]
+    files = {table.name: lake.write(settings, table, part) for table, part in written.items()}
+    _keep_hashes(settings, files[EVENTS.name], fate.fresh)
+    lines = [_files(name, some) for name, some in files.items()]
     cubes = {**live(fate.held), SENT: freshness.sent_ticks(fate.held)} if len(fate.held) else {}
     lines += [_lines(name, [_stream(table)]) for name, table in cubes.items()]
     return pa.concat_tables(
@@ -289,16 +294,38 @@ def _known(settings: Settings, events: pa.Table, found: Sequence[File], since: d
 
 
 def _hashes(settings: Settings, file: File) -> product.Hashes:
-    """Hashes of the identities in a file, in order. Whoever needs them first leaves them for the other processes."""
-    kept = _cache(settings) / f"{Path(file.path).stem}.npy"
+    """Hashes of the identities in a file, in order: as its writer left them, else from the file."""
     with contextlib.suppress(FileNotFoundError, ValueError, EOFError):
-        return np.load(kept, mmap_mode="r")
+        return _loaded(_kept(settings, file))
     found = np.sort(product.hashes(lake.rows(settings, EVENTS, [file], product.IDENTITY)))
+    _keep(_kept(settings, file), found)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _loaded(kept: Path) -> product.Hashes:
+    return np.load(kept, mmap_mode="r")
+
+
+def _keep_hashes(settings: Settings, written: Sequence[File], events: pa.Table) -> None:
+    """Leaves the hashes of these files' identities for the tasks of the next batches."""
+    if not written:
+        return
+    found, days = product.hashes(events), events["session_day"].to_numpy().astype(str)
+    buckets = events["bucket"].to_numpy()
+    for file in written:
+        _keep(_kept(settings, file), np.sort(found[(days == file.session_day) & (buckets == file.bucket)]))
+
+
+def _keep(kept: Path, found: product.Hashes) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as half:
         np.save(half, found)
     Path(half.name).replace(kept)
-    return found
+
+
+def _kept(settings: Settings, file: File) -> Path:
+    return _cache(settings) / f"{Path(file.path).stem}.npy"
 
 
 def _cache(settings: Settings) -> Path:
