@@ -279,6 +279,7 @@ def test_a_webhook_that_never_took_an_incident_is_told_on_its_page_and_by_health
         postgres.upsert(connection, Write(NOTIFICATIONS, pa.Table.from_pylist([row], arrow.schema(NOTIFICATIONS))))
     shown(page, served, "/incidents/one")
     expect(page.get_by_role("region", name="Notifications")).to_contain_text("never arrived answered 500, 8 tries")
+    page.wait_for_load_state("networkidle")  # to leave earlier would break off what still loads
     shown(page, served, "/health")
     expect(page.locator("main")).to_contain_text("otifications to webhook never arrived (1)")
 

@@ -79,8 +79,9 @@ def arms(
     if share < 1:
         tests.append("(viewer_register >> 6) < %(below)s")
     sums = ", ".join(
-        f"sum(({_each(m.numerator)})::double precision) as x{i}, sum(({_each(m.denominator)})::double precision) as y{i}"
+        f"sum(({_each(of)})::double precision) as {name}{i}"
         for i, m in enumerate(metrics)
+        for name, of in (("x", m.numerator), ("y", m.denominator))
     )
     moments = ", ".join(
         f"sum(x{i}) as x{i}, sum(y{i}) as y{i}, sum(x{i} * x{i}) as xx{i}, "
