@@ -126,12 +126,13 @@ def performed(stage: Stage, key: str, rate: float, seconds: float, speed: float)
         file = _file(stage)
         stage.children.wait(["stream"], READY_S)
         fresh = findings.fresh(stage.settings, PROPERTY, began - timedelta(seconds=seconds * speed))
+    _person(stage.settings)
+    showing.console_said(stage.screen, stage.settings)
     with stage.step(f"{rate:,.0f} events a second for {seconds:.0f} s through HTTP, with faults"):
         _sent(stage, key, rate, seconds, speed)
     stage.children.start()  # Airflow's own start takes most of a small machine, and batch has time
     with stage.step("every part is up"):
         stage.children.wait([child.name for child in stage.children], READY_S)
-        _person(stage.settings)
     with airflow.Client(stage.settings) as client:
         runs = Runs(stage, client)
         runs.start(airflow.IMPORT, {"path": str(file), "property": ARCHIVE})  # it needs nothing of the traffic

@@ -49,9 +49,14 @@ def shown(screen: Console, settings: Settings, outcome: "Outcome", began: dateti
         table(screen, "what was injected, and what the monitor found", findings.matched(live.key, found))
         for one in found:
             screen.print(f"  {one['story']}", highlight=False, soft_wrap=True)
+    console_said(screen, settings)
+
+
+def console_said(screen: Console, settings: Settings) -> None:
+    """Where to look, and how to get in."""
     path = secrets.folder(settings) / "console_demo.password"
-    screen.print(f"console: http://127.0.0.1:{settings.console_port} (user demo, password in {path})", highlight=False,
-                 soft_wrap=True)  # fmt: skip
+    place = f"http://127.0.0.1:{settings.console_port}"
+    screen.print(f"console: {place} (user demo, password in {path})", highlight=False, soft_wrap=True)
 
 
 def by_device(settings: Settings, tenant: str) -> list[dict[str, Any]]:
