@@ -240,6 +240,15 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    "said", [[[]], [[1], 2], [{"value": [1]}], {"value": {"value": 1}}, {"value": 1, "params": {"a": [1]}}], ids=str
+)
+def test_a_list_in_a_list_is_refused(said: object) -> None:
+    text, is_said = encoded(json.dumps({"x-y": said}), 2)
+    assert not is_said
+    assert json.loads(text)["error"].startswith("x-y: a ")
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     record=st.dictionaries(st.sampled_from([*KEYS, "x-y", "-", "X-y", "zz"]), ANYTHING, max_size=5) | ANYTHING,

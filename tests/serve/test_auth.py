@@ -23,7 +23,8 @@ def test_a_cookie_names_its_account_and_a_changed_one_names_nobody() -> None:
     logins = Logins(b"k" * 32)
     cookie = logins.cookie("ada", AT)
     assert logins.read(cookie) == ("ada", round(AT.timestamp() * 1000))
-    assert logins.read(cookie[:-1] + ("A" if cookie[-1] != "A" else "B")) is None
+    for at in range(len(cookie) - 1):  # the last character holds bits that mean nothing
+        assert logins.read(cookie[:at] + ("A" if cookie[at] != "A" else "B") + cookie[at + 1 :]) is None
     assert Logins(b"x" * 32).read(cookie) is None
     assert logins.read("") is None
 

@@ -187,7 +187,7 @@ def _parts(value: object) -> tuple[object, str]:
 def _parameter(name: str, said: object) -> str:
     if said is True:
         return ""
-    return sf.token(said) if name == "ot" and isinstance(said, str) else sf.value(said)
+    return sf.token(said) if name == "ot" and isinstance(said, str) else sf.bare(said)
 
 
 def _custom(name: str, value: object) -> str | None:

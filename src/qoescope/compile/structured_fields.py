@@ -173,14 +173,21 @@ def _one_byte_each(text: str) -> bytes:
 
 
 def value(said: object) -> str:
-    """The value of a member, after its `=`: `True` is `?1`, text a token only if marked so by `token`."""
-    if isinstance(said, Mapping):
-        params = said.get("params") or {}
-        if not isinstance(params, Mapping):
-            raise Unsayable("params must be an object")
-        return value(said.get("value")) + parameters(params)
-    if isinstance(said, list | tuple):
-        return f"({' '.join(value(item) for item in said)})"
+    """The value of a member, after its `=`: an item, or a list of items, perhaps with parameters."""
+    whole, params = _split(said)
+    if isinstance(whole, list | tuple):
+        return f"({' '.join(item(one) for one in whole)}){params}"
+    return bare(whole) + params
+
+
+def item(said: object) -> str:
+    """One item, perhaps with parameters; a list holds items only."""
+    whole, params = _split(said)
+    return bare(whole) + params
+
+
+def bare(said: object) -> str:
+    """One bare item: `True` is `?1`, text is a string."""
     if isinstance(said, bool):
         return "?1" if said else "?0"
     if isinstance(said, int):
@@ -189,12 +196,22 @@ def value(said: object) -> str:
         return decimal(said)
     if isinstance(said, str):
         return said if _IS_BYTES.fullmatch(said) else string(said)
-    raise Unsayable(f"a {type(said).__name__} has no form in a structured field")
+    raise Unsayable(f"a {type(said).__name__} has no form here in a structured field")
+
+
+def _split(said: object) -> tuple[object, str]:
+    """What a value says, and its parameters as text."""
+    if not isinstance(said, Mapping):
+        return said, ""
+    params = said.get("params") or {}
+    if not isinstance(params, Mapping):
+        raise Unsayable("params must be an object")
+    return said.get("value"), parameters(params)
 
 
 def parameters(params: Mapping[str, object]) -> str:
-    """`;name` for what is true, `;name=value` for the rest."""
-    return "".join(f";{key(name)}" if said is True else f";{key(name)}={value(said)}" for name, said in params.items())
+    """`;name` for what is true, `;name=item` for the rest."""
+    return "".join(f";{key(name)}" if said is True else f";{key(name)}={bare(said)}" for name, said in params.items())
 
 
 def dictionary(members: Mapping[str, str]) -> str:

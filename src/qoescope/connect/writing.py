@@ -69,7 +69,7 @@ class Writer:
 
 
 def give_way(writer: Writer, stopping: Event, most_s: float) -> None:
-    """Waits while events are written too late, for at most `most_s`: what is live comes before what is settled.
+    """Waits while many events are written too late, for at most `most_s`: what is live comes before what is settled.
 
     Raises `Stopped` when told to stop meanwhile.
     """
@@ -83,7 +83,9 @@ _BEHIND: LiteralString = """
 select stream from stream_progress
 where stream = 'live' and updated_at - complete_until > interval '2 seconds'
   and updated_at > now() - interval '30 seconds'
+  and exists (select from freshness where committed_at > now() - interval '10 seconds' and events > 1000)
 """
+"""Small batches are late for other reasons, which waiting does not mend: a machine that is slow, a start."""
 
 
 def progress(stream: str, complete_until: datetime | None, version: int | None = None) -> Write:

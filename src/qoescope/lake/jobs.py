@@ -69,7 +69,7 @@ _REACHED: LiteralString = (
 )
 LETTERS = 200
 """Dead letters in one batch at most; each may hold a body."""
-WORTH_A_TASK = 10_000
+WORTH_A_TASK = 3_000
 """Records. A task costs a fifth of a second of a core before its first one, and live parts of two tasks are to add."""
 CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of two collectors may differ."""

@@ -66,7 +66,9 @@ def welcome(settings: Settings, children: Children) -> list[str]:
         lines.append(
             f"airflow's user is admin, the password lies in {secrets.folder(settings) / 'airflow_admin.password'}"
         )
-    lines.append("`qoescope people new NAME` makes an account for the console, `qoescope keys new PROPERTY` a write key")
+    lines.append(
+        "`qoescope people new NAME` makes an account for the console, `qoescope keys new PROPERTY` a write key"
+    )
     return [*lines, "Ctrl-C stops everything"]
 
 
