@@ -259,7 +259,7 @@ def test_metrics_histograms_and_viewers_are_those_of_other_sql(days: Days) -> No
         for name, value in recomputed.HISTOGRAMS.items():
             stored = days.rows(
                 f"select i - 1, sum(n)::bigint from quality_day, unnest({name}) with ordinality as u(n, i) "
-                "where grouping = '' group by 1 having sum(n) > 0"
+                "where property = 'demo' and grouping = '' group by 1 having sum(n) > 0"
             )
             counted = engine.sql(
                 f"select len(list_filter({recomputed.EDGES}, lambda edge: edge <= ms)) as bucket, count(*) "
