@@ -21,7 +21,6 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, pseudonyms
 from qoescope.connect import lake, postgres
 from qoescope.connect.ask import ask
-from qoescope.emit import jobs as emit
 from qoescope.emit.events import blocks
 from qoescope.emit.scenario import Load, Scenario
 from qoescope.emit.simulation import simulated
@@ -176,25 +175,6 @@ def test_a_property_that_breaks_a_rule_holds_up_no_other(days: Days) -> None:
     days.holds(LAST, days.of(LAST))
     jobs.restate(days.settings, LAST, accepted=["day_does_not_shrink"])
     assert seen() == good
-
-
-def test_a_file_that_breaks_a_rule_stays_out_of_the_marts(days: Days, tmp_path: Path) -> None:
-    made = tmp_path / "streaming_telemetry.csv"
-    emit.csv(tmp_path, sessions=1_200, days=4, end=date(2026, 3, 5), faults=["none"], workers=1, progress=False)
-    poisoned = tmp_path / "poisoned.csv"
-    with duckdb.connect() as engine:
-        engine.read_csv(str(made), all_varchar=True).to_view("lines")
-        day = "timestamp like '2026-03-04%'"
-        slower = f"case when {day} then 8 * startup_time_ms::double else startup_time_ms::double end"
-        engine.sql(f"select * replace ({slower} as startup_time_ms) from lines").write_csv(str(poisoned))
-    with pytest.raises(gate.BrokenDay, match="2026-03-04 stays out of the marts, it breaks usual_startup_avg_ms"):
-        jobs.import_csv(days.settings, poisoned, "file")
-    there = (
-        "select day::text, count(*) from quality_day where property = 'file' and grouping = '' group by 1 order by 1"
-    )
-    assert [day for day, _ in days.rows(there)] == ["2026-03-01", "2026-03-02", "2026-03-03"]
-    jobs.import_csv(days.settings, made, "file")
-    assert len(days.rows(there)) == 4
 
 
 def test_late_events_change_their_own_day_once(days: Days) -> None:
