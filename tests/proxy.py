@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 COPY = b"copy staged_"
 PIECE = 16 * 1024
@@ -18,9 +19,9 @@ class Proxy:
         self.port = 0
         self.cuts = 0
         """Connections that were cut in the middle of a COPY."""
-        self._loop = asyncio.new_event_loop()
         listening = threading.Event()
-        threading.Thread(target=self._serve, args=(listening,), daemon=True).start()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(listening)), daemon=True)
+        self._thread.start()
         listening.wait(10)
 
     def cut_in_copy(self, after: int) -> None:
@@ -33,27 +34,32 @@ class Proxy:
 
     def close(self) -> None:
         """Cuts everything and listens no more."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(10)
 
     def _abort_all(self) -> None:
         for writer in self._open:
             writer.transport.abort()
 
-    def _serve(self, listening: threading.Event) -> None:
-        async def listen() -> None:
-            server = await asyncio.start_server(self._passed, "127.0.0.1", 0)
+    async def _serve(self, listening: threading.Event) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        async with await asyncio.start_server(self._passed, "127.0.0.1", 0) as server:
             self.port = server.sockets[0].getsockname()[1]
-
-        self._loop.run_until_complete(listen())
-        listening.set()
-        self._loop.run_forever()
+            listening.set()
+            await self._end.wait()
+            self._abort_all()
 
     async def _passed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
-        with suppress(OSError):
+        with suppress(OSError), self._opened(writer):
             there, onward = await asyncio.open_connection("127.0.0.1", self._to)
-            back = asyncio.create_task(self._back(there, writer))
-            copied: int | None = None
+            with self._opened(onward):
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._back(there, writer))
+                    await self._onward(reader, onward)
+
+    async def _onward(self, reader: asyncio.StreamReader, onward: asyncio.StreamWriter) -> None:
+        copied: int | None = None
+        with suppress(OSError):
             while piece := await reader.read(PIECE):
                 if COPY in piece:
                     copied = 0
@@ -65,11 +71,7 @@ class Proxy:
                     self._cut_in_copy_after = None
                     self.cuts += 1
                     onward.transport.abort()
-                    break
-            onward.close()
-            await back
-        writer.transport.abort()
-        self._open.discard(writer)
+        onward.transport.close()
 
     @staticmethod
     async def _back(there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,3 +80,12 @@ class Proxy:
                 writer.write(piece)
                 await writer.drain()
         writer.transport.abort()
+
+    @contextmanager
+    def _opened(self, writer: asyncio.StreamWriter) -> Iterator[None]:
+        self._open.add(writer)
+        try:
+            yield
+        finally:
+            writer.transport.abort()
+            self._open.discard(writer)
