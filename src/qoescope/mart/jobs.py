@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -154,7 +154,7 @@ class Folded:
 
 def fold_day(settings: Settings, day: date, spark: SparkSession | None = None) -> Folded:
     """The lake's sessions of the day, each from all of its events. Spark gives each task a bucket."""
-    if day < datetime.now(UTC).date() - timedelta(days=settings.events_days):
+    if day < _kept_since(settings.events_days):
         raise Mistake(f"the events of {day} are past their {settings.events_days} days: its sessions stay as they are")
     lake.ensure(settings)
     events, sessions = lake.opened(settings, EVENTS), lake.opened(settings, SESSION_VERSIONS)
@@ -384,7 +384,8 @@ def _count(settings: Settings, outcomes: pa.Table, book: Path | None, result: ac
     placed = ["property", "received_at"]
     stored = {"lake": pa.concat_tables([events.select(placed), reports]), "late": late.select(placed),
               "quarantined": aside.select(placed)}  # fmt: skip
-    result.add("lake", len(events), [*accounts.lake(outcomes, stored), *accounts.twice(events)])
+    kept_since = datetime.combine(_kept_since(settings.events_days), time(), UTC)
+    result.add("lake", len(events), [*accounts.lake(outcomes, stored, kept_since), *accounts.twice(events)])
     for name in (
         "received",
         "accepted",
@@ -404,6 +405,11 @@ def _count(settings: Settings, outcomes: pa.Table, book: Path | None, result: ac
         kept_aside = pa.concat_tables([late, aside]).group_by(identity[:3]).aggregate([])  # there repeats are kept too
         stored_somewhere = pa.concat_tables([events.select(identity[:3]), kept_aside])
         result.add("sender", len(sent), accounts.sender(sent, stored_somewhere))
+
+
+def _kept_since(for_days: int) -> date:
+    """The first day that `maintain` leaves, were it to run now."""
+    return datetime.now(UTC).date() - timedelta(days=for_days)
 
 
 def _read_log(settings: Settings, connection: Connection, result: accounts.LedgerResult) -> None:
@@ -475,6 +481,7 @@ def maintain(settings: Settings, today: date) -> Kept:
                                 ("quality_day", settings.marts_days), ("live_window", settings.live_days),
                                 ("live_leaf", settings.live_days)):  # fmt: skip
             expired += days.expire(connection, name, today - timedelta(days=kept_days))
+        expired += days.expire_rows(connection, "outcomes", "minute_at", today - timedelta(days=settings.marts_days))
         expired += days.expire_rows(connection, "dead_letters", "received_at", today - timedelta(days=30))
         expired += days.expire_rows(connection, "freshness", "committed_at", today - timedelta(days=7))
         expired += days.expire_rows(connection, "epochs", "committed_at", today - timedelta(days=30))

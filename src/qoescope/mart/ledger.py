@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED
 from qoescope.catalog.marts import Mart
@@ -136,8 +137,14 @@ KEPT = ("lake", "late", "quarantined")
 ACCEPTED = (*KEPT, "erased")
 
 
-def lake(outcomes: pa.Table, stored: Mapping[str, pa.Table]) -> list[Difference]:
-    """`outcomes` against the rows of the lake; `stored` maps each of `KEPT` to its rows' (property, received_at)."""
+def lake(outcomes: pa.Table, stored: Mapping[str, pa.Table], since: datetime | None = None) -> list[Difference]:
+    """`outcomes` against the rows of the lake; `stored` maps each of `KEPT` to its rows' (property, received_at).
+
+    Of the minutes `since` then, where what was received before may be past its retention.
+    """
+    if since is not None:
+        outcomes = outcomes.filter(pc.greater_equal(outcomes["minute_at"], pa.scalar(since)))
+        stored = {n: rows.filter(pc.greater_equal(rows["received_at"], pa.scalar(since))) for n, rows in stored.items()}
     counted = " union all ".join(
         f"select property, time_bucket(interval '1 minute', received_at) as minute_at, '{name}' as kept, count(*) as n "
         f"from stored_{name} group by all"
