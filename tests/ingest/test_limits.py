@@ -1,10 +1,13 @@
-"""Budgets: what a key may take, and when it may come again."""
+"""Budgets: what a key may take, and when it may come again; and who gives way where a process is full."""
+
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qoescope.ingest.limits import Bucket, InFlight
+from qoescope.ingest.requests import Request
 
 
 def bucket(now_s: float = 0.0) -> Bucket:
@@ -57,4 +60,16 @@ def test_a_process_is_full_by_requests_or_by_bytes() -> None:
     held.requests = 2
     assert held.full
     held.requests, held.bytes = 0, 100
+    assert held.full
+
+
+def test_bodies_that_are_still_coming_fill_nothing_and_the_slowest_gives_way_to_the_next() -> None:
+    held = InFlight(most_requests=2, most_bytes=100)
+    first, second, third = (cast("Request", object()) for _ in range(3))
+    held.requests = 3
+    assert [held.await_body(first), held.await_body(second)] == [None, None]
+    assert not held.full
+    assert held.await_body(third) is first
+    assert list(held.coming) == [second, third]
+    held.requests = 4  # two that are here, and two that are coming
     assert held.full

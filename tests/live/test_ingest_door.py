@@ -14,8 +14,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -322,6 +323,76 @@ def test_slow_senders_are_closed_in_time_while_another_is_served(door: Door) -> 
         assert not thread.is_alive()
     for number in range(3):
         assert answers[number].startswith(b"HTTP/1.1 408 "), answers[number][:80]
+
+
+def bombs() -> list[bytes]:
+    """Gzip of 16 MiB, which its ratio betrays at once; and of 5 MiB, whose ratio passes for a beacon's."""
+    noise = Random(1).randbytes(64 * 1024)  # noqa: S311
+    return [gzip.compress(bytes(16 * 1024 * 1024)), gzip.compress(noise + bytes(5 * 1024 * 1024))]
+
+
+def bombed(door: Door, heard: Counter[bytes], enough: threading.Event) -> None:
+    """Sends bombs one after the other; whatever it hears, it goes on."""
+    packed = [door.post_head("content-encoding: gzip", f"content-length: {len(one)}") + one for one in bombs()]
+    with door.socket() as raw:
+        for bomb in itertools.cycle(packed):
+            if enough.is_set():
+                return
+            raw.sendall(bomb)
+            said = raw.recv(65_536)
+            heard[said.split(b" ")[1] if said else b"nothing"] += 1
+
+
+def waits_s(door: Door, session_id: str, count: int = 100) -> list[float]:
+    """How long each answer of an honest client took, the shortest first; each is 200."""
+    found = []
+    for n in range(count):
+        began = time.perf_counter()
+        assert door.send({**GOOD, "seq": n + 1}, session_id=session_id).status_code == 200
+        found.append(time.perf_counter() - began)
+    return sorted(found)
+
+
+def booked(door: Door) -> Counter[str]:
+    """The door's books of the tenant, as the log has them."""
+    told: Counter[str] = Counter()
+    for record in written(door.settings, BEACONS.name, door.tenant):
+        told.update(record["counts"])
+    for tick in written(door.settings, BEACONS.name, "_door"):
+        told["rate_limited"] += sum(n for name, _, n in tick["rate_limited"] if name == door.tenant)
+    return +told
+
+
+def test_bombs_and_senders_that_never_finish_harm_no_other_client(opened: Callable[..., Door]) -> None:
+    """The bound is generous, for machines are noisy: what is held up behind a slow body waits for seconds."""
+    attacked = opened(door_requests=16, door_connections=64, budget_bytes=1e9, header_timeout_s=5, body_timeout_s=5)
+    attacker = Door(attacked.settings, f"{attacked.tenant}-foe", attacked.process)
+    attacked.ready()
+    honest = [f"honest-{n}" for n in range(2)]
+    p99_quiet_s = waits_s(attacked, honest[0])[-2]
+    enough, heard = threading.Event(), Counter[bytes]()
+    senders = [threading.Thread(target=bombed, args=(attacker, heard, enough), daemon=True) for _ in range(2)]
+    with ExitStack() as open_sockets:
+        half = [open_sockets.enter_context(attacker.socket()) for _ in range(40)]
+        for number, raw in enumerate(half):  # a body, headers, or nothing, that never comes to its end
+            raw.sendall((attacker.post_head("content-length: 1000") + b"{", b"POST /v1/beacons HT", b"")[number % 3])
+        for sender in senders:
+            sender.start()
+        until(lambda: heard[b"413"] >= 2, 20, "bombs are refused")
+        p99_s = waits_s(attacked, honest[1])[-2]
+        enough.set()
+        for sender in senders:
+            sender.join(20)
+        for _ in range(100):  # beyond what the door holds open
+            open_sockets.enter_context(attacker.socket())
+        assert httpx.get(f"{attacked.url}/livez").status_code == 200
+    attacker.http.close()
+    assert p99_s < 1.0 + 10 * p99_quiet_s
+    assert set(heard) <= {b"413", b"429"}
+    assert booked(attacked) == {"received": 200, "accepted": 200}
+    bombs_refused = {"received": heard[b"413"], "invalid": heard[b"413"], "rate_limited": heard[b"429"]}
+    until(lambda: booked(attacker) == +Counter(bombs_refused), 10, "each bomb is booked")
+    assert len(written(attacked.settings, DEAD_LETTERS.name, attacker.tenant)) == heard[b"413"]
 
 
 def test_a_silent_connection_is_closed_without_a_word(door: Door) -> None:

@@ -115,7 +115,18 @@ class Door:
         declared = request.headers.get("content-length")
         if declared is not None and int(declared) > self.limits.body_bytes:
             raise Refused(413, f"larger than {self.limits.body_bytes} bytes", b"")
-        return plain(request.whole or await request.body(), request.headers.get("content-encoding"), self.limits)
+        body = request.whole or await self._coming(request)
+        return plain(body, request.headers.get("content-encoding"), self.limits)
+
+    async def _coming(self, request: "Request") -> bytes:
+        """What is sent, once it is here; raises `Refused`. Too many such make the one go that takes longest."""
+        slowest = self.in_flight.await_body(request)
+        if slowest is not None:
+            slowest.end(answers.unavailable("others wait for a body that takes so long"))
+        try:
+            return await request.body()
+        finally:
+            self.in_flight.coming.pop(request, None)
 
     # Budgets
 

@@ -7,7 +7,7 @@ twice; and how long headers and bodies may take, and how large they may be, is k
 import asyncio
 import ssl
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import cast
@@ -46,17 +46,19 @@ class Connection(asyncio.Protocol):
     # What the loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A connection begins; too many are closed at once."""
+        """A connection begins; where there are too many, one that asks nothing makes room, or it is closed at once."""
         self._transport = cast("asyncio.Transport", transport)
-        if len(self.server.connections) >= self.server.most_connections:
+        if not self.server.room():
             self._transport.abort()
             return
         self.server.connections.add(self)
+        self.server.idle[self] = None
         self.deadline = time.monotonic() + self.server.header_s
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over: whoever waits for a body is told."""
         self.server.connections.discard(self)
+        self.server.idle.pop(self, None)
         self._waiting.clear()
         if self.incoming is not None:
             self.incoming.end(Gone())
@@ -147,6 +149,7 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         self._busy = self._waiting.popleft()
+        self.server.idle.pop(self, None)
         self._task = self.loop.create_task(self._handled(self._busy))
 
     async def _handled(self, request: Request) -> None:
@@ -178,6 +181,7 @@ class Connection(asyncio.Protocol):
             self._next()
             self._read_or_not()
         elif self.incoming is None:
+            self.server.idle[self] = None
             self.deadline = time.monotonic() + self.server.header_s
 
     def _refuse(self, status: int, error: str) -> None:
@@ -201,6 +205,7 @@ class Connection(asyncio.Protocol):
         self.incoming = None
         if self._transport.can_write_eof():
             self._transport.write_eof()
+        self.server.idle[self] = None
         self.deadline = time.monotonic() + LINGER_S
 
     def late(self) -> None:
@@ -214,6 +219,10 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         else:
             self._refuse(408, "the headers took too long")
+
+    def give_way(self) -> None:
+        """Closes it for another."""
+        self._transport.abort()
 
     def close_if_idle(self) -> None:
         """Closes it unless a request is being answered."""
@@ -230,6 +239,8 @@ class Server:
         self.header_s, self.body_s = settings.header_timeout_s, settings.body_timeout_s
         self.body_bytes, self.most_connections = settings.body_bytes, settings.door_connections
         self.connections: set[Connection] = set()
+        self.idle: OrderedDict[Connection, None] = OrderedDict()
+        """Of them, those of which no request is being answered, the one that has been so for longest first."""
         self.stopping = False
         self.date = b""
         self._address, self._port = settings.door_address, settings.door_port
@@ -256,6 +267,17 @@ class Server:
         for connection in list(self.connections):
             if connection.deadline is not None and now > connection.deadline:
                 connection.late()
+
+    def room(self) -> bool:
+        """Whether one more may connect; who asks nothing for longest gives way to it."""
+        if len(self.connections) < self.most_connections:
+            return True
+        if not self.idle:
+            return False
+        oldest, _ = self.idle.popitem(last=False)
+        self.connections.discard(oldest)
+        oldest.give_way()
+        return True
 
     def stop(self) -> None:
         """Listens no more; connections end with their next answer."""

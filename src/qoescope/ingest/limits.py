@@ -1,6 +1,10 @@
 """Limits: what one request, one key and one process may take."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qoescope.ingest.requests import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +66,23 @@ class Bucket:
 class InFlight:
     """How much one process holds that it has not answered yet."""
 
-    __slots__ = ("bytes", "most_bytes", "most_requests", "requests")
+    __slots__ = ("bytes", "coming", "most_bytes", "most_requests", "requests")
 
     def __init__(self, most_requests: int, most_bytes: int) -> None:
         self.requests, self.bytes = 0, 0
         self.most_requests, self.most_bytes = most_requests, most_bytes
+        self.coming: dict[Request, None] = {}
+        """Requests whose body is not here yet, the oldest first."""
 
     @property
     def full(self) -> bool:
-        """No more may come in."""
-        return self.requests >= self.most_requests or self.bytes >= self.most_bytes
+        """No more may come in; senders that take their time with a body keep nobody out."""
+        return self.requests - len(self.coming) >= self.most_requests or self.bytes >= self.most_bytes
+
+    def await_body(self, request: "Request") -> "Request | None":
+        """Notes that the request's body is not here yet; the one that must give way to it, when they are too many."""
+        slowest = next(iter(self.coming)) if len(self.coming) >= self.most_requests else None
+        if slowest is not None:
+            del self.coming[slowest]
+        self.coming[request] = None
+        return slowest
