@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import msgspec
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.topics import BEACONS
 from qoescope.connect import kafka
+from qoescope.connect.writing import crash
 from qoescope.ingest import answers, openapi, pages
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.books import exposition
@@ -45,6 +47,8 @@ class App:
         self._log = kafka.Log(settings)
         self.door.delivery = self.delivery = Delivery(self._log, self.door.in_flight, settings.kafka_delivery_ms / 1000)
         self.door.look_again = self.refresh
+        if settings.crash_at:
+            self.door.crash = partial(crash, settings)
         self.refresh()
 
     async def live(self, stop: asyncio.Event, look: Callable[[], None]) -> None:

@@ -9,7 +9,6 @@ from qoescope.ingest import answers, judge, records, reports
 from qoescope.ingest.bodies import Refused, plain
 from qoescope.ingest.books import Books
 from qoescope.ingest.context import Arrival, edge
-from qoescope.ingest.crash import crash
 from qoescope.ingest.keys import Key, Keyring, Property, Snapshot, token
 from qoescope.ingest.limits import Bucket, InFlight, Limits
 from qoescope.ingest.repeats import Repeats
@@ -26,6 +25,10 @@ def _nothing() -> None:
     """What is done about an unknown key where keys do not change."""
 
 
+def _goes_on(_: str) -> None:
+    """What happens at a crash point where none is set."""
+
+
 class Door:
     """What one process of the collector holds, and what it does with a request to write."""
 
@@ -40,6 +43,8 @@ class Door:
         self.stopping = False
         self.look_again: Callable[[], None] = _nothing
         """Reads the keys again if they have changed: a key may be used as soon as it is shown."""
+        self.crash: Callable[[str], None] = _goes_on
+        """Told the name of each crash point that is passed."""
         self.delivery: Delivery
         self._buckets: dict[str, Bucket] = {}
 
@@ -182,8 +187,7 @@ class Door:
         """Comes back once Kafka has all of it; raises `Refused` when it does not say so."""
         if not await self.delivery.put(outgoing):
             raise answers.unavailable("Kafka does not acknowledge")
-        if self.settings.crash_at:
-            crash(self.settings, "door.after_ack")
+        self.crash("door.after_ack")
 
     async def _bury(self, refused: Refused, key: Key, arrival: Arrival) -> None:
         """Keeps and books a body that was refused whole; raises `Refused` when its budget or Kafka do not allow it."""
