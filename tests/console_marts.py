@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
+from qoescope.catalog.marts import LIVE_WINDOW, SESSION_MARTS
 from qoescope.catalog.operations import DEAD_LETTERS, OUTCOMES, SESSION_ROWS, STREAM_PROGRESS
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.watch import INCIDENTS
@@ -77,7 +77,7 @@ def filled(settings: Settings, count: int, days: int) -> tuple[str, int]:
     with postgres.connect(settings, "writer") as connection, connection.transaction():
         for write in (
             Write(SESSION_ROWS, rows.append_column("written_at", pa.repeat(pa.scalar(now), len(rows)))),
-            *(Write(mart.table, cube(rows, mart)) for mart in (QUALITY_HOUR, QUALITY_DAY)),
+            *(Write(mart.table, cube(rows, mart)) for mart in SESSION_MARTS),
             Write(LIVE_WINDOW.table, cube(recent, LIVE_WINDOW)),
             Write(INCIDENTS, pa.Table.from_pylist([incident(now, examples)], arrow.schema(INCIDENTS))),
             Write(OUTCOMES, books(now)),

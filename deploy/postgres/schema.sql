@@ -553,6 +553,46 @@ create policy reading on qoescope.quality_day for select to qoescope_reader
   using (property = current_setting('qoescope.property', true));
 create policy writing on qoescope.quality_day for all to qoescope_writer using (true) with check (true);
 
+create table if not exists qoescope.viewer_day (
+  "property" text not null,
+  "day" date not null,
+  "starts_at" timestamptz not null,
+  "grouping" text not null,
+  "value_1" text not null,
+  "value_2" text not null,
+  "attempts" bigint not null,
+  "plays" bigint not null,
+  "start_failures_technical" bigint not null,
+  "start_failures_business" bigint not null,
+  "exits_before_start" bigint not null,
+  "play_failures_technical" bigint not null,
+  "play_failures_business" bigint not null,
+  "stalled_plays" bigint not null,
+  "stalls" bigint not null,
+  "stall_ms" bigint not null,
+  "play_ms" bigint not null,
+  "watched_ms" bigint not null,
+  "startups" bigint not null,
+  "startup_ms" bigint not null,
+  "errors" bigint not null,
+  "events" bigint not null,
+  "lost_events" bigint not null,
+  "good_sessions" bigint not null,
+  "judged_sessions" bigint not null,
+  "experience_score_sum" numeric(18, 2) not null,
+  "experience_score_count" bigint not null,
+  primary key ("property", "day", "starts_at", "grouping", "value_1", "value_2")
+) partition by range (day);
+grant select, insert, update, delete, truncate on qoescope.viewer_day to qoescope_writer;
+grant select on qoescope.viewer_day to qoescope_reader;
+alter table qoescope.viewer_day enable row level security;
+alter table qoescope.viewer_day force row level security;
+drop policy if exists reading on qoescope.viewer_day;
+drop policy if exists writing on qoescope.viewer_day;
+create policy reading on qoescope.viewer_day for select to qoescope_reader
+  using (property = current_setting('qoescope.property', true));
+create policy writing on qoescope.viewer_day for all to qoescope_writer using (true) with check (true);
+
 create table if not exists qoescope.live_window (
   "property" text not null,
   "day" date not null,

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pytest
 import recomputed
 
-from qoescope.catalog.marts import QUALITY_DAY, QUALITY_HOUR
+from qoescope.catalog.marts import SESSION_MARTS
 from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, pseudonyms
@@ -62,7 +62,7 @@ class Days:
         """What people see of each day, as a checksum."""
         seen = " union all ".join(
             f"select day, '{name}' || t::text as line from {name} t"
-            for name in ("sessions", "quality_hour", "quality_day")
+            for name in ("sessions", *(mart.name for mart in SESSION_MARTS))
         )
         return dict(self.rows(f"select day, md5(string_agg(line, '|' order by line)) from ({seen}) s group by day"))
 
@@ -217,8 +217,10 @@ def sessions(days: Days, day: date) -> dict[str, tuple[int, str]]:
 
 def test_marts_are_what_other_sql_makes_of_the_lake_s_files(days: Days) -> None:
     with recomputed.opened(days.settings, "demo") as engine:
-        for mart, step in ((QUALITY_HOUR, "1 hour"), (QUALITY_DAY, "1 day")):
-            again = recomputed.cubed("sessions", step, "started_at", mart.groupings, recomputed.SESSIONS)
+        for mart in SESSION_MARTS:
+            step, names = f"{mart.every_s} seconds", {m.name for m in mart.measures}
+            measures = {name: sql for name, sql in recomputed.SESSIONS.items() if name in names}
+            again = recomputed.cubed("sessions", step, "started_at", mart.groupings, measures)
             keys = ("starts_at", "grouping", "value_1", "value_2")
             assert recomputed.differing(engine, days.settings, mart.table, "demo", again, keys) == []
 
@@ -260,14 +262,18 @@ def test_no_byte_of_an_erased_viewer_is_left_and_the_others_stay(days: Days) -> 
     jobs.restate(settings, FIRST)
     assert holding(settings.var / "lake", name)
     others = days.rows("select count(*), sum(watched_ms) from sessions where viewer_id <> %s", name)
+    mine = days.rows("select sum(event_count), sum(watched_ms) from sessions where viewer_id = %s", name)
+    assert days.rows("select sum(events), sum(watched_ms) from viewer_day where value_1 = %s", name) == mine
     receipt = jobs.forget(settings, "demo", person)
     assert (receipt.events > 0, receipt.sessions > 0) == (True, True)
     for table in (EVENTS, SESSION_VERSIONS):
         lake.vacuum(settings, table, hours=0)
     assert holding(settings.var / "lake", name) == holding(settings.var / "lake", person) == []
-    assert days.rows("select count(*) from sessions where viewer_id = %s", name) == [(0,)]
+    for held in ("sessions", *(mart.name for mart in SESSION_MARTS)):
+        assert days.rows(f"select count(*) from {held} t where strpos(t::text, %s) > 0", name) == [(0,)], held
     assert days.rows("select count(*), sum(watched_ms) from sessions") == others
-    assert days.rows("select sum(watched_ms) from quality_day where grouping = ''")[0][0] == others[0][1]
+    for total in ("quality_day where grouping = ''", "viewer_day"):
+        assert days.rows(f"select sum(watched_ms) from {total}")[0][0] == others[0][1]
 
 
 def holding(folder: Path, text: str) -> list[Path]:

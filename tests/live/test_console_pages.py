@@ -315,6 +315,14 @@ def test_a_session_is_found_by_its_id_and_opens_with_its_states(page: Page, serv
     expect(page.locator("#se-events .ag-row").first).to_be_visible()
 
 
+def test_a_viewer_is_found_by_a_whole_id_with_all_that_was_lived_through(page: Page, served: Console) -> None:
+    shown(page, served, f"/sessions?t=7d&q={served.session_id}")
+    expect(page.get_by_role("heading", name="This viewer's days")).to_have_count(0)
+    page.locator("#se-grid .ag-cell[col-id=viewer] a").first.click()
+    expect(page.get_by_role("heading", name="This viewer's days")).to_be_visible()
+    expect(page.get_by_role("table", name="What this viewer lived through")).to_contain_text("1")
+
+
 def test_the_walk_that_readme_shows_leads_from_what_broke_to_one_of_its_viewers(page: Page, served: Console) -> None:
     shown(page, served, "/")
     tour.walk(page)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_HOUR
+from qoescope.catalog.marts import LIVE_WINDOW, MARTS, QUALITY_HOUR, VIEWER_DAY
 from qoescope.compile import fold
 from qoescope.compile.adding import added
 from qoescope.compile.cube import cube
@@ -56,3 +56,17 @@ def test_the_same_row_again_changes_nothing(events: Events) -> None:
 
 def test_ticks_count_every_event_by_when_it_was_sent(events: Events) -> None:
     assert freshness.sent_ticks(events(*PLAY, TAIL))["events"].to_pylist() == [5]
+
+
+def test_a_viewer_s_day_adds_up_by_device_and_forgets_what_was_corrected(events: Events) -> None:
+    before, after = fold.sessions(events(*PLAY, *OTHER)), fold.sessions(events(*PLAY, TAIL, *OTHER))
+    there = cube(before, VIEWER_DAY)
+    marts = added([there, cubes.corrections(after, before, VIEWER_DAY)], VIEWER_DAY.table).to_pylist()
+    assert {(r["value_1"], r["value_2"]): (r["attempts"], r["play_ms"], r["stalls"], r["events"]) for r in marts} == {
+        ("v-a", "web"): (1, 12_000, 1, 5),
+        ("v-zz", "web"): (1, 0, 0, 2),
+    }
+
+
+def test_only_marts_that_name_viewers_are_personal() -> None:
+    assert [mart.name for mart in MARTS if mart.personal] == ["viewer_day"]

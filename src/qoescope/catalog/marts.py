@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from qoescope.catalog.dimensions import CUBED, PAIRS
-from qoescope.catalog.measures import LIVE_MEASURES, MEASURES, Measure
+from qoescope.catalog.measures import ALL, LIVE_MEASURES, MEASURES, Measure
 from qoescope.catalog.schema import Field, Table
 
 Grouping = tuple[str, ...]
@@ -37,6 +37,11 @@ class Mart:
     measures: tuple[Measure, ...]
 
     @property
+    def personal(self) -> bool:
+        """Whether its rows are about single viewers: then it is kept as long as sessions, and erased as they are."""
+        return any("viewer_id" in grouping for grouping in self.groupings)
+
+    @property
     def table(self) -> Table:
         """The mart as a table: `grouping` names the dimensions, `value_1` and `value_2` are their values."""
         return Table(self.name, self.doc, (*KEY_FIELDS, *measure_fields(self.measures)),
@@ -66,10 +71,38 @@ QUALITY_HOUR = Mart("quality_hour", "sessions by the hour in which they started"
                     ((), *SINGLES, *PAIRS), MEASURES)  # fmt: skip
 QUALITY_DAY = Mart("quality_day", "sessions by the day in which they started", "sessions", 86_400,
                    ((), *SINGLES, *PAIRS), MEASURES)  # fmt: skip
+_OF_VIEWERS = (
+    "attempts",
+    "plays",
+    "start_failures_technical",
+    "start_failures_business",
+    "exits_before_start",
+    "play_failures_technical",
+    "play_failures_business",
+    "stalled_plays",
+    "stalls",
+    "stall_ms",
+    "play_ms",
+    "watched_ms",
+    "startups",
+    "startup_ms",
+    "errors",
+    "events",
+    "lost_events",
+    "good_sessions",
+    "judged_sessions",
+    "experience_score_sum",
+    "experience_score_count",
+)
+VIEWER_DAY = Mart("viewer_day", "viewers, by pseudonym and device, by the day in which their sessions started",
+                  "sessions", 86_400, (("viewer_id", "device_type"),),
+                  tuple(ALL[name] for name in _OF_VIEWERS))  # fmt: skip
 LIVE_WINDOW = Mart("live_window", "events by the ten seconds in which their interval ended", "events", 10,
                    ((), *((name,) for name in LIVE_DIMENSIONS)), LIVE_MEASURES)  # fmt: skip
 
-MARTS = (QUALITY_HOUR, QUALITY_DAY, LIVE_WINDOW)
+MARTS = (QUALITY_HOUR, QUALITY_DAY, VIEWER_DAY, LIVE_WINDOW)
+SESSION_MARTS = tuple(mart for mart in MARTS if mart.source == "sessions")
+"""Those that closed sessions fill, and that a day's restatement fills again."""
 
 LEAF_DIMENSIONS = (
     "device_type",

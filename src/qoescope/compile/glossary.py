@@ -210,6 +210,8 @@ def _table(t: Table) -> str:
         fields = tuple(f for f in t.fields if f.name in t.key)
         live = t.name.startswith("live_")
         tail = f"\n\nAnd every {'[live measure](#live-measures)' if live else '[measure](#measures)'}."
+        if not live and len(t.sums) < len(MEASURES):
+            tail = f"\n\nAnd of the [measures](#measures) {', '.join(map(code, t.sums))}."
     elif t is LIVE_LEAF:
         fields = tuple(f for f in t.fields if f.name not in LEAF_DIMENSIONS)
         tail = f"\n\nAnd the dimensions {', '.join(map(code, LEAF_DIMENSIONS))}, never null."

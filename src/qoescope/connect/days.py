@@ -150,3 +150,12 @@ def expire_rows(connection: Connection, name: str, column: str, before: date) ->
         sql.SQL("delete from {} where {} < %s").format(sql.Identifier(ddl.SCHEMA, name), sql.Identifier(column)),
         (before,),
     ).rowcount
+
+
+def erase(connection: Connection, table: Table, tenant: str, viewer: str) -> int:
+    """Deletes a viewer's rows of a table that names viewers in a column, or as a value of a grouping; how many went."""
+    named = "viewer_id = %(viewer)s" if "viewer_id" in table.names else "%(viewer)s in (value_1, value_2)"
+    return connection.execute(
+        f"delete from {ddl.SCHEMA}.{table.name} where property = %(tenant)s and {named}".encode(),
+        {"tenant": tenant, "viewer": viewer},
+    ).rowcount

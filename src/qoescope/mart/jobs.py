@@ -21,7 +21,7 @@ from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.cmcd import OBSERVED, REQUESTS
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
+from qoescope.catalog.marts import LIVE_LEAF, LIVE_WINDOW, MARTS, QUALITY_DAY, QUALITY_HOUR, SESSION_MARTS, Mart
 from qoescope.catalog.operations import (
     ERASURES,
     IMPORT_QUARANTINE,
@@ -50,7 +50,6 @@ from qoescope.mart import ledger as accounts
 from qoescope.mart import restate as restatement
 from qoescope.settings import Settings
 
-QUALITY = (QUALITY_HOUR, QUALITY_DAY)
 UNDER_WAY_S = 3.0
 """A batch is in one book and not yet in the next for less than that, mostly."""
 LEDGER_DAYS = 3
@@ -95,7 +94,7 @@ class _Quality:
 
 
 def _corrected(new: pa.Table, old: pa.Table) -> Sequence[Write]:
-    return [Write(mart.table, cubes.corrections(new, old, mart)) for mart in QUALITY]
+    return [Write(mart.table, cubes.corrections(new, old, mart)) for mart in SESSION_MARTS]
 
 
 def fresh(settings: Settings, since: datetime | None = None) -> freshness.Freshness:
@@ -281,7 +280,7 @@ def publish(settings: Settings, day: date) -> Restated:
 
 
 def _cubed(rows: pa.Table) -> Sequence[Write]:
-    return [Write(mart.table, added([cube(rows, mart)], mart.table)) for mart in QUALITY]
+    return [Write(mart.table, added([cube(rows, mart)], mart.table)) for mart in SESSION_MARTS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,7 +436,7 @@ def _compare_marts(settings: Settings, connection: Connection, day: date, result
     result.add("rows", len(latest), accounts.published(latest.select(identity), stored))
     rows = arrow.conform(latest, SESSIONS)
     tables = {}
-    for mart in (*QUALITY, LIVE_WINDOW):
+    for mart in MARTS:
         names = ", ".join(f'"{name}"' for name in mart.table.names)
         tables[mart.name] = days.table(
             connection, f"select {names} from {mart.name} where day = %s", mart.table, (day,)
@@ -477,9 +476,8 @@ def maintain(settings: Settings, today: date) -> Kept:
         joined += lake.compact(settings, table, 1)
         deleted += len(lake.vacuum(settings, table))
     with postgres.connect(settings, "writer") as connection:
-        for name, kept_days in (("sessions", settings.sessions_days), ("quality_hour", settings.marts_days),
-                                ("quality_day", settings.marts_days), ("live_window", settings.live_days),
-                                ("live_leaf", settings.live_days)):  # fmt: skip
+        kept = {SESSION_ROWS.name: settings.sessions_days, LIVE_LEAF.name: settings.live_days}
+        for name, kept_days in (kept | {mart.name: _kept_days(settings, mart) for mart in MARTS}).items():
             expired += days.expire(connection, name, today - timedelta(days=kept_days))
         expired += days.expire_rows(connection, "outcomes", "minute_at", today - timedelta(days=settings.marts_days))
         expired += days.expire_rows(connection, "dead_letters", "received_at", today - timedelta(days=30))
@@ -488,6 +486,12 @@ def maintain(settings: Settings, today: date) -> Kept:
         for name in (OBSERVED.name, REQUESTS.name):
             expired += days.expire_rows(connection, name, "last_at", today - timedelta(days=settings.sessions_days))
     return Kept(joined, deleted, expired)
+
+
+def _kept_days(settings: Settings, mart: Mart) -> int:
+    if mart.personal:
+        return settings.sessions_days
+    return settings.live_days if mart.source == "events" else settings.marts_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -543,9 +547,8 @@ def _forgotten(settings: Settings, connection: Connection, tenant: str, name: st
     with connection.transaction():
         for write in (Write(OUTCOMES, accounts.erased(erased)), *taken):
             postgres.upsert(connection, write)
-        gone = connection.execute(
-            "delete from sessions where property = %s and viewer_id = %s", (tenant, name)
-        ).rowcount
+        personal = (SESSION_ROWS, *(mart.table for mart in MARTS if mart.personal))
+        gone = sum(days.erase(connection, table, tenant, name) for table in personal)
     started = pc.unique(sessions["day"]).to_pylist()
     if started:
         since = datetime.now(UTC)

@@ -21,6 +21,11 @@ KINDS = {
     "slow_start": "Slow start",
 }
 PAGE = 100
+VIEWER = """select value_2 as device, count(*) as days, max(day) as last_day, sum(attempts)::bigint as attempts,
+  sum(plays)::bigint as plays, sum(watched_ms)::bigint as watched_ms, sum(stalls)::bigint as stalls,
+  sum(stall_ms)::bigint as stall_ms, sum(start_failures_technical + play_failures_technical)::bigint as failures
+from viewer_day where grouping = 'viewer_id,device_type' and value_1 = %(viewer)s
+  and day between %(first)s and %(last)s group by 1 order by 4 desc, 1"""
 OUTCOMES = {
     "played": "played",
     "failed_technical": "failed to start",
@@ -101,6 +106,7 @@ def body(asked: Asked) -> Component:
         QUESTION,
         asked.subject,
         bar,
+        _viewer(asked, search),
         parts.card(
             "Sessions",
             grids.grid("se-grid", columns, shown, 640, "qoescope-sessions.csv", "Sessions"),
@@ -109,6 +115,32 @@ def body(asked: Asked) -> Component:
             actions=grids.saver("se-grid"),
         ),
     )
+
+
+def _viewer(asked: Asked, search: str) -> Component | None:
+    """All days of the range together, where a viewer was searched for: by device, whatever the other filters are."""
+    first, last = (at.date() for at in asked.state.between)
+    found = asked.seat.desk.rows(asked.tenant, VIEWER, viewer=search, first=first, last=last) if search else []
+    if not found:
+        return None
+    lines = [
+        [
+            r["device"],
+            f"{r['last_day']:%d %b}",
+            *(words.number(r[name], "count") for name in ("days", "attempts", "plays", "failures", "stalls")),
+            words.milliseconds(r["stall_ms"]),
+            words.milliseconds(r["watched_ms"]),
+        ]
+        for r in found
+    ]
+    return parts.card(
+        "This viewer's days",
+        parts.table(
+            ["Device", "Last seen", "Days", "Attempts", "Plays", "Failures", "Stalls", "Stalled", "Watched"],
+            lines, range(2, 9), "What this viewer lived through, by device",
+        ),
+        note="whole days of the range",
+    )  # fmt: skip
 
 
 def _after(text: str | None) -> tuple[Any, str] | None:
