@@ -1,8 +1,9 @@
 # What one does here; `make` alone lists it.
 SHELL := /bin/bash
 BIN := .venv/bin
+SURVIVAL := tests/live/test_survival.py
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test live-stack live-parts test-cluster golden bench recording lock clean
+.PHONY: help setup demo check test live-stack live-parts live-survival test-cluster golden bench recording lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,13 +24,16 @@ check: ## format, lint, types, import contracts and every test that needs no ser
 test: ## set up, then everything: check, and the tests against real services
 	@bin/setup test
 	@$(MAKE) --no-print-directory check
-	@$(MAKE) --no-print-directory -j 2 live-stack live-parts
+	@$(MAKE) --no-print-directory -j 3 live-stack live-parts live-survival
 
 live-stack: # the live tests that share one whole stack
 	$(BIN)/pytest -m "live and whole_stack"
 
 live-parts: # the live tests that start the parts they need
-	$(BIN)/pytest -m "live and not whole_stack"
+	$(BIN)/pytest -m "live and not whole_stack" --ignore $(SURVIVAL)
+
+live-survival: # those that kill, cut and fill up, on a stack of their own
+	$(BIN)/pytest -m live $(SURVIVAL)
 
 test-cluster: setup ## a Spark cluster, three brokers and an object store: machines die, the books hold
 	$(BIN)/pytest -m cluster tests/cluster

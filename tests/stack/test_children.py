@@ -50,6 +50,20 @@ def test_a_part_that_dies_is_started_again(tmp_path: Path) -> None:
     assert not psutil.pid_exists(again)
 
 
+def test_a_part_is_started_again_with_other_variables(tmp_path: Path) -> None:
+    said = f"import os; print(os.environ['KEPT'], os.environ.get('GIVEN'), flush=True); {STAYS}"
+    children = Children(tmp_path, [part("one", said, environment={"KEPT": "kept"})])
+    lines = children.log_path("one")
+    children.start()
+    try:
+        until(lambda: lines.exists() and "up" in lines.read_text(), 10)
+        children["one"].again({"GIVEN": "given"})
+        children.wait(["one"], 20)
+        until(lambda: lines.read_text().split() == ["kept", "None", "up", "kept", "given", "up"], 10)
+    finally:
+        children.stop()
+
+
 def test_a_part_starts_only_when_those_it_needs_are_settled(tmp_path: Path) -> None:
     allowed = tmp_path / "allowed"
     turns: list[str] = []

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qoescope.catalog.errors import Mistake
@@ -139,6 +139,14 @@ class Child(threading.Thread):
             log.warning("%s: %s: %s", self.name, type(error).__name__, error)
             return False
         return True
+
+    def again(self, more: Mapping[str, str]) -> None:
+        """Ends the process, so that it is started again with these variables beside those that it had."""
+        self.part = replace(self.part, environment={**self.part.environment, **more})
+        self.is_settled.clear()
+        process = self.process
+        if process is not None and process.poll() is None:
+            processes.ended(process, self.part.stop_signal, self.part.stop_s)
 
     def stop(self, within_s: float) -> None:
         """Stops it for good and waits for that."""
