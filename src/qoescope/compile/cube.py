@@ -4,6 +4,7 @@ DuckDB says once a row what it adds to each measure; a sparse one-hot matrix a g
 exact on 64-bit integers, and many times faster than an engine's grouping sets over sixty aggregates.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,66 +18,104 @@ from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES, LIVE_LEAF, Grouping, Mart
 from qoescope.catalog.measures import BUCKETS, HISTOGRAM_EDGES_MS, Measure
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import BELIEVED_MS, WATCHED, connected, naive, types
+from qoescope.compile.duck import BELIEVED_MS, WATCHED, answered, naive, types
 
 Ints = npt.NDArray[np.int64]
+SKETCH = sketch.REGISTERS * 64
+"""Greater than any register."""
+MOST = 2**62
+MINUTE_US = 60_000_000
 EDGES = np.array(HISTOGRAM_EDGES_MS)
 
 
 def cube(rows: pa.Table, mart: Mart) -> pa.Table:
     """The mart's rows over `rows` (its source's shape), one a (property, step, grouping, values)."""
-    with connected() as engine:
-        engine.register("given", naive(rows))
-        added = engine.sql(_added_sql(mart)).to_arrow_table().combine_chunks()
-    if not len(added):
+    if not len(rows):
         return arrow.schema(mart.table).empty_table()
-    parts = _Parts.of(added, mart)
+    parts = _Parts.of(rows, answered(_added_sql(mart), given=naive(rows)), mart)
     return arrow.conform(pa.concat_tables([_grouped(parts, grouping, mart) for grouping in mart.groupings]), mart.table)
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What each row adds: `sums` (row × measure), buckets of histograms, registers of sketches; codes of its keys."""
+    """What rows of the same keys add: `sums` (row × measure), buckets of histograms, registers of sketches."""
 
     keys: pa.Table
     codes: dict[str, Ints]
     sums: Ints
-    points: dict[str, Ints]
+    points: dict[str, tuple[Ints, Ints]]
+    """Buckets and registers, each behind the number of its keys."""
 
     @classmethod
-    def of(cls, added: pa.Table, mart: Mart) -> "_Parts":
+    def of(cls, rows: pa.Table, added: pa.Table, mart: Mart) -> "_Parts":
+        """The parts of rows and of what each adds."""
         dims = sorted({name for grouping in mart.groupings for name in grouping})
-        keys = added.select(["property", "starts_at", *dims])
-        codes = {name: _codes(added[name]) for name in keys.column_names}
+        keys = {"property": rows["property"], "starts_at": added["starts_at"]}
+        keys |= {name: pc.fill_null(rows[name], UNKNOWN) for name in dims}
+        codes = {name: _codes(column) for name, column in keys.items()}
+        part, first = _numbered(_joined(codes.values()))
         names = [m.name for m in mart.measures if m.type not in ("ints", "sketch")]
-        sums = np.column_stack([added[name].to_numpy() for name in names]) if names else np.empty((len(added), 0))
         points = {}
         for m in mart.measures:
             if m.type in ("ints", "sketch"):
                 value = added[m.name].fill_null(-1).to_numpy()
-                points[m.name] = _bucketed(value) if m.type == "ints" else value
-        return cls(keys, codes, np.ascontiguousarray(sums, dtype=np.int64), points)
+                known = value >= 0
+                points[m.name] = part[known], value[known]
+                if m.type == "sketch":
+                    points[m.name] = np.divmod(sketch.merged(points[m.name][0] * SKETCH + points[m.name][1]), SKETCH)
+                else:
+                    points[m.name] = part[known], np.searchsorted(EDGES, value[known], side="right")
+        return cls(
+            _keys(keys, first),
+            {name: code[first] for name, code in codes.items()},
+            _summed(part, len(first), np.column_stack([added[name].to_numpy() for name in names])),
+            points,
+        )
+
+
+def _keys(columns: Mapping[str, pa.ChunkedArray], rows: Ints) -> pa.Table:
+    """The columns' values in these rows."""
+    taken = {name: column.take(pa.array(rows)) for name, column in columns.items()}
+    return pa.table({n: c.cast(c.type.value_type) if pa.types.is_dictionary(c.type) else c for n, c in taken.items()})
 
 
 def _codes(column: pa.ChunkedArray) -> Ints:
-    encoded = column.combine_chunks().dictionary_encode()
-    array = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
-    return array.indices.to_numpy().astype(np.int64)
+    """A number for each value, the same for the same one."""
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode(null_encoding="encode")
+    array = encoded.combine_chunks()
+    return array.indices.fill_null(len(array.dictionary)).to_numpy().astype(np.int64)
 
 
-def _bucketed(values: Ints) -> Ints:
-    """The histogram bucket of each value in ms; -1 stays: it counts nowhere."""
-    return np.where(values < 0, -1, np.searchsorted(EDGES, values, side="right"))
+def _joined(codes: Iterable[Ints]) -> Ints:
+    """A number for each combination of codes, in their order where all numbers together are few enough."""
+    key, size = np.zeros(1, np.int64), 1
+    for code in codes:
+        width = int(code.max()) + 1
+        if size * width > MOST:
+            key, first = _numbered(key)
+            size = len(first)
+        key, size = key * width + code, size * width
+    return key
+
+
+def _numbered(key: Ints) -> tuple[Ints, Ints]:
+    """Numbers from 0 of the keys as they come first, and where each comes first."""
+    number = pa.array(key).dictionary_encode().indices.to_numpy().astype(np.int64)
+    return number, np.flatnonzero(np.diff(np.maximum.accumulate(number), prepend=-1))
+
+
+def _summed(group: Ints, count: int, values: Ints) -> Ints:
+    """The sums of rows of values by group."""
+    n = len(group)
+    ones = sparse.csr_matrix((np.ones(n, np.int64), (group, np.arange(n))), shape=(count, n))
+    return ones @ np.ascontiguousarray(values, dtype=np.int64)
 
 
 def _grouped(parts: _Parts, grouping: Grouping, mart: Mart) -> pa.Table:
-    key = np.zeros(len(parts.keys), np.int64)
-    for name in ("property", "starts_at", *grouping):
-        key = key * (parts.codes[name].max() + 1) + parts.codes[name]
+    key = _joined(parts.codes[name] for name in ("property", "starts_at", *grouping))
     _, first, group = np.unique(key, return_index=True, return_inverse=True)
-    count, n = len(first), len(group)
-    ones = sparse.csr_matrix((np.ones(n, np.int64), (group, np.arange(n))), shape=(count, n))
-    sums = ones @ parts.sums
+    count = len(first)
+    sums = _summed(group, count, parts.sums)
     keys = parts.keys.take(pa.array(first))
     columns: dict[str, object] = {
         "property": keys["property"],
@@ -88,10 +127,9 @@ def _grouped(parts: _Parts, grouping: Grouping, mart: Mart) -> pa.Table:
     }
     place = 0
     for m in mart.measures:
-        if m.type == "ints":
-            columns[m.name] = _histograms(group, parts.points[m.name], count)
-        elif m.type == "sketch":
-            columns[m.name] = _sketches(group, parts.points[m.name], count)
+        if m.type in ("ints", "sketch"):
+            part, point = parts.points[m.name]
+            columns[m.name] = (_histograms if m.type == "ints" else _sketches)(group[part], point, count)
         else:
             values = pa.array(sums[:, place])
             columns[m.name] = _hundredths(values) if m.type == "score_sum" else values
@@ -106,29 +144,25 @@ def _hundredths(values: pa.Array) -> pa.Array:
 
 
 def _histograms(group: Ints, bucket: Ints, count: int) -> pa.Array:
-    counts = np.bincount((group * BUCKETS + bucket)[bucket >= 0], minlength=count * BUCKETS).astype(np.int64)
+    counts = np.bincount(group * BUCKETS + bucket, minlength=count * BUCKETS).astype(np.int64)
     return pa.ListArray.from_arrays(np.arange(0, count * BUCKETS + 1, BUCKETS, dtype=np.int32), counts)
 
 
 def _sketches(group: Ints, register: Ints, count: int) -> pa.Array:
     """The greatest rank of each register a group holds."""
-    known = register >= 0
-    width = sketch.REGISTERS * 64
-    key = sketch.merged(group[known] * width + register[known])  # groups lie a whole sketch apart
-    offsets = np.searchsorted(key, np.arange(count + 1) * width).astype(np.int32)
-    return pa.ListArray.from_arrays(offsets, (key % width).astype(np.int32))
+    key = sketch.merged(group * SKETCH + register)  # groups lie a whole sketch apart
+    offsets = np.searchsorted(key, np.arange(count + 1) * SKETCH).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, (key % SKETCH).astype(np.int32))
 
 
 @cache
 def _added_sql(mart: Mart) -> str:
     """What each row adds to each measure, as 64-bit integers; scores in hundredths."""
-    dims = sorted({name for grouping in mart.groupings for name in grouping})
     at = '"at"' if mart.source == "events" else "started_at"
     source = f"({EVENT_SQL})" if mart.source == "events" else "given"
-    named = [f"coalesce({name}, '{UNKNOWN}') as {name}" for name in dims]
     start = f"time_bucket(interval '{mart.every_s} seconds', {at}) as starts_at"
     added = [f"{_row_sql(m)} as {m.name}" for m in mart.measures]
-    return f"select property, {start}, {', '.join([*named, *added])} from {source}"
+    return f"select {start}, {', '.join(added)} from {source}"
 
 
 def _row_sql(m: Measure) -> str:
@@ -149,10 +183,28 @@ from given"""
 
 def leaves(events: pa.Table) -> pa.Table:
     """`live_leaf` over events, one row a (property, minute, leaf)."""
-    with connected() as engine:
-        engine.register("given", naive(events))
-        rows = engine.sql(_leaf_sql()).to_arrow_table()
-    return arrow.conform(rows, LIVE_LEAF)
+    if not len(events):
+        return arrow.schema(LIVE_LEAF).empty_table()
+    minute = events["at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy() // MINUTE_US * MINUTE_US
+    keys = {"property": events["property"], "starts_at": pa.chunked_array([pa.array(minute)])}
+    keys |= {name: events[name] for name in LEAF_DIMENSIONS}
+    part, first = _numbered(_joined(_codes(column) for column in keys.values()))
+    known = _keys(keys, first).append_column("part", pa.array(np.arange(len(first))))
+    given = naive(events).append_column("gap", pa.array(_gaps(events))).append_column("part", pa.array(part))
+    return arrow.conform(answered(_leaf_sql(), given=given, known=known), LIVE_LEAF)
+
+
+def _gaps(events: pa.Table) -> Ints:
+    """How many events of the session are missing before each in its record; 0 before the first."""
+    session = _joined(_codes(events[name]) for name in ("property", "session_id"))
+    seq, offset, partition = (events[name].to_numpy() for name in ("seq", "kafka_offset", "kafka_partition"))
+    order = np.lexsort((seq, offset, partition, session))
+    same = np.ones(max(0, len(order) - 1), bool)
+    for key in (session, partition, offset):
+        same &= np.diff(key[order]) == 0
+    gaps = np.zeros(len(order), np.int64)
+    gaps[order[1:]] = np.where(same, np.diff(seq[order]) - 1, 0)
+    return gaps
 
 
 def _leaf_sum(m: Measure) -> str:
@@ -164,12 +216,10 @@ def _leaf_sum(m: Measure) -> str:
 def _leaf_sql() -> str:
     keys = ", ".join(LEAF_DIMENSIONS)
     return f"""
-with source as (
-  select *, time_bucket(interval '1 minute', "at") as starts_at,
-    seq - 1 - lag(seq) over (partition by property, session_id, kafka_partition, kafka_offset order by seq) as gap
-  from ({EVENT_SQL})
-)
+with summed as (
+  select part, {", ".join(map(_leaf_sum, LEAF_MEASURES))} from ({EVENT_SQL}) group by part
+),
+named as (select * replace (make_timestamp(starts_at) as starts_at) from known)
 select property, cast(starts_at as date) as day, starts_at,
-  cast(md5_number_lower(concat_ws('|', {keys})) >> 1 as bigint) as leaf, {keys},
-  {", ".join(map(_leaf_sum, LEAF_MEASURES))}
-from source group by property, starts_at, {keys}"""
+  cast(md5_number_lower(concat_ws('|', {keys})) >> 1 as bigint) as leaf, {keys}, summed.*
+from summed join named using (part)"""

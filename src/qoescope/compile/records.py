@@ -1,16 +1,18 @@
 """Records: what lies in the log, as tables: events, the door's counts, ticks, CMCD reports, and what cannot be read.
 
-DuckDB parses whole Arrow tables of JSON: several times faster than row by row, in stream and tests alike.
+DuckDB parses whole Arrow tables of JSON: several times faster than row by row, in stream and tests alike. Long because
+what a record may say, and what is left of one that says it wrongly, is one statement's business.
 """
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS, UNKNOWN
 from qoescope.catalog.doors import EVENT_BOUNDS, LARGEST_INT
@@ -19,7 +21,7 @@ from qoescope.catalog.operations import QUARANTINE, REPORTS
 from qoescope.catalog.schema import Field
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.compile.duck import connected, types
+from qoescope.compile.duck import answered, types
 
 RECORDS = pa.schema(
     [
@@ -55,20 +57,20 @@ class Parsed:
 
 def parsed(records: pa.Table, buckets: int) -> Parsed:
     """The records taken apart; nothing in them can make it fail."""
-    with connected() as engine:
-        engine.register("given", _texts(records))
-        try:
-            engine.execute(_read_sql("value"))
-        except duckdb.Error:  # one record that is no JSON: now each is looked at before it is read
-            engine.execute(_read_sql("case when json_valid(value) then value end"))
-        engine.execute(_events_sql(buckets))
-        ((odd, reported),) = engine.sql(_RARE_SQL).fetchall()
-        rare = {"unreadable": odd, "reports": reported}
-        tables = {
-            name: engine.sql(sql).to_arrow_table() for name, sql in _outputs(buckets).items() if rare.get(name, True)
-        }
+    given = _texts(records)
+    try:
+        read = answered(_read_sql("value", buckets), given=given)
+    except duckdb.Error:  # one record that is no JSON: now each is looked at before it is read
+        read = answered(_read_sql("case when json_valid(value) then value end", buckets), given=given)
+    rows = _rows(read)
+    tables = {name: answered(sql, records=read) for name, sql in _OUTPUTS.items()}
+    odd = not (_all(read["good"]) and _all(rows["good"]))
+    if odd:
+        tables["unreadable"] = answered(_unreadable_sql(), given=given, records=read, rows=rows)
+    if reported := pc.any(read["reported"]).as_py():
+        tables["reports"] = answered(_reports_sql(buckets), records=read)
     return Parsed(
-        arrow.conform(tables["events"], EVENTS),
+        _encoded(rows.filter(rows["good"]) if odd else rows),
         tables["counts"],
         tables["offsets"],
         arrow.conform(tables["unreadable"], QUARANTINE) if odd else arrow.schema(QUARANTINE).empty_table(),
@@ -78,7 +80,11 @@ def parsed(records: pa.Table, buckets: int) -> Parsed:
 
 def events(records: pa.Table, buckets: int) -> pa.Table:
     """The catalog's `events` of the records."""
-    return parsed(records, buckets).events
+    return arrow.conform(parsed(records, buckets).events, EVENTS)
+
+
+def _all(good: pa.ChunkedArray) -> bool:
+    return pc.all(good).as_py() is not False
 
 
 def _texts(records: pa.Table) -> pa.Table:
@@ -135,15 +141,39 @@ def _shape() -> str:
 
 
 @cache
-def _read_sql(value: str) -> str:
-    """Records with their parts; `good` ones hold what every record must."""
+def _read_sql(value: str, buckets: int) -> str:
+    """Records with their parts, and what each of their events shares; `good` ones hold what every record must."""
+    early, ahead = SANE_START_DAYS
+    began = (
+        f'case when e."at" between 0 and {LARGEST_INT} and e.state_ms between 0 and {LARGEST_INT} '
+        'then e."at" - e.state_ms end'
+    )
+    context = ", ".join(_context(f) for f in CONTEXT_FIELDS if f.name not in ("session_id", "started_at"))
     return f"""
-create or replace temp table records as
-select kafka_partition, kafka_offset, key, coalesce(value, cast(bytes as varchar)) as record,
-  j.*, j.property is not null and j.received_at between 0 and {2**53} and (
-    coalesce(j.tick, false) or j.cmcd is not null or j.session.session_id is not null or len(coalesce(j.events, [])) = 0
-  ) as good
-from (select *, from_json({value}, '{_shape()}') as j from given)"""
+with said as (
+  select kafka_partition, kafka_offset, key, from_json({value}, '{_shape()}') as j from given
+),
+judged as (
+  select *, coalesce(j.property is not null and j.received_at between 0 and {2**53} and (
+      coalesce(j.tick, false) or j.cmcd is not null or j.session.session_id is not null
+      or len(coalesce(j.events, [])) = 0
+    ), false) as good
+  from said
+),
+known as (
+  select *, case when good then case when j.session.started_at between j.received_at + {early * DAY_MS}
+    and j.received_at + {ahead * DAY_MS} then j.session.started_at end end as press
+  from judged
+)
+select kafka_partition, kafka_offset, key, j.property as property, j.session.session_id as session_id, {context},
+  epoch_ms(press) as session_started_at, case when good then epoch_ms(j.received_at) end as received_at,
+  {_instant("j.sent_at")} as sent_at,
+  case when good then cast(epoch_ms(coalesce(press, list_min(list_transform(j.events, lambda e: {began})),
+    j.received_at)) as date) end as session_day,
+  {bucket_sql("j.session.session_id", buckets)} as bucket, good, coalesce(j.tick, false) as tick, j.counts as counts,
+  j.rate_limited as rate_limited, case when good and j.session.session_id is not null then j.events end as events,
+  good and j.cmcd is not null as reported, j.cmcd as cmcd, j.mode as mode, j.target as target
+from known"""
 
 
 def bucket_sql(column: str, buckets: int) -> str:
@@ -156,53 +186,49 @@ def spark_bucket(column: str, buckets: int) -> str:
     return f"pmod(cast(conv(substr(md5({column}), 1, 2), 16, 10) as int), {buckets})"
 
 
-@cache
-def _events_sql(buckets: int) -> str:
-    early, ahead = SANE_START_DAYS
-    sane = (
-        f"case when session.started_at between received_at + {early * DAY_MS} and received_at + {ahead * DAY_MS} "
-        "then session.started_at end"
-    )
-    began = (
-        f'case when e."at" between 0 and {LARGEST_INT} and e.state_ms between 0 and {LARGEST_INT} '
-        'then e."at" - e.state_ms end'
-    )
-    context = ", ".join(_context(f) for f in CONTEXT_FIELDS if f.name not in ("session_id", "started_at"))
-    return f"""
-create or replace temp table rows as
-with whole as (
-  select *, {sane} as press from records where good and session.session_id is not null and len(events) > 0
-),
-known as (
-  select property, session.session_id as session_id, {context}, epoch_ms(press) as session_started_at,
-    epoch_ms(received_at) as received_at, {_instant("sent_at")} as sent_at, kafka_partition, kafka_offset,
-    cast(epoch_ms(coalesce(press, list_min(list_transform(events, lambda e: {began})), received_at))
-      as date) as session_day,
-    {bucket_sql("session.session_id", buckets)} as bucket,
-    unnest(events) as e, generate_subscripts(events, 1) - 1 as position
-  from whole
-)
-select * exclude (e), {", ".join(_event(f) for f in EVENT_FIELDS)},
-  coalesce(e.clock_adjusted, false) as clock_adjusted, {_body_hash()} as body_hash,
-  e.seq is not null and e."at" is not null and e.type is not null and e.state is not null and e.state_ms is not null
-    and {_bounded("e")} as good
-from known"""
+def _rows(records: pa.Table) -> pa.Table:
+    """The records' events as rows of `events`, and which of them are `good`; what its record says, each repeats.
+
+    A context is taken as a number a text: thirty texts an event are never copied.
+    """
+    lists = records["events"].combine_chunks()
+    said, parents = lists.flatten(), pc.list_parent_indices(lists)
+    first = pc.cumulative_sum(pc.fill_null(pc.list_value_length(lists), 0))
+    position = np.arange(len(said)) - np.append(0, first)[parents]
+    parts = pa.Table.from_arrays(said.flatten(), [f.name for f in said.type])
+    told = answered(_SAID_SQL, said=parts).append_column("position", pa.array(position))
+    shared = {name: records[name] for name in EVENTS.names if name not in told.column_names}
+    known = {name: _numbered(c).take(parents) for name, c in shared.items()}
+    columns = {name: known[name] if name in known else told[name] for name in EVENTS.names}
+    return pa.table(columns | {"good": told["good"]})
+
+
+def _numbered(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.dictionary_encode() if pa.types.is_string(column.type) else column
+
+
+def _encoded(rows: pa.Table) -> pa.Table:
+    """The rows as the catalog's `events`; texts that were numbered stay so."""
+    columns = [
+        rows[f.name] if pa.types.is_dictionary(rows[f.name].type) else rows[f.name].cast(arrow.TYPES[f.type])
+        for f in EVENTS.fields
+    ]
+    return pa.table(columns, EVENTS.names)
 
 
 def _context(f: Field) -> str:
-    if f.type != "text":
-        return f"session.{f.name} as {f.name}"
-    return f"coalesce(nullif(session.{f.name}, ''), '{UNKNOWN}') as {f.name}"
+    said = f"j.session.{f.name}"
+    return f"coalesce(nullif({said}, ''), '{UNKNOWN}') as {f.name}" if f.type == "text" else f"{said} as {f.name}"
 
 
 def _event(f: Field) -> str:
     name = "event_cdn" if f.name == "cdn" else f.name
     if f.type == "instant":
-        said = f'e."{f.name}"'
+        said = f'"{f.name}"'
         return f'{_instant(said)} as "{name}"'
     if f.default is None:
-        return f'e."{f.name}" as {name}'
-    return f"coalesce(e.{f.name}, cast({str(f.default).lower()} as {types[f.type]})) as {name}"
+        return f'"{f.name}" as {name}'
+    return f"coalesce({f.name}, cast({str(f.default).lower()} as {types[f.type]})) as {name}"
 
 
 def _instant(ms: str) -> str:
@@ -215,41 +241,39 @@ def _count(number: str) -> str:
     return f"case when {number} between 0 and {LARGEST_INT} then {number} else 0 end"
 
 
-@cache
-def _bounded(event: str) -> str:
+def _bounded() -> str:
     """True of an event whose numbers the door would have taken: beyond them a sum fails, and its stream with it."""
     return " and ".join(
-        f'coalesce({event}."{name}" between {least} and {most}, true)' for name, (least, most) in EVENT_BOUNDS.items()
+        f'coalesce(said."{name}" between {least} and {most}, true)' for name, (least, most) in EVENT_BOUNDS.items()
     )
 
 
 def _body_hash() -> str:
     """Of what the event says, `at` left out: the door may have adjusted it."""
-    said = ", ".join(f"coalesce(cast(e.{f.name} as varchar), '')" for f in EVENT_FIELDS if f.name != "at")
+    said = ", ".join(f"coalesce(cast(said.{f.name} as varchar), '')" for f in EVENT_FIELDS if f.name != "at")
     return f"cast(md5_number_lower(concat_ws('|', {said})) >> 1 as bigint)"
 
 
-_RARE_SQL = """
-select (select count(*) from records where not coalesce(good, false))
-    + (select count(*) from rows where not coalesce(good, false)),
-  (select count(*) from records where good and cmcd is not null)"""
-"""How many rows two of the outputs have: mostly none, and to plan them for that takes longer than to ask."""
+_SAID_SQL = f"""
+select {", ".join(_event(f) for f in EVENT_FIELDS)}, coalesce(clock_adjusted, false) as clock_adjusted,
+  {_body_hash()} as body_hash,
+  said.seq is not null and said."at" is not null and said.type is not null and said.state is not null
+    and said.state_ms is not null and {_bounded()} as good
+from said"""
+"""Events, and which of them hold what every event must."""
 
 
-@cache
-def _outputs(buckets: int) -> Mapping[str, str]:
-    names = ", ".join(f'"{f.name}"' for f in EVENTS.fields)
+def _outputs() -> dict[str, str]:
     door = ", ".join(f"{_count(f'counts.{name}')} as {name}" for name in DOOR)
     refused = _count("try_cast(refused[3] as bigint)")
-    minute = "time_bucket(interval '1 minute', epoch_ms(received_at))"
+    minute = "time_bucket(interval '1 minute', received_at)"
     broken = "time_bucket(interval '1 minute', now()::timestamp)"
     summed = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in (*DOOR, "rate_limited"))
     return {
-        "events": f"select {names} from rows where good",
         "counts": f"""
 select property, minute_at, {summed} from (
   select property, {minute} as minute_at, {door}, 0 as rate_limited
-  from records where good and not coalesce(tick, false)
+  from records where good and not tick
   union all by name
   select refused[1] as property,
     time_bucket(interval '1 minute', {_instant("try_cast(refused[2] as bigint)")}) as minute_at,
@@ -258,32 +282,48 @@ select property, minute_at, {summed} from (
   from (select unnest(rate_limited) as refused from records where good and tick)
   union all by name
   select '{UNKNOWN}' as property, {broken} as minute_at, 1 as received, 1 as accepted, 0 as duplicate, 0 as invalid,
-    0 as filtered, 0 as rate_limited from records where not coalesce(good, false)
+    0 as filtered, 0 as rate_limited from records where not good
 ) where minute_at is not null and property is not null group by all""",
-        "offsets": f"""
+        "offsets": """
 select kafka_partition, min(kafka_offset) as first_offset, max(kafka_offset) + 1 as next_offset, count(*) as records,
-  max({_instant("received_at")}) filter (where good) as complete_until from records group by all""",
-        "unreadable": f"""
+  max(received_at) as complete_until from records group by all""",
+    }
+
+
+_OUTPUTS = _outputs()
+
+
+@cache
+def _unreadable_sql() -> str:
+    names = ", ".join(f'"{f.name}"' for f in EVENTS.fields)
+    return f"""
+with kept as (
+  select kafka_partition, kafka_offset, coalesce(value, cast(bytes as varchar)) as record from given
+)
 select '{UNKNOWN}' as property, '{UNKNOWN}' as session_id, 0 as seq, now()::timestamp as "at", '{UNKNOWN}' as type,
   '{UNKNOWN}' as state, 0 as state_ms, now()::timestamp as received_at, kafka_partition, kafka_offset,
   today() as session_day, 0 as bucket, 'unreadable' as reason_kept, record
-from records where not coalesce(good, false)
+from (select kafka_partition, kafka_offset from records where not good)
+join kept using (kafka_partition, kafka_offset)
 union all by name
 select {
-            names.replace('"seq"', "coalesce(seq, 0) as seq")
-            .replace('"at"', 'coalesce("at", received_at) as "at"')
-            .replace('"type"', f"coalesce(type, '{UNKNOWN}') as type")
-            .replace('"state"', f"coalesce(state, '{UNKNOWN}') as state")
-            .replace('"state_ms"', "coalesce(state_ms, 0) as state_ms")
-        }, 'malformed' as reason_kept, record
-from rows join (select kafka_partition, kafka_offset, record from records) using (kafka_partition, kafka_offset)
-where not coalesce(rows.good, false)""",
-        "reports": f"""
+        names.replace('"seq"', "coalesce(seq, 0) as seq")
+        .replace('"at"', 'coalesce("at", received_at) as "at"')
+        .replace('"type"', f"coalesce(type, '{UNKNOWN}') as type")
+        .replace('"state"', f"coalesce(state, '{UNKNOWN}') as state")
+        .replace('"state_ms"', "coalesce(state_ms, 0) as state_ms")
+    }, 'malformed' as reason_kept, record
+from rows join kept using (kafka_partition, kafka_offset)
+where not rows.good"""
+
+
+@cache
+def _reports_sql(buckets: int) -> str:
+    return f"""
 select property, coalesce(key, '{UNKNOWN}') as session_id, coalesce(mode, 'event') as mode,
-  coalesce(target, '') as target, unnest(cmcd) as record, epoch_ms(received_at) as received_at,
-  {", ".join(_context(f) for f in CONTEXT_FIELDS if f.name in REPORTS.names and f.name != "session_id")},
+  coalesce(target, '') as target, unnest(cmcd) as record, received_at,
+  {", ".join(f.name for f in CONTEXT_FIELDS if f.name in REPORTS.names and f.name != "session_id")},
   kafka_partition, kafka_offset, generate_subscripts(cmcd, 1) - 1 as position,
-  cast(epoch_ms(received_at) as date) as session_day,
+  cast(received_at as date) as session_day,
   {bucket_sql(f"coalesce(key, '{UNKNOWN}')", buckets)} as bucket
-from records where good and cmcd is not null""",
-    }
+from records where reported"""
