@@ -207,6 +207,25 @@ def test_late_events_change_their_own_day_once(days: Days) -> None:
     assert good.keys() == again.keys()
 
 
+def test_a_session_that_does_not_say_when_it_began_is_one_over_any_number_of_midnights(days: Days) -> None:
+    good = days.marts()
+    said = days.of(FIRST)
+    unsaid = altered(said, "session_started_at", "case when hash(session_id) % 5 > 0 then session_started_at end")
+    midnights = f"least(row_number() over (partition by session_id order by seq) // 4, {DAYS - 1})::int"
+    spread = altered(
+        unsaid, "session_day", f"session_day + case when session_started_at is null then {midnights} else 0 end"
+    )
+    assert spread["session_started_at"].null_count > 100
+    whole = pa.concat_tables([spread, *(days.of(FIRST + timedelta(days=n)) for n in range(1, DAYS))])
+    for n in range(DAYS):
+        day = FIRST + timedelta(days=n)
+        days.holds(day, whole.filter(pc.equal(whole["session_day"], pa.scalar(day))))
+    assert [jobs.restate(days.settings, FIRST + timedelta(days=n)).changed for n in range(DAYS)] == [0] * DAYS
+    assert days.marts() == good
+    for n in range(DAYS):
+        days.holds(FIRST + timedelta(days=n), days.of(FIRST + timedelta(days=n)))
+
+
 def sessions(days: Days, day: date) -> dict[str, tuple[int, str]]:
     """(version, everything measured) of each session."""
     rows = days.rows(

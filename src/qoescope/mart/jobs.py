@@ -52,6 +52,8 @@ from qoescope.settings import Settings
 
 UNDER_WAY_S = 3.0
 """A batch is in one book and not yet in the next for less than that, mostly."""
+GOES_ON_DAYS = 7
+"""A session that does not say when it began is followed so far past its midnight."""
 LEDGER_DAYS = 3
 """Days of which sessions and marts are compared when no day is named."""
 
@@ -156,10 +158,10 @@ def fold_day(settings: Settings, day: date, spark: SparkSession | None = None) -
     if day < _kept_since(settings.events_days):
         raise Mistake(f"the events of {day} are past their {settings.events_days} days: its sessions stay as they are")
     lake.ensure(settings)
-    events, sessions = lake.opened(settings, EVENTS), lake.opened(settings, SESSION_VERSIONS)
-    found, before = lake.files(events, [day]), lake.files(sessions, [day])
-    buckets = sorted({f.bucket for f in (*found, *before)})
-    task = partial(_bucket, settings, found, before, _silent_since(settings), datetime.now(UTC))
+    sessions = lake.opened(settings, SESSION_VERSIONS)
+    found, before = _files_around(settings, day), lake.files(sessions, [day])
+    buckets = sorted({f.bucket for f in (*found, *before) if f.session_day == day.isoformat()})
+    task = partial(_bucket, settings, day, found, before, _silent_since(settings), datetime.now(UTC))
     if spark is not None and len(buckets) > 1:
         rows = spark.createDataFrame([(bucket,) for bucket in buckets], "bucket bigint")
         spread = rows.repartitionById(len(buckets), F.dense_rank().over(Window.orderBy("bucket")) - 1)
@@ -184,14 +186,44 @@ def _silent_since(settings: Settings) -> datetime | None:
     return row[0] - timedelta(seconds=settings.session_gap_s) if row and row[0] else None
 
 
+def _files_around(settings: Settings, day: date) -> list[lake.File]:
+    """Files of events of the day, of the day before, and of those in which its sessions may go on."""
+    return lake.files(lake.opened(settings, EVENTS), [day + timedelta(days=n) for n in range(-1, GOES_ON_DAYS + 1)])
+
+
+def _events_of(settings: Settings, day: date, found: Sequence[lake.File]) -> pa.Table:
+    """Events of the sessions that began in this day of the lake, out of some of the files around it.
+
+    A beacon that does not say when its session began lies in the day of its own first event. Past midnight it belongs
+    to the session all the same, as it does in the stream.
+    """
+
+    def on(n: int) -> list[lake.File]:
+        return [f for f in found if f.session_day == (day + timedelta(days=n)).isoformat()]
+
+    events, unsaid = lake.rows(settings, EVENTS, on(0)), pc.field("session_started_at").is_null()
+    if events["session_started_at"].null_count:
+        said, held = events.filter(~unsaid), events.filter(unsaid)
+        begun = lake.rows_of(settings, EVENTS, on(-1), held, versions.KEY)
+        events = pa.concat_tables([said, versions.without(held, begun)])
+    parts, held = [events], events
+    for n in range(1, GOES_ON_DAYS + 1):
+        on_that_day = lake.rows(settings, EVENTS, on(n), versions.KEY, unsaid)
+        held = lake.rows_of(settings, EVENTS, on(n), versions.known(on_that_day, held)).filter(unsaid)
+        if not len(held):
+            break
+        parts.append(held)
+    return pa.concat_tables(parts)
+
+
 def _bucket(
-    settings: Settings, found: Sequence[lake.File], before: Sequence[lake.File], silent_since: datetime | None,
-    now: datetime, given: pa.Table,
+    settings: Settings, day: date, found: Sequence[lake.File], before: Sequence[lake.File],
+    silent_since: datetime | None, now: datetime, given: pa.Table,
 ) -> pa.Table:  # fmt: skip
     """Folds buckets of a day and writes those that changed; answers what it found, a line a bucket."""
     lines = []
     for bucket in given["bucket"].to_pylist():
-        events = lake.rows(settings, EVENTS, [f for f in found if f.bucket == bucket])
+        events = _events_of(settings, day, [f for f in found if f.bucket == bucket])
         old = lake.rows(settings, SESSION_VERSIONS, [f for f in before if f.bucket == bucket])
         part = restatement.restated(events, old, now, silent_since)
         renewed = bool(part.changed or part.squashed)
@@ -364,7 +396,7 @@ def _compared(settings: Settings, only: date | None, book: Path | None) -> accou
         held = {date.fromisoformat(f.session_day) for f in lake.files(lake.opened(settings, EVENTS))}
         until = _silent_since(settings)
         for one in [only] if only else sorted(held)[-LEDGER_DAYS:]:
-            events = lake.read(settings, EVENTS, [one])
+            events = _events_of(settings, one, _files_around(settings, one))
             rows = versions.latest(lake.read(settings, SESSION_VERSIONS, [one]))
             differences, still_open = accounts.sessions(events, rows, until)
             result.add("sessions", len(rows), differences)
