@@ -27,7 +27,7 @@ JVM = (
 )
 """Tasks compute in Python; the JVM plans and moves bytes: a quick start is worth more to it than deep compiling.
 
-Without deep compiling a JVM keeps 48 MB for code. Streams fill that in a minute, and then nothing is compiled any more."""
+A JVM that compiles so keeps 48 MB for code, which streams fill in a minute; then nothing is compiled any more."""
 
 
 def session(settings: Settings, name: str = "qoescope") -> SparkSession:
