@@ -76,6 +76,8 @@ def test_an_event_older_than_what_is_restated_is_late() -> None:
 def test_files_without_any_of_the_identities_are_not_suspected() -> None:
     batch = rows(("s1", 1, 10, 7, 0), ("s2", 1, 11, 7, 0))
     files = [rows(("s9", 4, 1, 7, 0), ("s8", 2, 5, 7, 0)), rows(("s2", 1, 2, 7, 0), ("s3", 1, 2, 7, 0)), NONE]
-    suspected, held = product.suspects(batch, [1, 1, 1], [np.sort(product.hashes(file)) for file in files])
+    suspected, held = product.suspects(
+        batch, product.hashes(batch), [1, 1, 1], [np.sort(product.hashes(file)) for file in files]
+    )
     assert suspected == [False, True, False]
     assert held["session_id"].to_pylist() == ["s2"]

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -28,6 +30,8 @@ from qoescope.settings import Settings
 
 STATISTICS = ("received_at", "day")
 """Columns whose least and greatest value a file tells, so that readers can pass it over. The log keeps them: no ids."""
+SMALL = 5_000
+"""Rows. Smaller files are joined before long: a quick compression does for them."""
 RETENTION = {
     "delta.logRetentionDuration": "interval 30 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
@@ -141,13 +145,17 @@ def filesystem(settings: Settings, table: Table) -> tuple[fs.FileSystem, str]:
 def write(settings: Settings, table: Table, rows: pa.Table) -> list[File]:
     """The rows in new files, one a partition, that no reader sees before `commit`."""
     store, folder = filesystem(settings, table)
+    sought = [name for name in table.names if name in (*table.key, *STATISTICS)]
     written = []
     for part in partitions(rows):
         day, bucket = part["session_day"][0].as_py().isoformat(), part["bucket"][0].as_py()
         path = f"session_day={day}/bucket={bucket}/{uuid.uuid4().hex}.parquet"
-        body = part.drop_columns(["session_day", "bucket"])
         buffer = BytesIO()
-        pq.write_table(body, buffer, compression="zstd", row_group_size=250_000)
+        pq.write_table(
+            part.drop_columns(["session_day", "bucket"]), buffer, row_group_size=250_000, write_statistics=sought,
+            compression="zstd" if len(part) > SMALL else "lz4",
+            store_schema=False,  # a text that is numbered here is a text to readers
+        )  # fmt: skip
         if isinstance(store, fs.LocalFileSystem):
             Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
         with store.open_output_stream(f"{folder}/{path}") as out:
@@ -160,12 +168,11 @@ def partitions(rows: pa.Table) -> list[pa.Table]:
     """The rows by (session_day, bucket)."""
     if not len(rows):
         return []
-    keys = pa.table({"day": rows["session_day"].cast(pa.int32()), "bucket": rows["bucket"]})
-    found = []
-    for key in keys.group_by(["day", "bucket"]).aggregate([]).to_pylist():
-        chosen = pc.and_(pc.equal(keys["day"], key["day"]), pc.equal(keys["bucket"], key["bucket"]))
-        found.append(rows.filter(chosen))
-    return found
+    day, bucket = (rows[name].cast(pa.int32()).to_numpy() for name in ("session_day", "bucket"))
+    order = np.lexsort((bucket, day))
+    starts = np.append(0, 1 + np.flatnonzero(np.diff(day[order]) | np.diff(bucket[order])))
+    ordered = rows.take(pa.array(order))
+    return [ordered.slice(a, b - a) for a, b in pairwise((*starts, len(rows)))]
 
 
 def _statistics(part: pa.Table) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.compile import arrow
-from qoescope.compile.duck import connected, naive
+from qoescope.compile.duck import answered, naive
 
 AHEAD = timedelta(minutes=5)
 """How far a device's clock may be ahead before the door adjusts it."""
@@ -41,18 +42,19 @@ class Judged:
 
 def hashes(rows: pa.Table) -> Hashes:
     """One number an identity; equal identities have equal ones, also in another process with this DuckDB."""
-    with connected() as engine:
-        engine.register("given", rows.select(list(IDENTITY)))
-        found = engine.sql("select hash(property, session_id, seq) as h from given").to_arrow_table()
+    found = answered("select hash(property, session_id, seq) as h from given", given=rows.select(list(IDENTITY)))
     return np.asarray(found["h"].to_numpy(), dtype=np.uint64)
 
 
-def suspects(events: pa.Table, buckets: Sequence[int], stored: Sequence[Hashes]) -> tuple[list[bool], pa.Table]:
+def suspects(
+    events: pa.Table, mine: Hashes, buckets: Sequence[int], stored: Sequence[Hashes]
+) -> tuple[list[bool], pa.Table]:
     """For each stored file whether it may hold one of the events, and the events that may be in one of them.
 
-    A file is given by its bucket and the hashes of its identities, in order. False alarms are rare and do no harm.
+    A file is given by its bucket and the hashes of its identities, in order; `mine` are the events'. False alarms are
+    rare and do no harm.
     """
-    mine, places = hashes(events), events["bucket"].to_numpy()
+    places = events["bucket"].to_numpy()
     wanted = {bucket: np.unique(mine[places == bucket]) for bucket in np.unique(places)}
     met = [np.array([], np.uint64)]
     files = []
@@ -72,15 +74,9 @@ def old(events: pa.Table, repeats_within: timedelta) -> pa.Table:
 
 def judged(events: pa.Table, known: pa.Table, late_after_days: int) -> Judged:
     """Each event's fate. `known` holds stored rows of these identities (columns `KNOWN`); more rows do no harm."""
-    with connected() as engine:
-        ids = events.select([*KNOWN, "at", "received_at"]).append_column(
-            "row", pa.array(range(len(events)), pa.int64())
-        )
-        engine.register("ids", naive(ids))
-        engine.register("known", known.select(list(KNOWN)))
-        engine.execute(_VERDICTS, {"late": late_after_days * 86_400_000})
-        found = engine.sql("select verdict, row from verdicts order by row").to_arrow_table()
-        counts = engine.sql(_COUNTS).to_arrow_table()
+    ids = events.select([*KNOWN, "at", "received_at"]).append_column("row", pa.array(np.arange(len(events))))
+    found = answered(_verdicts_sql(late_after_days * 86_400_000), ids=naive(ids), known=known.select(list(KNOWN)))
+    counts = answered(_COUNTS, verdicts=found)
     fates = {fate: found.filter(pc.equal(found["verdict"], fate))["row"] for fate in ("new", "own", "late", "conflict")}
     fresh = events if len(fates["new"]) == len(events) else events.take(fates["new"])
     conflicts = events.take(fates["conflict"])
@@ -94,8 +90,9 @@ def judged(events: pa.Table, known: pa.Table, late_after_days: int) -> Judged:
     )
 
 
-_VERDICTS = f"""
-create temp table verdicts as
+@cache
+def _verdicts_sql(late_ms: int) -> str:
+    return f"""
 with repeated as (select property, session_id, seq from ids group by all having count(*) > 1),
 first as (
   select ids.property, ids.session_id, ids.seq, row, body_hash
@@ -110,7 +107,7 @@ there as (
   group by all
 )
 select ids.row, ids.property, ids.received_at, case
-  when epoch_ms(ids.received_at) - epoch_ms(ids."at") > $late then 'late'
+  when epoch_ms(ids.received_at) - epoch_ms(ids."at") > {late_ms} then 'late'
   when mine.seq is not null then 'own'
   when there.seq is not null then case when there.body_hash = ids.body_hash then 'repeat' else 'conflict' end
   when first.row is null or first.row = ids.row then 'new'
@@ -119,7 +116,8 @@ select ids.row, ids.property, ids.received_at, case
 from ids left join mine using ({", ".join((*IDENTITY, *PLACE))})
 left join there on (ids.property, ids.session_id, ids.seq) = (there.property, there.session_id, there.seq)
 left join first on (ids.property, ids.session_id, ids.seq) = (first.property, first.session_id, first.seq)
-"""
+order by ids.row"""
+
 
 _COUNTS = """
 select property, time_bucket(interval '1 minute', received_at) as minute_at,
@@ -134,10 +132,8 @@ def kept_counts(unreadable: pa.Table, reports: pa.Table) -> pa.Table:
     """(property, minute_at, quarantined, lake) of what is kept beside the events: it was accepted, too."""
     if not len(unreadable) and not len(reports):
         return pa.table({})
-    with connected() as engine:
-        engine.register("unreadable", naive(unreadable.select(["property", "received_at"])))
-        engine.register("reports", naive(reports.select(["property", "received_at"])))
-        return engine.sql(_KEPT).to_arrow_table()
+    kept, said = (naive(rows.select(["property", "received_at"])) for rows in (unreadable, reports))
+    return answered(_KEPT, unreadable=kept, reports=said)
 
 
 _KEPT = """

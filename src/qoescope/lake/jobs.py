@@ -253,7 +253,8 @@ def _table(stream: bytes) -> pa.Table:
 def _stored(settings: Settings, found: Sequence[File], since: datetime | None, rows: pa.Table) -> pa.Table:
     """Writes what is new in these records into files; answers their names, counts and offsets."""
     parsed = compiled.parsed(rows, settings.lake_buckets)
-    known = _known(settings, parsed.events, found, since)
+    hashes = product.hashes(parsed.events)
+    known = _known(settings, parsed.events, hashes, found, since)
     fate = product.judged(parsed.events, known, settings.late_after_days)
     kept = pa.concat_tables([fate.conflicts, parsed.unreadable])
     written = {
@@ -263,7 +264,9 @@ def _stored(settings: Settings, found: Sequence[File], since: datetime | None, r
         REPORTS: parsed.reports,
     }
     files = {table.name: lake.write(settings, table, part) for table, part in written.items()}
-    _keep_hashes(settings, files[EVENTS.name], fate.fresh)
+    if len(fate.fresh) < len(hashes):
+        hashes = product.hashes(fate.fresh)
+    _keep_hashes(settings, files[EVENTS.name], fate.fresh, hashes)
     lines = [_files(name, some) for name, some in files.items()]
     cubes = {**live(fate.held), SENT: freshness.sent_ticks(fate.held)} if len(fate.held) else {}
     lines += [_lines(name, [_stream(table)]) for name, table in cubes.items()]
@@ -278,12 +281,14 @@ def _stored(settings: Settings, found: Sequence[File], since: datetime | None, r
     )
 
 
-def _known(settings: Settings, events: pa.Table, found: Sequence[File], since: datetime | None) -> pa.Table:
+def _known(
+    settings: Settings, events: pa.Table, hashes: product.Hashes, found: Sequence[File], since: datetime | None
+) -> pa.Table:
     """What the lake holds of these identities: all that came since then, and all of the day for old events."""
     places = _places(events)
     met = [f for f in found if (f.session_day, f.bucket) in places]
     recent = [f for f in met if not since or not f.until or f.until >= since]
-    files, held = product.suspects(events, [f.bucket for f in recent], [_hashes(settings, f) for f in recent])
+    files, held = product.suspects(events, hashes, [f.bucket for f in recent], [_hashes(settings, f) for f in recent])
     suspected = [f for f, suspicious in zip(recent, files, strict=True) if suspicious]
     tables = [lake.rows_of(settings, EVENTS, suspected, held, product.KNOWN)]
     if since and len(old := product.old(events, timedelta(seconds=settings.repeats_within_s))):
@@ -307,14 +312,12 @@ def _loaded(kept: Path) -> product.Hashes:
     return np.load(kept, mmap_mode="r")
 
 
-def _keep_hashes(settings: Settings, written: Sequence[File], events: pa.Table) -> None:
+def _keep_hashes(settings: Settings, written: Sequence[File], events: pa.Table, hashes: product.Hashes) -> None:
     """Leaves the hashes of these files' identities for the tasks of the next batches."""
-    if not written:
-        return
-    found, days = product.hashes(events), events["session_day"].to_numpy().astype(str)
-    buckets = events["bucket"].to_numpy()
+    days, buckets = events["session_day"].to_numpy(), events["bucket"].to_numpy()
     for file in written:
-        _keep(_kept(settings, file), np.sort(found[(days == file.session_day) & (buckets == file.bucket)]))
+        here = (days == np.datetime64(file.session_day)) & (buckets == file.bucket)
+        _keep(_kept(settings, file), np.sort(hashes[here]))
 
 
 def _keep(kept: Path, found: product.Hashes) -> None:
