@@ -67,6 +67,7 @@ def kafka(spark: SparkSession, settings: Settings, topic: str, start: str, recor
         .option("startingOffsets", start)
         .option("failOnDataLoss", str(not settings.skip_lost_records).lower())
         .option("kafka.max.partition.fetch.bytes", str(16 * 1024 * 1024))
+        .option("kafka.fetch.max.wait.ms", "10")  # Spark asks for offsets next, and the broker answers in turn
         .option("fetchOffset.numRetries", "10")
         .option("fetchOffset.retryIntervalMs", "1000")
     )
