@@ -1,6 +1,7 @@
 """What the streams and the door must survive, one test a row; the sender's book and the ledger close each of them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import httpx
 import msgspec
 import psycopg
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from proxy import Proxy
 from until import until
 from whole_stack import Stack, Traffic
@@ -242,3 +245,39 @@ def test_a_stream_whose_checkpoint_is_gone_refuses_until_it_is_allowed_a_new_one
     running.back("stream", restarts + 2)
     running.holds(traffic)
     running.settled()
+
+
+def test_records_that_left_the_log_unread_are_named_and_passed_over_only_where_that_is_allowed(
+    running: Running,
+) -> None:
+    """The last one here: a loss stays in the books."""
+    running.read()
+    running.signalled("stream", signal.SIGSTOP)
+    for seq in (1, 2, 3):
+        running.post(event(seq), session_id="gone")
+    unread = kafka.records(running.settings, BEACONS.name, running.read_until())
+    gone = [(record.partition() or 0, record.offset() or 0) for record in unread if record.key() == b"gone"]
+    partition, end = gone[0][0], gone[-1][1] + 1
+    admin = AdminClient({"bootstrap.servers": running.settings.brokers})
+    for deleted in admin.delete_records([TopicPartition(BEACONS.name, partition, end)]).values():
+        assert deleted.result().low_watermark == end
+    running.signalled("stream", signal.SIGCONT)
+
+    def told() -> list[tuple[int, int]]:
+        said = rf"events stopped: {BEACONS.name} partition {partition} has lost .* (\d+) to (\d+) .*_LOST_RECORDS=true"
+        return [(int(first), int(last)) for first, last in re.findall(said, running.said("stream"))]
+
+    until(lambda: len(told()) > 1, BACK_S, "it says which records are gone, and does not go on")
+    following = running.read_until()[partition]
+    assert [first for first, _ in told()] == [following] * len(told())
+    assert all(following <= last < end for _, last in told())
+    restarts = running.children["stream"].restarts
+    running.post(event(1), session_id="after what is gone")
+    running.tell(QOESCOPE_SKIP_LOST_RECORDS="true")
+    running.signalled("stream", signal.SIGKILL)
+    running.back("stream", restarts + 1)
+    until(lambda: running.seqs("after what is gone") == [1], BACK_S, "what comes after them is read")
+    assert running.seqs("gone") == []
+    running.read()
+    lost = f"log: partition {partition} records lost before they were read: expected 0, found {end - following}"
+    until(lambda: [str(d) for d in jobs.ledger(running.settings).differences] == [lost], BACK_S, "the loss is booked")
