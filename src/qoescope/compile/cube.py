@@ -32,7 +32,10 @@ def cube(rows: pa.Table, mart: Mart) -> pa.Table:
     """The mart's rows over `rows` (its source's shape), one a (property, step, grouping, values)."""
     if not len(rows):
         return arrow.schema(mart.table).empty_table()
-    parts = _Parts.of(rows, answered(_added_sql(mart), given=naive(rows)), mart)
+    given = naive(rows)
+    if mart.source == "events":
+        given = given.append_column("session_register", _registers(rows["session_id"]))
+    parts = _Parts.of(rows, answered(_added_sql(mart), given=given), mart)
     return arrow.conform(pa.concat_tables([_grouped(parts, grouping, mart) for grouping in mart.groupings]), mart.table)
 
 
@@ -175,10 +178,17 @@ def _row_sql(m: Measure) -> str:
 EVENT_SQL = f"""
 select *, {WATCHED} as watched, state = 'playing' and not ad as content,
   type = 'playback_fail' and coalesce(error_class, 'technical') = 'technical' as failed,
-  {BELIEVED_MS} as t,
-  {sketch.register_sql("session_id")} as session_register
+  {BELIEVED_MS} as t
 from given"""
 """Events with what the live measures' SQL speaks of."""
+
+
+def _registers(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The register of each value in a sketch; it is computed once a value, since it takes longer than all sums."""
+    codes, first = _numbered(_codes(values))
+    distinct = _keys({"value": values}, first)
+    found = answered(f"select {sketch.register_sql('value')} as register from given", given=distinct)
+    return found["register"].take(pa.array(codes))
 
 
 def leaves(events: pa.Table) -> pa.Table:

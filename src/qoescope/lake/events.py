@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,10 @@ IDENTITY = ("property", "session_id", "seq")
 PLACE = ("kafka_partition", "kafka_offset", "position")
 KNOWN = (*IDENTITY, *PLACE, "body_hash")
 """What must be known of a stored event to judge another one of its identity."""
+
+NEW, OWN, LATE, REPEAT, CONFLICT = range(5)
+"""An event's fate; `OWN` was written by an earlier try of the same batch."""
+DAY_MS = 86_400_000
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -74,25 +77,35 @@ def old(events: pa.Table, repeats_within: timedelta) -> pa.Table:
 
 def judged(events: pa.Table, known: pa.Table, late_after_days: int) -> Judged:
     """Each event's fate. `known` holds stored rows of these identities (columns `KNOWN`); more rows do no harm."""
-    ids = events.select([*KNOWN, "at", "received_at"]).append_column("row", pa.array(np.arange(len(events))))
-    found = answered(_verdicts_sql(late_after_days * 86_400_000), ids=naive(ids), known=known.select(list(KNOWN)))
-    counts = answered(_COUNTS, verdicts=found)
-    fates = {fate: found.filter(pc.equal(found["verdict"], fate))["row"] for fate in ("new", "own", "late", "conflict")}
-    fresh = events if len(fates["new"]) == len(events) else events.take(fates["new"])
-    conflicts = events.take(fates["conflict"])
-    reasons = pa.repeat(pa.scalar("conflict"), len(conflicts))
+    rows = pa.array(np.arange(len(events)))
+    ids = naive(events.select([*KNOWN, "at", "received_at"]).append_column("row", rows))
+    doubtful = ids.filter(pa.array(_doubtful(hashes(events), hashes(known))))
+    told = answered(_VERDICTS, ids=doubtful, known=known.select(list(KNOWN)))
+    verdict = np.full(len(events), NEW)
+    verdict[told["row"].to_numpy()] = told["verdict"].to_numpy()
+    received_ms, at_ms = (ids[name].cast(pa.int64()).to_numpy() // 1000 for name in ("received_at", "at"))
+    verdict[received_ms - at_ms > late_after_days * DAY_MS] = LATE
+    counted = ids.select(["property", "received_at"]).append_column("verdict", pa.array(verdict))
+    own, late, conflict = (events.filter(pa.array(verdict == fate)) for fate in (OWN, LATE, CONFLICT))
+    new = verdict == NEW
+    fresh = events if new.all() else events.filter(pa.array(new))
+    reasons = pa.repeat(pa.scalar("conflict"), len(conflict))
     return Judged(
         fresh,
-        pa.concat_tables([fresh, events.take(fates["own"])]) if len(fates["own"]) else fresh,
-        events.take(fates["late"]),
-        arrow.conform(conflicts.append_column("reason_kept", reasons), QUARANTINE),
-        counts,
+        pa.concat_tables([fresh, own]) if len(own) else fresh,
+        late,
+        arrow.conform(conflict.append_column("reason_kept", reasons), QUARANTINE),
+        answered(_COUNTS, verdicts=counted),
     )
 
 
-@cache
-def _verdicts_sql(late_ms: int) -> str:
-    return f"""
+def _doubtful(mine: Hashes, known: Hashes) -> npt.NDArray[np.bool_]:
+    """Which identities may be there already, or more than once; nearly all are neither."""
+    values, times = np.unique(mine, return_counts=True)
+    return np.isin(mine, np.append(values[times > 1], known))
+
+
+_VERDICTS = f"""
 with repeated as (select property, session_id, seq from ids group by all having count(*) > 1),
 first as (
   select ids.property, ids.session_id, ids.seq, row, body_hash
@@ -106,24 +119,22 @@ there as (
   from known semi join ids using (property, session_id, seq)
   group by all
 )
-select ids.row, ids.property, ids.received_at, case
-  when epoch_ms(ids.received_at) - epoch_ms(ids."at") > {late_ms} then 'late'
-  when mine.seq is not null then 'own'
-  when there.seq is not null then case when there.body_hash = ids.body_hash then 'repeat' else 'conflict' end
-  when first.row is null or first.row = ids.row then 'new'
-  when first.body_hash = ids.body_hash then 'repeat'
-  else 'conflict' end as verdict
+select ids.row, case
+  when mine.seq is not null then {OWN}
+  when there.seq is not null then case when there.body_hash = ids.body_hash then {REPEAT} else {CONFLICT} end
+  when first.row is null or first.row = ids.row then {NEW}
+  when first.body_hash = ids.body_hash then {REPEAT}
+  else {CONFLICT} end as verdict
 from ids left join mine using ({", ".join((*IDENTITY, *PLACE))})
 left join there on (ids.property, ids.session_id, ids.seq) = (there.property, there.session_id, there.seq)
 left join first on (ids.property, ids.session_id, ids.seq) = (first.property, first.session_id, first.seq)
-order by ids.row"""
+"""
 
-
-_COUNTS = """
+_COUNTS = f"""
 select property, time_bucket(interval '1 minute', received_at) as minute_at,
-  count(*) filter (where verdict in ('new', 'own')) as lake, count(*) filter (where verdict = 'late') as late,
-  count(*) filter (where verdict = 'conflict') as quarantined,
-  -count(*) filter (where verdict = 'repeat') as accepted, count(*) filter (where verdict = 'repeat') as duplicate
+  count(*) filter (where verdict in ({NEW}, {OWN})) as lake, count(*) filter (where verdict = {LATE}) as late,
+  count(*) filter (where verdict = {CONFLICT}) as quarantined,
+  -count(*) filter (where verdict = {REPEAT}) as accepted, count(*) filter (where verdict = {REPEAT}) as duplicate
 from verdicts group by all
 """
 
