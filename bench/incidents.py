@@ -172,7 +172,7 @@ def scored_seed(seed: int, sessions: int = 100_000, days: float = 1.5) -> Score:
     table, calm = worlds.sessions_of(run), worlds.sessions_of(worlds.calm(run))
     key = [asked(run, table, calm, fault) for fault in run.faults if fault.kind != "decoy"]
     walk = Batch.over(history_of(counted(table)))
-    steps = walk.watcher.history.steps
+    steps = walk.history.steps
     onset = min(hold(run, a.fault).onset_ms for a in key) // HOUR_MS
     quiet = [h for h in steps[10:] if h < onset][-2:]
     busy = sorted({h for a in key if a.hours for h in a.first if h in steps and h < steps[-1]})
@@ -258,7 +258,7 @@ def named(fault: Fault, seed: int = 7) -> dict[str, Any]:
         one = asked(run, table, calm, fault)
         walk = Batch.over(history_of(counted(table)))
         shows = {h for h, bad in one.by_hour.items() if bad > 0 or fault.kind == "decoy"}
-        hours = [h for h in walk.watcher.history.steps[12:-1] if h in shows][:12]
+        hours = [h for h in walk.history.steps[12:-1] if h in shows][:12]
         touched = max((one.by_hour[h] for h in hours), default=0)
         if touched >= LEAST_BAD or fault.kind == "decoy":
             break

@@ -1,7 +1,8 @@
-"""Batch: restated sessions, hour by hour, through the same search and the same life of incidents as the live watch."""
+"""Batch: restated sessions, by hours and by days, through the same search and life of incidents as the live watch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -10,7 +11,7 @@ from qoescope.compile.duck import connected, naive
 from qoescope.monitor.findings import Finding, Watcher
 from qoescope.monitor.history import History, Span, span_of
 from qoescope.monitor.kpis import session_columns, session_kpis
-from qoescope.monitor.lifecycle import BATCH, Clock, Incident, name_of, step
+from qoescope.monitor.lifecycle import BATCH, DAILY, Clock, Incident, name_of, related, step
 
 HOURS_A_WEEK = 168
 DAY_HOURS = 24
@@ -18,6 +19,14 @@ WEEKS = 4
 JUST_BEFORE = 4
 LEAST_HOURS = 6
 """With fewer hours of history all of two days are taken."""
+WEEKLY = (6, 7, 8, 14, 21, 28)
+"""Days ago that a day is held against: a week leaves what rolls out slowly no time to become its own history."""
+ENOUGH_DAYS, LEAST_DAYS = 3, 2
+"""With fewer of those a day takes the days of the last week; one day alone says nothing of what days are like."""
+ROLLING_OUT = 2
+"""Days just before, which a young history leaves out for the same reason."""
+DAYS_BACK = 8
+"""Days just before that hours and days together look at."""
 
 
 def counts_sql(
@@ -62,29 +71,77 @@ def baseline_hours(history: History, hour: int) -> list[int]:
     return [h for h in range(hour - 2 * DAY_HOURS, hour) if h in there]
 
 
+def baseline_days(history: History, day: int) -> list[int]:
+    """Hours of the same day of the week over four weeks and of its neighbours; else of the days before the last two."""
+    there = {hour // DAY_HOURS for hour in history.steps}
+    known = [day - ago for ago in WEEKLY if day - ago in there]
+    if len(known) < ENOUGH_DAYS:
+        known = [d for d in range(day - DAYS_BACK, day - ROLLING_OUT) if d in there]
+    if len(known) < LEAST_DAYS:
+        known = [d for d in range(day - DAYS_BACK, day) if d in there]
+    return [hour for d in sorted(known) for hour in hours_of(d)] if len(known) >= LEAST_DAYS else []
+
+
+def hours_of(day: int) -> range:
+    """The hours of a day, both as numbers since 1970."""
+    return range(day * DAY_HOURS, (day + 1) * DAY_HOURS)
+
+
 @dataclass(slots=True)
 class Batch:
-    """Walks through hours of restated sessions."""
+    """Walks through hours of restated sessions, and through days, for what an hour shows too little of."""
 
-    watcher: Watcher
+    history: History
+    hourly: Watcher
+    daily: Watcher
     incidents: list[Incident]
     clock: Clock
 
     @classmethod
     def over(cls, history: History, watched: Sequence[Watched] = WATCHED) -> "Batch":
         """A walk that has seen nothing yet."""
-        return cls(Watcher(history, session_kpis(watched, history.columns)), [], Clock(3600))
+        kpis = session_kpis(watched, history.columns)
+        return cls(history, Watcher(history, kpis), Watcher(history, kpis), [], Clock(3600))
 
     def look(self, hour: int) -> list[Finding]:
         """The findings of one hour, taken into the incidents."""
-        baseline = baseline_hours(self.watcher.history, hour)
-        found = self.watcher.findings(range(hour, hour + 1), baseline, self.without(hour), burns=False)
+        baseline = baseline_hours(self.history, hour)
+        without = spans(self.incidents, self.clock, hour + 1)
+        found = self.hourly.findings(range(hour, hour + 1), baseline, without, burns=False)
         self.incidents = step(self.incidents, found, self.clock.time(hour + 1), self.clock, BATCH)
         return found
 
-    def without(self, hour: int) -> list[Span]:
-        """What of the history is no baseline: incidents that were confirmed, in their slice and time."""
-        return spans(self.incidents, self.clock, hour + 1)
+    def look_back(self, day: int) -> list[Finding]:
+        """The findings of a day whose hours were looked at, taken into the incidents; not what these hours told."""
+        window = hours_of(day)
+        known = [one for one in self.incidents if one.every == 1 and self._told_within(one, window)]
+        told = spans(known, self.clock, window.stop)
+        without = spans(self.incidents, self.clock, window.stop)
+        seen = self.daily.findings(window, baseline_days(self.history, day), without, told, burns=False)
+        found = [f for f in seen if not any(related(one.slice, f.slice) for one in known)]
+        self.incidents = step(self.incidents, found, self.clock.time(window.stop), self.clock, DAILY)
+        return found
+
+    def _told_within(self, one: Incident, window: range) -> bool:
+        begin, end = self.clock.time(window.start), self.clock.time(window.stop)
+        return one.confirmed_at is not None and one.last_seen_at > begin and one.onset_at < end
+
+
+def as_of(one: Incident, begin: datetime) -> Incident:
+    """The incident as it was when the day began; the same object if nothing was seen of it later.
+
+    So a day that is restated again goes on from the days before it, not from those after it.
+    """
+    closed = one.closed_at is not None and one.closed_at > begin
+    if one.last_seen_at <= begin and not closed:
+        return one
+    ended = one.closed_at is not None and not closed
+    return replace(
+        one,
+        state=one.state if ended else "confirmed",
+        last_seen_at=min(one.last_seen_at, begin),
+        closed_at=one.closed_at if ended else None,
+    )
 
 
 def spans(incidents: Sequence[Incident], clock: Clock, now: int) -> list[Span]:

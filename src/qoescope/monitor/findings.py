@@ -71,15 +71,22 @@ class Watcher:
     _cusums: dict[str, Cusum] = field(default_factory=dict)
 
     def findings(
-        self, window: range, baseline: Sequence[int], without: Sequence[Span] = (), *, burns: bool = True
+        self,
+        window: range,
+        baseline: Sequence[int],
+        without: Sequence[Span] = (),
+        told: Sequence[Span] = (),
+        *,
+        burns: bool = True,
     ) -> list[Finding]:
         """What the window's counts say against the baseline's, strongest first.
 
-        `without` are incidents: they are no history, and one that goes on lends its name to what fits it as well.
+        `without` are incidents: they are no history, and one that goes on lends its name to what fits it as well. What
+        is `told` already is taken out of the window, too.
         """
         if not baseline:
             return []
-        leaves = self.history.against(window, baseline, without)
+        leaves = self.history.against(window, baseline, without, told)
         seen: list[Finding] = []
         for kpi in self.kpis:
             mine = self._of(kpi, leaves, window, without)

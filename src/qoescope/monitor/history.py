@@ -102,12 +102,19 @@ class History:
                 out.append(np.zeros(len(self.columns)))
         return np.array(out).reshape(-1, len(self.columns)).T
 
-    def against(self, window: Iterable[int], baseline: Iterable[int], without: Sequence[Span] = ()) -> Leaves:
+    def against(
+        self,
+        window: Iterable[int],
+        baseline: Iterable[int],
+        without: Sequence[Span] = (),
+        told: Sequence[Span] = (),
+    ) -> Leaves:
         """Leaves of both: the window's sums, then the baseline's.
 
-        Of the baseline the steps of `without` are left out, each inside its slice: an incident is no history.
+        Of the baseline the steps of `without` are left out, each inside its slice: an incident is no history. Of the
+        window what is `told` already.
         """
-        now = [self._steps[s] for s in window if s in self._steps]
+        now = [self._kept(s, told) for s in window if s in self._steps]
         then = [self._kept(s, without) for s in baseline if s in self._steps]
         if not now and not then:
             none = np.zeros((2 * len(self.columns), 0))

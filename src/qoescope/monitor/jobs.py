@@ -74,19 +74,16 @@ def watch(settings: Settings, stopping: Event | None = None, *, once: bool = Fal
 
 
 def batch(settings: Settings, day: date, tenant: str | None = None) -> int:
-    """Looks at each hour of a restated day; its incidents become exactly these. Gives back how many there are."""
+    """Looks at each hour of a restated day, then at the day; what opened in it become exactly these incidents.
+
+    Incidents of earlier days go on where they still show. Gives back how many the day opened or showed again.
+    """
     found = 0
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
     with postgres.connect(settings, "writer") as connection:
         tenants = [tenant] if tenant else [r[0] for r in connection.execute(questions.PROPERTIES, (day,)).fetchall()]
         for name in tenants:
-            walk = _walked(connection, name, begin)
-            kept = [one for one in walk.incidents if one.state != "dismissed"]
-            rows = [_row(connection, name, one, walk.watcher.history, _HOUR) for one in kept]
-            with connection.transaction():
-                connection.execute(questions.FORGET_HOURS, (name, begin, begin + timedelta(days=1)))
-                _put(connection, rows)
-            found += len(rows)
+            found += _restated(connection, name, begin)
         tell(connection, settings)
     return found
 
@@ -233,12 +230,31 @@ class _Watch:
         self.live.history.forget(minute - live.WEEK * 4 - live.AROUND - WINDOW_MINUTES)
 
 
-def _walked(connection: Connection, tenant: str, begin: datetime) -> hours.Batch:
-    """The day's hours looked at, each against the same hours before."""
+def _restated(connection: Connection, tenant: str, begin: datetime) -> int:
+    """Puts what a day says of the property into `incidents`; gives back how many rows that changed."""
     end = begin + timedelta(days=1)
-    reach = [(begin - timedelta(days=3), end)]
-    for weeks in range(1, hours.WEEKS + 1):
-        back = timedelta(days=7 * weeks)
+    stored = _dicts(connection, questions.ONGOING, (tenant, "batch", begin - timedelta(weeks=hours.WEEKS)))
+    earlier = [records.incident(row) for row in stored if row["opened_at"] <= begin]
+    known = {one.id: hours.as_of(one, begin) for one in earlier}
+    walk = _walked(connection, tenant, begin, list(known.values()))
+    asked = {"tenant": tenant, "begin": begin, "end": end}
+    settled = {row["id"] for row in _dicts(connection, questions.SETTLED, asked)}
+    settled |= {one.id for one in earlier if known[one.id] is not one}
+    here = [one for one in walk.incidents if one.state != "dismissed" and known.get(one.id) is not one]
+    rows = [_row(connection, tenant, one, walk.history, _HOUR) for one in here if one.id not in settled]
+    with connection.transaction():
+        connection.execute(questions.FORGET_DAY, (tenant, begin, end, [one.id for one in here]))
+        _put(connection, rows)
+    return len(here)
+
+
+def _walked(connection: Connection, tenant: str, begin: datetime, known: Sequence[Incident]) -> hours.Batch:
+    """The day's hours looked at, each against the same hours before; then the day against the days before."""
+    day = timedelta(days=1)
+    end = begin + day
+    reach = [(end - back * day, end - back * day + day) for back in range(1, hours.DAYS_BACK + 2)]
+    for weeks in range(2, hours.WEEKS + 1):
+        back = timedelta(weeks=weeks)
         reach.append((begin - back - timedelta(hours=2), end - back + timedelta(hours=2)))
     history = History(SESSION_DIMENSIONS, tuple(session_columns(WATCHED)))
     sql = hours.counts_sql("sessions", questions.HOURS, _HOUR)
@@ -247,14 +263,17 @@ def _walked(connection: Connection, tenant: str, begin: datetime) -> hours.Batch
         rows = connection.execute(sql, parameters).fetchall()
         hours.add(history, questions.table(rows, ("step", *SESSION_DIMENSIONS), history.columns))
     walk = hours.Batch.over(history)
+    walk.incidents = list(known)
+    number = int(begin.timestamp()) // _HOUR // hours.DAY_HOURS
     there = set(history.steps)
-    for hour in range(int(begin.timestamp()) // _HOUR, int(end.timestamp()) // _HOUR):
+    for hour in hours.hours_of(number):
         if hour in there:
             walk.look(hour)
+    walk.look_back(number)
     return walk
 
 
-def _dicts(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+def _dicts(connection: Connection, sql: str, parameters: Sequence[Any] | Row = ()) -> list[Row]:
     cursor = connection.execute(sql, parameters)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -279,6 +298,8 @@ def _row(connection: Connection, tenant: str, one: Incident, history: History, s
     first, last = (int(t.timestamp()) // step_s for t in (one.onset_at, one.last_seen_at))
     sums = kpi.sums(history.series(range(first, last + 1), one.slice))
     excess = excess_so_far(one, sums, WINDOW_MINUTES if step_s == _MINUTE else 1)
+    if first < min(history.steps, default=first):  # of its first days only the row still tells
+        excess = max(excess, one.excess, key=abs)
     parameters = (tenant, one.onset_at.date(), one.onset_at, until)
     touched = connection.execute(questions.touched(one), parameters).fetchone()
     sessions, people, examples = touched if touched is not None else (0, 0, None)

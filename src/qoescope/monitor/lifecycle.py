@@ -12,7 +12,7 @@ from qoescope.monitor.findings import MOST_VOTE, Finding
 from qoescope.monitor.history import Chosen, listed
 
 REOPEN = timedelta(minutes=60)
-"""What comes back this soon is the same incident."""
+"""What comes back this soon is the same incident; where windows of a day show it, within a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,13 @@ class Pace:
     confirm_in: int = CONFIRM_IN
     confirm_of: int = CONFIRM_OF
     close_after: int = CLOSE_AFTER
+    every: int = 1
+    """Steps from one window to the next: an incident ends by windows like the one that opened it."""
 
 
 LIVE = Pace()
 BATCH = Pace(1, 1, 2)
+DAILY = Pace(1, 1, 2, every=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Incident:
     confirmed_at: datetime | None = None
     closed_at: datetime | None = None
     onsets: tuple[datetime, ...] = field(default=())
+    every: int = 1
+    """Steps between the windows that it was opened by: hours or days where sessions are restated."""
 
     @property
     def open(self) -> bool:
@@ -118,7 +123,8 @@ def step(
     """The incidents after a window that ended at `at`; unchanged ones are the same objects.
 
     Findings of one slice are one incident, whatever their metrics. They join the incident of their slice, else one of a
-    related slice, else they open a new one. An incident found again within an hour of its end goes on.
+    related slice, else they open a new one. An incident found again within an hour of its end goes on. Windows of
+    another length than the one that opened it may show it again, but say nothing of its end.
     """
     groups: dict[str, list[Finding]] = {}
     for finding in sorted(findings, key=lambda f: -f.score):
@@ -126,13 +132,13 @@ def step(
     now = list(incidents)
     known = {name_of(one.slice): i for i, one in reversed(list(enumerate(now))) if one.open or _returns(one, at)}
     joined: dict[int, list[Finding]] = {known[name]: list(group) for name, group in groups.items() if name in known}
-    late = at - timedelta(seconds=clock.step_s * pace.close_after)
+    late = timedelta(seconds=clock.step_s * pace.close_after)
     for name, group in groups.items():
         if name in known:
             continue
-        place = _related(now, joined, group, late)
+        place = _related(now, joined, group, at, late)
         if place is None:
-            now.append(_opened(group[0], at, clock))
+            now.append(_opened(group[0], at, clock, pace))
             place = len(now) - 1
         joined.setdefault(place, []).extend(group)
     return [
@@ -141,22 +147,26 @@ def step(
 
 
 def _related(
-    now: Sequence[Incident], joined: Mapping[int, list[Finding]], group: Sequence[Finding], late: datetime
+    now: Sequence[Incident],
+    joined: Mapping[int, list[Finding]],
+    group: Sequence[Finding],
+    at: datetime,
+    late: timedelta,
 ) -> int | None:
     """The open incident of a related slice; not one of which a metric of the group tells apart from this slice."""
     metrics = {f.watched.metric for f in group}
     for i, one in enumerate(now):
         apart = metrics & {f.watched.metric for f in joined.get(i, ())}
-        if one.open and one.last_seen_at >= late and not apart and related(one.slice, group[0].slice):
+        if one.open and at - one.last_seen_at <= late * one.every and not apart and related(one.slice, group[0].slice):
             return i
     return None
 
 
 def _returns(one: Incident, at: datetime) -> bool:
-    return one.state == "closed" and one.closed_at is not None and at - one.closed_at <= REOPEN
+    return one.state == "closed" and one.closed_at is not None and at - one.closed_at <= REOPEN * one.every
 
 
-def _opened(f: Finding, at: datetime, clock: Clock) -> Incident:
+def _opened(f: Finding, at: datetime, clock: Clock, pace: Pace) -> Incident:
     onset = clock.time(f.onset)
     key = f"{at.isoformat()} {name_of(f.slice)} {f.watched.metric}"
     return Incident(
@@ -172,6 +182,7 @@ def _opened(f: Finding, at: datetime, clock: Clock) -> Incident:
         hits=(),
         excess=0.0,
         version=0,
+        every=pace.every,
     )
 
 
@@ -180,7 +191,7 @@ def _seen(one: Incident, findings: Sequence[Finding], at: datetime, clock: Clock
     for f in findings:
         votes[name_of(f.slice)] = votes.get(name_of(f.slice), 0.0) + min(f.score, MOST_VOTE)
         metrics[f.watched.metric] = max(metrics.get(f.watched.metric, 0.0), f.score)
-    hits = (*one.hits, True)
+    hits = (*one.hits, True) if one.every == pace.every else one.hits
     chosen = named(max(votes, key=lambda name: (votes[name], name)))
     mine = [f for f in (one.best, *findings) if name_of(f.slice) == name_of(chosen)]
     best = max(mine or [one.best, *findings], key=lambda f: f.score)
@@ -206,7 +217,7 @@ def _seen(one: Incident, findings: Sequence[Finding], at: datetime, clock: Clock
 
 
 def _unseen(one: Incident, at: datetime, pace: Pace) -> Incident:
-    if not one.open:
+    if not one.open or one.every != pace.every:
         return one
     hits = (*one.hits, False)
     clean = len(hits) >= pace.close_after and not any(hits[-pace.close_after :])

@@ -40,7 +40,15 @@ ENDED = (
     "property = %s and day >= %s and started_at + session_ms * interval '1 millisecond' >= %s "
     "and started_at + session_ms * interval '1 millisecond' < %s"
 )
-FORGET_HOURS = "delete from incidents where property = %s and source = 'batch' and opened_at > %s and opened_at <= %s"
+FORGET_DAY = (
+    "delete from incidents where property = %s and source = 'batch' and opened_at > %s and opened_at <= %s "
+    "and state <> 'dismissed' and id <> all(%s)"
+)
+SETTLED = (
+    "select id from incidents where property = %(tenant)s and source = 'batch' and opened_at > %(begin)s "
+    "and opened_at <= %(end)s and (state = 'dismissed' or last_seen_at > %(end)s or closed_at > %(end)s)"
+)
+"""Incidents of a day of which a person or a later day has spoken since: the day itself does not change them again."""
 FORGET = "delete from incidents where property = %s and id = any(%s)"
 
 

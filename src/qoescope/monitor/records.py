@@ -80,6 +80,7 @@ def memory(one: Incident) -> Row:
         "votes": dict(one.votes),
         "metrics": dict(one.metrics),
         "hits": list(one.hits[-60:]),
+        "every": one.every,
         "onsets": [t.isoformat() for t in one.onsets],
         "best": {
             "metric": f.watched.metric,
@@ -124,4 +125,5 @@ def incident(stored: Mapping[str, Any]) -> Incident:
         confirmed_at=stored["confirmed_at"],
         closed_at=stored["closed_at"],
         onsets=tuple(datetime.fromisoformat(t) for t in kept["onsets"]),
+        every=kept.get("every", 1),
     )
