@@ -1,5 +1,14 @@
 
-with by_height as (
+with given as (select session, row, "seq", "at", "type", "state", "state_ms", coalesce(ad, cast(false as boolean)) as ad, coalesce(hidden, cast(false as boolean)) as hidden, coalesce(rate, cast(1.0 as double)) as rate, "bitrate_kbps", "width", "height", "player_width", "player_height", "event_cdn", coalesce(dropped_frames, cast(0 as bigint)) as dropped_frames, "playhead_ms", "startup_ms", "next_bitrate_kbps", "next_cdn", "error_code", "error_class", "reason", "received_at", coalesce(kafka_partition, cast(0 as bigint)) as kafka_partition, coalesce(kafka_offset, cast(0 as bigint)) as kafka_offset, coalesce(position, cast(0 as bigint)) as position, coalesce(body_hash, cast(0 as bigint)) as body_hash from events),
+prepared as (
+  select *, case when state in ('starting', 'playing', 'stalled', 'seeking', 'resuming') and state_ms > 300000 then 0 else state_ms end as t,
+    case when state in ('starting', 'playing', 'stalled', 'seeking', 'resuming') and state_ms > 300000 then state_ms else 0 end as disbelieved_ms,
+    cast(round(rate * 100) as bigint) as rate_percent,
+    width > 0 and height > 0 and player_width is not null and player_height is not null as sized,
+    least(player_width / nullif(width, 0), player_height / nullif(height, 0)) as scale
+  from given anti join repeats using (row)
+),
+by_height as (
   select session, height, coalesce(sum(1), 0)::bigint as event_count,
     coalesce(sum(t) filter (where state = 'playing' and not ad), 0)::bigint as play_ms,
     coalesce(sum(t) filter (where state = 'playing' and ad), 0)::bigint as ad_play_ms,

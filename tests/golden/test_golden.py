@@ -16,6 +16,7 @@ from qoescope.catalog.marts import MARTS
 from qoescope.catalog.metrics import BY_NAME, METRICS
 from qoescope.catalog.operations import LAKE_TABLES
 from qoescope.catalog.stored import POSTGRES_TABLES
+from qoescope.catalog.tables import EVENTS
 from qoescope.compile import ask, cube, ddl, fold, glossary, grafana, references, wire
 from qoescope.settings import environment
 
@@ -75,7 +76,8 @@ def wire_schema() -> str:
 
 def folded() -> str:
     """How events become sessions."""
-    return f"{fold._measured_sql()};\n\n{fold._derived_sql()};\n"  # noqa: SLF001 - its text is what is kept
+    given = frozenset(EVENTS.names)
+    return f"{fold._measured_sql(given)};\n\n{fold._derived_sql()};\n"  # noqa: SLF001 - its text is what is kept
 
 
 def cubes() -> str:

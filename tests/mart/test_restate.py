@@ -53,3 +53,11 @@ def test_older_versions_are_left_out(events: Events) -> None:
     second = versions.versions(events(*PLAY, TAIL), first, NOW)
     part = restate.restated(events(*PLAY, TAIL), pa.concat_tables([first, second]), NOW, None)
     assert (part.changed, part.squashed, part.rows["version"].to_pylist()) == (0, 1, [2])
+
+
+def test_a_checksum_does_not_depend_on_the_order_of_many_rows(events: Events) -> None:
+    rows = versions.versions(
+        events(*(("s" * n, 1, "heartbeat", "playing", n) for n in range(1, 99))), none(events), NOW
+    )
+    backwards = rows.take(list(range(len(rows) - 1, -1, -1)))
+    assert versions.checksum(rows) == versions.checksum(backwards) != versions.checksum(rows.slice(1))

@@ -56,23 +56,23 @@ def connected(threads: int = 1) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def answered(sql: str, **tables: pa.Table) -> pa.Table:
+def answered(sql: str, threads: int = 1, **tables: pa.Table) -> pa.Table:
     """What a statement says of these tables.
 
     Its plan is kept in this process for tables of the same columns: to plan is most of what a small batch costs.
     """
-    idle = _idle(os.getpid(), sql, tuple((name, rows.schema) for name, rows in tables.items()))
+    idle = _idle(os.getpid(), sql, threads, tuple((name, rows.schema) for name, rows in tables.items()))
     try:
         plan = idle.pop()
     except IndexError:  # the first one, or one for each thread
-        plan = _Plan(sql, tables)
+        plan = _Plan(sql, threads, tables)
     rows = plan.answer(tables)
     idle.append(plan)
     return rows
 
 
 @lru_cache(maxsize=256)
-def _idle(process: int, sql: str, columns: tuple[tuple[str, pa.Schema], ...]) -> list["_Plan"]:
+def _idle(process: int, sql: str, threads: int, columns: tuple[tuple[str, pa.Schema], ...]) -> list["_Plan"]:
     return []
 
 
@@ -82,9 +82,9 @@ atexit.register(_idle.cache_clear)  # connections want to be closed while there 
 class _Plan:
     """A statement that is planned, over names whose tables are given later."""
 
-    def __init__(self, sql: str, tables: Mapping[str, pa.Table]) -> None:
+    def __init__(self, sql: str, threads: int, tables: Mapping[str, pa.Table]) -> None:
         self._given = {name: _Given(rows) for name, rows in tables.items()}
-        self._connection = _engine(os.getpid(), 1).cursor()
+        self._connection = _engine(os.getpid(), threads).cursor()
         for name, given in self._given.items():
             self._connection.register(name, given)
         self._connection.execute(f"prepare planned as {sql}")

@@ -17,7 +17,7 @@ from qoescope.catalog.dimensions import SENT
 from qoescope.catalog.schema import Field
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import ASLEEP, BELIEVED_MS, connected, naive, types
+from qoescope.compile.duck import ASLEEP, BELIEVED_MS, answered, naive, types
 
 CONTEXT = ("property", "session_id", "viewer_id", "content_duration_ms", *SENT)
 _UNREAD = {*CONTEXT, "session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at"}
@@ -30,16 +30,11 @@ def sessions(events: pa.Table, threads: int = 1) -> pa.Table:
     Only narrow columns go through the sums, with a number for each session; its context is taken at the end from the
     first of its rows, so that thirty texts an event are never copied.
     """
-    with connected(threads) as engine:
-        engine.register("events", _narrow(events))
-        engine.execute(_given_sql(frozenset(events.column_names)))
-        engine.execute(_REPEATS_SQL)
-        engine.execute(_PREPARED_SQL)
-        measured = engine.sql(_measured_sql()).to_arrow_table()
-        engine.register("measured", naive(measured))
-        engine.register("contexts", _contexts(events, measured["row"]))
-        rows = engine.sql(_derived_sql()).to_arrow_table()
-    return arrow.conform(rows, SESSIONS)
+    narrow = _narrow(events)
+    repeats = answered(_repeats_sql(frozenset(events.column_names)), threads, events=narrow)
+    measured = answered(_measured_sql(frozenset(events.column_names)), threads, events=narrow, repeats=repeats)
+    contexts = _contexts(events, measured["row"])
+    return arrow.conform(answered(_derived_sql(), threads, measured=naive(measured), contexts=contexts), SESSIONS)
 
 
 def _narrow(events: pa.Table) -> pa.Table:
@@ -70,27 +65,30 @@ def _contexts(events: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
     return pa.table(columns)
 
 
-@cache
 def _given_sql(given: frozenset[str]) -> str:
     columns = ", ".join(_column(f, given) for f in EVENTS.fields if f.name not in _UNREAD)
-    return f"create temp view given as select session, row, {columns} from events"
+    return f"given as (select session, row, {columns} from events)"
 
 
-_REPEATS_SQL = """
-create temp table repeats as
+@cache
+def _repeats_sql(given: frozenset[str]) -> str:
+    """Rows that repeat an identity: all but the first accepted."""
+    return f"""
+with {_given_sql(given)}
 select row from given semi join (select session, seq from given group by all having count(*) > 1) using (session, seq)
 qualify row_number() over (
   partition by session, seq order by received_at, kafka_partition, kafka_offset, position, row) > 1"""
-"""Rows that repeat an identity: all but the first accepted."""
+
 
 _PREPARED_SQL = f"""
-create temp view prepared as
-select *, {BELIEVED_MS} as t,
-  case when {ASLEEP} then state_ms else 0 end as disbelieved_ms,
-  cast(round(rate * 100) as bigint) as rate_percent,
-  width > 0 and height > 0 and player_width is not null and player_height is not null as sized,
-  least(player_width / nullif(width, 0), player_height / nullif(height, 0)) as scale
-from given anti join repeats using (row)"""
+prepared as (
+  select *, {BELIEVED_MS} as t,
+    case when {ASLEEP} then state_ms else 0 end as disbelieved_ms,
+    cast(round(rate * 100) as bigint) as rate_percent,
+    width > 0 and height > 0 and player_width is not null and player_height is not null as sized,
+    least(player_width / nullif(width, 0), player_height / nullif(height, 0)) as scale
+  from given anti join repeats using (row)
+)"""
 """Each identity once; `t` is the believed milliseconds."""
 
 
@@ -110,11 +108,12 @@ def _literal(value: str | float | bool | None) -> str:
 
 
 @cache
-def _measured_sql() -> str:
+def _measured_sql(given: frozenset[str]) -> str:
     """Sums and picks a session. Most events are heartbeats while playing: only what they add to is asked."""
     common, rare = [s for s in c.SUMS if not _rare(s)], [s for s in c.SUMS if _rare(s)]
     return f"""
-with by_height as (
+with {_given_sql(given)},{_PREPARED_SQL},
+by_height as (
   select session, height, {_list(map(_sum, common))}, {_list(_COMMON_BY_HEIGHT.items())} from prepared group by all
 ),
 common as (select session, {_list((s.name, f"sum({s.name})::bigint") for s in common)}, {_list(_COMMON.items())}
