@@ -10,17 +10,15 @@ import pyarrow.compute as pc
 from qoescope.catalog.measures import BUCKETS
 from qoescope.catalog.schema import Table
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import connected, naive, types
+from qoescope.compile.duck import answered, naive, types
 
 
 def added(cubes: Sequence[pa.Table], table: Table) -> pa.Table:
     """The cubes as one, one row a key: sums and histograms add, sketches merge."""
     if len(cubes) <= 1:
         return arrow.conform(cubes[0], table) if cubes else arrow.schema(table).empty_table()
-    with connected() as engine:
-        engine.register("given", naive(pa.concat_tables(cubes)))
-        given = engine.sql(_added_sql(table)).to_arrow_table()
-    return _merged(arrow.conform(given, table), table)
+    given = naive(pa.concat_tables(cubes))
+    return _merged(arrow.conform(answered(_added_sql(table), given=given), table), table)
 
 
 @cache
@@ -46,10 +44,12 @@ def _merged(rows: pa.Table, table: Table) -> pa.Table:
     """Sketches in their one order, the greatest rank of each register."""
     for f in table.fields:
         if f.type == "sketch":
-            merged = [sketch.merged(np.asarray(one, dtype=np.int32)) for one in rows[f.name].to_pylist()]
-            values = np.concatenate(merged) if merged else np.array([], np.int32)
-            ends = np.cumsum([0, *(len(one) for one in merged)])
-            listed = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(values, pa.int32()))
+            held = rows[f.name].combine_chunks()
+            row, register = pc.list_parent_indices(held).to_numpy(), held.flatten().to_numpy()
+            key = sketch.merged(row * sketch.WIDTH + register)  # rows lie a whole sketch apart
+            ends = np.searchsorted(key, np.arange(len(rows) + 1) * sketch.WIDTH)
+            values = pa.array(key % sketch.WIDTH, pa.int32())
+            listed = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values)
             rows = rows.set_column(rows.column_names.index(f.name), arrow.field(f), listed)
     return rows
 

@@ -21,8 +21,6 @@ from qoescope.compile import arrow, sketch
 from qoescope.compile.duck import BELIEVED_MS, WATCHED, answered, naive, types
 
 Ints = npt.NDArray[np.int64]
-SKETCH = sketch.REGISTERS * 64
-"""Greater than any register."""
 MOST = 2**62
 MINUTE_US = 60_000_000
 EDGES = np.array(HISTOGRAM_EDGES_MS)
@@ -65,7 +63,9 @@ class _Parts:
                 known = value >= 0
                 points[m.name] = part[known], value[known]
                 if m.type == "sketch":
-                    points[m.name] = np.divmod(sketch.merged(points[m.name][0] * SKETCH + points[m.name][1]), SKETCH)
+                    points[m.name] = np.divmod(
+                        sketch.merged(points[m.name][0] * sketch.WIDTH + points[m.name][1]), sketch.WIDTH
+                    )
                 else:
                     points[m.name] = part[known], np.searchsorted(EDGES, value[known], side="right")
         return cls(
@@ -153,9 +153,9 @@ def _histograms(group: Ints, bucket: Ints, count: int) -> pa.Array:
 
 def _sketches(group: Ints, register: Ints, count: int) -> pa.Array:
     """The greatest rank of each register a group holds."""
-    key = sketch.merged(group * SKETCH + register)  # groups lie a whole sketch apart
-    offsets = np.searchsorted(key, np.arange(count + 1) * SKETCH).astype(np.int32)
-    return pa.ListArray.from_arrays(offsets, (key % SKETCH).astype(np.int32))
+    key = sketch.merged(group * sketch.WIDTH + register)  # groups lie a whole sketch apart
+    offsets = np.searchsorted(key, np.arange(count + 1) * sketch.WIDTH).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, (key % sketch.WIDTH).astype(np.int32))
 
 
 @cache

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 INDEX_BITS = 14
 REGISTERS = 1 << INDEX_BITS
+WIDTH = REGISTERS * 64
+"""Greater than any register."""
 HASH_BITS = 50
 Register = TypeVar("Register", np.int32, np.int64)
 
