@@ -100,6 +100,14 @@ def ingest(said: str) -> Iterator[Row]:
                   more_is_better=False)  # fmt: skip
 
 
+def ingest_fairness(said: str) -> Iterator[Row]:
+    """A key that keeps to its budget, beside one that sends ten times as much as it may."""
+    waits = dict(re.findall(r"^(alone|beside the loud) +[\d.]+ +([\d.]+)", said, re.MULTILINE))
+    if len(waits) > 1:
+        yield Row("door, beside a key at ten times its budget: 99 of 100 within", number(waits["beside the loud"]),
+                  number(waits["alone"]), "the same key alone", "ms", more_is_better=False)  # fmt: skip
+
+
 def cmcd(said: str) -> Iterator[Row]:
     """CMCD's reader against a library of structured fields."""
     for what, ours, peer in re.findall(r"^(.+ bytes): decode ([\d,]+)/s.*http-sf ([\d,]+)/s", said, re.MULTILINE):
@@ -170,10 +178,10 @@ def said_by(script: str, *options: str, more: dict[str, str] | None = None) -> s
     ).stdout  # fmt: skip
 
 
-def beside_a_broker() -> str:
-    """What the door's measurement prints."""
+def beside_a_broker(script: str) -> str:
+    """What a measurement of the door prints."""
     with services("kafka") as here:
-        return said_by("ingest", "--brokers", here.brokers)
+        return said_by(script, "--brokers", here.brokers)
 
 
 def beside_broker_and_postgres(count: int = 300_000) -> str:
@@ -188,7 +196,8 @@ def beside_broker_and_postgres(count: int = 300_000) -> str:
 
 MEASUREMENTS: dict[str, tuple[Callable[[], str], Callable[[str], Iterable[Row]]]] = {
     "emit": (lambda: said_by("emit", "0"), emit),
-    "ingest": (beside_a_broker, ingest),
+    "ingest": (lambda: beside_a_broker("ingest"), ingest),
+    "ingest_fairness": (lambda: beside_a_broker("ingest_fairness"), ingest_fairness),
     "cmcd": (lambda: said_by("cmcd"), cmcd),
     "fold": (lambda: said_by("fold"), fold),
     "streams": (beside_broker_and_postgres, streams),
