@@ -1,19 +1,24 @@
 """Feed: the beacons of a live run in the order in which they are due, made shortly before they are needed."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from qoescope.emit import beacons, counterfactual, events, simulation
+from qoescope.emit import beacons, counterfactual, draws, events, simulation
 from qoescope.emit.connection import Beacon
 from qoescope.emit.counterfactual import Effect
 from qoescope.emit.draws import Floats
 from qoescope.emit.scenario import Load, Scenario
+from qoescope.emit.simulation import Sessions
+from qoescope.emit.spans import Rows
 
 PILOT = 2_000
 BATCH = 400
 """Sessions made at a time."""
+LEAVING_MS = 180_000
+"""The last viewers leave within so much of the simulated clock."""
 
 
 class Batch:
@@ -70,9 +75,16 @@ def batches(
         def made(numbers: "np.ndarray" = numbers) -> Batch:
             s, _, effects = counterfactual.with_and_without(run, load, numbers)
             note(effects)
+            s = replace(s, timeline=s.timeline.left_by(_leaves(run, s) - s.viewing.started_ms))
             return Batch([_with_error(block) for block in events.blocks(s, device_clocks=device_clocks)], run.end_ms)
 
         yield first, made
+
+
+def _leaves(run: Scenario, s: Sessions) -> Rows:
+    """When those who still watch at the end of the run leave: one after the other, so that none just falls silent."""
+    within = min(LEAVING_MS, run.length_ms // 8)
+    return run.end_ms - within // 8 - (draws.uniform(s.viewing.key, 64) * within).astype(np.int64)
 
 
 def _with_error(block: pa.Table) -> pa.Table:

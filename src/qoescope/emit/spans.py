@@ -70,6 +70,32 @@ class Timeline:
         columns = {name: values[a:b] for name, values in self.columns.items()}
         return Timeline(self.first[begin : end + 1] - a, self.session[a:b] - begin, self.end_ms[a:b], columns)
 
+    def left_by(self, at_ms: Rows) -> "Timeline":
+        """The same, but who still watches at this time of their session leaves then, and says so.
+
+        Who waits for the first frame is left as they are: to leave then would be another kind of end.
+        """
+        begins, at = self.end_ms - self["ms"], at_ms[self.session]
+        last = (begins < at) & (at < self.end_ms) & ~np.isin(self["state"], (IDLE, STARTING))
+        leaves = np.zeros(self.sessions, dtype=bool)
+        leaves[self.session[last]] = True
+        kept = ~leaves[self.session] | (begins < at)
+        share = np.where(last, (at - begins) / np.maximum(self["ms"], 1), 1.0)
+        changed = {
+            "ms": np.where(last, at - begins, self["ms"]),
+            "dropped": (self["dropped"] * share).astype(np.int32),
+            "event": np.where(last, FINISH, self["event"]).astype(np.uint8),
+            "code": np.where(last, CODE["exited"], self["code"]).astype(np.int16),
+            **{
+                name: np.where(last, 0, self[name]).astype(COLUMNS[name])
+                for name in ("next_rung", "jump_ms", "next_cdn")
+            },
+        }
+        columns = {name: values[kept] for name, values in (self.columns | changed).items()}
+        session = self.session[kept]
+        first = np.searchsorted(session, np.arange(self.sessions + 1))
+        return Timeline(first, session, np.where(last, at, self.end_ms)[kept], columns)
+
 
 class Recorder:
     """Takes down spans of many sessions as they happen, and puts each session's in a row."""
