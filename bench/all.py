@@ -184,7 +184,7 @@ def beside_a_broker(script: str) -> str:
         return said_by(script, "--brokers", here.brokers)
 
 
-def beside_broker_and_postgres(count: int = 300_000) -> str:
+def beside_broker_and_postgres(count: int = 1_000_000) -> str:
     """What the streams' measurement prints, and how fast the same log is read by itself."""
     with services("postgres", "kafka") as here:
         more = {"QOESCOPE_VAR": str(here.var), "QOESCOPE_BROKERS": here.brokers}

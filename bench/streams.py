@@ -93,7 +93,7 @@ def seconds(settings: Settings, stream: Stream, question: str, wanted: int) -> t
 
 def measured(session: SparkSession, settings: Settings, events: int) -> None:
     """Prints events a second of both streams, each alone, after a round that warms up."""
-    stopping, warm = Event(), events // 5
+    stopping, warm = Event(), 2 * settings.batch_records * BEACON  # one batch for each task that is started
     known = {
         s.name: s for s in (*lake_streams(session, settings, stopping), *mart_streams(session, settings, stopping))
     }

@@ -186,7 +186,8 @@ class _Events:
         if since is not None:
             oldest = (since - timedelta(days=self.settings.late_after_days + 1)).date().isoformat()
             found = [f for f in found if f.session_day >= oldest]
-        parts = min(self.settings.spark_partitions, 1 + self.records // WORTH_A_TASK)  # as the batch before would need
+        again = self.settings.batch_records if place.next and not self.batches else 0  # a start finds what lay waiting
+        parts = min(self.settings.spark_partitions, 1 + max(again, self.records) // WORTH_A_TASK)  # as the one before
         rows = frames.records(batch, self.settings.lake_buckets)
         rows = rows.coalesce(1) if parts == 1 else rows.repartitionById(parts, F.col("bucket") % parts)
         task = partial(_stored, self.settings, found, since)
