@@ -63,9 +63,10 @@ def suspects(
     files = []
     for bucket, one in zip(buckets, stored, strict=True):
         sought = wanted.get(bucket, met[0])
-        found = np.minimum(np.searchsorted(one, sought), max(0, len(one) - 1))
-        met.append(sought[one[found] == sought] if len(one) else sought[:0])
-        files.append(bool(len(met[-1])))
+        there = one.take(one.searchsorted(sought), mode="clip") == sought if len(one) else np.zeros(len(sought), bool)
+        files.append(bool(there.any()))
+        if files[-1]:
+            met.append(sought[there])
     return files, events.filter(pa.array(np.isin(mine, np.concatenate(met))))
 
 

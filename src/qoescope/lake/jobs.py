@@ -210,7 +210,7 @@ class _Events:
         self.batches += 1
         if self.batches % 60 == 0:
             lake.compact(self.settings, EVENTS, 24)
-            for kept in _cache(self.settings).glob("*.npy"):
+            for kept in _cache(self.settings.var).glob("*.npy"):
                 if time.time() - kept.stat().st_mtime > 2 * self.settings.repeats_within_s:
                     kept.unlink(missing_ok=True)
 
@@ -302,15 +302,15 @@ def _known(
 def _hashes(settings: Settings, file: File) -> product.Hashes:
     """Hashes of the identities in a file, in order: as its writer left them, else from the file."""
     with contextlib.suppress(FileNotFoundError, ValueError, EOFError):
-        return _loaded(_kept(settings, file))
+        return _loaded(settings.var, file.path)
     found = np.sort(product.hashes(lake.rows(settings, EVENTS, [file], product.IDENTITY)))
-    _keep(_kept(settings, file), found)
+    _keep(_kept(settings.var, file.path), found)
     return found
 
 
 @lru_cache(maxsize=4096)
-def _loaded(kept: Path) -> product.Hashes:
-    return np.load(kept, mmap_mode="r")
+def _loaded(var: Path, path: str) -> product.Hashes:
+    return np.load(_kept(var, path), mmap_mode="r")
 
 
 def _keep_hashes(settings: Settings, written: Sequence[File], events: pa.Table, hashes: product.Hashes) -> None:
@@ -318,7 +318,7 @@ def _keep_hashes(settings: Settings, written: Sequence[File], events: pa.Table, 
     days, buckets = events["session_day"].to_numpy(), events["bucket"].to_numpy()
     for file in written:
         here = (days == np.datetime64(file.session_day)) & (buckets == file.bucket)
-        _keep(_kept(settings, file), np.sort(hashes[here]))
+        _keep(_kept(settings.var, file.path), np.sort(hashes[here]))
 
 
 def _keep(kept: Path, found: product.Hashes) -> None:
@@ -328,12 +328,12 @@ def _keep(kept: Path, found: product.Hashes) -> None:
     Path(half.name).replace(kept)
 
 
-def _kept(settings: Settings, file: File) -> Path:
-    return _cache(settings) / f"{Path(file.path).stem}.npy"
+def _kept(var: Path, path: str) -> Path:
+    return _cache(var) / f"{Path(path).stem}.npy"
 
 
-def _cache(settings: Settings) -> Path:
-    return settings.var / "cache" / f"identities-duckdb-{duckdb.__version__}"
+def _cache(var: Path) -> Path:
+    return var / "cache" / f"identities-duckdb-{duckdb.__version__}"
 
 
 def _places(events: pa.Table) -> set[tuple[str, int]]:
