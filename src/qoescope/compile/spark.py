@@ -1,6 +1,9 @@
 """Spark: the catalog's tables as schemas, frames brought to them, and what a stream must know of a record."""
 
+import gc
+import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
@@ -109,6 +112,15 @@ def per_task(made: Callable[[pa.Table], pa.Table]) -> Callable[[Batches], Batche
     def called(batches: Batches) -> Batches:
         given = [batch for batch in batches if batch.num_rows]
         if given:
-            yield from made(pa.Table.from_batches(given)).to_batches()
+            rows = made(pa.Table.from_batches(given))
+            _settle(len(sys.modules))
+            yield from rows.to_batches()
 
     return called
+
+
+@cache
+def _settle(modules: int) -> None:
+    """Leaves what modules hold out of later collections: Spark's worker makes a full one after each task."""
+    gc.collect()
+    gc.freeze()
