@@ -159,7 +159,7 @@ def _why(problem: Exception | None) -> str:
     if lost := _LOST.search(text):
         first, end, topic, partition = lost.groups()
         return (
-            f"{topic} partition {partition} has lost records of offsets {first} to {int(end) - 1} before they were "
+            f"{topic} partition {partition} has lost records among offsets {first} to {int(end) - 1} before they were "
             "read: QOESCOPE_SKIP_LOST_RECORDS=true goes on without them and books them as lost"
         )
     lines = text.splitlines()
@@ -167,7 +167,7 @@ def _why(problem: Exception | None) -> str:
 
 
 _LOST = re.compile(r"records in offset \[(\d+), (\d+)\) for topic partition (\S+)-(\d+)")
-"""How Spark says it."""
+"""How Spark says it: the offsets of the batch that found some gone, from the first one that is."""
 
 
 def _busy(query: StreamingQuery) -> bool:
