@@ -133,7 +133,7 @@ def _beyond_left_over(
     if not rest.any():
         return list(kept)
     drift = left_over_drift(prepared.only(rest), measure, limits)
-    damped = [replace(one, score=one.score / (1 + drift * one.information)) for one in kept]
+    damped = [replace(one, score=one.score / (1 + drift[one.depth] * one.information)) for one in kept]
     return [one for one in damped if one.score >= bar]
 
 

@@ -1,4 +1,7 @@
-"""Jobs: the live watch, minute by minute; the batch over restated days; what is told of what they found."""
+"""Jobs: the live watch, minute by minute; the batch over restated days; what is told of what they found.
+
+Long because all that the monitor reads and writes is here, and nowhere else.
+"""
 
 import json
 import logging

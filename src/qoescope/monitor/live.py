@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from qoescope.catalog.watch import HISTORY_MINUTES, WATCHED, WINDOW_MINUTES, Watched
 from qoescope.monitor.batch import spans
+from qoescope.monitor.ending import ebbs
 from qoescope.monitor.findings import Finding, Watcher
 from qoescope.monitor.history import History
-from qoescope.monitor.kpis import live_kpis
-from qoescope.monitor.lifecycle import LIVE, Clock, Incident, step
+from qoescope.monitor.kpis import kpi_of, live_kpis
+from qoescope.monitor.lifecycle import LIVE, Clock, Incident, related, step
 
 DAY, WEEK = 1440, 10_080
 AROUND = 20
@@ -53,7 +54,20 @@ class Live:
             return []
         baseline = [*(m for m in seasonal(minute) if m in there and m < before[0]), *before]
         seen = self.watcher.findings(window, baseline, spans(self.incidents, self.clock, minute + 1))
-        return self.take(seen, minute)
+        return self.take([f for f in seen if not self._left_over(f, window)], minute)
+
+    def _left_over(self, f: Finding, window: range) -> bool:
+        """Whether the finding is what is left of an incident that is over, or ends."""
+        since = self.clock.time(window.stop - 2 * WINDOW_MINUTES)
+        for one in self.incidents:
+            known = one.confirmed_at is not None and (one.open or (one.closed_at is not None and one.closed_at > since))
+            if not known or one.best.watched is not f.watched or f.watched.kind != "share":
+                continue
+            if related(one.slice, f.slice):
+                sums = kpi_of(f.watched, self.columns).sums(self.history.series(window, one.slice))
+                if ebbs(sums, one.best.actual, one.best.expected):
+                    return True
+        return False
 
     def take(self, seen: Sequence[Finding], minute: int) -> list[Incident]:
         """Findings into incidents; gives back the changed ones."""

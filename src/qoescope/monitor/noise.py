@@ -62,7 +62,11 @@ def errors_by_depth(leaves: Leaves, measure: Measure, limits: Limits) -> list[tu
     ]
 
 
-def left_over_drift(leaves: Leaves, measure: Measure, limits: Limits) -> float:
-    """τ from one window's own remaining slices, of whatever depth."""
-    strays = errors_by_depth(leaves, measure, limits)[1:]
-    return drift(np.concatenate([e for e, _ in strays]), np.concatenate([i for _, i in strays])) if strays else 0.0
+def left_over_drift(leaves: Leaves, measure: Measure, limits: Limits) -> tuple[float, ...]:
+    """τ by depth from one window's own remaining slices: of that depth, or of a shallower one that strays more.
+
+    Thin slices of three dimensions stray most, and say nothing of the broad ones. Single values are few, so they are
+    judged by pairs too.
+    """
+    strays = [drift(errors, information) for errors, information in errors_by_depth(leaves, measure, limits)[1:]]
+    return tuple(max(strays[: max(depth, 2)], default=0.0) for depth in range(limits.depth + 1))
