@@ -65,3 +65,19 @@ def test_sessions_speak_for_the_level_that_they_show(measure: Measure, bad: list
     assert as_bad(measure, like, like) > 2
     assert as_bad(measure, both.sums[:, 1], like) < -2
     assert as_bad(measure, np.zeros_like(like), like) == 0
+
+
+@pytest.mark.parametrize(
+    ("measure", "new"),
+    [
+        (Share(), [100, 2, 0, 0, 2, 0]),
+        (Volume(), [100, 100]),
+        (Mean(), [50, 375, 2850, 0, 0, 0, 375, 0]),
+        (Ratio(), [50, 5000, 50, 520_000, 5_000, 100, 0, 0, 0, 0, 0, 0, 50, 0]),
+    ],
+)
+def test_sessions_without_a_past_speak_for_nothing_where_nobody_shows_the_level(
+    measure: Measure, new: list[float]
+) -> None:
+    sums = np.array(new, dtype=float)
+    assert as_bad(measure, sums, np.zeros_like(sums)) == 0

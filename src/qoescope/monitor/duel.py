@@ -27,8 +27,11 @@ ALL, HALF = (1.0,), (1.0, 0.5)
 
 
 def as_bad(measure: Measure, sums: Floats, like: Floats, parts: Sequence[float] = ALL) -> float:
-    """Log-likelihood ratio of "got as much worse as `like`, or a part of it" to "as usual", for summed sessions."""
-    if measure.support(sums) <= 0:
+    """Log-likelihood ratio of "got as much worse as `like`, or a part of it" to "as usual", for summed sessions.
+
+    0 where there are no sessions, or none that show the level.
+    """
+    if measure.support(sums) <= 0 or measure.support(like) <= 0:
         return 0.0
     one, other = (measure.evidence(each.reshape(-1, 1), 1) for each in (sums, like))
     expected, lift = float(one.expected[0]), float(other.lift[0])
