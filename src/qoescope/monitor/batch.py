@@ -25,6 +25,8 @@ ENOUGH_DAYS, LEAST_DAYS = 3, 2
 """With fewer of those a day takes the days of the last week; one day alone says nothing of what days are like."""
 ROLLING_OUT = 2
 """Days just before, which a young history leaves out for the same reason."""
+UNSEEN = 60.0
+"""What a model of whole days is worth of a new version's sessions: twice what one of hours is."""
 DAYS_BACK = 8
 """Days just before that hours and days together look at."""
 
@@ -101,7 +103,8 @@ class Batch:
     def over(cls, history: History, watched: Sequence[Watched] = WATCHED) -> "Batch":
         """A walk that has seen nothing yet."""
         kpis = session_kpis(watched, history.columns)
-        return cls(history, Watcher(history, kpis), Watcher(history, kpis), [], Clock(3600))
+        daily = [replace(kpi, unseen=UNSEEN) for kpi in kpis]
+        return cls(history, Watcher(history, kpis), Watcher(history, daily), [], Clock(3600))
 
     def look(self, hour: int) -> list[Finding]:
         """The findings of one hour, taken into the incidents."""

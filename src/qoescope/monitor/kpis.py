@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qoescope.catalog.watch import Watched
+from qoescope.monitor.baseline import SHRINK
 from qoescope.monitor.counts import Floats, Leaves
 from qoescope.monitor.explain import usual_dispersion
 from qoescope.monitor.measures import Mean, Measure, Ratio, Share, Volume
@@ -23,6 +24,8 @@ class Kpi:
     parts: tuple[tuple[int, ...], ...]
     """Per sum the columns that add up to it."""
     cluster: float = 1.0
+    unseen: float = SHRINK
+    """How many sessions of a slice without a past the model of a mean is worth."""
 
     def sums(self, columns: Floats) -> Floats:
         """The metric's sums (sums x anything) out of all columns; clusters of intervals count as one."""
@@ -47,7 +50,7 @@ class Kpi:
             case "share":
                 return Share()
             case "mean":
-                return Mean(higher_is_worse=self.watched.higher_is_worse)
+                return Mean(higher_is_worse=self.watched.higher_is_worse, unseen=self.unseen)
             case "ratio":
                 return Ratio()
             case "volume":

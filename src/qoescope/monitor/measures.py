@@ -17,8 +17,6 @@ _TINY = 1e-12
 _EVENTS, _MOST = 4.0, 400.0
 """A slice's history counts for `SHRINK` sessions more, or as many as hold 4 bad ones, at most 400: with fewer, a new
 version at twice its parent's rate would alarm and one at ten times would not."""
-_UNSEEN = 60.0
-"""The same for a mean: what the model expects of a new version is as sure as 60 sessions of it would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +135,8 @@ class Mean:
     """Mean of logarithms (startup time, bitrate). Columns: n, Σx, Σx², and the baseline's three."""
 
     higher_is_worse: bool = True
+    unseen: float = SHRINK
+    """What the model expects of a slice without a past is as sure as so many sessions of it would be."""
 
     window = (0, 1, 2, 6)
 
@@ -161,7 +161,7 @@ class Mean:
     def evidence(self, sums: Floats, depth: int) -> Evidence:
         """Welch's t between window and shrunk baseline, `t² / 2`; lift is the ratio of geometric means."""
         n, x, xx, base_n, base_x, base_xx, mix, base_mix = sums
-        added = _UNSEEN if depth else 0.0
+        added = self.unseen if depth else 0.0
         number, history = np.maximum(n, 1.0), np.maximum(base_n + added, 1.0)
         actual = x / number
         expected = mix / number + (base_x - base_mix) / np.maximum(base_n + SHRINK, 1.0)
