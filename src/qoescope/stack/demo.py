@@ -3,11 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from rich.console import Console
 
 from qoescope.catalog.errors import Mistake
 from qoescope.settings import Settings
-from qoescope.stack import airflow, assembly, findings, secrets, showing, signals, up
+from qoescope.stack import airflow, assembly, audience, findings, secrets, showing, signals, up
 from qoescope.stack.children import Children
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ CONNECTIONS, PATIENCE_S = 64, 60.0
 """How the players send: over so many connections, and again for so long what is not answered."""
 TELLING_MS = 45 * 60_000
 """The watch needs so much of the viewers' time to know what is usual, to see a fault, and to see it over."""
-AUDIENCE, AUDIENCE_S = 43, 86_400.0
-"""The viewers who stay when the demo is over: their seed, and for how long."""
 HEADROOM = 4.0
 """The demo's key may send so much more than the demo does on average."""
 
@@ -68,7 +65,9 @@ def run(settings: Settings, *, once: bool, rate: float, seconds: float, speed: f
                 stage = Stage(screen, placed, children, outcome)
                 performed(stage, key, rate, seconds, speed)
                 if not once:
-                    with _audience(stage, key, rate / speed, told):
+                    with stage.step("sessions may be silent for as long as in production"):
+                        audience.awaited(children, SILENCE_S, READY_S)
+                    with audience.watching(placed, key, PROPERTY, rate / speed, told, screen.print):
                         for text in up.welcome(placed, children):
                             screen.print(text, highlight=False, soft_wrap=True)
                         told.wait()
@@ -178,37 +177,6 @@ def _sent(stage: Stage, key: str, rate: float, seconds: float, speed: float) -> 
     stage.outcome.live = live
     lost = live.sent.events - live.sent.acknowledged
     stage.outcome.check(lost == 0, f"the collector did not acknowledge {lost:,} of {live.sent.events:,} events")
-
-
-@contextmanager
-def _audience(stage: Stage, key: str, rate: float, told: threading.Event) -> Iterator[None]:
-    """As many viewers as before, now by the wall's clock and nothing injected, until told: the console stays alive.
-
-    The stream is started again, since their sessions are silent for longer before they close.
-    """
-    from qoescope.emit import jobs
-
-    with stage.step("the stream waits as long for silent sessions as it would in production"):
-        stage.children["stream"].again({"QOESCOPE_SESSION_GAP_S": f"{SILENCE_S:.0f}"})
-        stage.children.wait(["stream"], READY_S)
-    with ThreadPoolExecutor(1) as hand:
-        watching = hand.submit(
-            jobs.live, f"http://127.0.0.1:{stage.settings.door_port}", key, rate=rate, duration=AUDIENCE_S, speed=1,
-            seed=AUDIENCE, faults=("none",), out=stage.settings.var / "demo" / "audience", property=PROPERTY,
-            progress=False, stop=told, device_clocks=False,
-        )  # fmt: skip
-        watching.add_done_callback(partial(_gone, stage, told))
-        try:
-            yield
-        finally:
-            told.set()
-
-
-def _gone(stage: Stage, told: threading.Event, watching: "Future[Live]") -> None:
-    """Says why nobody watches any more, unless they were told to go."""
-    if not told.is_set():
-        why = watching.exception() or "they had their day"
-        stage.screen.print(f"the viewers left: {why}", highlight=False)
 
 
 def _person(settings: Settings) -> None:
