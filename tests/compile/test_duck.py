@@ -36,6 +36,7 @@ def test_threads_do_not_see_each_others_tables() -> None:
         assert list(threads.map(lambda n: total(str(n)), range(200))) == list(range(200))
 
 
-def test_rows_come_in_their_order() -> None:
-    given = pa.table({"n": pa.array(range(300_000))})
+@pytest.mark.parametrize("chunk", [300_000, 1_000, 37])
+def test_rows_come_in_their_order(chunk: int) -> None:
+    given = pa.Table.from_batches(pa.table({"n": pa.array(range(300_000))}).to_batches(chunk))
     assert answered("select n from given", given=given)["n"].combine_chunks().equals(given["n"].combine_chunks())

@@ -86,7 +86,10 @@ def _codes(column: pa.ChunkedArray) -> Ints:
     """A number for each value, the same for the same one."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode(null_encoding="encode")
     array = encoded.combine_chunks()
-    return array.indices.fill_null(len(array.dictionary)).to_numpy().astype(np.int64)
+    number = array.dictionary.dictionary_encode(
+        null_encoding="encode"
+    ).indices.to_numpy()  # a dictionary may hold a value twice
+    return np.append(number, len(number))[array.indices.fill_null(len(number)).to_numpy()].astype(np.int64)
 
 
 def _joined(codes: Iterable[Ints]) -> Ints:

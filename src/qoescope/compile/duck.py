@@ -92,7 +92,7 @@ class _Plan:
     def answer(self, tables: Mapping[str, pa.Table]) -> pa.Table:
         """What it says of the tables; it keeps none of them."""
         for name, given in self._given.items():
-            given.rows = tables[name]
+            given.rows = tables[name].combine_chunks()  # rows of small chunks come back in another order
         rows = self._connection.sql("execute planned").to_arrow_table()
         for given in self._given.values():
             given.rows = given.rows.schema.empty_table()

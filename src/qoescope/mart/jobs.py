@@ -480,7 +480,7 @@ def _compare_marts(settings: Settings, connection: Connection, day: date, result
     windows = (day - timedelta(days=1), day, day + timedelta(days=1))
     events = lake.read(settings, EVENTS, windows, columns=LIVE_COLUMNS)
     placed = pc.equal(events["at"].cast(pa.date32()), pa.scalar(day, pa.date32()))
-    again = cube(events.filter(placed).combine_chunks(), LIVE_WINDOW)  # its rows come back in the order of one chunk
+    again = cube(events.filter(placed), LIVE_WINDOW)
     result.add("marts", len(again), accounts.marts(tables[LIVE_WINDOW.name], again, LIVE_WINDOW))
 
 
@@ -574,7 +574,7 @@ def forget(settings: Settings, tenant: str, viewer: str) -> Receipt:
 
 def _forgotten(settings: Settings, connection: Connection, tenant: str, name: str) -> dict[str, int]:
     erased = {t.name: lake.erase(settings, t, tenant, name) for t in (EVENTS, LATE, QUARANTINE, SESSION_VERSIONS)}
-    events, sessions = erased[EVENTS.name].combine_chunks(), versions.latest(erased[SESSION_VERSIONS.name])
+    events, sessions = erased[EVENTS.name], versions.latest(erased[SESSION_VERSIONS.name])
     taken = [Write(LIVE_TABLES[n], negated(t, LIVE_TABLES[n])) for n, t in live(events).items() if len(events)]
     with connection.transaction():
         for write in (Write(OUTCOMES, accounts.erased(erased)), *taken):
