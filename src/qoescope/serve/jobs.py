@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from qoescope.connect.records import Pool
 from qoescope.serve import auth, digest
 from qoescope.serve.outside import Outside
 from qoescope.serve.safety import cookie_key, refuse_open_console
+from qoescope.serve.together import Together
 from qoescope.settings import Settings
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Desk:
     """Questions that are being answered, by who asks; guarded by `lock`."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, str], tuple[float, Any]] = field(default_factory=dict)
+    _together: Together[Answer] = field(default_factory=Together)
 
     def ask(
         self,
@@ -60,8 +62,13 @@ class Desk:
         where: Where | None = None,
         every: str | None = None,
     ) -> Answer:
-        """The metrics over the property's marts."""
-        return ask(self.reader, tenant, metrics, between, by, where, every)
+        """The metrics over the property's marts; asked once for all who ask the same in this moment."""
+        narrowed = tuple(sorted((name, tuple(values)) for name, values in (where or {}).items()))
+        found = self._together.do(
+            (tenant, tuple(metrics), between, tuple(by), narrowed, every),
+            lambda: ask(self.reader, tenant, metrics, between, by, where, every),
+        )
+        return replace(found, rows=list(map(dict, found.rows)), measures=list(map(dict, found.measures)))
 
     def user(self, name: str) -> dict[str, Any] | None:
         """The account of this name."""

@@ -1,0 +1,53 @@
+"""Many who ask the same in one moment cost one question; who asks later asks anew."""
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from qoescope.serve import together
+from qoescope.serve.together import Together
+
+PEOPLE = 8
+WAITING = threading.Semaphore(0)
+
+
+class Watched(Future[Any]):
+    """Says when somebody waits for it."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        WAITING.release()
+        return super().result(timeout)
+
+
+@pytest.mark.parametrize(("fails", "heard"), [(False, 1), (True, "no answer")])
+def test_the_same_question_is_answered_once_for_all_who_wait(
+    fails: bool, heard: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "Future", Watched)
+    shared: Together[int] = Together()
+    times: list[int] = []
+
+    def work() -> int:
+        times.append(1)
+        assert all(WAITING.acquire(timeout=30) for _ in range(PEOPLE - 1))  # everybody else waits
+        if fails:
+            raise ValueError("no answer")
+        return len(times)
+
+    def asks(_: int) -> object:
+        try:
+            return shared.do("the same", work)
+        except ValueError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(PEOPLE) as people:
+        assert list(people.map(asks, range(PEOPLE))) == [heard] * PEOPLE
+    assert len(times) == 1
+    assert shared.do("the same", lambda: 7) == 7
+
+
+def test_other_questions_do_not_wait() -> None:
+    shared: Together[int] = Together()
+    assert shared.do("one", lambda: shared.do("another", lambda: 2)) == 2
