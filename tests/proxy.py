@@ -47,7 +47,9 @@ class Proxy:
             self.port = server.sockets[0].getsockname()[1]
             listening.set()
             await self._end.wait()
-            self._abort_all()
+            while self._open:  # until each handler has seen its end
+                self._abort_all()
+                await asyncio.sleep(0.01)
 
     async def _passed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError), self._opened(writer):

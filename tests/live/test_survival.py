@@ -275,7 +275,7 @@ def test_records_that_left_the_log_unread_are_named_and_passed_over_only_where_t
     until(lambda: len(told()) > 1, BACK_S, "it says which records are gone, and does not go on")
     following = running.read_until()[partition]
     assert following < end
-    assert set(told()) == {following}
+    assert all(following <= first < end for first in told())  # a batch may have been under way when it was stopped
     running.post(event(1), session_id="after what is gone")
     running.tell(QOESCOPE_SKIP_LOST_RECORDS="true")
     running.signalled("stream", signal.SIGKILL)
