@@ -31,7 +31,7 @@ from qoescope.stack import assembly, children, demo, processes, progress
 from qoescope.stack import postgres as server
 
 pytestmark = pytest.mark.live
-UP_S, BACK_S = 120, 90
+UP_S, BACK_S = 240, 180
 CRASHES = ("lake.after_delta", "lake.before_commit")
 CONNECTIONS = "24"
 ROLES: tuple[postgres.Role, ...] = ("writer", "reader")
