@@ -116,7 +116,7 @@ def cmcd(said: str) -> Iterator[Row]:
 
 def fold(said: str) -> Iterator[Row]:
     """A day's events into sessions and marts, against DuckDB with the same measures and Polars with fewer."""
-    lines = re.findall(r"^([^:\n]+): ([\d,]+) events/s, ([\d,]+) a processor second", said, re.MULTILINE)
+    lines = re.findall(r"^([^:\n]+): ([\d,]+) events/s, ([\d,]+) events a processor second", said, re.MULTILINE)
     last = {name: (number(wall), number(cpu)) for name, wall, cpu in lines}  # of the most events
     ours = next((found for name, found in last.items() if name.startswith("qoescope")), None)
     for name, (wall, cpu) in last.items():
