@@ -15,7 +15,7 @@ LINES = [
     )
     for line in re.findall(r"^\| .+ \|$", PAGE.split("## How cost grows")[0], re.MULTILINE)[2:]
 ]
-NOT_MEASUREMENTS = {"all", "ingest_fairness", "ingest_load"}
+NOT_MEASUREMENTS = {"all", "ingest_load"}
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line["what"])
