@@ -61,13 +61,11 @@ class _Parts:
             if m.type in ("ints", "sketch"):
                 value = added[m.name].fill_null(-1).to_numpy()
                 known = value >= 0
-                points[m.name] = part[known], value[known]
+                behind, point = part[known], value[known]
                 if m.type == "sketch":
-                    points[m.name] = np.divmod(
-                        sketch.merged(points[m.name][0] * sketch.WIDTH + points[m.name][1]), sketch.WIDTH
-                    )
+                    points[m.name] = np.divmod(sketch.merged(behind * sketch.WIDTH + point), sketch.WIDTH)
                 else:
-                    points[m.name] = part[known], np.searchsorted(EDGES, value[known], side="right")
+                    points[m.name] = behind, np.searchsorted(EDGES, point, side="right")
         return cls(
             _keys(keys, first),
             {name: code[first] for name, code in codes.items()},
@@ -86,9 +84,8 @@ def _codes(column: pa.ChunkedArray) -> Ints:
     """A number for each value, the same for the same one."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode(null_encoding="encode")
     array = encoded.combine_chunks()
-    number = array.dictionary.dictionary_encode(
-        null_encoding="encode"
-    ).indices.to_numpy()  # a dictionary may hold a value twice
+    again = array.dictionary.dictionary_encode(null_encoding="encode")  # a dictionary may hold a value twice
+    number = again.indices.to_numpy()
     return np.append(number, len(number))[array.indices.fill_null(len(number)).to_numpy()].astype(np.int64)
 
 

@@ -61,20 +61,11 @@ def delivered(s: Sessions) -> Delivered:
     ended = np.concatenate([ended, np.ones(len(last), dtype=bool)])
     total = len(t.session)
     gone_ms = np.bincount(span, weights=end - begin, minlength=total).astype(np.int64)
-    gone_frames = frames_by(t, span, end) - frames_by(t, span, begin)
+    gone_frames = t.dropped_by(span, end) - t.dropped_by(span, begin)
     gone_dropped = np.bincount(span, weights=gone_frames, minlength=total).astype(np.int64)
     arrived = np.ones(total, dtype=bool)
     arrived[span[ended]] = False
     return Delivered(t["ms"] - gone_ms, t["dropped"] - gone_dropped, arrived, session, window, silent)
-
-
-def frames_by(t: Timeline, span: Rows, at_ms: Rows) -> Rows:
-    """Frames that a span has dropped by a time within it: evenly spread, in whole frames."""
-    length = t["ms"][span]
-    since = at_ms - (t.end_ms[span] - length)
-    return np.where(
-        length > 0, t["dropped"][span].astype(np.int64) * since // np.maximum(length, 1), t["dropped"][span]
-    )
 
 
 def _silent(s: Sessions) -> Mask:

@@ -193,7 +193,7 @@ def _told(cut: Cut, s: Sessions, begin: int) -> dict[str, pa.Array | NDArray[np.
         "player_width": _some(screen[:, 0], sized),
         "player_height": _some(screen[:, 1], sized),
         "event_cdn": _words(p.CDNS, cdn[span], cdn_known[span] & sized),
-        "dropped_frames": delivery.frames_by(t, span, cut.at_ms) - delivery.frames_by(t, span, cut.from_ms),
+        "dropped_frames": t.dropped_by(span, cut.at_ms) - t.dropped_by(span, cut.from_ms),
         "playhead_ms": _some(playhead, ~np.isin(state, (IDLE, STARTING))),
         "startup_ms": _some(cut.at_ms, leaves),
         "next_bitrate_kbps": _some(KBPS[next_rung], event == RENDITION),

@@ -70,6 +70,12 @@ class Timeline:
         columns = {name: values[a:b] for name, values in self.columns.items()}
         return Timeline(self.first[begin : end + 1] - a, self.session[a:b] - begin, self.end_ms[a:b], columns)
 
+    def dropped_by(self, span: Rows, at_ms: Rows) -> Rows:
+        """Frames that a span has dropped by a time within it: evenly spread, in whole frames."""
+        length, dropped = self["ms"][span], self["dropped"][span]
+        since = at_ms - (self.end_ms[span] - length)
+        return np.where(length > 0, dropped.astype(np.int64) * since // np.maximum(length, 1), dropped)
+
     def left_by(self, at_ms: Rows) -> "Timeline":
         """The same, but who still watches at this time of their session leaves then, and says so.
 
@@ -80,10 +86,9 @@ class Timeline:
         leaves = np.zeros(self.sessions, dtype=bool)
         leaves[self.session[last]] = True
         kept = ~leaves[self.session] | (begins < at)
-        share = np.where(last, (at - begins) / np.maximum(self["ms"], 1), 1.0)
         changed = {
             "ms": np.where(last, at - begins, self["ms"]),
-            "dropped": (self["dropped"] * share).astype(np.int32),
+            "dropped": self.dropped_by(np.arange(len(last)), np.where(last, at, self.end_ms)).astype(np.int32),
             "event": np.where(last, FINISH, self["event"]).astype(np.uint8),
             "code": np.where(last, CODE["exited"], self["code"]).astype(np.int16),
             **{
