@@ -11,6 +11,8 @@ from qoescope.compile import arrow, fold
 from qoescope.compile.duck import answered, naive
 
 KEY = ("property", "session_id")
+GOES_ON_DAYS = 7
+"""A session that does not say when it began is followed so far past its midnight."""
 
 
 def known(events: pa.Table, before: pa.Table) -> pa.Table:
@@ -19,6 +21,15 @@ def known(events: pa.Table, before: pa.Table) -> pa.Table:
         "select distinct property, session_id from events semi join before using (property, session_id)",
         events=events.select(list(KEY)),
         before=before.select(list(KEY)),
+    )
+
+
+def begun_before(events: pa.Table) -> pa.Table:
+    """(property, session_id, session_day) of sessions that do not say when they began, and whose first event lacks."""
+    unsaid = events.select([*KEY, "seq", "session_day"]).filter(pc.is_null(events["session_started_at"]))
+    return answered(
+        "select property, session_id, min(session_day) as session_day from unsaid group by all having min(seq) > 1",
+        unsaid=unsaid,
     )
 
 

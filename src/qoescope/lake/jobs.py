@@ -374,7 +374,7 @@ class _Sessions:
                 reached = dict(self.writer.ask(_REACHED, (BEACONS.name,)))
                 self.delta.update_incremental()
                 self.events.update_incremental()
-                task = partial(_folded, self.settings, lake.files(self.delta), lake.files(self.events), reached)
+                task = partial(folded, self.settings, lake.files(self.delta), lake.files(self.events), reached)
                 told = streams.collected(rows.mapInArrow(frames.per_task(task), TOLD))
                 if "wait" not in told:
                     break
@@ -421,33 +421,36 @@ class _Sessions:
         parts = {(f.session_day, f.bucket) for f in lake.files(self.events, since=recent)}
         if not parts:
             return
-        events = [f for f in lake.files(self.events) if (f.session_day, f.bucket) in parts]
-        before = [f for f in lake.files(self.delta) if (f.session_day, f.bucket) in parts]
         rows = self.spark.createDataFrame(sorted({(bucket,) for _, bucket in parts}), "bucket bigint")
         tasks = self.settings.spark_partitions
-        task = partial(_mended, self.settings, before, events, silent_since)
+        task = partial(mended, self.settings, lake.files(self.delta), lake.files(self.events), parts, silent_since)
         spread = rows.repartitionById(tasks, (F.col("bucket") % tasks).cast("int"))
         told = streams.collected(spread.mapInArrow(frames.per_task(task), TOLD))
         lake.commit(self.delta, SESSION_VERSIONS, lake.unpacked(told.get("file", ())), f"mended:{query}", number)
 
 
-def _mended(
-    settings: Settings, before: Sequence[File], events: Sequence[File], silent_since: datetime, rows: pa.Table
-) -> pa.Table:
-    """Writes new versions of closed sessions whose row does not count all of their events; answers files' names."""
+def mended(
+    settings: Settings, found: Sequence[File], events: Sequence[File], parts: set[tuple[str, int]],
+    silent_since: datetime, rows: pa.Table,
+) -> pa.Table:  # fmt: skip
+    """Writes new versions of closed sessions whose row does not count all of their events; answers files' names.
+
+    They are looked for in these parts (session_day, bucket) of the lake.
+    """
     written: list[File] = []
     for bucket in rows["bucket"].to_pylist():
-        mine, old = ([f for f in some if f.bucket == bucket] for some in (events, before))
-        identities = lake.rows(settings, EVENTS, mine, (*product.IDENTITY, "received_at"))
-        there = lake.rows(settings, SESSION_VERSIONS, old)
+        mine, old = ([f for f in some if f.bucket == bucket] for some in (events, found))
+        read = [f for f in mine if (f.session_day, bucket) in parts]
+        identities = lake.rows(settings, EVENTS, read, (*product.IDENTITY, "received_at"))
+        there = lake.rows(settings, SESSION_VERSIONS, [f for f in old if (f.session_day, bucket) in parts])
         stale = sessions.stale(identities, there, silent_since)
         if len(stale):
-            new = sessions.versions(lake.rows_of(settings, EVENTS, mine, stale), there, datetime.now(UTC))
-            written += lake.write(settings, SESSION_VERSIONS, new)
+            said = lake.rows_of(settings, EVENTS, read, stale)
+            written += _versions(settings, old, mine, read, said)
     return _files("file", written)
 
 
-def _folded(
+def folded(
     settings: Settings, found: Sequence[File], events: Sequence[File], reached: Mapping[int, int], closed: pa.Table
 ) -> pa.Table:
     """Writes the new versions of these sessions into files and answers their names; or that it has to wait."""
@@ -455,21 +458,41 @@ def _folded(
     if any(offset >= reached.get(partition, 0) for partition, offset in last):
         return _lines("wait", [b""])
     buckets = set(closed["bucket"].to_pylist())
-    mine = [f for f in events if f.bucket in buckets]
+    mine, old = ([f for f in some if f.bucket in buckets] for some in (events, found))
     since = pc.min(closed["since"]).as_py() - timedelta(seconds=settings.repeats_within_s)
-    said = lake.rows_of(settings, EVENTS, [f for f in mine if not f.until or f.until >= since], closed)
-    if not len(said):  # they were all kept aside
-        return _lines("file", [])
+    read = [f for f in mine if not f.until or f.until >= since]
+    said = lake.rows_of(settings, EVENTS, read, closed)
+    return _files("file", _versions(settings, old, mine, read, said) if len(said) else [])  # or all were kept aside
+
+
+def _versions(
+    settings: Settings, found: Sequence[File], events: Sequence[File], read: Sequence[File], said: pa.Table
+) -> list[File]:
+    """New versions of the sessions in files; `said` is what the files `read` hold of them, of all `events`."""
+    before = _before(settings, found, said)
+    began, known = pc.min(before["first_received_at"]).as_py(), {f.path for f in read}
+    others = [f for f in events if f.path not in known and began and f.until and f.until >= began]
+    earlier = lake.rows_of(settings, EVENTS, others, sessions.known(said, before))
+    new = sessions.versions(pa.concat_tables([said, earlier]), before, datetime.now(UTC))
+    return lake.write(settings, SESSION_VERSIONS, new)
+
+
+def _before(settings: Settings, found: Sequence[File], said: pa.Table) -> pa.Table:
+    """The rows that the lake has of the events' sessions.
+
+    They lie in the day of the session's start. One that does not say when it began lies in the day of its own first
+    event: without it, it is looked for in the days before, as long as it spoke on each.
+    """
     touched = _places(said)
-    before = lake.rows_of(settings, SESSION_VERSIONS, [f for f in found if (f.session_day, f.bucket) in touched], said)
-    again = sessions.known(said, before)
-    if len(again):
-        began = pc.min(before["first_received_at"]).as_py()
-        earlier = [f for f in mine if f.until and f.until < since and (began is None or f.until >= began)]
-        old = [f for f in earlier if (f.session_day, f.bucket) in touched]
-        said = pa.concat_tables([said, lake.rows_of(settings, EVENTS, old, again)])
-    new = sessions.versions(said, before, datetime.now(UTC))
-    return _files("file", lake.write(settings, SESSION_VERSIONS, new))
+    here = lake.rows_of(settings, SESSION_VERSIONS, [f for f in found if (f.session_day, f.bucket) in touched], said)
+    begun = sessions.without(sessions.begun_before(said), here)
+    if not len(begun):
+        return here
+    first = pc.min(begun["session_day"]).as_py()
+    days = {(first - timedelta(days=n)).isoformat() for n in range(1, sessions.GOES_ON_DAYS + 1)}
+    there = lake.rows_of(settings, SESSION_VERSIONS, [f for f in found if f.session_day in days], begun)
+    spoke = datetime.combine(first - timedelta(days=1), datetime.min.time(), UTC)
+    return pa.concat_tables([here, there.filter(pc.greater_equal(there["last_received_at"], pa.scalar(spoke)))])
 
 
 def _start_letters(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:

@@ -52,8 +52,6 @@ from qoescope.settings import Settings
 
 UNDER_WAY_S = 3.0
 """A batch is in one book and not yet in the next for less than that, mostly."""
-GOES_ON_DAYS = 7
-"""A session that does not say when it began is followed so far past its midnight."""
 LEDGER_DAYS = 3
 """Days of which sessions and marts are compared when no day is named."""
 
@@ -188,7 +186,9 @@ def _silent_since(settings: Settings) -> datetime | None:
 
 def _files_around(settings: Settings, day: date) -> list[lake.File]:
     """Files of events of the day, of the day before, and of those in which its sessions may go on."""
-    return lake.files(lake.opened(settings, EVENTS), [day + timedelta(days=n) for n in range(-1, GOES_ON_DAYS + 1)])
+    return lake.files(
+        lake.opened(settings, EVENTS), [day + timedelta(days=n) for n in range(-1, versions.GOES_ON_DAYS + 1)]
+    )
 
 
 def _events_of(settings: Settings, day: date, found: Sequence[lake.File]) -> pa.Table:
@@ -207,7 +207,7 @@ def _events_of(settings: Settings, day: date, found: Sequence[lake.File]) -> pa.
         begun = lake.rows_of(settings, EVENTS, on(-1), held, versions.KEY)
         events = pa.concat_tables([said, versions.without(held, begun)])
     parts, held = [events], events
-    for n in range(1, GOES_ON_DAYS + 1):
+    for n in range(1, versions.GOES_ON_DAYS + 1):
         on_that_day = lake.rows(settings, EVENTS, on(n), versions.KEY, unsaid)
         held = lake.rows_of(settings, EVENTS, on(n), versions.known(on_that_day, held)).filter(unsaid)
         if not len(held):
