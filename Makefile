@@ -21,10 +21,10 @@ check: ## format, lint, types, import contracts and every test that needs no ser
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 -m "not live"
 
-test: ## set up, then everything: check, and the tests against real services
+test: ## set up, then everything: check, and the tests against real services, three groups at a time
 	@bin/setup test
 	@$(MAKE) --no-print-directory check
-	@$(MAKE) --no-print-directory -j 3 live-stack live-parts live-survival
+	@$(MAKE) --no-print-directory -j 3 live-stack live-parts live-survival test-cluster
 
 live-stack: # the live tests that share one whole stack
 	$(BIN)/pytest -m "live and whole_stack"
@@ -42,7 +42,8 @@ golden: ## rewrite tests/golden; a person reads the difference
 	GOLDEN=1 $(BIN)/pytest tests/golden
 	@git --no-pager diff --stat tests/golden docs deploy
 
-bench: setup ## measure, beside peers in the same run
+bench: ## measure, beside peers in the same run
+	@bin/setup bench
 	@$(BIN)/qoescope bench
 
 recording: ## beside a demo that is up: walk through its console and film it, for README

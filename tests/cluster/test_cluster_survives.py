@@ -13,7 +13,7 @@ from qoescope.catalog.topics import TOPICS
 
 pytestmark = pytest.mark.cluster
 RATE, SECONDS = 300, 30
-BACK_S = 120
+BACK_S = 240
 
 
 def killed(cluster: Cluster, name: str) -> None:
