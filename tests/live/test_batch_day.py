@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import recomputed
+from poisons import POISONS, altered, replaced, slow, viewers
 
 from qoescope.catalog.marts import SESSION_MARTS
 from qoescope.catalog.operations import SESSION_VERSIONS
@@ -21,9 +22,6 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, pseudonyms
 from qoescope.connect import lake, postgres
 from qoescope.connect.ask import ask
-from qoescope.emit.events import blocks
-from qoescope.emit.scenario import Load, Scenario
-from qoescope.emit.simulation import simulated
 from qoescope.ingest import jobs as door
 from qoescope.mart import gate, jobs
 from qoescope.settings import Settings
@@ -49,9 +47,7 @@ class Days:
 
     def holds(self, day: date, events: pa.Table) -> None:
         """The lake has these events of the day, and no others."""
-        delta = lake.opened(self.settings, EVENTS)
-        buckets = sorted({f.bucket for f in lake.files(delta, [day])} | {*pc.unique(events["bucket"]).to_pylist()})
-        lake.replace_part(delta, EVENTS, day, buckets, lake.write(self.settings, EVENTS, events))
+        replaced(self.settings, day, events)
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of Postgres."""
@@ -76,60 +72,13 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
     )  # fmt: skip
     with assembly.running(settings, ("postgres",)) as (here, children):
         children.wait(["postgres"], UP_S)
-        made = Days(here, simulated_days())
+        made = Days(here, viewers(FIRST, DAYS, SESSIONS))
         lake.ensure(here)
         files = [f for part in lake.partitions(made.events) for f in lake.write(here, EVENTS, part)]
         lake.commit(lake.opened(here, EVENTS), EVENTS, files, "test", 1)
         for n in range(DAYS):
             jobs.restate(here, FIRST + timedelta(days=n))
         yield made
-
-
-def simulated_days() -> pa.Table:
-    """Events of viewers over some days, each once; a day is one bucket, so that a restatement is one fold."""
-    begin = datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC)
-    run = Scenario(SESSIONS, int(begin.timestamp() * 1000), DAYS * 86_400_000, faults=())
-    told = arrow.conform(pa.concat_tables(list(blocks(simulated(run, Load(run), run.numbers(0))))), EVENTS)
-    with duckdb.connect() as engine:
-        engine.execute("set timezone = 'UTC'")
-        engine.register("told", told)
-        return arrow.conform(
-            engine.sql(
-                "select distinct on (property, session_id, seq) * replace (0::bigint as bucket) from told"
-            ).to_arrow_table(),
-            EVENTS,
-        )
-
-
-def altered(events: pa.Table, name: str, sql: str) -> pa.Table:
-    """The events with another value in a column."""
-    with duckdb.connect() as engine:
-        engine.execute("set timezone = 'UTC'")
-        engine.register("events", events)
-        return arrow.conform(engine.sql(f"select * replace ({sql} as {name}) from events").to_arrow_table(), EVENTS)
-
-
-def half_without(events: pa.Table, name: str) -> pa.Table:
-    """Half of the sessions do not say it."""
-    return altered(events, name, f"case when hash(session_id) % 2 = 0 then {name} else 'unknown' end")
-
-
-def flood(events: pa.Table) -> pa.Table:
-    """Everything once more, under other names of sessions."""
-    return pa.concat_tables([events, altered(events, "session_id", "session_id || '-again'")])
-
-
-def slow(events: pa.Table) -> pa.Table:
-    """Starts take ten times as long."""
-    longer = altered(events, "state_ms", "case when state = 'starting' then 10 * state_ms else state_ms end")
-    return altered(longer, "startup_ms", "10 * startup_ms")
-
-
-POISONS = {
-    "content_id_filled": lambda events: half_without(events, "content_id"),
-    "one_press_one_session": flood,
-    "usual_startup_avg_ms": slow,
-}
 
 
 @pytest.mark.parametrize("rule", POISONS)

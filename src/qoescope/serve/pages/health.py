@@ -13,7 +13,7 @@ from qoescope.catalog.operations import COUNTED
 from qoescope.serve import figures, parts, words
 from qoescope.serve.frame import Asked, layout
 from qoescope.serve.pages.kept import batches, dead, elsewhere, ends, has
-from qoescope.serve.pages.told import undelivered
+from qoescope.serve.pages.told import undelivered, withheld
 
 QUESTION = "Can I trust these numbers?"
 DOOR = tuple(OUTCOMES)
@@ -71,7 +71,7 @@ def _verdict(asked: Asked) -> Component:
         for r in _progress(asked)
         if r["complete_until"] and asked.now - r["complete_until"] > timedelta(seconds=LAG_S)
     ]
-    wrong += undelivered(asked)
+    wrong += [*withheld(asked), *undelivered(asked)]
     if not wrong:
         resting = not any(_ages(asked).values())
         said = (
@@ -150,7 +150,7 @@ def _door(asked: Asked) -> Component:
         return parts.card("At the door", parts.empty("No event in this range", "Take a longer one, or send some."))
     return parts.card(
         "At the door",
-        parts.graph(figures.outcomes(rows, DOOR, 400), 400, "Events by outcome over time"),
+        parts.graph(figures.outcomes(rows, DOOR, 400), 400, "Events by outcome over time", zooms=True),
         note=f"events by outcome, a bar for {words.length(step)}",
     )
 
