@@ -1,5 +1,7 @@
 """Which of two slices that share bad sessions is named: what only one of them holds decides."""
 
+from itertools import product
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -81,3 +83,31 @@ def test_sessions_without_a_past_speak_for_nothing_where_nobody_shows_the_level(
 ) -> None:
     sums = np.array(new, dtype=float)
     assert as_bad(measure, sums, np.zeros_like(sums)) == 0
+
+
+def bitrates(fast: int) -> Leaves:
+    """Logarithms of bitrates by device and network: mobile gets half as much, but for `fast` sessions on 5g."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for device, network in product(("mobile", "tv", "web"), ("4g", "5g", "wifi")):
+        size = fast if network == "5g" else 160
+        now, then = rng.normal(8.0, 0.7, size), rng.normal(8.0, 0.7, 8 * size)
+        now -= np.log(2) if device == "mobile" and network != "5g" else 0.0
+        rows.append((device, network, now.size, now.sum(), (now**2).sum(), then.size, then.sum(), (then**2).sum()))
+    columns = list(zip(*rows, strict=True))
+    table = pa.table({"device": columns[0], "network": columns[1]})
+    return leaves(table, ["device", "network"], [np.array(c, dtype=float) for c in columns[2:]])
+
+
+@pytest.mark.parametrize(
+    ("fast", "named"),
+    [
+        (80, [{"device": "mobile"}]),
+        (400, [{"device": "mobile", "network": "4g"}, {"device": "mobile", "network": "wifi"}]),
+    ],
+)
+def test_parts_stand_in_for_their_whole_only_where_they_leave_more_than_an_exception(
+    fast: int, named: list[dict[str, str]]
+) -> None:
+    slices = [dict(one.slice) for one in found(bitrates(fast), Mean(higher_is_worse=False))]
+    assert sorted(slices, key=str) == named

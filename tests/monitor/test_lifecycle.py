@@ -74,6 +74,14 @@ def test_related_slices_that_one_metric_tells_apart_are_two_incidents() -> None:
     ]  # fmt: skip
 
 
+def test_what_reaches_beyond_an_incident_that_shows_under_its_own_name_is_another_cause() -> None:
+    failing, slow = [finding(NARROW)], [finding(WEB, "startup_avg_ms")]
+    beside = walked([failing, failing, failing + slow, failing + slow])[-1]
+    assert [dict(one.slice) for one in beside] == [NARROW, WEB]
+    instead = walked([failing, failing, slow, slow])[-1]
+    assert len(instead) == 1
+
+
 def test_an_incident_that_nobody_looked_at_for_long_does_not_become_another_slices() -> None:
     incidents = walked([[finding(WEB)], [finding(WEB)]])[-1]
     later = step(incidents, [finding(NARROW, "rebuffer_ratio")], BEGIN + timedelta(hours=2), CLOCK)

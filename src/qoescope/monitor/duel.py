@@ -17,7 +17,7 @@ from qoescope.monitor.measures import Mean, Measure, Ratio, Share, Volume
 if TYPE_CHECKING:
     from qoescope.monitor.scan import Slice
 
-_RIVALS = 20
+RIVALS = 20
 """Slices that the best one is held against."""
 
 _ROUNDS = 4
@@ -76,7 +76,7 @@ def settled(leaves: Leaves, measure: Measure, ranked: Sequence["Slice"]) -> "Sli
     best = ranked[0]
     for _ in range(_ROUNDS):
         mine = matching(leaves, best.codes)
-        gains = [_gain(leaves, measure, mine, best, other) for other in ranked[:_RIVALS]]
+        gains = [_gain(leaves, measure, mine, best, other) for other in ranked[:RIVALS]]
         most = int(np.argmax(gains))
         if gains[most] <= 0:
             break

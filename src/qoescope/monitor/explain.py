@@ -12,6 +12,7 @@ from qoescope.monitor.cells import matching
 from qoescope.monitor.counts import Floats, Leaves, Value, leaves
 from qoescope.monitor.measures import Measure, Share, Volume
 from qoescope.monitor.noise import left_over_drift
+from qoescope.monitor.refit import refitted
 from qoescope.monitor.rivals import Rival, joined, rivals
 from qoescope.monitor.scan import Limits, Slice, figures, peel
 
@@ -115,7 +116,7 @@ def found(counts: Leaves, measure: Measure, limits: Limits | None = None, *, mea
     if not counts.size or not counts.dims:
         return []
     prepared = measure.prepared(counts)
-    steps = peel(prepared, measure, given)
+    steps = refitted(prepared, measure, given, peel(prepared, measure, given))
     if not steps:
         return []
     kept = joined(prepared, measure, given, [step.best for step in steps])

@@ -153,10 +153,17 @@ def _related(
     at: datetime,
     late: timedelta,
 ) -> int | None:
-    """The open incident of a related slice; not one of which a metric of the group tells apart from this slice."""
+    """The open incident of a related slice; not one that shows beside this slice, told apart from it.
+
+    Told apart by a metric that shows in both, or since this slice reaches beyond an incident that shows under its own
+    name too: whatever breaks the part does not break the rest.
+    """
     metrics = {f.watched.metric for f in group}
     for i, one in enumerate(now):
-        apart = metrics & {f.watched.metric for f in joined.get(i, ())}
+        beside = joined.get(i, ())
+        apart = bool(metrics & {f.watched.metric for f in beside})
+        if any(name_of(f.slice) == name_of(one.slice) for f in beside):
+            apart |= not within(group[0].slice, one.slice)
         if one.open and at - one.last_seen_at <= late * one.every and not apart and related(one.slice, group[0].slice):
             return i
     return None

@@ -36,6 +36,10 @@ _REMAINDER = 0.25
 _SURPRISE = 3.5
 """… if that is this many standard deviations from showing all of it."""
 
+_EXCEPTION = 0.25
+"""A remainder with less of the sessions is an exception, for which several parts do not stand in for their whole: what
+is slower or stricter does not show where there is room to spare, as a lower ceiling does not on a fast line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -191,7 +195,7 @@ class Search:
         return found
 
     def parts(self, leaves: Leaves, best: Slice) -> list[Slice]:
-        """`best`, or the narrower slices that account for it while its remainder is as usual."""
+        """`best`, or the narrower slices that account for it while its remainder is as usual and no mere exception."""
         inside = sorted({_without(dims, best) for dims in self.wanted if set(best.codes) < set(dims)})
         inner = Search(self.measure, self.limits, inside, self.slices, {d: self.by_dims.get(d, 1) for d in inside})
         rest = leaves.only(matching(leaves, best.codes))
@@ -204,7 +208,8 @@ class Search:
             rest = rest.only(~matching(rest, part.codes))
             parts.append(replace(part, codes={**best.codes, **part.codes}, score=max(part.score, best.score)))
             if self._as_usual(rest, best):
-                return parts
+                left = float(self.measure.support(rest.sums).sum())
+                return parts if len(parts) == 1 or left >= _EXCEPTION * best.support else [best]
         return [best]
 
     def _as_usual(self, leaves: Leaves, best: Slice) -> bool:
