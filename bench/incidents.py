@@ -52,6 +52,10 @@ class Score:
     partial: int = 0
     false: int = 0
     missed: int = 0
+    in_part: int = 0
+    """Missed ones of which an incident names a part, or what they are a part of."""
+    delays_h: list[float] = field(default_factory=list)
+    """Hours from the beginning of the first hour that asks for a fault to the end of the one that names it."""
     missed_large: list[str] = field(default_factory=list)
     windows: int = 0
     first: int = 0
@@ -69,9 +73,12 @@ class Score:
         found = self.exact + self.partial + self.false
         precision = self.exact / found if found else 1.0
         recall = self.exact / (self.exact + self.missed) if self.exact + self.missed else 1.0
-        f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+        half = (self.exact + self.partial / 2) / found if found else 1.0
+        half_recall = (self.exact + self.in_part / 2) / (self.exact + self.missed) if self.exact + self.missed else 1.0
         return {
-            "f1": round(f1, 4), "precision": round(precision, 4), "recall": round(recall, 4),
+            "f1": _f1(precision, recall), "precision": round(precision, 4), "recall": round(recall, 4),
+            "f1_parts_count_half": _f1(half, half_recall),
+            "median_delay_h": round(median(self.delays_h), 2) if self.delays_h else None,
             "top_1": round(self.first / self.windows, 4) if self.windows else None,
             "top_1_large": round(self.first_large / self.windows, 4) if self.windows else None,
             "exact": self.exact, "partial": self.partial, "false": self.false, "missed": self.missed,
@@ -79,6 +86,10 @@ class Score:
             "fault_free_windows": self.quiet_windows, "of_them_with_incident": self.quiet_alarms,
             "decoys_named": self.decoys_named,
         }  # fmt: skip
+
+
+def _f1(precision: float, recall: float) -> float:
+    return round(2 * precision * recall / (precision + recall), 4) if precision + recall else 0.0
 
 
 def rows_of(sessions: pa.Table, chosen: Mapping[str, Any]) -> np.ndarray:
@@ -207,7 +218,8 @@ def judge(
     """
     due = [a for a in key if set(a.hours) & looked]
     decoys = [rows_of(table, dict(f.slice)) for f in run.faults if f.kind == "decoy"]
-    met: set[str] = set()
+    met: dict[str, float] = {}
+    in_part: set[str] = set()
     for one in incidents:
         if one.confirmed_at is None:
             continue
@@ -216,11 +228,13 @@ def judge(
         part = [a for a in key if _part(rows, a.inside) or _part(a.inside, rows)]
         says = f"  seed {run.seed}: {dict(one.slice)} ({', '.join(one.metrics)})"
         if exact:
-            met |= {exact[0].fault.name}
+            named_at = one.confirmed_at.timestamp() * 1000 / HOUR_MS
+            met[exact[0].fault.name] = min(named_at, met.get(exact[0].fault.name, named_at))
         elif part and not any(a in due for a in part):
             print(f"{says} is a part of a small fault", file=sys.stderr)
         elif part:
             score.partial += 1
+            in_part |= {a.fault.name for a in part}
             print(f"{says} for {dict(part[0].fault.slice)}", file=sys.stderr)
         else:
             score.false += 1
@@ -229,8 +243,10 @@ def judge(
     for a in due:
         if a.fault.name in met:
             score.exact += 1
+            score.delays_h.append(met[a.fault.name] - min(set(a.hours) & looked))
             continue
         score.missed += 1
+        score.in_part += a.fault.name in in_part
         most = max(count for h, count in a.by_hour.items() if h in looked)
         what = f"{dict(a.fault.slice)} {a.fault.kpi} {a.fault.shape}, at most {most} an hour"
         print(f"  seed {run.seed}: missed {what}", file=sys.stderr)
@@ -450,6 +466,9 @@ def bars(figures: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
     if "live" in figures:
         delay = figures["live"]["median_delay_min"]
         yield delay is not None and delay <= 3, f"live, half of the faults are confirmed after {delay} min, at most 3"
+        onset = [run["onset_error_min"] for run in figures["live"]["runs"] if "onset_error_min" in run]
+        far = [minutes for minutes in onset if abs(minutes) > 2]
+        yield not far, f"live, onset estimated {onset} min after the true one, at most 2 off"
         closed = [run.get("closed_after_min") for run in figures["live"]["runs"]]
         late = [minutes for minutes in closed if minutes is None or minutes > 10]
         yield not late, f"live, closed {closed} min after its end, at most 10"
