@@ -1,6 +1,8 @@
-"""A console with marts to show: Postgres and console as children, filled by the simulator until soon."""
+"""A console with marts to show: a month of the simulator's viewers until soon, made once, for each module a copy."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from qoescope.catalog.marts import LIVE_WINDOW, SESSION_MARTS
 from qoescope.catalog.operations import DEAD_LETTERS, OUTCOMES, SESSION_ROWS, STREAM_PROGRESS
@@ -27,18 +31,29 @@ from qoescope.serve import jobs
 from qoescope.settings import Settings
 from qoescope.stack import assembly
 
-SESSIONS, DAYS = 2_500, 2
+SESSIONS, DAYS = 100_000, 30
 UP_S = 120.0
 
 
 @dataclass(frozen=True)
-class Console:
-    """A console that runs, who may sign in, and what is in it."""
+class Marts:
+    """A stack's folder, filled and at rest: each module has a console on a copy of its own."""
 
-    settings: Settings
+    var: Path
     token: str
     session_id: str
-    sessions: int
+    """A session that stalled, with its events in the lake."""
+    sessions: Path
+    """Every session as it was folded, in one Parquet file."""
+    count: int
+
+
+@dataclass(frozen=True)
+class Console:
+    """A console that runs, and what is in it; people are ada (admin) and ravi (reader of demo)."""
+
+    settings: Settings
+    marts: Marts
 
     @property
     def url(self) -> str:
@@ -46,34 +61,54 @@ class Console:
         return f"http://127.0.0.1:{self.settings.console_port}"
 
 
-@contextmanager
-def console(folder: Path, count: int = SESSIONS, days: int = DAYS) -> Iterator[Console]:
-    """Postgres and console with days of simulated viewers; people ada (admin) and ravi (reader of demo)."""
-    settings = Settings(var=folder / "var", postgres_port=0, console_port=0, broker_port=0, airflow_port=0, door_port=0)
-    with assembly.running(settings, ("postgres", "console")) as (here, children):
+def placed(var: Path, **more: Any) -> Settings:
+    """Settings of a stack in this folder, on ports that are free."""
+    ports = dict.fromkeys(("postgres_port", "console_port", "broker_port", "airflow_port", "door_port"), 0)
+    return Settings(var=var, **ports, **more)
+
+
+def made(folder: Path) -> Marts:
+    """Days of simulated viewers with all the simulator's faults, in a stack that was stopped again."""
+    with assembly.running(placed(folder / "var"), ("postgres",)) as (here, children):
         children.wait(["postgres"], UP_S)
-        session_id, count = filled(here, count, days)
+        path = folder / "sessions.parquet"
+        session_id, count = filled(here, path)
         jobs.new_user(here, "ada", "admin", ["*"], "ada's password")
         jobs.new_user(here, "ravi", "reader", ["demo"], "ravi's password")
         token = jobs.new_token(here, "test", "demo", ["read", "export", "annotate"])
-        children.wait(["console"], UP_S)
-        yield Console(here, token, session_id, count)
+    return Marts(folder / "var", token, session_id, path, count)
 
 
-def filled(settings: Settings, count: int, days: int) -> tuple[str, int]:
+@contextmanager
+def console(marts: Marts, folder: Path, *beside: str, **more: Any) -> Iterator[Console]:
+    """Postgres and console, and what is to run beside them, on a copy of the marts."""
+    subprocess.run(["/bin/cp", "-a", "--reflink=auto", str(marts.var), str(folder / "var")], check=True)
+    names = ("postgres", "console", *beside)
+    with assembly.running(placed(folder / "var", **more), names) as (here, children):
+        children.wait(names, UP_S)
+        yield Console(here, marts)
+    shutil.rmtree(folder / "var")
+
+
+def filled(settings: Settings, path: Path) -> tuple[str, int]:
     """Marts, lake and books with something in them; a session that stalled, and how many there are."""
     now = datetime.now(UTC)
-    length = days * 86_400_000
-    until = now + timedelta(minutes=30)
-    run = Scenario(sessions=count, begin_ms=int(until.timestamp() * 1000) - length, length_ms=length)
-    told = pa.concat_tables(list(blocks(simulated(run, Load(run), run.numbers(0)))))
-    if "property" not in told.column_names:
-        told = told.append_column("property", pa.repeat(pa.scalar("demo"), len(told)))
-    rows = sessions(told)
-    stalled = rows.filter(pc.and_(pc.greater(rows["stall_count"], 1), pc.equal(rows["lost_events"], 0)))
+    length, until = DAYS * 86_400_000, now + timedelta(minutes=30)
+    run = Scenario(sessions=SESSIONS, begin_ms=int(until.timestamp() * 1000) - length, length_ms=length)
+    load = Load(run)
+    folded: list[pa.Table] = []
+    for chunk in range(run.chunks):
+        for told in blocks(simulated(run, load, run.numbers(chunk))):
+            folded.append(sessions(told))
+            newest = told
+    rows = pa.concat_tables(folded)
+    pq.write_table(rows, path)
+    over = pc.less(folded[-1]["started_at"], pa.scalar(now - timedelta(hours=1)).cast(folded[-1]["started_at"].type))
+    late = folded[-1].filter(over).sort_by([("started_at", "descending")])
+    stalled = late.filter(pc.and_(pc.greater(late["stall_count"], 1), pc.equal(late["lost_events"], 0)))
     session_id = stalled["session_id"][0].as_py()
-    examples = [session_id, *rows["session_id"][:9].to_pylist()]
-    recent = told.filter(pc.greater(told["at"], pa.scalar(now - timedelta(minutes=40)).cast(told["at"].type)))
+    examples = [session_id, *late["session_id"][:9].to_pylist()]
+    recent = newest.filter(pc.greater(newest["at"], pa.scalar(now - timedelta(minutes=40)).cast(newest["at"].type)))
     with postgres.connect(settings, "writer") as connection, connection.transaction():
         for write in (
             Write(SESSION_ROWS, rows.append_column("written_at", pa.repeat(pa.scalar(now), len(rows)))),
@@ -81,17 +116,15 @@ def filled(settings: Settings, count: int, days: int) -> tuple[str, int]:
             Write(LIVE_WINDOW.table, cube(recent, LIVE_WINDOW)),
             Write(INCIDENTS, pa.Table.from_pylist([incident(now, examples)], arrow.schema(INCIDENTS))),
             Write(OUTCOMES, books(now)),
-            Write(DEAD_LETTERS, pa.Table.from_pylist([letter(now)], arrow.schema(DEAD_LETTERS))),
+            Write(DEAD_LETTERS, pa.Table.from_pylist(letters(now), arrow.schema(DEAD_LETTERS))),
             Write(STREAM_PROGRESS, progress(now)),
         ):
             postgres.upsert(connection, write)
-    one = told.filter(pc.equal(told["session_id"], session_id))
     lake.ensure(settings, (EVENTS,))
-    first = one.group_by("seq").aggregate([("position", "min")]).num_rows
-    once = pa.concat_tables(
-        [one.filter(pc.equal(one["seq"], seq)).slice(0, 1) for seq in pc.unique(one["seq"]).to_pylist()]
-    )
-    assert len(once) == first
+    with duckdb.connect() as engine:
+        engine.execute("set timezone = 'UTC'")
+        engine.register("newest", arrow.conform(newest, EVENTS))
+        once = engine.sql("select distinct on (property, session_id, seq) * from newest").to_arrow_table()
     files = [f for part in lake.partitions(arrow.conform(once, EVENTS)) for f in lake.write(settings, EVENTS, part)]
     lake.commit(lake.opened(settings, EVENTS), EVENTS, files, "test", 1)
     return session_id, len(rows)
@@ -133,13 +166,20 @@ def incident(now: datetime, examples: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def letter(now: datetime) -> dict[str, Any]:
-    """A beacon that was not understood."""
-    return {
-        "kafka_partition": 0, "kafka_offset": 15, "property": "demo", "received_at": now - timedelta(minutes=9),
-        "stage": "door", "reason": "malformed", "detail": "not JSON", "body": b"{not JSON",
-        "count": 1, "replayed_at": None,
-    }  # fmt: skip
+LONG = "a text of more than 4096 bytes"
+
+
+def letters(now: datetime) -> list[dict[str, Any]]:
+    """Beacons that were not understood: one that never will be, and one of a player whose texts were too long."""
+    event = {"seq": 1, "at": int(now.timestamp() * 1000), "type": "playback_request", "state": "idle", "state_ms": 0}
+    sent = {"session": {"session_id": "long", "device_type": "web"}, "events": [{**event, "note": "x" * 5_000}]}
+    return [
+        {"kafka_partition": 0, "kafka_offset": 15 + i, "property": "demo", "received_at": now - timedelta(minutes=9),
+         "stage": "door", "reason": reason, "detail": detail, "body": body, "count": 1, "replayed_at": None}
+        for i, (reason, detail, body) in enumerate([
+            ("malformed", "not JSON", b"{not JSON"), (LONG, "note", json.dumps(sent).encode()),
+        ])
+    ]  # fmt: skip
 
 
 def books(now: datetime) -> pa.Table:

@@ -1,8 +1,12 @@
-"""One real stack for all live tests: Postgres, Kafka, Airflow and our own parts, on a folder and ports of its own."""
+"""What live tests share: one real stack of Postgres, Kafka, Airflow and our own parts; a month of marts; a browser."""
 
 from collections.abc import Iterator
 
+import browsing
+import console_marts
 import pytest
+from console_marts import Console, Marts
+from playwright.sync_api import Browser, BrowserContext, Page
 from whole_stack import Stack
 
 from qoescope.settings import Settings
@@ -31,3 +35,31 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with assembly.running(settings) as (placed, children):
         children.wait([child.name for child in children], UP_S)
         yield Stack(placed, children, key, folder)
+
+
+@pytest.fixture(scope="session")
+def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
+    """A month of viewers for consoles to show."""
+    return console_marts.made(tmp_path_factory.mktemp("marts"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser; not for longer than a module, since while it runs no other event loop may."""
+    with browsing.chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def ada(browser: Browser, served: Console) -> Iterator[BrowserContext]:
+    """An admin's browser at 1280 pixels, light."""
+    context = browsing.signed_in(browser, served)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(ada: BrowserContext) -> Iterator[Page]:
+    """A page of hers, in which nothing may go wrong."""
+    with browsing.watched(ada) as opened:
+        yield opened

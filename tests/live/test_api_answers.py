@@ -12,7 +12,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from console_marts import Console, console
+from console_marts import Console, Marts, console
 
 from qoescope.connect import postgres
 
@@ -20,15 +20,15 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    with console(tmp_path_factory.mktemp("api")) as running:
+def served(marts: Marts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    with console(marts, tmp_path_factory.mktemp("api")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def client(served: Console) -> Iterator[httpx.Client]:
     with httpx.Client(
-        base_url=served.url + "/api/v1", headers={"Authorization": f"Bearer {served.token}"}, timeout=60
+        base_url=served.url + "/api/v1", headers={"Authorization": f"Bearer {served.marts.token}"}, timeout=60
     ) as opened:
         yield opened
 
@@ -51,7 +51,7 @@ def test_slices_and_hours_add_up_to_the_whole(client: httpx.Client, served: Cons
         return int(sum(row["measures"]["attempts"] for row in rows))
 
     whole = attempts("/overall")
-    assert 0.9 * served.sessions < whole <= served.sessions
+    assert 0.9 * served.marts.count < whole <= served.marts.count
     assert attempts("/breakdown", by="device_type") == whole
     assert attempts("/breakdown", by=["device_type", "os_version"]) == whole
     assert attempts("/timeseries", step="day") == whole
@@ -71,11 +71,11 @@ def test_pages_of_sessions_hold_each_session_once(client: httpx.Client, served: 
         after = page["next"]
         if after is None:
             break
-    assert len(seen) == len(set(seen)) == served.sessions
+    assert len(seen) == len(set(seen)) == served.marts.count
 
 
 def test_a_session_comes_with_its_events_and_their_sum(client: httpx.Client, served: Console) -> None:
-    answer = client.get(f"/sessions/{served.session_id}").json()
+    answer = client.get(f"/sessions/{served.marts.session_id}").json()
     session, events = answer["session"], answer["events"]
     assert len(events) == session["event_count"]
     assert sum(e["state_ms"] for e in events if e["state"] == "stalled") == session["stall_ms"]
@@ -83,9 +83,9 @@ def test_a_session_comes_with_its_events_and_their_sum(client: httpx.Client, ser
 
 
 def test_a_viewer_is_all_their_sessions(client: httpx.Client, served: Console, span: dict[str, str]) -> None:
-    session = client.get(f"/sessions/{served.session_id}").json()["session"]
+    session = client.get(f"/sessions/{served.marts.session_id}").json()["session"]
     theirs = client.get(f"/viewers/{session['viewer_id']}", params=span).json()["sessions"]
-    assert served.session_id in [s["session_id"] for s in theirs]
+    assert served.marts.session_id in [s["session_id"] for s in theirs]
     assert {s["viewer_id"] for s in theirs} == {session["viewer_id"]}
 
 
@@ -186,7 +186,7 @@ def test_no_request_makes_it_fail_or_break_its_own_description(served: Console) 
         "--url",
         f"{served.url}/api/v1",
         "-H",
-        f"Authorization: Bearer {served.token}",
+        f"Authorization: Bearer {served.marts.token}",
         "--checks",
         checks,
         *("--max-examples", "8", "--phases", "examples,coverage,fuzzing", "--seed", "42"),

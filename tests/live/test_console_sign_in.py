@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from console_marts import Console, console
+from console_marts import Console, Marts, console
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    with console(tmp_path_factory.mktemp("console")) as running:
+def served(marts: Marts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    with console(marts, tmp_path_factory.mktemp("console")) as running:
         yield running
 
 
