@@ -73,12 +73,6 @@ def test_a_tick_tells_what_was_refused_and_holds_no_event() -> None:
     assert (row["property"], row["minute_at"], row["received"], row["rate_limited"]) == ("app", MINUTE, 7, 7)
 
 
-def test_only_the_time_of_an_event_may_differ_between_repeats() -> None:
-    bodies = [record(), record(events=[EVENT | {"at": RECEIVED_MS}]), record(events=[EVENT | {"state_ms": 901}])]
-    first, adjusted, other = parsed(*bodies).events["body_hash"].to_pylist()
-    assert first == adjusted != other
-
-
 @pytest.mark.parametrize(
     "poison",
     [b"no json", b"\xff\xfe", b"{}", b"[]", b"null", b"", None, b'{"property":5,"received_at":1e300}',

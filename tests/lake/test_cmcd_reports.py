@@ -13,6 +13,7 @@ from qoescope.compile import records as compiled
 from qoescope.compile.fold import sessions
 from qoescope.lake import reports
 from qoescope.lake.cmcd import mapped
+from qoescope.lake.events import IDENTITY, SAID
 
 NOW = datetime(2026, 11, 24, 8, 10, tzinfo=UTC)
 T = 1_795_507_800_000
@@ -48,8 +49,8 @@ def test_a_session_is_the_same_by_way_of_the_log_as_by_the_mapping_alone() -> No
 
 def test_a_session_told_again_makes_the_same_events_and_appends_what_is_new() -> None:
     lines = (Path(__file__).parent / "hls_js_1_7_4.cmcd").read_text().splitlines()
-    identity = ["session_id", "seq", "body_hash"]
-    short, whole = (heard(stored(part)).events.select(identity).to_pylist() for part in (lines[:12], lines))
+    said = [*IDENTITY, *SAID]
+    short, whole = (heard(stored(part)).events.select(said).to_pylist() for part in (lines[:12], lines))
     assert whole[: len(short)] == short
     assert len(whole) > len(short) > 0
 

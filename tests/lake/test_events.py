@@ -23,9 +23,9 @@ def rows(*given: Row) -> pa.Table:
         pa.Table.from_pylist(
             [
                 {"property": "app", "session_id": session, "seq": seq, "at": AT, "type": "heartbeat",
-                 "state": "playing", "state_ms": 1000,
+                 "state": "playing", "state_ms": body,
                  "received_at": AT + timedelta(seconds=after), "kafka_partition": 0,
-                 "kafka_offset": offset, "position": 0, "body_hash": body, "session_day": AT.date(), "bucket": 1}
+                 "kafka_offset": offset, "position": 0, "session_day": AT.date(), "bucket": 1}
                 for session, seq, offset, body, after in given
             ]
         ),
@@ -70,6 +70,15 @@ def test_the_same_identity_with_another_body_is_kept_aside_and_the_first_one_sta
     fate = product.judged(rows(("s1", 1, 11, 8, 5)), rows(("s1", 1, 10, 7, 0)), 7)
     assert (len(fate.fresh), fate.conflicts["reason_kept"].to_pylist()) == (0, ["conflict"])
     assert counted(fate)["quarantined"] == 1
+
+
+def test_only_the_time_of_an_event_may_differ_between_repeats() -> None:
+    """The door adjusts the time of a clock that is ahead."""
+    stored, again = rows(("s1", 1, 10, 7, 0)), rows(("s1", 1, 99, 7, 60))
+    place = again.column_names.index("at")
+    adjusted = again.set_column(place, again.schema.field("at"), again["received_at"])
+    for known, batch in ((stored, adjusted), (NONE, pa.concat_tables([stored, adjusted]))):
+        assert counted(product.judged(batch, known, 7))["duplicate"] == 1
 
 
 def test_an_event_older_than_what_is_restated_is_late() -> None:

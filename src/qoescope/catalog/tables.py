@@ -16,7 +16,6 @@ ORIGIN_FIELDS = (
     Field("kafka_offset", "int", "where in the partition its record lies", default=0),
     Field("position", "int", "its place in the record, from 0", default=0),
     Field("clock_adjusted", "bool", "`at` was ahead of the collector's clock and set to received_at", default=False),
-    Field("body_hash", "int", "of what it says, `at` left out: tells a repeat from a conflict", default=0),
 )
 """Where a row of the lake came from; (partition, offset, position) also says which of two repeats was first."""
 

@@ -251,15 +251,8 @@ def _bounded() -> str:
     )
 
 
-def _body_hash() -> str:
-    """Of what the event says, `at` left out: the door may have adjusted it."""
-    said = ", ".join(f"coalesce(cast(said.{f.name} as varchar), '')" for f in EVENT_FIELDS if f.name != "at")
-    return f"cast(md5_number_lower(concat_ws('|', {said})) >> 1 as bigint)"
-
-
 _SAID_SQL = f"""
 select {", ".join(_event(f) for f in EVENT_FIELDS)}, coalesce(clock_adjusted, false) as clock_adjusted,
-  {_body_hash()} as body_hash,
   said.seq is not null and said."at" is not null and said.type is not null and said.state is not null
     and said.state_ms is not null and {_bounded()} as good
 from said"""

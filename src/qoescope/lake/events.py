@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.compile import arrow
 from qoescope.compile.duck import answered, naive
@@ -18,7 +19,9 @@ AHEAD = timedelta(minutes=5)
 
 IDENTITY = ("property", "session_id", "seq")
 PLACE = ("kafka_partition", "kafka_offset", "position")
-KNOWN = (*IDENTITY, *PLACE, "body_hash")
+SAID = tuple("event_cdn" if f.name == "cdn" else f.name for f in EVENT_FIELDS if f.name not in ("seq", "at"))
+"""What two events of one identity must say alike to be repeats; not `at`, which the door may have adjusted."""
+KNOWN = (*IDENTITY, *PLACE, *SAID)
 """What must be known of a stored event to judge another one of its identity."""
 
 NEW, OWN, LATE, REPEAT, CONFLICT = range(5)
@@ -106,29 +109,26 @@ def _doubtful(mine: Hashes, known: Hashes) -> npt.NDArray[np.bool_]:
     return np.isin(mine, np.append(values[times > 1], known))
 
 
+_BODY = f"hash({', '.join(SAID)}) as body"
+
 _VERDICTS = f"""
-with repeated as (select property, session_id, seq from ids group by all having count(*) > 1),
+with new as (select *, {_BODY} from ids), old as (select *, {_BODY} from known),
 first as (
-  select ids.property, ids.session_id, ids.seq, row, body_hash
-  from ids semi join repeated using (property, session_id, seq)
-  qualify row_number() over (partition by ids.property, ids.session_id, ids.seq
-    order by received_at, kafka_partition, kafka_offset, position) = 1
+  select property, session_id, seq, row, body from new
+  qualify row_number() over (
+    partition by property, session_id, seq order by received_at, kafka_partition, kafka_offset, position) = 1
 ),
-mine as (select k.* from known as k semi join ids using ({", ".join(KNOWN)})),
-there as (
-  select property, session_id, seq, any_value(body_hash) as body_hash
-  from known semi join ids using (property, session_id, seq)
-  group by all
-)
-select ids.row, case
+mine as (select distinct {", ".join((*IDENTITY, *PLACE, "body"))} from old),
+there as (select property, session_id, seq, any_value(body) as body from old group by property, session_id, seq)
+select new.row, case
   when mine.seq is not null then {OWN}
-  when there.seq is not null then case when there.body_hash = ids.body_hash then {REPEAT} else {CONFLICT} end
-  when first.row is null or first.row = ids.row then {NEW}
-  when first.body_hash = ids.body_hash then {REPEAT}
+  when there.seq is not null then case when there.body = new.body then {REPEAT} else {CONFLICT} end
+  when first.row = new.row then {NEW}
+  when first.body = new.body then {REPEAT}
   else {CONFLICT} end as verdict
-from ids left join mine using ({", ".join((*IDENTITY, *PLACE))})
-left join there on (ids.property, ids.session_id, ids.seq) = (there.property, there.session_id, there.seq)
-left join first on (ids.property, ids.session_id, ids.seq) = (first.property, first.session_id, first.seq)
+from new left join mine using ({", ".join((*IDENTITY, *PLACE, "body"))})
+left join there on (new.property, new.session_id, new.seq) = (there.property, there.session_id, there.seq)
+left join first on (new.property, new.session_id, new.seq) = (first.property, first.session_id, first.seq)
 """
 
 _COUNTS = f"""
