@@ -2,7 +2,9 @@
 
 `python bench/serve.py --sessions 200000 --days 30` starts a Postgres and a console of its own, fills them with viewers
 of the simulator and prints one line a question: median and 95th percentile in milliseconds, and how much longer the
-peer takes; of pages also how long the first answer took; and the questions once more, by twenty people at once.
+peers take over single sessions: Postgres itself, and DuckDB on a file with the same rows. Of pages also how long the
+first answer took; the others may be given again for a moment, as they are to people. Then the questions once more, by
+twenty people at once who never pause: all about the same days, and each about days of their own.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 import pyarrow as pa
 
@@ -26,6 +29,7 @@ from qoescope.compile import ask as compiled
 from qoescope.compile.cube import cube
 from qoescope.compile.fold import sessions
 from qoescope.connect import postgres, records
+from qoescope.connect.ask import ask
 from qoescope.connect.postgres import Write
 from qoescope.emit.events import blocks
 from qoescope.emit.scenario import Load, Scenario
@@ -54,6 +58,19 @@ QUESTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("one metric by device, one country",
      {"metrics": ("good_session_ratio",), "by": ("device_type",), "where": {"country_code": ["US"]}}),
 )  # fmt: skip
+IN_DUCKDB = {
+    "plays": "count_if(is_play)",
+    "viewers": "approx_count_distinct(viewer_id)",
+    "startup_p50_ms": "quantile_cont(startup_ms, 0.5)",
+    "startup_p95_ms": "quantile_cont(startup_ms, 0.95)",
+    "rebuffer_ratio": "sum(stall_ms) / sum(watched_ms)",
+    "experience_score": "avg(experience_score)",
+    "good_session_ratio": "count_if(is_good) / count(is_good)",
+    "ebvs_ratio": "count_if(start_outcome = 'exited') / count_if(is_attempt)",
+    "start_failure_ratio": "count_if(start_outcome = 'failed_technical') / count_if(is_attempt)",
+    "startup_unknown_ratio": "count_if(is_play and startup_ms is null) / count_if(is_play)",
+}
+"""The metrics as one asks DuckDB for them."""
 PAGES = (
     "/",
     "/explore",
@@ -66,8 +83,8 @@ PAGES = (
 )
 
 
-def filled(settings: Settings, count: int, days: float) -> None:
-    """A range of simulated viewers until now, in sessions and marts."""
+def filled(settings: Settings, count: int, days: float, beside: duckdb.DuckDBPyConnection) -> None:
+    """A range of simulated viewers until now, in sessions and marts, and the same sessions in DuckDB."""
     length, until = int(days * 86_400_000), datetime.now(UTC)
     run = Scenario(sessions=count, begin_ms=int(until.timestamp() * 1000) - length, length_ms=length)
     load = Load(run)
@@ -75,6 +92,9 @@ def filled(settings: Settings, count: int, days: float) -> None:
         for chunk in range(run.chunks):
             for told in blocks(simulated(run, load, run.numbers(chunk))):
                 rows = sessions(told)
+                beside.register("folded", rows)
+                beside.execute("create table if not exists sessions as from folded limit 0")
+                beside.execute("insert into sessions from folded")
                 with connection.transaction():
                     postgres.upsert(
                         connection,
@@ -96,13 +116,13 @@ def timed(work: Callable[[], object], times: int) -> list[float]:
     return [once(work) for _ in range(times + 1)]
 
 
-def told(what: str, taken: list[float], peer: list[float] | None = None) -> None:
+def told(what: str, taken: list[float], **peers: list[float]) -> None:
     """One line of the result; the first try stands for itself."""
     first, *later = taken
     median, p95 = statistics.median(later), sorted(later)[max(0, round(0.95 * len(later)) - 1)]
-    slow = statistics.median(peer[1:]) if peer else 0
-    beside = f"over sessions {slow:8.1f} ({slow / median:,.0f}x)" if peer else f"first {first:8.1f} ms"
-    print(f"{what:44} median {median:8.1f} ms   p95 {p95:8.1f} ms   {beside}")
+    slow = {name: statistics.median(times[1:]) for name, times in peers.items()}
+    beside = [f"{name.replace('_', ' ')} {took:8.1f} ({took / median:,.1f}x)" for name, took in slow.items()]
+    print(f"{what:44} median {median:8.1f} ms   p95 {p95:8.1f} ms   {'   '.join(beside) or f'first {first:8.1f} ms'}")
 
 
 def main() -> None:
@@ -116,18 +136,22 @@ def main() -> None:
         settings = Settings(
             var=Path(folder) / "var", postgres_port=0, console_port=0, broker_port=0, airflow_port=0, door_port=0
         )
-        with assembly.running(settings, ("postgres", "console")) as (here, children):
+        with (
+            assembly.running(settings, ("postgres", "console")) as (here, children),
+            duckdb.connect(Path(folder) / "sessions.duckdb") as beside,
+        ):
+            beside.execute("set timezone = 'UTC'")
             children.wait(["postgres"], UP_S)
-            filled(here, given.sessions, given.days)
+            filled(here, given.sessions, given.days, beside)
             jobs.new_user(here, "bench", "admin", ["*"], "bench")
             children.wait(["console"], UP_S)
-            asked(here, given.days, given.times)
+            asked(here, given.days, given.times, beside)
             loaded(here, given.days, given.times)
             crowd(here, given.days)
 
 
-def asked(settings: Settings, days: float, times: int) -> None:
-    """The marts, and the same questions over sessions."""
+def asked(settings: Settings, days: float, times: int, beside: duckdb.DuckDBPyConnection) -> None:
+    """The marts, and the same questions over sessions: in Postgres, and in DuckDB."""
     desk = jobs.desk(settings)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     between = today - timedelta(days=days - 1), today + timedelta(days=1)
@@ -140,11 +164,23 @@ def asked(settings: Settings, days: float, times: int) -> None:
             every=question.get("every"),
         )
         slow = compiled._over_sessions(checked)  # noqa: SLF001
-        marts = timed(partial(desk.ask, "demo", between=between, **question), times)
-        peer = timed(partial(records.query, desk.reader, "demo", slow.sql, slow.parameters), 3)
-        told(what, marts, peer)
+        marts = timed(partial(ask, desk.reader, "demo", between=between, **question), times)
+        over_sessions = timed(partial(records.query, desk.reader, "demo", slow.sql, slow.parameters), 3)
+        in_duckdb = timed(partial(_in_duckdb, beside, checked), 5)
+        told(what, marts, over_sessions=over_sessions, in_DuckDB=in_duckdb)
     desk.reader.close()
     desk.writer.close()
+
+
+def _in_duckdb(engine: duckdb.DuckDBPyConnection, question: compiled.Question) -> None:
+    step = [f"time_bucket(interval '1 {question.every}', started_at)"] if question.every else []
+    keys = [*step, *question.by]
+    tests = [f"list_contains({list(values)}, {name})" for name, values in question.where.items()]
+    values = ", ".join([*keys, *(IN_DUCKDB[metric.name] for metric in question.metrics)])
+    tests = ["started_at >= ?", "started_at < ?", *tests]
+    grouped = "group by all" if keys else ""
+    sql = f"select {values} from sessions where {' and '.join(tests)} {grouped}"  # noqa: S608
+    engine.execute(sql, list(question.between)).fetchall()
 
 
 def loaded(settings: Settings, days: float, times: int) -> None:
@@ -162,19 +198,22 @@ def loaded(settings: Settings, days: float, times: int) -> None:
 
 
 def crowd(settings: Settings, days: float) -> None:
-    """The questions through the API, by so many people at once."""
+    """The questions through the API, by so many people at once: about the same days, then each about their own."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    span = {"from": f"{today - timedelta(days=days - 1):%Y-%m-%dT%H:%M}",
-            "to": f"{today + timedelta(days=1):%Y-%m-%dT%H:%M}"}  # fmt: skip
+    tokens = [jobs.new_token(settings, f"bench {i}", "demo") for i in range(CROWD)]
 
-    def asks(token: str) -> list[float]:
+    def asks(token: str, later: int, earlier: int) -> list[float]:
+        start, end = today - timedelta(days=days - 1 - later), today + timedelta(days=1 - earlier)
+        span = {"from": f"{start:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}"}
         with httpx.Client(base_url=f"http://127.0.0.1:{settings.console_port}/api/v1", timeout=60,
                           headers={"Authorization": f"Bearer {token}"}) as client:  # fmt: skip
             return [once(partial(_asked, client, question, span)) for _ in range(ROUNDS) for _, question in QUESTIONS]
 
-    tokens = [jobs.new_token(settings, f"bench {i}", "demo") for i in range(CROWD)]
+    own = [(i % 5, i // 5) for i in range(CROWD)]
     with ThreadPoolExecutor(CROWD) as people:
-        told(f"any of them, {CROWD} people at once", [took for one in people.map(asks, tokens) for took in one])
+        for what, days_of in (("the same days", [(0, 0)] * CROWD), ("days of their own", own)):
+            took = people.map(asks, tokens, *zip(*days_of, strict=True))
+            told(f"{CROWD} people at once, {what}", [one for each in took for one in each])
 
 
 def _asked(client: httpx.Client, question: dict[str, Any], span: dict[str, str]) -> None:

@@ -48,6 +48,20 @@ def test_the_same_question_is_answered_once_for_all_who_wait(
     assert shared.do("the same", lambda: 7) == 7
 
 
+def test_an_answer_is_given_again_for_a_moment_and_a_failure_is_not() -> None:
+    now, times = [100.0], iter(range(9))
+    shared: Together[int] = Together(kept_s=2.0, clock=lambda: now[0])
+
+    def asks(after_s: float) -> int:
+        now[0] = 100.0 + after_s
+        return shared.do("the same", lambda: next(times))
+
+    assert [asks(after_s) for after_s in (0, 1.9, 2, 3.9, 4.1)] == [0, 0, 1, 1, 2]
+    with pytest.raises(ZeroDivisionError):
+        shared.do("another", lambda: 1 // 0)
+    assert shared.do("another", lambda: 7) == 7
+
+
 def test_other_questions_do_not_wait() -> None:
     shared: Together[int] = Together()
     assert shared.do("one", lambda: shared.do("another", lambda: 2)) == 2

@@ -37,6 +37,11 @@ REMEMBERED_S = 10.0
 """How long an account or a list of properties is remembered: a revocation holds after it."""
 LONG_S = 60.0
 """The same for what reads many sessions."""
+ANSWERED_S = 2.0
+"""How long an answer is given again to who asks the same: a crowd that looks at one page is one question.
+
+The API keeps what it makes of an answer as long again; the streams take longer to bring anything new.
+"""
 
 
 @dataclass
@@ -51,7 +56,9 @@ class Desk:
     """Questions that are being answered, by who asks; guarded by `lock`."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, str], tuple[float, Any]] = field(default_factory=dict)
-    _together: Together[Answer] = field(default_factory=Together)
+    _together: Together[Answer] = field(default_factory=lambda: Together(ANSWERED_S))
+    told: Together[bytes] = field(default_factory=lambda: Together(ANSWERED_S))
+    """Answers of the API as they are sent."""
 
     def ask(
         self,
@@ -62,7 +69,7 @@ class Desk:
         where: Where | None = None,
         every: str | None = None,
     ) -> Answer:
-        """The metrics over the property's marts; asked once for all who ask the same in this moment."""
+        """The metrics over the property's marts; asked once for all who ask the same in the same moment."""
         narrowed = tuple(sorted((name, tuple(values)) for name, values in (where or {}).items()))
         found = self._together.do(
             (tenant, tuple(metrics), between, tuple(by), narrowed, every),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import FastAPI, Path, Query
+from fastapi import FastAPI, Path, Query, Response
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.measures import HISTOGRAM_EDGES_MS
@@ -22,7 +22,7 @@ from qoescope.serve.answers import (
     MetricAnswer,
     MetricDefinition,
 )
-from qoescope.serve.asking import TEXT, Names, Property, Reader, Shared, Step, answered, tenant_of, understood
+from qoescope.serve.asking import TEXT, Names, Property, Reader, Shared, Step, answered, tenant_of, told, understood
 
 SOON_S = 120
 """Live numbers older than this are stale."""
@@ -36,12 +36,12 @@ def metrics(app: FastAPI) -> None:
         """All metrics with their definitions."""
         return answers.definitions()
 
-    @app.get("/overall", tags=["metrics"])
-    def overall(it: Shared, names: Names) -> MetricAnswer:
+    @app.get("/overall", tags=["metrics"], response_model=MetricAnswer)
+    def overall(it: Shared, names: Names) -> Response:
         """Metrics over the whole range: one row."""
-        return answered(it, names)
+        return told(it, names)
 
-    @app.get("/breakdown", tags=["metrics"])
+    @app.get("/breakdown", tags=["metrics"], response_model=MetricAnswer)
     def breakdown(
         it: Shared,
         names: Names,
@@ -49,19 +49,19 @@ def metrics(app: FastAPI) -> None:
             list[Annotated[str, Query(max_length=100, pattern=TEXT)]],
             Query(min_length=1, max_length=3, examples=[["device_type"]]),
         ],
-    ) -> MetricAnswer:
+    ) -> Response:
         """Metrics by one, two or three dimensions."""
-        return answered(it, names, by)
+        return told(it, names, by)
 
-    @app.get("/timeseries", tags=["metrics"])
+    @app.get("/timeseries", tags=["metrics"], response_model=MetricAnswer)
     def timeseries(
         it: Shared,
         names: Names,
         step: Step = "hour",
         by: Annotated[list[Annotated[str, Query(max_length=100, pattern=TEXT)]] | None, Query(max_length=2)] = None,
-    ) -> MetricAnswer:
+    ) -> Response:
         """Metrics by steps of time, and by dimensions where given."""
-        return answered(it, names, by or (), step)
+        return told(it, names, by or (), step)
 
     @app.get("/comparison", tags=["metrics"])
     def comparison(
