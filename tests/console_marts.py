@@ -63,8 +63,7 @@ class Console:
 
 def placed(var: Path, **more: Any) -> Settings:
     """Settings of a stack in this folder, on ports that are free."""
-    ports = dict.fromkeys(("postgres_port", "console_port", "broker_port", "airflow_port", "door_port"), 0)
-    return Settings(var=var, **ports, **more)
+    return Settings(var=var, postgres_port=0, console_port=0, broker_port=0, airflow_port=0, door_port=0, **more)
 
 
 def made(folder: Path) -> Marts:

@@ -60,10 +60,11 @@ def test_higher_is_drawn_as_better_where_the_catalog_says_so() -> None:
     assert lower[0][1] == higher[-1][1]
 
 
-def test_the_heat_map_has_a_cell_for_every_hour_of_the_week() -> None:
-    figure = figures.heat(REBUFFER, [{"day_of_week": 6, "hour": 23, "rebuffer_ratio": 0.5}])
-    grid = figure.data[0].z
-    assert (len(grid), len(grid[0]), grid[6][23], grid[0][0]) == (7, 24, 50.0, None)
+def test_the_heat_map_has_a_cell_for_every_hour_of_the_weekdays_that_there_are() -> None:
+    rows = [{"day_of_week": day, "hour": 23, "rebuffer_ratio": 0.5} for day in (6, 4)]
+    (drawn,) = figures.heat(REBUFFER, rows).data
+    assert list(drawn.y) == ["Fri", "Sun"]
+    assert [list(line) for line in drawn.z] == [[None] * 23 + [50.0]] * 2
 
 
 def test_a_session_is_drawn_state_by_state_over_one_time() -> None:

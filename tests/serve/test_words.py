@@ -23,7 +23,7 @@ from qoescope.serve import words
         (5_210, "kbps", "5.21 Mbps"),
         (78.06, "score", "78.1"),
         (1_302.4, "hours", "1,302 h"),
-        (0.021, "per_minute", "0.02 /min"),
+        (0.021, "per_minute", "0.021 /min"),
     ],
 )
 def test_a_number_is_said_with_its_unit(value: float | None, unit: Unit, text: str) -> None:

@@ -61,7 +61,7 @@ def trend(
         figure.add_annotation(x=at, y=1, yref="paper", text=text, showarrow=False, xanchor="left", font={"size": 11})
     y_axis(figure, metric)
     time_axis(figure)
-    figure.update_layout(showlegend=bool(before), uirevision="same")
+    figure.update_layout(showlegend=bool(before))
     return figure
 
 
@@ -181,28 +181,29 @@ def startups(started: Sequence[int], left: Sequence[int], failed: int, height: i
     figure.add_bar(x=names, y=[left[i] for i in shown], name="left before the first frame", marker_color=theme.WARN)
     figure.add_bar(x=["failed"], y=[failed], name="failed to start", marker_color=theme.BAD)
     figure.update_layout(barmode="stack", bargap=0.08, showlegend=True)
-    figure.update_xaxes(type="category", nticks=10, tickangle=0)
+    figure.update_xaxes(type="category", nticks=6, tickangle=0)
     return figure
 
 
 def _bucket(i: int) -> str:
-    return f"{LABELS_MS[i] / 1000:g} s"
+    return f"{float(f'{LABELS_MS[i] / 1000:.2g}'):g} s"
 
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def heat(metric: Metric, rows: Rows, height: int = 260) -> go.Figure:
-    """The metric by weekday and hour; `rows` have `day_of_week`, `hour` and the metric."""
+    """The metric by hour and those weekdays that there are; `rows` have `day_of_week`, `hour` and the metric."""
     cells = {(r["day_of_week"], r["hour"]): r[metric.name] for r in rows}
-    grid = [[cells.get((d, h)) for h in range(24)] for d in range(7)]
+    days = sorted({day for day, _ in cells})
+    grid = [[cells.get((d, h)) for h in range(24)] for d in days]
     scale: Sequence[tuple[float, str]] = theme.VOLUME if metric.better == "neither" else theme.SEQUENCE
     if metric.better == "higher":
         scale = tuple((1 - at, colour) for at, colour in reversed(theme.SEQUENCE))
     figure = blank(height)
     figure.add_heatmap(
         x=list(range(24)),
-        y=list(WEEKDAYS),
+        y=[WEEKDAYS[d] for d in days],
         z=[[axis_value(metric, v) for v in line] for line in grid],
         customdata=[[words.number(v, metric.unit) for v in line] for line in grid],
         showscale=False,

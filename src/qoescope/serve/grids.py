@@ -52,18 +52,26 @@ def grid(
     file: str,
     what: str,
 ) -> Component:
-    """The table with a button that saves it."""
+    """The table in a box of its height, so that nothing jumps when its script is there."""
     table = dag.AgGrid(
         id=identity,
         columnDefs=list(columns),
         rowData=list(rows),
-        columnSize="responsiveSizeToFit",
-        defaultColDef={"sortable": True, "resizable": True, "minWidth": 90, "suppressHeaderMenuButton": True},
+        defaultColDef={
+            "flex": 1,
+            "sortable": True,
+            "resizable": True,
+            "minWidth": 90,
+            "suppressHeaderMenuButton": True,
+        },
         dashGridOptions={
             "theme": THEME,
             "animateRows": False,
+            "suppressColumnMoveAnimation": True,
+            "suppressContentVisibilityAuto": True,  # else columns get their widths, and jump, once they are in sight
             "ensureDomOrder": True,
             "suppressCellFocus": False,
+            "tabToNextCell": {"function": "false"},  # arrows go from cell to cell; Tab leaves the table
             "enableCellTextSelection": True,
             "pagination": len(rows) > PAGE,
             "paginationPageSize": PAGE,
@@ -73,7 +81,8 @@ def grid(
         style={"height": f"{height}px"},
         dangerously_allow_code=False,
     )
-    return html.Div(table, role="region", className="grid", **{"aria-label": what, "data-file": file})
+    box = {"role": "region", "className": "grid", "style": {"minHeight": f"{height}px"}}
+    return html.Div(table, **box, **{"aria-label": what, "data-file": file})
 
 
 def saver(identity: str) -> Component:

@@ -30,11 +30,15 @@ def card(
     return html.Section([head, *children], className=f"card {extra}".strip())
 
 
-def graph(figure: go.Figure, height: int, label: str, identity: str = "") -> Component:
-    """A chart in a box of its height, so that nothing jumps; `label` says it to those who do not see it."""
+def graph(figure: go.Figure, height: int, label: str, identity: str = "", zooms: bool = False) -> Component:
+    """A chart in a box of its height, so that nothing jumps; `label` says it to those who do not see it.
+
+    One that `zooms` is of time: who drags over a part of it narrows the page's range to that part.
+    """
     named = {"id": identity} if identity else {}
     chart = dcc.Graph(figure=figure, config=theme.CONFIG, style={"height": f"{height}px"}, **named)
-    return html.Div(chart, role="img", className="graph", style={"minHeight": f"{height}px"}, **{"aria-label": label})
+    kind = "graph zooms" if zooms else "graph"
+    return html.Div(chart, role="img", className=kind, style={"minHeight": f"{height}px"}, **{"aria-label": label})
 
 
 def tip(metric: Metric, sums: Mapping[str, Any] | None = None, label: str = "") -> Component:
@@ -65,7 +69,7 @@ def delta(change: words.Change) -> Component:
     """A change, coloured by what it means for viewers."""
     meaning = {"good": "better", "bad": "worse", "neutral": ""}[change.verdict]
     return html.Span(
-        [change.text, html.Span(f" {meaning}", className="visually-hidden")],
+        ["" if change.text == words.NOTHING else change.text, html.Span(f" {meaning}", className="visually-hidden")],
         className=f"delta {change.verdict}",
         title=change.spoken,
     )

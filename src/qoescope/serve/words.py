@@ -33,7 +33,8 @@ def number(value: Value, unit: Unit) -> str:  # noqa: PLR0911
         case "kbps":
             return f"{value / 1000:.2f} Mbps" if value >= 1000 else f"{value:.0f} kbps"  # noqa: PLR2004
         case "per_minute":
-            return f"{value:.2f} /min" if value < 10 else f"{value:.1f} /min"  # noqa: PLR2004
+            places = 3 if 0 < value < 0.1 else 2 if value < 10 else 1  # noqa: PLR2004
+            return f"{value:.{places}f} /min"
         case "per_session":
             return f"{value:.2f}"
         case "score":

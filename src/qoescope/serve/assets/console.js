@@ -49,6 +49,34 @@ window.dash_clientside = window.dash_clientside || {};
   document.addEventListener("click", function (event) {
     document.querySelectorAll(".top details[open], details.add[open]").forEach(function (d) { if (!d.contains(event.target)) { d.open = false; } });
   });
+  // On a narrow screen the pages' names scroll: the one that is shown is in sight.
+  new MutationObserver(function () {
+    var here = document.querySelector(".top nav a.here"), pages = here && here.parentElement;
+    if (!here || pages.dataset.shown === here.textContent) { return; }
+    pages.dataset.shown = here.textContent;
+    pages.scrollLeft = here.offsetLeft - (pages.clientWidth - here.offsetWidth) / 2;
+  }).observe(document, { childList: true, subtree: true });
+  // Enter in a table's cell follows the link in it.
+  document.addEventListener("keydown", function (event) {
+    var link = event.key === "Enter" && event.target.matches && event.target.matches(".ag-cell") && event.target.querySelector("a");
+    if (link) { link.click(); }
+  });
+  // Dragging over a chart of time narrows the range to it, in whole hours. With a mouse only: a finger scrolls the page.
+  function instant(text) { return new Date(text.slice(0, 10) + "T" + (text.slice(11) || "00:00") + "Z").getTime(); }
+  function hours(chosen, round) { return new Date(3600000 * round(instant(chosen) / 3600000)).toISOString().slice(0, 16); }
+  function zoomed(change) {
+    var from = change["xaxis.range[0]"], to = change["xaxis.range[1]"];
+    if (!from || !to) { return; }
+    var query = new URLSearchParams(location.search);
+    query.delete("t"); query.set("from", hours(from, Math.floor)); query.set("to", hours(to, Math.ceil));
+    window.dash_clientside.set_props("_pages_location", { search: "?" + query.toString() });
+  }
+  document.addEventListener("pointerover", function (event) {
+    var chart = event.pointerType === "mouse" && event.target.closest && event.target.closest(".zooms .js-plotly-plot");
+    if (!chart || !chart.layout || chart.layout.dragmode === "zoom") { return; }
+    if (!chart.zooms) { chart.zooms = true; chart.on("plotly_relayout", zoomed); }
+    window.Plotly.relayout(chart, { dragmode: "zoom", "yaxis.fixedrange": true });
+  });
   // Any table is saved as CSV; a cell that a spreadsheet would run is quoted with an apostrophe.
   function cell(node) {
     var text = node.innerText.replace(/\s+/g, " ").trim();
@@ -65,7 +93,8 @@ window.dash_clientside = window.dash_clientside || {};
     if (!saver) { return; }
     var name = saver.getAttribute("data-grid"), api = window.dash_ag_grid.getApi(name);
     var file = document.getElementById(name).closest("[data-file]").getAttribute("data-file");
-    api.exportDataAsCsv({ fileName: file, processCellCallback: function (p) { return plain(p.formatValue(p.value)); } });
+    // Numbers as they were answered, not as they are shown: a spreadsheet goes on calculating.
+    api.exportDataAsCsv({ fileName: file, processCellCallback: function (p) { return plain(p.value); } });
   });
   document.addEventListener("click", function (event) {
     var button = event.target.closest && event.target.closest("button.csv");

@@ -44,9 +44,9 @@ def body(asked: Asked) -> Component:
     held = " and ".join(DIMENSIONS[n].label.lower() for n in HELD)
     note = html.P(
         [
-            "Inside each ",
+            "Adjusted: inside each ",
             held,
-            ", plays of a bucket are compared with those of the best bucket. A long play has more time to stall, "
+            ", plays of a row are compared with those of the best row. A long play has more time to stall, "
             "so a play's own stalls say little; what the others on the same provider and CDN had that day does not "
             "depend on it. This shows what goes together, not what causes it.",
         ],
@@ -54,7 +54,7 @@ def body(asked: Asked) -> Component:
     )
     return parts.page(
         QUESTION,
-        f"{asked.subject} · minutes of content a play; {held} held"
+        f"{asked.subject} · minutes of content a play; adjusted for {held}"
         + (f"; computed on {share:.0%} of plays" if share < 1 else ""),
         note,
         html.Div([_quality(name, rows) for name, rows in found.items()], className="grid-2"),
@@ -79,12 +79,12 @@ def _quality(name: str, rows: list[dict[str, Any]]) -> Component:
         reference = bucket == best
         lines.append(
             [
-                text,
+                text.replace(" ", "\N{NO-BREAK SPACE}"),
                 f"{mean.n:,}",
                 f"{mean.mean:.1f}",
                 words.percent(complete[bucket]) if bucket in complete else words.NOTHING,
-                f"{mean.mean - plain[best].mean:+.1f}" if not reference else "best",
-                f"{effect.difference:+.1f}" if effect else "",
+                _minutes(mean.mean - plain[best].mean) if not reference else "best",
+                _minutes(effect.difference) if effect else "",
             ]
         )
         if effect:
@@ -97,13 +97,17 @@ def _quality(name: str, rows: list[dict[str, Any]]) -> Component:
         label,
         parts.graph(figure, 230, f"Minutes watched against the best bucket of {label.lower()}"),
         parts.table(
-            ["Bucket", "Plays", "Minutes", "Completed", "Naive, min", "Held, min"],
+            [label, "Plays", "Minutes", "Completed", "Raw, min", "Adjusted, min"],
             lines,
             (1, 2, 3, 4, 5),
             f"Watch time by {label.lower()}",
         ),
         note=f"minutes against “{buckets[best]}”, with 95 % intervals",
     )
+
+
+def _minutes(difference: float) -> str:
+    return f"{round(difference, 1) + 0.0:+.1f}"
 
 
 def _completion(rows: list[dict[str, Any]]) -> dict[int, float]:

@@ -254,11 +254,16 @@ def _named(d: Difference) -> Component:
 def _signed(d: Difference, value: float) -> str:
     match d.metric.unit:
         case "ratio":
-            return f"{100 * value:+.2f} pt"
+            return f"{_places(100 * value)} pt"
         case "ms" | "kbps":
             return f"{value:+,.0f} {d.metric.unit}"
         case _:
-            return f"{value:+.2f}"
+            return _places(value)
+
+
+def _places(value: float) -> str:
+    """Two places, or four where two would say nothing but zero."""
+    return f"{value:+.2f}" if not value or abs(value) >= 0.005 else f"{value:+.4f}"  # noqa: PLR2004
 
 
 for _id, _key in (("xp-arms", "arms"), ("xp-split", "split")):

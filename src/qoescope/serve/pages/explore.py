@@ -141,7 +141,7 @@ def _trend(asked: Asked, metric: Metric, against: str, totals: Answer) -> Compon
         metric.label,
         html.Div(line, className="headline-line"),
         html.Div(companions, className="companions") if companions else None,
-        parts.graph(figure, 260, f"{metric.label} over the range"),
+        parts.graph(figure, 260, f"{metric.label} over the range", zooms=True),
         note=metric.doc,
     )
 
@@ -185,7 +185,7 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
     columns = [
         grids.link("slice", DIMENSIONS[by].label, minWidth=160, flex=2),
         grids.number("attempts", METRICS["attempts"].label),
-        grids.number("value", metric.label, sort=None),
+        grids.number("value", metric.label, minWidth=120),
         grids.text("interval", "95 % interval", minWidth=150, cellClass="figure"),
         grids.number(
             "change",
@@ -197,6 +197,7 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
         ),
         grids.number("impact", "Impact", headerTooltip="share of all the badness of the whole", sort="desc"),
     ]
+    columns = [c for c in columns if any(row[c["field"]] not in (None, "") for row in rows)]
     file = f"qoescope-{metric.name}-by-{by}.csv"
     return parts.card(
         f"{metric.label} by {DIMENSIONS[by].label}",
@@ -245,9 +246,10 @@ def _heat(asked: Asked, metric: Metric) -> Component:
     rows = [
         {"day_of_week": d, "hour": h, metric.name: _together(metric, answer, found)} for (d, h), found in cells.items()
     ]
+    height = 64 + 38 * len({day for day, _ in cells})
     return parts.card(
         f"{metric.label} by weekday and hour",
-        parts.graph(figures.heat(metric, rows, 330), 330, f"{metric.label} by weekday and hour, UTC"),
+        parts.graph(figures.heat(metric, rows, height), height, f"{metric.label} by weekday and hour, UTC"),
         note=f"UTC{SHADES[metric.better]}",
     )
 

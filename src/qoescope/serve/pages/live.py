@@ -120,7 +120,10 @@ def _tile(metric: Metric, total: Answer, rows: list[dict[str, Any]]) -> Componen
     sums = total.measures[0] if total.measures else {}
     return html.Div(
         [
-            html.Div([html.Span(metric.label), parts.tip(metric, sums)], className="tile-name"),
+            html.Div(
+                [html.Span(metric.label.removesuffix(" now").replace(" now,", ",")), parts.tip(metric, sums)],
+                className="tile-name",
+            ),
             html.Div(html.Span(words.number(value, metric.unit), className="tile-value"), className="tile-line"),
             parts.spark([r[metric.name] for r in rows], f"{metric.label} by the minute"),
         ],

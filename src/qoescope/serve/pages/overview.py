@@ -69,8 +69,9 @@ def body(asked: Asked) -> Component:
                     figures.trend(score, series.rows, series_before.rows, asked.state.length, 248, _notes(asked)),
                     248,
                     f"Experience score over the range, now {words.number(value[score.name], score.unit)}",
+                    zooms=True,
                 ),
-                note="dotted: the same length of time just before",
+                note="dotted: the same length of time just before; drag over a part to see only that",
             ),
             parts.card(
                 "Good sessions",

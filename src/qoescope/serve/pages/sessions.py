@@ -91,7 +91,7 @@ def body(asked: Asked) -> Component:
     columns = [
         grids.link("session", "Started, UTC", minWidth=130),
         grids.link("viewer", "Viewer", minWidth=110),
-        grids.text("what", "Outcome", minWidth=115, cellClassRules={"bad": "params.data.bad"}),
+        grids.text("what", "Outcome", minWidth=130, cellClassRules={"bad": "params.data.bad"}),
         grids.text("device", "Device", minWidth=80),
         grids.text("app", "App", minWidth=80),
         grids.text("place", "Country, ISP", minWidth=125),
@@ -111,7 +111,7 @@ def body(asked: Asked) -> Component:
             "Sessions",
             grids.grid("se-grid", columns, shown, 640, "qoescope-sessions.csv", "Sessions"),
             html.Div([first, more], className="buttons"),
-            note="newest first",
+            note="newest first; in red those that were not good",
             actions=grids.saver("se-grid"),
         ),
     )
