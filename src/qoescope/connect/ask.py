@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from qoescope.catalog.metrics import Distinct, DistinctRatio
+from qoescope.catalog.operations import SESSION_ROWS
 from qoescope.compile.ask import Between, Plan, Question, Where, plan, question
 from qoescope.compile.metrics import value
 from qoescope.connect.postgres import Connection, reading
@@ -63,6 +64,8 @@ def answer(connections: ConnectionPool[Connection], tenant: str, q: Question) ->
 def _sums(connections: ConnectionPool[Connection], tenant: str, q: Question, chosen: Plan) -> list[dict[str, Any]]:
     sketches = [m.name for m in q.measures if m.type == "sketch"]
     with reading(connections, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        if chosen.mart != SESSION_ROWS.name:  # marts are small: workers cost more than they bring
+            cursor.execute("set local max_parallel_workers_per_gather = 0")
         rows: list[dict[str, Any]] = cursor.execute(chosen.sql, chosen.parameters).fetchall()
     for row in rows:
         row.update({name: registers(row[name]) for name in sketches})
