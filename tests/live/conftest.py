@@ -1,5 +1,6 @@
 """What live tests share: one real stack of Postgres, Kafka, Airflow and our own parts; a month of marts; a browser."""
 
+import shutil
 from collections.abc import Iterator
 
 import browsing
@@ -38,9 +39,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def marts(tmp_path_factory: pytest.TempPathFactory) -> Marts:
-    """A month of viewers for consoles to show."""
-    return console_marts.made(tmp_path_factory.mktemp("marts"))
+def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marts]:
+    """A month of viewers for consoles to show; two gigabytes, so not kept for longer than the tests run."""
+    folder = tmp_path_factory.mktemp("marts")
+    yield console_marts.made(folder)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

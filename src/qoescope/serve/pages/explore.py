@@ -183,9 +183,9 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
             }
         )
     columns = [
-        grids.link("slice", DIMENSIONS[by].label, minWidth=160, flex=2),
+        grids.link("slice", DIMENSIONS[by].label, minWidth=125, flex=2),
         grids.number("attempts", METRICS["attempts"].label),
-        grids.number("value", metric.label, minWidth=120),
+        grids.number("value", metric.label, minWidth=110),
         grids.text("interval", "95 % interval", minWidth=150, cellClass="figure"),
         grids.number(
             "change",

@@ -96,7 +96,7 @@ def body(asked: Asked) -> Component:
         grids.text("app", "App", minWidth=80),
         grids.text("place", "Country, ISP", minWidth=125),
         grids.text("cdn", "CDN", minWidth=80),
-        grids.text("title", "Content", minWidth=120),
+        grids.text("title", "Content", minWidth=105),
         grids.number("startup", "Startup", minWidth=80),
         grids.number("stalled", "Stalled", minWidth=85),
         grids.number("watched", "Watched", minWidth=110),
