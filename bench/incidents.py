@@ -359,11 +359,15 @@ def lives(seed: int) -> dict[str, Any]:
 
 _NO_START: tuple[Cause, float, str] = ("connect_chance", 0.35, "start_failure_ratio")
 _BREAKS_OFF: tuple[Cause, float, str] = ("failures_a_minute", 0.4, "play_failure_ratio")
+_SLOW_START: tuple[Cause, float, str] = ("startup_wait", 3.5, "startup_avg_ms")
+_STARVED: tuple[Cause, float, str] = ("throughput", 0.05, "rebuffer_ratio")
 _LIVE: tuple[tuple[tuple[tuple[str, str], ...], tuple[Cause, float, str]], ...] = (
     ((("cdn", "cascade"),), _NO_START),
     ((("app_version", "v18.9.8"),), _BREAKS_OFF),
     ((("device_type", "web"),), _NO_START),
     ((("country_code", "US"), ("device_type", "mobile")), _NO_START),
+    ((("app_version", "v18.9.7"),), _SLOW_START),
+    ((("cdn", "borealis"), ("device_type", "smart_tv")), _STARVED),
 )
 """Slices, and what goes wrong there. Plays that break off go on doing so after its end."""
 
@@ -485,7 +489,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=50, help="runs with random faults")
     parser.add_argument("--first", type=int, default=1000, help="the first run's seed")
-    parser.add_argument("--live", type=int, default=3, help="runs that are watched minute by minute")
+    parser.add_argument("--live", type=int, default=6, help="runs that are watched minute by minute")
     parser.add_argument("--parts", default="random,named,live,peers,speed", help="what to measure")
     parser.add_argument("--workers", type=int, default=None, help="processes; as many as cores when none is given")
     parser.add_argument("--json", action="store_true", help="only the figures")

@@ -273,3 +273,13 @@ def test_a_million_rows_are_added_up_first() -> None:
         }
     )
     assert [dict(f.slice) for f in explain(table, list(values), *COLUMNS)] == [{"isp": "isp-7", "cdn": "cdn-2"}]
+
+
+def test_two_causes_that_leave_little_as_usual_are_still_two() -> None:
+    rows = [
+        {"isp": f"isp-{i}", "cdn": f"cdn-{c}", "sessions": 300, "base_sessions": 3000, "base_failures": 60}
+        | {"failures": 75 if i == 0 else 50 if c == 0 else 6}
+        for i, c in ((i, c) for i in range(3) for c in range(2) for _ in range(4 if 0 in (i, c) else 1))
+    ]
+    slices = [dict(f.slice) for f in explain(pa.Table.from_pylist(rows), ["isp", "cdn"], *COLUMNS)]
+    assert slices == [{"isp": "isp-0"}, {"cdn": "cdn-0"}]

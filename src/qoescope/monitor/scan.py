@@ -37,8 +37,8 @@ _SURPRISE = 3.5
 """… if that is this many standard deviations from showing all of it."""
 
 _EXCEPTION = 0.25
-"""A remainder with less of the sessions is an exception, for which several parts do not stand in for their whole: what
-is slower or stricter does not show where there is room to spare, as a lower ceiling does not on a fast line."""
+"""A remainder with less of the sessions is an exception, for which some values of a dimension do not stand in for all:
+what is slower or stricter does not show where there is room to spare, as a lower ceiling on a fast line does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +208,9 @@ class Search:
             rest = rest.only(~matching(rest, part.codes))
             parts.append(replace(part, codes={**best.codes, **part.codes}, score=max(part.score, best.score)))
             if self._as_usual(rest, best):
+                siblings = len(parts) > 1 and set.intersection(*(set(part.codes) for part in parts)) - set(best.codes)
                 left = float(self.measure.support(rest.sums).sum())
-                return parts if len(parts) == 1 or left >= _EXCEPTION * best.support else [best]
+                return [best] if siblings and left < _EXCEPTION * best.support else parts
         return [best]
 
     def _as_usual(self, leaves: Leaves, best: Slice) -> bool:
