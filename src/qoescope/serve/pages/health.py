@@ -98,7 +98,7 @@ def _books(asked: Asked) -> Component:
     rows: list[list[Any]] = [["received", f"{sums['received']:,}", ""]]
     rows += [
         [
-            html.Span(["– ", _plain(name)], title=OUTCOMES[name]),
+            html.Span(_plain(name), title=OUTCOMES[name], className="part"),
             f"{sums[name]:,}",
             words.percent(sums[name] / sums["received"]),
         ]
@@ -106,7 +106,7 @@ def _books(asked: Asked) -> Component:
     ]
     rows += [
         [
-            html.Span(["–– ", _plain(name)], title=MEANING[name]),
+            html.Span(_plain(name), title=MEANING[name], className="part of-part"),
             f"{sums[name]:,}",
             words.percent(sums[name] / max(sums["accepted"], 1)),
         ]
