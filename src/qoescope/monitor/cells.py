@@ -112,24 +112,26 @@ class Counter:
     def cells(self) -> Iterator[Cells]:
         """One `Cells` a grouping that has any; a slice without support is not looked into further."""
         if self.leaves.size:
-            none = np.zeros(0, dtype=np.int64)
-            yield from self._grown(_Partial((), None, none, np.zeros((0, 1), dtype=np.int64)), _tree(self.wanted))
+            stem = _Partial((), None, np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.int64))
+            yield from self._grown(stem, _tree(self.wanted), frozenset(self.wanted))
 
-    def _grown(self, stem: _Partial, tree: Mapping[Grouping, Sequence[int]]) -> Iterator[Cells]:
+    def _grown(
+        self, stem: _Partial, tree: Mapping[Grouping, Sequence[int]], wanted: frozenset[Grouping]
+    ) -> Iterator[Cells]:
         for dim in tree.get(stem.dims, ()):
             branch = self._extended(stem, dim)
             count = branch.codes.shape[1]
             if not count:
                 continue
-            if branch.dims in self.wanted:
+            if branch.dims in wanted:
                 sums = self.leaves.sums if branch.rows is None else self.leaves.sums[:, branch.rows]
                 yield Cells(
                     branch.dims, branch.codes, np.array([np.bincount(branch.number, row, count) for row in sums])
                 )
-            yield from self._grown(branch, tree)
+            yield from self._grown(branch, tree, wanted)
 
     def _extended(self, stem: _Partial, dim: int) -> _Partial:
-        card = self.leaves.cards[dim]
+        card = len(self.leaves.values[dim])
         code, support = self.leaves.codes[dim], self.support
         if stem.rows is not None:
             code, support = code[stem.rows], support[stem.rows]
