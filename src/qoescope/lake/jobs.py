@@ -189,9 +189,10 @@ class _Events:
         again = self.settings.batch_records if place.next and not self.batches else 0  # a start finds what lay waiting
         parts = min(self.settings.spark_partitions, 1 + max(again, self.records) // WORTH_A_TASK)  # as the one before
         rows = frames.records(batch, self.settings.lake_buckets)
-        rows = rows.coalesce(1) if parts == 1 else rows.repartitionById(parts, F.col("bucket") % parts)
+        alone = parts == 1  # then Spark need not know the bucket; to drop it after a shuffle would copy every record
+        rows = rows.drop("bucket").coalesce(1) if alone else rows.repartitionById(parts, F.col("bucket") % parts)
         task = partial(_stored, self.settings, found, since)
-        return streams.collected(rows.drop("bucket").mapInArrow(frames.per_task(task), TOLD))
+        return streams.collected(rows.mapInArrow(frames.per_task(task), TOLD))
 
     def _live(self, query: str, number: int, told: Mapping[str, Sequence[bytes]]) -> list[Write]:
         """What the batch adds to live numbers, and how old its events are."""
