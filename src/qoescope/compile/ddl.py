@@ -26,7 +26,7 @@ create or replace function {SCHEMA}.added(a bigint[], b bigint[]) returns bigint
   $$ select array(select coalesce(x, 0) + coalesce(y, 0) from unnest(a, b) with ordinality as u(x, y, i) order by i) $$;
 create or replace function {SCHEMA}.merged(a integer[], b integer[]) returns integer[]
   language sql immutable parallel safe as
-  $$ select array(select max(r) from unnest(a || b) as r group by r >> 6 order by 1) $$;
+  $$ select array(select distinct on (r >> 6) r from unnest(a || b) as r order by r >> 6, r desc) $$;
 create or replace function {SCHEMA}.make_partition(parent text, day date) returns void
   language plpgsql security definer set search_path = {SCHEMA}, pg_temp as $$
 declare part text := parent || to_char(day, '"_"YYYYMMDD');
