@@ -76,6 +76,21 @@ def test_a_page_answers_its_question_without_an_error_a_jump_or_a_barrier(
         assert found.violations_count == 0, found.generate_report()
 
 
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
+def test_the_door_is_open_to_everybody(browser: Browser, served: Console, look: tuple[str, int]) -> None:
+    scheme, width = look
+    context = browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light", viewport={"width": width, "height": 900}
+    )
+    with watched(context) as page:
+        page.goto(served.url + "/sign-in")
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    context.close()
+
+
 def pictured(page: Page, name: str, folder: Path) -> None:
     """The page looks like the picture of it that docs/ shows, or makes it."""
     picture = (pictures.FOLDER if KEEP else folder) / f"{name}.png"
