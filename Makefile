@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 SURVIVAL := tests/live/test_survival.py
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test live-stack live-parts live-survival test-cluster golden bench recording lock clean
+.PHONY: help setup demo check test live-stack live-parts live-survival live-console test-cluster golden bench recording lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -24,16 +24,19 @@ check: ## format, lint, types, import contracts and every test that needs no ser
 test: ## set up, then everything: check, and the tests against real services, three groups at a time
 	@bin/setup test
 	@$(MAKE) --no-print-directory check
-	@$(MAKE) --no-print-directory -j 3 live-stack live-parts live-survival test-cluster
+	@$(MAKE) --no-print-directory -j 3 live-stack live-parts live-survival live-console test-cluster
 
 live-stack: # the live tests that share one whole stack
 	$(BIN)/pytest -m "live and whole_stack"
 
 live-parts: # the live tests that start the parts they need
-	$(BIN)/pytest -m "live and not whole_stack" --ignore $(SURVIVAL)
+	$(BIN)/pytest -m "live and not whole_stack and not month" --ignore $(SURVIVAL)
 
 live-survival: # those that kill, cut and fill up, on a stack of their own
 	$(BIN)/pytest -m live $(SURVIVAL)
+
+live-console: # those that open the console, and ask its API, on a month of marts
+	$(BIN)/pytest -m "live and month"
 
 test-cluster: setup ## a Spark cluster, three brokers and an object store: machines die, the books hold
 	$(BIN)/pytest -m cluster tests/cluster

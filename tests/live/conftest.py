@@ -18,10 +18,11 @@ UP_S = 300.0
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share the whole stack are marked so: `make test` runs them beside the others."""
+    """Tests that share the whole stack, or the month of marts, are marked so: `make test` runs them by themselves."""
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.whole_stack)
+        for fixture, mark in (("stack", pytest.mark.whole_stack), ("marts", pytest.mark.month)):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
