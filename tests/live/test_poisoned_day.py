@@ -84,8 +84,10 @@ def health(stack: Stack) -> str:
 
     now = datetime.now(UTC)
     asked = state.state(f"from={LAST}T00:00&to={LAST + timedelta(days=1)}T00:00", now)
-    who = seat.Seat(serve.desk(stack.settings), Person("ada", "admin", (TENANT,)))
-    return json.dumps(page.body(frame.Asked(who, TENANT, now, asked, "/health")), cls=PlotlyJSONEncoder)
+    desk = serve.desk(stack.settings)
+    with desk.reader, desk.writer:
+        who = seat.Seat(desk, Person("ada", "admin", (TENANT,)))
+        return json.dumps(page.body(frame.Asked(who, TENANT, now, asked, "/health")), cls=PlotlyJSONEncoder)
 
 
 def test_a_poisoned_day_makes_the_run_red_by_name_and_is_green_once_it_is_mended(stack: Stack, good: pa.Table) -> None:
