@@ -1,6 +1,7 @@
 """Two causes at once: each is named as if the other one were not there, and what they share is no third."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -14,18 +15,16 @@ from qoescope.monitor.scan import Limits, Peeled, Slice, figures
 
 DIMS = ("player", "drm", "network")
 NUMBER, HISTORY, USUAL, SPREAD = 40, 8, 7.0, 0.5
-LIMITS = Limits(lift=1.15, excess=4)
+LIMITS = Limits(lift=1.15, excess=4, in_order=True)
+PLAYERS = (("avplayer", "fairplay"), ("hls", "fairplay"), ("hls", "widevine"), ("shaka", "widevine"))
 AVPLAYER, FAIRPLAY, HLS_WIFI = {"player": "avplayer"}, {"drm": "fairplay"}, {"player": "hls", "network": "wifi"}
 
 
-def startups(slow: Sequence[tuple[dict[str, str], float]]) -> Leaves:
+def startups(slow: Sequence[tuple[dict[str, str], float]], players: Sequence[tuple[str, str]] = PLAYERS) -> Leaves:
     """Logarithms of startup times, e^by times as long in each `slow` slice; avplayer is all fairplay, hls in part."""
     rng = np.random.default_rng(5)
     rows = []
-    for (player, drm), network in product(
-        (("avplayer", "fairplay"), ("hls", "fairplay"), ("hls", "widevine"), ("shaka", "widevine")),
-        ("wifi", "4g", "cable"),
-    ):
+    for (player, drm), network in product(players, ("wifi", "4g", "cable")):
         here = {"player": player, "drm": drm, "network": network}
         by = sum(by for slice_, by in slow if slice_.items() <= here.items())
         now, then = rng.normal(USUAL + by, SPREAD, NUMBER), rng.normal(USUAL, SPREAD, HISTORY * NUMBER)
@@ -57,6 +56,14 @@ def test_a_name_that_took_a_part_of_another_cause_in_gives_way_to_its_rival() ->
 def test_a_name_that_stands_without_the_others_sessions_is_kept() -> None:
     counts = startups([(FAIRPLAY, 0.8), (HLS_WIFI, 0.8)])
     assert after(counts, [FAIRPLAY, HLS_WIFI], [AVPLAYER]) == [FAIRPLAY, HLS_WIFI]
+
+
+def test_of_two_names_for_the_same_sessions_the_first_stays_although_the_other_costs_less() -> None:
+    counts = startups([(AVPLAYER, 0.8), (HLS_WIFI, 0.8)], (("avplayer", "fairplay"), ("hls", "widevine")))
+    avplayer, fairplay, hls = (slice_of(counts, one) for one in (AVPLAYER, FAIRPLAY, HLS_WIFI))
+    cheaper = replace(fairplay, gain=fairplay.gain + 1)
+    steps = [Peeled(avplayer, (cheaper,), 100), Peeled(hls, (), 100)]
+    assert [one.best.codes for one in refitted(counts, Mean(), LIMITS, steps)] == [avplayer.codes, hls.codes]
 
 
 def test_what_two_causes_share_is_no_third_one() -> None:

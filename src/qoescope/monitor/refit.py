@@ -16,7 +16,7 @@ from qoescope.monitor.counts import Leaves
 from qoescope.monitor.duel import RIVALS, settled
 from qoescope.monitor.measures import Measure
 from qoescope.monitor.rivals import alike
-from qoescope.monitor.scan import Limits, Peeled, Slice, figures
+from qoescope.monitor.scan import Limits, Peeled, Slice, by_gain, figures
 
 
 def refitted(leaves: Leaves, measure: Measure, limits: Limits, steps: Sequence[Peeled]) -> list[Peeled]:
@@ -40,7 +40,7 @@ def _renamed(rest: Leaves, measure: Measure, limits: Limits, one: Peeled) -> Sli
             again.append(replace(seen, gain=seen.preference - (known.preference - known.gain)))
     if not again or again[0].codes != one.best.codes:
         return one.best
-    best = settled(rest, measure, sorted(again, key=lambda s: (-s.gain, s.depth)))
+    best = settled(rest, measure, by_gain(again, in_order=limits.in_order))
     return one.best if best.codes == one.best.codes else best
 
 

@@ -180,7 +180,7 @@ class Search:
             seen += candidates(counted, self.measure, self.limits, self.by_dims.get(cells.dims, 1))
         bar = log(self.slices / self.limits.alpha)
         sure = (one for one in seen if (one.score if root else one.preference) >= bar)
-        return _by_gain(list(sure), in_order=self.limits.in_order)
+        return by_gain(list(sure), in_order=self.limits.in_order)
 
     def peel(self, leaves: Leaves) -> list[Peeled]:
         """Slices that got worse, each found after the sessions of those before it were taken out."""
@@ -226,7 +226,7 @@ class Search:
         return shown < _REMAINDER and abs(due) * (1 - shown) > _SURPRISE * spread
 
 
-def _by_gain(slices: Sequence[Slice], *, in_order: bool) -> list[Slice]:
+def by_gain(slices: Sequence[Slice], *, in_order: bool) -> list[Slice]:
     """Best first. With `in_order` slices of one depth that hold the same sessions share their best one's gain."""
     if not in_order:
         return sorted(slices, key=lambda one: (-one.gain, one.depth))
