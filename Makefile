@@ -24,7 +24,7 @@ check: ## format, lint, types, import contracts and every test that needs no ser
 test: ## set up, then everything: check, and the tests against real services, three groups at a time
 	@bin/setup test
 	@$(MAKE) --no-print-directory check
-	@$(MAKE) --no-print-directory -j 3 live-stack live-parts live-survival live-console test-cluster
+	@$(MAKE) --no-print-directory -j 3 live-stack live-parts live-survival live-console
 
 live-stack: # the live tests that share one whole stack
 	$(BIN)/pytest -m "live and whole_stack"

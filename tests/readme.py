@@ -11,7 +11,7 @@ BLOCK = re.compile(r"^```(?:bash|sh|shell|console)\n(.*?)^```$", re.MULTILINE | 
 EXCUSED = {
     "make demo": "stays up until Ctrl-C; its parts and its run are test_demo_parts and test_demo_run",
     "make demo ONCE=1": "the same run on a stack of its own: test_demo_run holds what it does",
-    "make test": "is what runs these tests",
+    "make test test-cluster": "is what runs these tests",
     "make setup": "is run by `make test` before any test",
 }
 """Not run by a test of its own, and why."""
