@@ -90,4 +90,7 @@ EVENT_FIELDS = (
     Field("error_class", "text", "technical (also when absent) or business, on error and playback_fail"),
     Field("reason", "text", "finished (default) or exited, on playback_finish"),
 )
-"""What an event holds on the wire. In tables the event's own `cdn` is `event_cdn`, beside the session's `cdn`."""
+"""What an event holds on the wire."""
+
+IN_TABLES = {f.name: "event_cdn" if f.name == "cdn" else f.name for f in EVENT_FIELDS}
+"""The column of each field: the event's own `cdn` is `event_cdn`, beside the session's `cdn`."""

@@ -1,7 +1,7 @@
 """Tables: everything that is stored, in the lake and in the marts, declared once."""
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
-from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.events import EVENT_FIELDS, IN_TABLES
 from qoescope.catalog.schema import Field, Table
 from qoescope.catalog.sessions import SESSION_FIELDS
 
@@ -25,10 +25,7 @@ EVENTS = Table(
     (
         _PROPERTY,
         Field("session_id", "text", "one press of play", nullable=False),
-        *(
-            Field("event_cdn" if f.name == "cdn" else f.name, f.type, f.doc, f.default, f.nullable)
-            for f in EVENT_FIELDS
-        ),
+        *(Field(IN_TABLES[f.name], f.type, f.doc, f.default, f.nullable) for f in EVENT_FIELDS),
         *(
             Field(_CONTEXT_NAMES.get(f.name, f.name), f.type, f.doc, f.default, f.nullable)
             for f in CONTEXT_FIELDS

@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
-from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, fold
 from qoescope.ingest import judge
@@ -88,7 +88,7 @@ class _Columns:
         context = {f.name: getattr(session, f.name) for f in CONTEXT_FIELDS} | {"viewer_id": viewer}
         context["session_started_at"] = context.pop("started_at")
         for position, event in enumerate(judged.events):
-            said = {("event_cdn" if f.name == "cdn" else f.name): getattr(event, f.name) for f in EVENT_FIELDS}
+            said = {column: getattr(event, name) for name, column in IN_TABLES.items()}
             place = {"property": self._property, "kafka_offset": number, "position": position}
             self._rows.append(context | said | place)
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LIVE_DIMENSIONS, LIVE_LEAF, LIVE_WINDOW
 from qoescope.compile.cube import cube, leaves
 
@@ -12,7 +12,7 @@ LIVE_COLUMNS = tuple(
         (
             "property",
             "session_id",
-            *("event_cdn" if f.name == "cdn" else f.name for f in EVENT_FIELDS),
+            *IN_TABLES.values(),
             *LIVE_DIMENSIONS,
             *LEAF_DIMENSIONS,
             "received_at",

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS, UNKNOWN
 from qoescope.catalog.doors import EVENT_BOUNDS, LARGEST_INT
-from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.events import EVENT_FIELDS, IN_TABLES
 from qoescope.catalog.operations import QUARANTINE, REPORTS
 from qoescope.catalog.schema import Field
 from qoescope.catalog.tables import EVENTS
@@ -226,7 +226,7 @@ def _context(f: Field) -> str:
 
 
 def _event(f: Field) -> str:
-    name = "event_cdn" if f.name == "cdn" else f.name
+    name = IN_TABLES[f.name]
     if f.type == "instant":
         said = f'"{f.name}"'
         return f'{_instant(said)} as "{name}"'

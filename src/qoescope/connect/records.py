@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.dimensions import CUBED, UNKNOWN
 from qoescope.catalog.errors import UnknownName
-from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.watch import INCIDENTS
 from qoescope.compile import moments
@@ -24,8 +24,12 @@ Pool = ConnectionPool[Connection]
 Row = dict[str, Any]
 AWAY: tuple[type[Exception], ...] = (Error, PoolTimeout)
 """What says that the marts do not answer."""
-EVENT_NAMES = {"event_cdn" if f.name == "cdn" else f.name for f in EVENT_FIELDS}
-EVENT_COLUMNS = (*(f.name for f in EVENTS.fields if f.name in EVENT_NAMES), "received_at", "sent_at", "clock_adjusted")
+EVENT_COLUMNS = (
+    *(f.name for f in EVENTS.fields if f.name in IN_TABLES.values()),
+    "received_at",
+    "sent_at",
+    "clock_adjusted",
+)
 
 LISTED = (
     "session_id",

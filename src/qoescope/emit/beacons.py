@@ -7,9 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS, UNKNOWN
-from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.events import EVENT_FIELDS, IN_TABLES
 
-_IN_TABLE = {"cdn": "event_cdn"}
 _CONTEXT_IN_TABLE = {"started_at": "session_started_at"}
 _SAFE_FROM = 5_000
 """Dictionaries longer than this hold ids, which need no escaping."""
@@ -22,7 +21,7 @@ def beacons(table: pa.Table) -> pa.Table:
     """
     first = np.flatnonzero(table["position"].to_numpy() == 0)
     offsets = pa.array(np.append(first, len(table)).astype(np.int32))
-    events = pc.binary_join(pa.ListArray.from_arrays(offsets, _objects(table, EVENT_FIELDS, _IN_TABLE)), ",")
+    events = pc.binary_join(pa.ListArray.from_arrays(offsets, _objects(table, EVENT_FIELDS, IN_TABLES)), ",")
     heads = table.take(pa.array(first))
     contexts = _objects(heads, CONTEXT_FIELDS, _CONTEXT_IN_TABLE)
     body = pc.binary_join_element_wise('{"session":', contexts, ',"events":[', events, "]", "")

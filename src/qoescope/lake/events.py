@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.compile import arrow
 from qoescope.compile.duck import answered, naive
@@ -19,7 +19,7 @@ AHEAD = timedelta(minutes=5)
 
 IDENTITY = ("property", "session_id", "seq")
 PLACE = ("kafka_partition", "kafka_offset", "position")
-SAID = tuple("event_cdn" if f.name == "cdn" else f.name for f in EVENT_FIELDS if f.name not in ("seq", "at"))
+SAID = tuple(column for name, column in IN_TABLES.items() if name not in ("seq", "at"))
 """What two events of one identity must say alike to be repeats; not `at`, which the door may have adjusted."""
 KNOWN = (*IDENTITY, *PLACE, *SAID)
 """What must be known of a stored event to judge another one of its identity."""

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS, UNKNOWN
 from qoescope.catalog.doors import EVENT_BOUNDS
-from qoescope.catalog.events import EVENT_FIELDS
+from qoescope.catalog.events import EVENT_FIELDS, IN_TABLES
 from qoescope.catalog.schema import Field
 from qoescope.compile import wire
 
@@ -58,7 +58,7 @@ def _session(row: Mapping[str, Any]) -> wire.Session:
 
 def _event(row: Mapping[str, Any]) -> wire.Event:
     kind = wire.AdjustedEvent if row["clock_adjusted"] else wire.Event
-    said = {f.name: _bounded(f, row["event_cdn" if f.name == "cdn" else f.name]) for f in EVENT_FIELDS}
+    said = {f.name: _bounded(f, row[IN_TABLES[f.name]]) for f in EVENT_FIELDS}
     return kind(**said, **({"clock_adjusted": True} if row["clock_adjusted"] else {}))
 
 
