@@ -125,7 +125,9 @@ SUPERVISOR = """
 import sys, threading
 from pathlib import Path
 from qoescope.stack.children import Children, Part
-children = Children(Path(sys.argv[1]), [Part("one", [sys.executable, "-c", sys.argv[2]], ready=lambda: True)])
+folder = Path(sys.argv[1])
+up = lambda: b"up" in (folder / "log" / "one.log").read_bytes()  # it asked to be told of the death by then
+children = Children(folder, [Part("one", [sys.executable, "-c", sys.argv[2]], ready=up)])
 children.start()
 children.wait(["one"], 20)
 print(children["one"].process.pid, flush=True)

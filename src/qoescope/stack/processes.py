@@ -6,7 +6,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,8 @@ MARK = "QOESCOPE_STACK"
 UNPRIVILEGED = "nobody"
 GIVES_WAY = 10
 """How nice a process is that may take its time."""
+LONGEST_DEATH_S = 10.0
+"""Until a killed process is gone: a large one gives its memory back first."""
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 
@@ -92,11 +95,27 @@ def kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def kill(processes: Iterable[psutil.Process]) -> None:
-    """Kills those that are still there; a process id that went to another process is left alone."""
+def kill(processes: Collection[psutil.Process]) -> None:
+    """Kills those that still run and waits until they are gone; a process id that went to another is left alone."""
     for process in processes:
         with suppress(*GONE):
             process.kill()
+    _running(processes, LONGEST_DEATH_S)
+
+
+def _running(processes: Iterable[psutil.Process], within_s: float) -> list[psutil.Process]:
+    """Which of them run on after so long. A zombie does not: not every first process of a container buries them."""
+    deadline = time.monotonic() + within_s
+    while (left := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
+        time.sleep(0.01)  # noqa: TID251  between two looks at a condition
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except GONE:
+        return False
 
 
 def marked(mark: str) -> list[psutil.Process]:
@@ -115,9 +134,7 @@ def sweep(mark: str, within_s: float = 10.0) -> int:
     for process in left:
         with suppress(*GONE):
             process.terminate()
-    _, alive = psutil.wait_procs(left, within_s)
-    kill(alive)
-    psutil.wait_procs(alive, within_s)
+    kill(_running(left, within_s))
     return len(left)
 
 
