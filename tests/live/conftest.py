@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import browsing
 import console_marts
+import httpx
 import pytest
 from console_marts import Console, Marts
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -45,6 +46,21 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marts]:
     folder = tmp_path_factory.mktemp("marts")
     yield console_marts.made(folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def served(marts: Marts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console on marts of the module's own."""
+    with console_marts.console(marts, tmp_path_factory.mktemp("console")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(served: Console) -> Iterator[httpx.Client]:
+    """Who asks its API with a token."""
+    headers = {"Authorization": f"Bearer {served.marts.token}"}
+    with httpx.Client(base_url=served.url + "/api/v1", headers=headers, timeout=60) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

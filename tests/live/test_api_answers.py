@@ -4,7 +4,6 @@ import csv
 import io
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,25 +11,11 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from console_marts import Console, Marts, console
+from console_marts import Console
 
 from qoescope.connect import postgres
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture(scope="module")
-def served(marts: Marts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    with console(marts, tmp_path_factory.mktemp("api")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(served: Console) -> Iterator[httpx.Client]:
-    with httpx.Client(
-        base_url=served.url + "/api/v1", headers={"Authorization": f"Bearer {served.marts.token}"}, timeout=60
-    ) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

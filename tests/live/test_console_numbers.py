@@ -8,7 +8,7 @@ import httpx
 import pytest
 import recomputed
 from browsing import settled, shown
-from console_marts import Console, Marts, console
+from console_marts import Console, Marts
 from playwright.sync_api import Page
 
 from qoescope.catalog.metrics import BY_NAME as METRICS
@@ -45,19 +45,6 @@ TABLE = """(name) => [...[...document.querySelectorAll('table')].find((t) => t.c
 GRID = """(id) => [...document.querySelectorAll(`#${id} .ag-center-cols-container .ag-row`)].map(
   (row) => Object.fromEntries([...row.querySelectorAll('.ag-cell')].map(
     (cell) => [cell.getAttribute('col-id'), cell.innerText.trim()])))"""
-
-
-@pytest.fixture(scope="module")
-def served(marts: Marts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    with console(marts, tmp_path_factory.mktemp("console")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(served: Console) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {served.marts.token}"}
-    with httpx.Client(base_url=served.url + "/api/v1", headers=headers, timeout=60) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pictures
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import LARGEST_SHIFT, settled, shown, signed_in, watched
-from console_marts import Console, Marts, console
+from console_marts import Console
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from qoescope.settings import environment
@@ -31,12 +31,6 @@ PAGES = {
     "health": ("/health", "Can I trust these numbers?"),
     "rules": ("/rules", "When should an alarm ring?"),
 }
-
-
-@pytest.fixture(scope="module")
-def served(marts: Marts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    with console(marts, tmp_path_factory.mktemp("console")) as running:
-        yield running
 
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]

@@ -4,15 +4,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from console_marts import Console, Marts, console
+from console_marts import Console
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture(scope="module")
-def served(marts: Marts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    with console(marts, tmp_path_factory.mktemp("console")) as running:
-        yield running
 
 
 @pytest.fixture
