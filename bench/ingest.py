@@ -19,7 +19,7 @@ import psutil
 import pydantic
 import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException
-from ingest_load import PLACE, beacon, pressed
+from ingest_load import NUMBER, beacon, pressed
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
 from qoescope.catalog.doors import CONTEXT_BOUNDS, EVENT_BOUNDS, LONGEST_TEXT
@@ -186,7 +186,7 @@ def listening(port: int, within_s: float = 30.0) -> None:
 def bare(brokers: str, batch: int, in_flight: int) -> Row:
     """The same producer in a loop with nothing before it: records as the door writes them, as many in flight."""
     log = Log(settings(brokers, "var", 0))
-    before, after = beacon(batch).split(PLACE.encode())
+    before, after = beacon(batch).split(NUMBER.encode())
     waits: list[float] = []
     state = {"waiting": 0, "failures": 0}
     count, begin, cpu, began = 0, time.perf_counter(), 0.0, 0.0
@@ -199,7 +199,7 @@ def bare(brokers: str, batch: int, in_flight: int) -> Row:
             log.poll(0.01)
             continue
         count += 1
-        value = b"%bsession-%012d%b" % (before, count, after)
+        value = b"%b%012d%b" % (before, count, after)
 
         def told(error: object | None, _: object, now: float = now) -> None:
             state["waiting"] -= 1

@@ -17,7 +17,7 @@ from typing import Any
 
 import uvloop
 from ingest import listening
-from ingest_load import PLACE, beacon
+from ingest_load import NUMBER, request
 
 from qoescope.catalog.topics import BEACONS
 from qoescope.connect import kafka
@@ -35,9 +35,7 @@ class Sender:
     """Sends beacons at a fixed rate over kept-open connections, whatever it hears; notes waits and answers."""
 
     def __init__(self, port: int, key: str, events: int, offset: int) -> None:
-        body = beacon(events)
-        head = f"POST /v1/beacons HTTP/1.1\r\nhost: door\r\nauthorization: Bearer {key}\r\ncontent-length: {len(body)}"
-        self.before, self.after = (f"{head}\r\n\r\n".encode() + body).split(PLACE.encode())
+        self.before, self.after = request(key, events).split(NUMBER.encode())
         self.port, self.count = port, offset
         self.waits: list[float] = []
         self.answers: Counter[int] = Counter()
@@ -57,7 +55,7 @@ class Sender:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             self.count += 1
             sent = time.perf_counter()
-            writer.write(b"%bsession-%012d%b" % (self.before, self.count, self.after))
+            writer.write(b"%b%012d%b" % (self.before, self.count, self.after))
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             at = head.index(b"content-length: ") + 16
             await reader.readexactly(int(head[at : head.index(b"\r", at)]))

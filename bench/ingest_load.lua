@@ -1,12 +1,12 @@
 -- Load for the door's bench: wrk sends one request again and again, each of a session of its own, and says what it saw.
--- usage: wrk … -s ingest_load.lua URL -- FILE OFFSET   FILE: a whole request, PLACE where the session's number goes
+-- usage: wrk … -s ingest_load.lua URL -- FILE PLACE OFFSET   FILE: a whole request; PLACE: what a session's number takes the place of in it
 
 local count, before, after
 
 function init(args)
   local whole = assert(io.open(args[1], "rb")):read("*a")
-  local from, to = whole:find("PLACE", 1, true)
-  before, after, count = whole:sub(1, from - 1), whole:sub(to + 1), tonumber(args[2])
+  local from, to = whole:find(args[2], 1, true)
+  before, after, count = whole:sub(1, from - 1), whole:sub(to + 1), tonumber(args[3])
 end
 
 function request()

@@ -36,38 +36,40 @@ EVENT = {
     "cdn": "cdn_a",
     "dropped_frames": 2,
 }
-PLACE = "session-000000000000"
+NUMBER = "000000000000"
+"""Of a session, in the beacon and in as many digits: each request has another one."""
 
 
 def beacon(events: int) -> bytes:
-    """A beacon of so many heartbeats, whose session id is to be replaced."""
+    """A beacon of so many heartbeats, whose session's number is to be replaced."""
     said = [
         {"seq": n, "at": 1_762_000_000_000 + 10_000 * n, **EVENT, "state_ms": 10_000, "playhead_ms": 10_000 * n}
         for n in range(1, events + 1)
     ]
-    whole = {"session": {"session_id": PLACE, **SESSION}, "events": said, "sent_at": 1_762_000_999_000}
+    whole = {"session": {"session_id": f"session-{NUMBER}", **SESSION}, "events": said, "sent_at": 1_762_000_999_000}
     return json.dumps(whole, separators=(",", ":")).encode()
 
 
-def pressed(port: int, key: str, events: int, connections: int, seconds: int, offset: int) -> dict[str, Any]:
-    """What wrk saw on so many connections: `requests`, `seconds`, `p50_ms`, `p99_ms`, `failures`.
-
-    A sender in C, for one in Python needs as much of a core for a request as the door does for its answer.
-    """
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk sends the load and is not installed: bin/setup bench")
-    body = beacon(events).replace(PLACE.encode(), b"session-PLACE")
-    length = len(body) - len("session-PLACE") + len(PLACE)
+def request(key: str, events: int) -> bytes:
+    """The whole request that sends it."""
+    body = beacon(events)
     head = (
         f"POST /v1/beacons HTTP/1.1\r\nhost: door\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
+    return head.encode() + body
+
+
+def pressed(port: int, key: str, events: int, connections: int, seconds: int, offset: int) -> dict[str, Any]:
+    """What wrk saw on so many connections: `requests`, `seconds`, `p50_ms`, `p99_ms`, `failures`."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk sends the load and is not installed: bin/setup bench")
     with tempfile.NamedTemporaryFile(suffix=".http") as whole:
-        whole.write(head.encode() + body)
+        whole.write(request(key, events))
         whole.flush()
         command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s",
                    "--timeout", "10s", "--script", str(Path(__file__).with_suffix(".lua")), f"http://127.0.0.1:{port}",
-                   "--", whole.name, str(offset)]  # fmt: skip
+                   "--", whole.name, NUMBER, str(offset)]  # fmt: skip
         said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 30).stdout
     found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found
