@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -49,10 +51,11 @@ class Cluster:
     where: Ports
 
 
-def ports() -> Ports:
-    """Free ones."""
-    found = [processes.free_port(0) for _ in range(8)]
-    return Ports(tuple(found[:3]), tuple(found[3:6]), *found[6:])
+@contextmanager
+def ports() -> Iterator[Ports]:
+    """Free ones, held for the machines as long as they may be started there again."""
+    with processes.held(*[0] * 8) as found:
+        yield Ports(tuple(found[:3]), tuple(found[3:6]), *found[6:])
 
 
 def parts(settings: Settings, where: Ports) -> list[Part]:

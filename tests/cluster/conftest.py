@@ -24,19 +24,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Three brokers, a Spark master with two workers, and on them what `qoescope up` starts, by settings alone."""
-    where = machines.ports()
-    settings = Settings(
-        var=tmp_path / "var", postgres_port=0, door_port=0, console_port=0, airflow_port=0, session_gap_s=5,
-        budget_events=100_000, budget_bytes=1e9, brokers=where.bootstrap, spark_master=where.spark,
-        spark_memory="1g", spark_options={"spark.executor.memory": "1g"},
-    )  # fmt: skip
-    machine = Children(tmp_path / "machines", machines.parts(settings, where))
-    key = demo.door_key(settings)
-    try:
-        machine.start()
-        machine.wait([child.name for child in machine], UP_S)
-        with assembly.running(settings, OURS) as (placed, children):
-            children.wait(OURS, UP_S)
-            yield Cluster(Stack(placed, children, key, tmp_path), machine, where)
-    finally:
-        machine.stop()
+    with machines.ports() as where:
+        settings = Settings(
+            var=tmp_path / "var", postgres_port=0, door_port=0, console_port=0, airflow_port=0, session_gap_s=5,
+            budget_events=100_000, budget_bytes=1e9, brokers=where.bootstrap, spark_master=where.spark,
+            spark_memory="1g", spark_options={"spark.executor.memory": "1g"},
+        )  # fmt: skip
+        machine = Children(tmp_path / "machines", machines.parts(settings, where))
+        key = demo.door_key(settings)
+        try:
+            machine.start()
+            machine.wait([child.name for child in machine], UP_S)
+            with assembly.running(settings, OURS) as (placed, children):
+                children.wait(OURS, UP_S)
+                yield Cluster(Stack(placed, children, key, tmp_path), machine, where)
+        finally:
+            machine.stop()

@@ -37,6 +37,9 @@ from qoescope.stack import processes
 
 pytestmark = pytest.mark.live
 NUMBERS = itertools.count()
+UP_S, SOON_S = 300, 60
+CLIENT_S = 20
+"""For how long a client waits for an answer: who is held up behind others hears none."""
 UNSAYABLE = [ignored_auth, positive_data_acceptance]
 """The key is ours, not the tool's; and what a CMCD report looks like, no JSON schema can say."""
 GOOD = {"seq": 1, "at": 1_762_000_000_000, "type": "heartbeat", "state": "playing", "state_ms": 10_000}
@@ -62,8 +65,12 @@ class Process:
 def started_broker(settings: Settings) -> Process:
     broker.prepare(settings)
     process = Process(broker.part(settings).command, settings.var / "broker.log")  # type: ignore[arg-type]
-    until(lambda: processes.answers(settings.broker_port), 60, "the broker listens")
+    until(lambda: processes.answers(settings.broker_port), UP_S, "the broker listens")
     return process
+
+
+ONCE = httpx.Limits(max_keepalive_connections=0)
+"""A connection a request: the door may close one that is idle in the moment in which it is used again."""
 
 
 class Door:
@@ -74,7 +81,9 @@ class Door:
         self.key = jobs.new_key(settings, tenant)
         self.url = f"http://127.0.0.1:{settings.door_port}"
         self.process = process or Door.process_of(settings)
-        self.http = httpx.Client(base_url=self.url, headers={"authorization": f"Bearer {self.key}"}, timeout=20)
+        self.http = httpx.Client(
+            base_url=self.url, headers={"authorization": f"Bearer {self.key}"}, timeout=CLIENT_S, limits=ONCE
+        )  # fmt: skip
 
     @staticmethod
     def process_of(settings: Settings) -> Process:
@@ -87,7 +96,7 @@ class Door:
         return Process([sys.executable, "-c", code], settings.var / "door.log", **more)
 
     def ready(self) -> "Door":
-        until(lambda: self.answers("/readyz") == 200, 30, "the door is ready")
+        until(lambda: self.answers("/readyz") == 200, UP_S, "the door is ready")
         return self
 
     def answers(self, path: str) -> int:
@@ -106,7 +115,7 @@ class Door:
 
     @contextmanager
     def socket(self) -> Iterator[socket.socket]:
-        with socket.create_connection(("127.0.0.1", self.settings.door_port), timeout=20) as raw:
+        with socket.create_connection(("127.0.0.1", self.settings.door_port), timeout=CLIENT_S) as raw:
             yield raw
 
     def post_head(self, *headers: str) -> bytes:
@@ -121,12 +130,12 @@ class Door:
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A broker of this module's own."""
-    port = processes.free_port(0)
-    settings = Settings(var=tmp_path_factory.mktemp("log"), broker_port=port, brokers=f"127.0.0.1:{port}")
-    process = started_broker(settings)
-    kafka.ensure_topics(settings)
-    yield settings
-    process.end()
+    with processes.held(0) as (port,):
+        settings = Settings(var=tmp_path_factory.mktemp("log"), broker_port=port, brokers=f"127.0.0.1:{port}")
+        process = started_broker(settings)
+        kafka.ensure_topics(settings)
+        yield settings
+        process.end(within_s=UP_S)
 
 
 @pytest.fixture
@@ -134,26 +143,32 @@ def opened(log: Settings, tmp_path: Path) -> Iterator[Callable[..., Door]]:
     """Opens doors on the module's broker, each with its own folder, port and limits; closes them all."""
     doors: list[Door] = []
 
-    def door(**more: Any) -> Door:
-        port = processes.free_port(0)
-        settings = Settings(**{"var": tmp_path, "brokers": log.brokers, "door_port": port, **more})
-        doors.append(Door(settings, f"shop-{port}"))
-        return doors[-1]
+    with ExitStack() as ports:
 
-    yield door
-    for one in doors:
-        one.stop()
+        def door(**more: Any) -> Door:
+            (port,) = ports.enter_context(processes.held(0))
+            settings = Settings(**{"var": tmp_path, "brokers": log.brokers, "door_port": port, **more})
+            doors.append(Door(settings, f"shop-{port}"))
+            return doors[-1]
+
+        yield door
+        for one in doors:
+            one.stop()
 
 
 @pytest.fixture(scope="module")
 def shared(log: Settings) -> Iterator[Door]:
+    """A door that many tests share."""
+    with processes.held(0) as (port,):
+        one = Door(Settings(var=log.var, brokers=log.brokers, door_port=port), "first").ready()
+        yield one
+        one.stop()
+
+
+@pytest.fixture
+def hasty(opened: Callable[..., Door]) -> Door:
     """A door with short times."""
-    settings = Settings(
-        var=log.var, brokers=log.brokers, door_port=processes.free_port(0), header_timeout_s=1, body_timeout_s=2
-    )
-    one = Door(settings, "first").ready()
-    yield one
-    one.stop()
+    return opened(header_timeout_s=1, body_timeout_s=2).ready()
 
 
 @pytest.fixture
@@ -195,16 +210,16 @@ def test_without_a_key_nobody_reads_or_writes(door: Door) -> None:
         assert door.http.post("/v1/beacons", headers=headers, content=b"{}").status_code == 401
         assert door.http.get("/v1/beacons", headers=headers).status_code == 401
     assert door.http.get("/v1/beacons").status_code == 405
-    unknown = httpx.post(f"{door.url}/v1/beacons?key=qw_x", content=b"{}")
+    unknown = httpx.post(f"{door.url}/v1/beacons?key=qw_x", content=b"{}", timeout=CLIENT_S)
     assert (unknown.status_code, unknown.headers["www-authenticate"]) == (401, "Bearer")
     assert written(door.settings, BEACONS.name, door.tenant) == []
 
 
 def test_a_revoked_key_is_refused_and_a_new_one_taken_without_a_restart(door: Door) -> None:
     second = jobs.new_key(door.settings, door.tenant)
-    assert httpx.post(f"{door.url}/v1/beacons?key={second}", content=b"x").status_code == 400
+    assert httpx.post(f"{door.url}/v1/beacons?key={second}", content=b"x", timeout=CLIENT_S).status_code == 400
     jobs.revoke(door.settings, door.key[:11])
-    until(lambda: door.send(GOOD).status_code == 403, 10, "the revoked key is refused")
+    until(lambda: door.send(GOOD).status_code == 403, SOON_S, "the revoked key is refused")
     before = written(door.settings, BEACONS.name, door.tenant)
     assert door.send(GOOD, session_id="no more").status_code == 403
     assert written(door.settings, BEACONS.name, door.tenant) == before
@@ -220,9 +235,9 @@ def test_the_key_decides_the_property_whatever_the_body_says(door: Door) -> None
 def test_a_page_may_write_by_beacon_without_preflight_and_by_fetch_with_one(door: Door) -> None:
     headers = {"origin": "https://app.example", "content-type": "text/plain;charset=UTF-8"}
     body = json.dumps({"session": {"session_id": "page"}, "events": [GOOD]})
-    sent = httpx.post(f"{door.url}/v1/beacons?key={door.key}", headers=headers, content=body)
+    sent = httpx.post(f"{door.url}/v1/beacons?key={door.key}", headers=headers, content=body, timeout=CLIENT_S)
     assert (sent.status_code, sent.headers["access-control-allow-origin"]) == (200, "https://app.example")
-    asked = httpx.options(f"{door.url}/v1/beacons", headers={"origin": "https://app.example"})
+    asked = httpx.options(f"{door.url}/v1/beacons", headers={"origin": "https://app.example"}, timeout=CLIENT_S)
     assert asked.status_code == 204
     assert "Authorization" in asked.headers["access-control-allow-headers"]
 
@@ -295,7 +310,8 @@ def forever(piece: bytes) -> Iterator[bytes]:
         yield piece
 
 
-def test_slow_senders_are_closed_in_time_while_another_is_served(door: Door) -> None:
+def test_slow_senders_are_closed_in_time_while_another_is_served(hasty: Door) -> None:
+    door = hasty
     starts = [
         b"POST /v1/beacons HTTP/1.1\r\nhost: door\r\nx-slow: ",  # headers that never end
         door.post_head("content-length: 1000"),  # a body that never ends
@@ -319,7 +335,7 @@ def test_slow_senders_are_closed_in_time_while_another_is_served(door: Door) -> 
     for n in range(20):
         assert door.send({**GOOD, "seq": n + 1}, session_id="meanwhile").status_code == 200
     for thread in threads:
-        thread.join(15)
+        thread.join(SOON_S)
         assert not thread.is_alive()
     for number in range(3):
         assert answers[number].startswith(b"HTTP/1.1 408 "), answers[number][:80]
@@ -343,16 +359,6 @@ def bombed(door: Door, heard: Counter[bytes], enough: threading.Event) -> None:
             heard[said.split(b" ")[1] if said else b"nothing"] += 1
 
 
-def waits_s(door: Door, session_id: str, count: int = 100) -> list[float]:
-    """How long each answer of an honest client took, the shortest first; each is 200."""
-    found = []
-    for n in range(count):
-        began = time.perf_counter()
-        assert door.send({**GOOD, "seq": n + 1}, session_id=session_id).status_code == 200
-        found.append(time.perf_counter() - began)
-    return sorted(found)
-
-
 def booked(door: Door) -> Counter[str]:
     """The door's books of the tenant, as the log has them."""
     told: Counter[str] = Counter()
@@ -364,12 +370,10 @@ def booked(door: Door) -> Counter[str]:
 
 
 def test_bombs_and_senders_that_never_finish_harm_no_other_client(opened: Callable[..., Door]) -> None:
-    """The bound is generous, for machines are noisy: what is held up behind a slow body waits for seconds."""
-    attacked = opened(door_requests=16, door_connections=64, budget_bytes=1e9, header_timeout_s=5, body_timeout_s=5)
+    """What is held up behind a slow body waits for longer than any client does."""
+    attacked = opened(door_requests=16, door_connections=64, budget_bytes=1e9, header_timeout_s=600, body_timeout_s=600)
     attacker = Door(attacked.settings, f"{attacked.tenant}-foe", attacked.process)
     attacked.ready()
-    honest = [f"honest-{n}" for n in range(2)]
-    p99_quiet_s = waits_s(attacked, honest[0])[-2]
     enough, heard = threading.Event(), Counter[bytes]()
     senders = [threading.Thread(target=bombed, args=(attacker, heard, enough), daemon=True) for _ in range(2)]
     with ExitStack() as open_sockets:
@@ -378,25 +382,25 @@ def test_bombs_and_senders_that_never_finish_harm_no_other_client(opened: Callab
             raw.sendall((attacker.post_head("content-length: 1000") + b"{", b"POST /v1/beacons HT", b"")[number % 3])
         for sender in senders:
             sender.start()
-        until(lambda: heard[b"413"] >= 2, 20, "bombs are refused")
-        p99_s = waits_s(attacked, honest[1])[-2]
+        until(lambda: heard[b"413"] >= 2, SOON_S, "bombs are refused")
+        for n in range(100):
+            assert attacked.send({**GOOD, "seq": n + 1}, session_id="honest").status_code == 200
         enough.set()
         for sender in senders:
-            sender.join(20)
+            sender.join(SOON_S)
         for _ in range(100):  # beyond what the door holds open
             open_sockets.enter_context(attacker.socket())
-        assert httpx.get(f"{attacked.url}/livez").status_code == 200
+        assert attacked.answers("/livez") == 200
     attacker.http.close()
-    assert p99_s < 1.0 + 10 * p99_quiet_s
     assert set(heard) <= {b"413", b"429"}
-    assert booked(attacked) == {"received": 200, "accepted": 200}
+    assert booked(attacked) == {"received": 100, "accepted": 100}
     bombs_refused = {"received": heard[b"413"], "invalid": heard[b"413"], "rate_limited": heard[b"429"]}
-    until(lambda: booked(attacker) == +Counter(bombs_refused), 10, "each bomb is booked")
+    until(lambda: booked(attacker) == +Counter(bombs_refused), SOON_S, "each bomb is booked")
     assert len(written(attacked.settings, DEAD_LETTERS.name, attacker.tenant)) == heard[b"413"]
 
 
-def test_a_silent_connection_is_closed_without_a_word(door: Door) -> None:
-    with door.socket() as raw:
+def test_a_silent_connection_is_closed_without_a_word(hasty: Door) -> None:
+    with hasty.socket() as raw:
         assert read_all(raw) == b""
 
 
@@ -413,7 +417,7 @@ def test_chunks_without_end_stop_at_the_limit(door: Door) -> None:
             pass
         said = read_all(raw)
     assert said.startswith(b"HTTP/1.1 413 ") or (said == b"" and sent < 64)
-    until(lambda: len(written(door.settings, DEAD_LETTERS.name, door.tenant)) == 1, 10)
+    until(lambda: len(written(door.settings, DEAD_LETTERS.name, door.tenant)) == 1, SOON_S)
 
 
 @pytest.mark.parametrize(
@@ -449,20 +453,20 @@ def test_requests_sent_at_once_are_answered_in_their_order(door: Door) -> None:
     assert places == sorted(places)
 
 
-def test_a_sender_that_asks_without_reading_is_closed_in_time(door: Door) -> None:
+def test_a_sender_that_asks_without_reading_is_closed_in_time(hasty: Door) -> None:
     request = b"GET /v1/openapi.json HTTP/1.1\r\nhost: door\r\n\r\n" * 500
-    with door.socket() as raw:
+    with hasty.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with pytest.raises((ConnectionError, TimeoutError)):
             raw.sendall(request * 1000)
-    assert door.answers("/livez") == 200
+    assert hasty.answers("/livez") == 200
 
 
 def test_a_sender_that_leaves_in_the_middle_is_no_event_and_no_error(door: Door) -> None:
     with door.socket() as raw:
         raw.sendall(door.post_head("content-length: 100") + b"{")
-        until(lambda: door.metric("qoescope_door_requests_in_flight") == 1, 5)
-    until(lambda: door.metric("qoescope_door_requests_in_flight") == 0, 5)
+        until(lambda: door.metric("qoescope_door_requests_in_flight") == 1, SOON_S)
+    until(lambda: door.metric("qoescope_door_requests_in_flight") == 0, SOON_S)
     assert written(door.settings, BEACONS.name, door.tenant) == []
 
 
@@ -478,11 +482,11 @@ def test_a_sender_that_waits_for_continue_is_told_to(door: Door) -> None:
 def test_over_its_budget_a_key_hears_429_and_its_outcomes_add_up_while_another_hears_none(
     opened: Callable[..., Door],
 ) -> None:
-    door = opened(budget_events=50.0, budget_burst_s=2.0).ready()
+    door = opened(budget_events=1.0, budget_burst_s=100.0).ready()
     quiet = jobs.new_key(door.settings, "quiet")
     heard: Counter[int] = Counter()
     sent = 0
-    for n in range(200):  # 1,000 events at once against a burst of 100 and 50 a second
+    for n in range(200):  # 1,000 events at once against a burst of 100 and one a second
         answer = door.send(*[{**GOOD, "seq": i} for i in range(1, 6)], session_id=f"loud-{n}")
         heard[answer.status_code] += 1
         sent += 5
@@ -490,7 +494,7 @@ def test_over_its_budget_a_key_hears_429_and_its_outcomes_add_up_while_another_h
             assert int(answer.headers["retry-after"]) >= 1
         if n % 20 == 0:
             body = json.dumps({"session": {"session_id": f"quiet-{n}"}, "events": [GOOD]})
-            assert httpx.post(f"{door.url}/v1/beacons?key={quiet}", content=body).status_code == 200
+            assert httpx.post(f"{door.url}/v1/beacons?key={quiet}", content=body, timeout=CLIENT_S).status_code == 200
     assert set(heard) == {200, 429}
     accepted = 5 * heard[200]
     assert 100 <= accepted < 500
@@ -501,14 +505,14 @@ def test_over_its_budget_a_key_hears_429_and_its_outcomes_add_up_while_another_h
         taken = sum(r["counts"]["received"] for r in written(door.settings, BEACONS.name, door.tenant))
         return taken, refused
 
-    until(lambda: booked() == (accepted, sent - accepted), 20, f"{accepted} accepted of {sent}")
+    until(lambda: booked() == (accepted, sent - accepted), SOON_S, f"{accepted} accepted of {sent}")
 
 
 def test_ticks_come_to_each_partition(door: Door) -> None:
     ends = kafka.offsets(door.settings, BEACONS.name)
     until(
         lambda: all(end > ends[p][1] for p, (_, end) in kafka.offsets(door.settings, BEACONS.name).items()),
-        10,
+        SOON_S,
         "each partition grows in silence",
     )
 
@@ -517,12 +521,12 @@ def test_cmcd_reports_are_answered_without_a_body_and_kept_as_text(door: Door) -
     report = 'e=ps,sid="x",sta=s,ts=1762000000000,v=2'
     sent = door.http.post("/v1/cmcd", content=report, headers={"content-type": "application/cmcd"})
     assert (sent.status_code, sent.content) == (204, b"")
-    assert httpx.get(f"{door.url}/v1/cmcd/{door.key}", params={"CMCD": report}).status_code == 204
+    assert httpx.get(f"{door.url}/v1/cmcd/{door.key}", params={"CMCD": report}, timeout=CLIENT_S).status_code == 204
     assert [r["cmcd"] for r in written(door.settings, BEACONS.name, door.tenant)] == [[report], [report]]
     assert door.http.post("/v1/cmcd", content="((").status_code == 400
-    assert httpx.post(f"{door.url}/v1/cmcd?key=qw_no", content=report).status_code == 403
+    assert httpx.post(f"{door.url}/v1/cmcd?key=qw_no", content=report, timeout=CLIENT_S).status_code == 403
     jobs.revoke(door.settings, door.key[:11])
-    until(lambda: door.http.post("/v1/cmcd", content=report).status_code == 410, 10)
+    until(lambda: door.http.post("/v1/cmcd", content=report).status_code == 410, SOON_S)
 
 
 def test_a_stop_answers_what_is_in_flight_and_exits_clean(opened: Callable[..., Door]) -> None:
@@ -530,14 +534,14 @@ def test_a_stop_answers_what_is_in_flight_and_exits_clean(opened: Callable[..., 
     body = json.dumps({"session": {"session_id": "last"}, "events": [GOOD]}).encode()
     with door.socket() as raw:
         raw.sendall(door.post_head(f"content-length: {len(body)}") + body[:10])
-        until(lambda: door.metric("qoescope_door_requests_in_flight") == 1, 5)
+        until(lambda: door.metric("qoescope_door_requests_in_flight") == 1, SOON_S)
         door.process.inner.send_signal(signal.SIGTERM)
-        until(lambda: door.answers("/livez") == 0, 5, "it listens no more")
+        until(lambda: door.answers("/livez") == 0, SOON_S, "it listens no more")
         raw.sendall(body[10:])
         said = read_all(raw)
     assert said.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close" in said
-    assert door.process.inner.wait(15) == 0
+    assert door.process.inner.wait(SOON_S) == 0
     assert len(written(door.settings, BEACONS.name, door.tenant)) == 1
 
 
@@ -547,7 +551,7 @@ def test_a_crash_after_the_acknowledgement_is_a_duplicate_for_the_lake_and_no_lo
     door = opened(crash_at="door.after_ack").ready()
     with pytest.raises(httpx.TransportError):
         door.send(GOOD, session_id="crash")
-    assert door.process.inner.wait(10) == -signal.SIGKILL
+    assert door.process.inner.wait(SOON_S) == -signal.SIGKILL
     again = Door(door.settings, door.tenant).ready()
     try:
         assert again.send(GOOD, session_id="crash").json()["accepted"] == 1
@@ -572,45 +576,51 @@ def test_the_door_is_as_its_openapi_document_says(door: Door) -> None:
 def test_several_processes_share_a_door_and_end_together(opened: Callable[..., Door]) -> None:
     door = opened(door_workers=2).ready()
     first = psutil.Process(door.process.inner.pid)
-    workers = until(lambda: [p for p in first.children() if "spawn_main" in " ".join(p.cmdline())], 20)
-    until(
-        lambda: {httpx.get(f"{door.url}/metrics").text.count('worker="1"') > 0 for _ in range(8)} == {True, False}, 20
-    )
+    workers = until(lambda: [p for p in first.children() if "spawn_main" in " ".join(p.cmdline())], SOON_S)
+    until(lambda: {door.http.get("/metrics").text.count('worker="1"') > 0 for _ in range(8)} == {True, False}, SOON_S)
     for n in range(20):
         body = json.dumps({"session": {"session_id": f"w-{n}"}, "events": [GOOD]})
-        sent = httpx.post(f"{door.url}/v1/beacons", headers={"authorization": f"Bearer {door.key}"}, content=body)
+        sent = door.http.post("/v1/beacons", content=body)
         assert sent.status_code in (200, 503)
         if sent.status_code == 503:  # the second one has just begun
-            until(lambda: httpx.get(f"{door.url}/readyz").status_code == 200, 10)
+            until(lambda: door.answers("/readyz") == 200, SOON_S)
     door.process.inner.send_signal(signal.SIGKILL)
-    until(lambda: not any(worker.is_running() for worker in workers), 15, "no worker outlives the first process")
+    until(lambda: not any(map(processes.runs, workers)), SOON_S, "no worker outlives the first process")
 
 
 def test_the_page_of_the_demo_and_its_client_are_served_without_a_key(door: Door) -> None:
-    page, client = httpx.get(f"{door.url}/demo"), httpx.get(f"{door.url}/v1/qoescope.js")
+    page, client = (
+        httpx.get(f"{door.url}/demo", timeout=CLIENT_S),
+        httpx.get(f"{door.url}/v1/qoescope.js", timeout=CLIENT_S),
+    )
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert (client.status_code, client.headers["access-control-allow-origin"]) == (200, "*")
-    assert httpx.get(f"{door.url}/demo/media/../../secrets/viewers.v1.key").status_code == 404
-    assert httpx.get(f"{door.url}/demo/media/%2e%2e/secrets/viewers.v1.key").status_code == 404
+    assert httpx.get(f"{door.url}/demo/media/../../secrets/viewers.v1.key", timeout=CLIENT_S).status_code == 404
+    assert httpx.get(f"{door.url}/demo/media/%2e%2e/secrets/viewers.v1.key", timeout=CLIENT_S).status_code == 404
 
 
 def test_media_come_as_slowly_as_asked(door: Door) -> None:
     media = door.settings.var / "media"
     media.mkdir(exist_ok=True)
     (media / "a.m4s").write_bytes(bytes(100_000))
-    began = time.monotonic()
-    fast = httpx.get(f"{door.url}/demo/media/a.m4s")
-    between = time.monotonic()
-    slow = httpx.get(f"{door.url}/demo/media/a.m4s?kbps=800")  # 1 s for what lies beyond the first piece
+    fast, began = door.http.get("/demo/media/a.m4s"), time.monotonic()
+    slow = door.http.get("/demo/media/a.m4s?kbps=800")
+    assert time.monotonic() - began > 0.8  # for what lies beyond the first piece of 16 KiB
     assert (fast.content, slow.content, slow.headers["content-type"]) == (bytes(100_000),) * 2 + ("video/iso.segment",)
-    assert time.monotonic() - between > between - began
 
 
-def test_without_a_broker_the_door_lives_refuses_and_recovers_by_itself(tmp_path: Path) -> None:
-    port = processes.free_port(0)
+@pytest.fixture
+def ports() -> Iterator[list[int]]:
+    """Of a broker and a door that are started again and again."""
+    with processes.held(0, 0) as found:
+        yield found
+
+
+def test_without_a_broker_the_door_lives_refuses_and_recovers_by_itself(tmp_path: Path, ports: list[int]) -> None:
+    broker_port, door_port = ports
     settings = Settings(
-        var=tmp_path, broker_port=port, brokers=f"127.0.0.1:{port}", door_port=processes.free_port(0),
+        var=tmp_path, broker_port=broker_port, brokers=f"127.0.0.1:{broker_port}", door_port=door_port,
         kafka_delivery_ms=4000, door_refresh_s=0.5,
     )  # fmt: skip
     with pytest.raises(Mistake, match="is the broker up"):
@@ -618,17 +628,15 @@ def test_without_a_broker_the_door_lives_refuses_and_recovers_by_itself(tmp_path
     door = Door(settings, "alone")
     process = None
     try:
-        until(lambda: door.answers("/livez") == 200, 15)
+        until(lambda: door.answers("/livez") == 200, UP_S)
         assert door.answers("/readyz") == 503
-        began = time.monotonic()
         refused = door.send(GOOD)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
-        assert time.monotonic() - began < 10
         process = started_broker(settings)
         door.ready()
         assert door.send(GOOD).json()["accepted"] == 1
         process.end(signal.SIGKILL)
-        assert until(lambda: door.send(GOOD, session_id="away").status_code == 503, 30)
+        assert until(lambda: door.send(GOOD, session_id="away").status_code == 503, SOON_S)
         assert door.answers("/readyz") == 503
         process = started_broker(settings)
         door.ready()

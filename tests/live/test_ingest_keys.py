@@ -17,17 +17,21 @@ from qoescope.stack.children import Children
 
 pytestmark = pytest.mark.live
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+UP_S = 300
 
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, Children]]:
     """A Postgres of this module's own."""
-    settings = Settings(var=tmp_path_factory.mktemp("keys"), postgres_port=processes.free_port(0))
-    children = Children(settings.var, [postgres.part(settings)])
-    children.start()
-    children.wait(["postgres"], 90)
-    yield settings, children
-    children.stop()
+    with processes.held(0) as (port,):
+        settings = Settings(var=tmp_path_factory.mktemp("keys"), postgres_port=port)
+        children = Children(settings.var, [postgres.part(settings)])
+        children.start()
+        try:
+            children.wait(["postgres"], UP_S)
+            yield settings, children
+        finally:
+            children.stop()
 
 
 def elsewhere(settings: Settings, folder: Path) -> Settings:

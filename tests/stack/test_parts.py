@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,12 @@ PORTS = {"postgres_port": 0, "broker_port": 0, "airflow_port": 0, "door_port": 0
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> Iterator[Settings]:
     jars = tmp_path / "jars" / "broker"
     jars.mkdir(parents=True)
     (jars / "kafka_2.13-0.jar").touch()
-    return assembly.placed(Settings(var=tmp_path / "var", jars=tmp_path / "jars", **PORTS))  # type: ignore[arg-type]
+    with assembly.placed(Settings(var=tmp_path / "var", jars=tmp_path / "jars", **PORTS)) as here:  # type: ignore[arg-type]
+        yield here
 
 
 def names(parts: Sequence[Part]) -> list[str]:

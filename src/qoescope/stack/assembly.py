@@ -5,7 +5,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "session_gap_s")
 SERVICES = ("postgres", "kafka")
 
 
-def placed(settings: Settings) -> Settings:
-    """The settings with ports that are free now and a folder that does not depend on where a part runs."""
-    taken: dict[str, Any] = {name: processes.free_port(getattr(settings, name)) for name in LOOPBACK_PORTS}
-    if "brokers" not in settings.model_fields_set:
-        taken["brokers"] = f"127.0.0.1:{taken['broker_port']}"
-    return settings.model_copy(update={**taken, "var": settings.var.resolve()})
+@contextmanager
+def placed(settings: Settings) -> Iterator[Settings]:
+    """The settings with ports that are held for their parts and a folder that does not depend on where a part runs."""
+    with processes.held(*(getattr(settings, name) for name in LOOPBACK_PORTS)) as ports:
+        taken: dict[str, Any] = dict(zip(LOOPBACK_PORTS, ports, strict=True))
+        if "brokers" not in settings.model_fields_set:
+            taken["brokers"] = f"127.0.0.1:{taken['broker_port']}"
+        yield settings.model_copy(update={**taken, "var": settings.var.resolve()})
 
 
 def passed_on(settings: Settings) -> dict[str, str]:
@@ -84,9 +86,11 @@ def running(
 
     Those of `later` start when `children.start()` is called once more.
     """
-    with state.alone(settings), _logging(settings.var / "log" / "stack.log"):
-        processes.sweep(str(settings.var.resolve()))
-        here = placed(settings)
+    with ExitStack() as open_until_the_end:
+        open_until_the_end.enter_context(state.alone(settings))
+        open_until_the_end.enter_context(_logging(settings.var / "log" / "stack.log"))
+        processes.sweep(str(settings.var.resolve()))  # before ports are chosen: it may still listen there
+        here = open_until_the_end.enter_context(placed(settings))
         children = Children(here.var, parts(here, names))
         one_at_a_time = threading.Lock()
 

@@ -88,12 +88,13 @@ def prepare(settings: Settings) -> None:
     here = folder(settings)
     here.mkdir(parents=True, exist_ok=True)
     properties = here / "server.properties"
-    properties.write_text(
-        PROPERTIES.format(
-            port=settings.broker_port, controller=processes.free_port(0), data=here / "data",
-            retention_check_ms=RETENTION_CHECK_MS,
-        )
-    )  # fmt: skip
+    with processes.held(0) as (controller,):
+        properties.write_text(
+            PROPERTIES.format(
+                port=settings.broker_port, controller=controller, data=here / "data",
+                retention_check_ms=RETENTION_CHECK_MS,
+            )
+        )  # fmt: skip
     (here / "log4j2.properties").write_text(LOGGING)
     if (here / "data" / "meta.properties").exists():
         return

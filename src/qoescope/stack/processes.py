@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -104,14 +104,15 @@ def kill(processes: Collection[psutil.Process]) -> None:
 
 
 def _running(processes: Iterable[psutil.Process], within_s: float) -> list[psutil.Process]:
-    """Which of them run on after so long. A zombie does not: not every first process of a container buries them."""
+    """Which of them run on after so long."""
     deadline = time.monotonic() + within_s
-    while (left := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
+    while (left := [process for process in processes if runs(process)]) and time.monotonic() < deadline:
         time.sleep(0.01)  # noqa: TID251  between two looks at a condition
     return left
 
 
-def _runs(process: psutil.Process) -> bool:
+def runs(process: psutil.Process) -> bool:
+    """Whether it is there and no zombie: not every first process of a container buries those."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except GONE:
@@ -138,14 +139,27 @@ def sweep(mark: str, within_s: float = 10.0) -> int:
     return len(left)
 
 
-def free_port(preferred: int) -> int:
-    """The port, or another free one of loopback when it is taken or 0."""
+@contextmanager
+def held(*preferred: int) -> Iterator[list[int]]:
+    """Each of these ports of loopback, or another free one where it is taken or 0; meanwhile nobody else is given them.
+
+    A port that is bound and does not listen is handed out to no other, while a server that was told of it may listen
+    there, now and each time it is started again: servers set SO_REUSEADDR.
+    """
+    with ExitStack() as open_sockets:
+        yield [int(open_sockets.enter_context(_bound(port)).getsockname()[1]) for port in preferred]
+
+
+def _bound(preferred: int) -> socket.socket:
     for port in (preferred, 0):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
+        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind(("127.0.0.1", port))
+        except OSError:
+            found.close()
+        else:
+            return found
     raise OSError("no free port on 127.0.0.1")
 
 
