@@ -4,7 +4,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections import UserDict
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +23,8 @@ STAYS = (
     "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)); print('up', flush=True); time.sleep(600)"
 )
 FORKS = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STAYS!r}]); {STAYS}"
+SOON_S = 60
+MANY = 500
 
 
 def part(name: str, script: str = STAYS, **more: object) -> Part:
@@ -39,11 +43,11 @@ def test_a_part_that_dies_is_started_again(tmp_path: Path) -> None:
     children = Children(tmp_path, [part("one")])
     children.start()
     try:
-        first = until(pid_of(children, "one"), 10)
-        children.wait(["one"], 10)
+        first = until(pid_of(children, "one"), SOON_S)
+        children.wait(["one"], SOON_S)
         os.kill(first, signal.SIGKILL)
-        again = until(lambda: pid if (pid := pid_of(children, "one")()) != first else None, 20)
-        until(lambda: children["one"].state == "ready", 10)
+        again = until(lambda: pid if (pid := pid_of(children, "one")()) != first else None, SOON_S)
+        until(lambda: children["one"].state == "ready", SOON_S)
     finally:
         children.stop()
     assert children["one"].restarts == 1
@@ -56,10 +60,10 @@ def test_a_part_is_started_again_with_other_variables(tmp_path: Path) -> None:
     lines = children.log_path("one")
     children.start()
     try:
-        until(lambda: lines.exists() and "up" in lines.read_text(), 10)
+        until(lambda: lines.exists() and "up" in lines.read_text(), SOON_S)
         children["one"].again({"GIVEN": "given"})
-        children.wait(["one"], 20)
-        until(lambda: lines.read_text().split() == ["kept", "None", "up", "kept", "given", "up"], 10)
+        children.wait(["one"], SOON_S)
+        until(lambda: lines.read_text().split() == ["kept", "None", "up", "kept", "given", "up"], SOON_S)
     finally:
         children.stop()
 
@@ -72,10 +76,10 @@ def test_a_part_starts_only_when_those_it_needs_are_settled(tmp_path: Path) -> N
     children = Children(tmp_path, [first, second])
     children.start()
     try:
-        until(lambda: children["first"].state == "starting", 10)
+        until(lambda: children["first"].state == "starting", SOON_S)
         assert children["second"].state == "waiting"
         allowed.touch()
-        children.wait(["first", "second"], 10)
+        children.wait(["first", "second"], SOON_S)
     finally:
         children.stop()
     assert turns == ["settled", "second"]
@@ -84,9 +88,9 @@ def test_a_part_starts_only_when_those_it_needs_are_settled(tmp_path: Path) -> N
 def test_stopping_ends_also_what_a_part_started_itself(tmp_path: Path) -> None:
     children = Children(tmp_path, [part("parent", FORKS)])
     children.start()
-    family = until(lambda: processes.descendants(pid_of(children, "parent")() or 0), 10)
+    family = until(lambda: processes.descendants(pid_of(children, "parent")() or 0), SOON_S)
     children.stop()
-    assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert not [process for process in family if processes.runs(process)]
 
 
 def test_a_part_that_does_not_stop_is_killed_after_its_time(tmp_path: Path) -> None:
@@ -95,10 +99,52 @@ def test_a_part_that_does_not_stop_is_killed_after_its_time(tmp_path: Path) -> N
     )
     children = Children(tmp_path, [part("stubborn", stubborn, stop_s=0.3)])
     children.start()
-    pid = until(pid_of(children, "stubborn"), 10)
-    until(lambda: "deaf" in children.log_path("stubborn").read_text(), 10)
+    pid = until(pid_of(children, "stubborn"), SOON_S)
+    until(lambda: "deaf" in children.log_path("stubborn").read_text(), SOON_S)
     children.stop()
     assert not psutil.pid_exists(pid)
+
+
+class Asked(UserDict[str, str]):
+    """Variables that are told to nobody before they are known."""
+
+    def __init__(self) -> None:
+        self.asked, self.known = threading.Event(), threading.Event()
+        super().__init__()
+
+    def __iter__(self) -> Iterator[str]:
+        self.asked.set()
+        self.known.wait(SOON_S)
+        return super().__iter__()
+
+
+def test_a_part_that_is_just_being_started_when_all_stops_is_stopped_too(tmp_path: Path) -> None:
+    variables = Asked()
+    children = Children(tmp_path, [part("late", environment=variables)])
+    children.start()
+    assert variables.asked.wait(SOON_S)
+    stopping = threading.Thread(target=children.stop, args=(10 * SOON_S,))
+    stopping.start()
+    variables.known.set()
+    stopping.join(SOON_S)
+    assert not stopping.is_alive()
+    assert children["late"].state == "stopped"
+
+
+def test_a_part_whose_readiness_cannot_be_told_for_once_is_asked_again(tmp_path: Path) -> None:
+    told = iter([False, True])
+
+    def ready() -> bool:
+        if not next(told):
+            raise subprocess.TimeoutExpired("is_it_ready", 5)
+        return True
+
+    children = Children(tmp_path, [part("busy", ready=ready)])
+    children.start()
+    try:
+        children.wait(["busy"], SOON_S)
+    finally:
+        children.stop()
 
 
 def test_those_that_others_need_stop_last(tmp_path: Path) -> None:
@@ -106,7 +152,7 @@ def test_those_that_others_need_stop_last(tmp_path: Path) -> None:
     children = Children(tmp_path, [part("store"), part("reader", needs=("store",))], lambda: None)
     children.changed = lambda: order.extend(c.name for c in children if c.state == "stopped" and c.name not in order)
     children.start()
-    children.wait(["reader"], 10)
+    children.wait(["reader"], SOON_S)
     children.stop()
     assert order == ["reader", "store"]
 
@@ -129,7 +175,7 @@ folder = Path(sys.argv[1])
 up = lambda: b"up" in (folder / "log" / "one.log").read_bytes()  # it asked to be told of the death by then
 children = Children(folder, [Part("one", [sys.executable, "-c", sys.argv[2]], ready=up)])
 children.start()
-children.wait(["one"], 20)
+children.wait(["one"], 60)
 print(children["one"].process.pid, flush=True)
 threading.Event().wait()
 """
@@ -140,9 +186,9 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SUPERVISOR, str(tmp_path), STAYS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as supervisor:
         assert supervisor.stdout is not None
-        pid = int(supervisor.stdout.readline())
+        child = psutil.Process(int(supervisor.stdout.readline()))
         supervisor.kill()
-    until(lambda: not psutil.pid_exists(pid), 10, "the child ends")
+    until(lambda: not processes.runs(child), SOON_S, "the child ends")
 
 
 def test_what_a_dead_stack_left_is_found_by_its_mark(tmp_path: Path) -> None:
@@ -156,12 +202,21 @@ def test_what_a_dead_stack_left_is_found_by_its_mark(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_replaced_by_a_free_one() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert processes.free_port(port) != port
-    assert processes.free_port(port) == port
+    with processes.held(0) as (port,):
+        with socket.create_server(("127.0.0.1", port)), processes.held(port, port) as others:
+            assert len({port, *others}) == 3
+        with processes.held(port) as found:
+            assert found == [port]
+
+
+def test_a_port_is_held_for_its_server_and_handed_out_to_nobody_else() -> None:
+    with processes.held(0) as (port,):
+        for _ in range(2):  # started, and started again
+            with socket.create_server(("127.0.0.1", port)):
+                assert processes.answers(port)
+            assert not processes.answers(port)
+        with processes.held(*[0] * MANY) as others:
+            assert len({port, *others}) == MANY + 1
 
 
 def test_only_one_stack_runs_in_a_folder(tmp_path: Path) -> None:

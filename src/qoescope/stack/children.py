@@ -61,6 +61,8 @@ class Child(threading.Thread):
         self.process: subprocess.Popen[bytes] | None = None
         self.is_settled = threading.Event()
         self.stopping = threading.Event()
+        self._starting = threading.Lock()
+        """Who stops it, or starts it again, finds the process or keeps it from being started: never in between."""
 
     def run(self) -> None:
         """Until asked to stop: start, wait for the end, start again."""
@@ -90,15 +92,16 @@ class Child(threading.Thread):
         except Exception as error:  # noqa: BLE001  whatever it is, it is said and tried again
             self.reason = f"{type(error).__name__}: {error}"
             return
-        if self.stopping.is_set():
-            return
-        self.process = self._spawned()
+        with self._starting:
+            if self.stopping.is_set():
+                return
+            process = self.process = self._spawned()
         self._turn("starting")
-        self._watch(self.process)
+        self._watch(process)
         if self.stopping.is_set():
             return
-        processes.kill_group(self.process.pid)
-        self.reason = _ending(self.process.returncode)
+        processes.kill_group(process.pid)
+        self.reason = _ending(process.returncode)
 
     def _spawned(self) -> subprocess.Popen[bytes]:
         """The process, in a group of its own, with its own log."""
@@ -116,7 +119,7 @@ class Child(threading.Thread):
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Until the process ends; says when it became ready."""
         began = time.monotonic()
-        while process.poll() is None and not self.stopping.is_set() and not self.part.ready():
+        while process.poll() is None and not self.stopping.is_set() and not self._ready():
             self.stopping.wait(LOOK_S)
         if process.poll() is not None or self.stopping.is_set():
             process.wait()
@@ -130,6 +133,13 @@ class Child(threading.Thread):
             process.send_signal(self.part.stop_signal)
             process.wait()
 
+    def _ready(self) -> bool:
+        try:
+            return self.part.ready()
+        except Exception as error:  # noqa: BLE001  a machine too busy to say it now may say it later
+            log.warning("%s is not ready: %s: %s", self.name, type(error).__name__, error)
+            return False
+
     def _settled(self) -> bool:
         if self.is_settled.is_set():
             return True
@@ -142,17 +152,19 @@ class Child(threading.Thread):
 
     def again(self, more: Mapping[str, str]) -> None:
         """Ends the process, so that it is started again with these variables beside those that it had."""
-        self.part = replace(self.part, environment={**self.part.environment, **more})
-        self.is_settled.clear()
-        process = self.process
+        with self._starting:
+            self.part = replace(self.part, environment={**self.part.environment, **more})
+            self.is_settled.clear()
+            process = self.process
         if process is not None and process.poll() is None:
             processes.ended(process, self.part.stop_signal, self.part.stop_s)
 
     def stop(self, within_s: float) -> None:
         """Stops it for good and waits for that."""
-        self.stopping.set()
+        with self._starting:
+            self.stopping.set()
+            process = self.process
         self._turn("stopping")
-        process = self.process
         if process is not None and process.poll() is None:
             went = processes.ended(process, self.part.stop_signal, min(within_s, self.part.stop_s))
             if not went:
