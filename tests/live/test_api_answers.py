@@ -4,6 +4,7 @@ import csv
 import io
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from console_marts import Console
+from console_marts import DAYS, Console
 
 from qoescope.connect import postgres
 
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(scope="module")
 def span(client: httpx.Client) -> dict[str, str]:
-    newest = client.get("/health").json()["newest_session_at"]
-    return {"from": f"{newest[:4]}-01-01T00:00", "to": f"{newest[:4]}-12-31T23:00"}
+    newest, day = datetime.fromisoformat(client.get("/health").json()["newest_session_at"]), timedelta(days=1)
+    return {"from": f"{newest - (DAYS + 1) * day:%Y-%m-%dT00:00}", "to": f"{newest + day:%Y-%m-%dT00:00}"}
 
 
 def test_a_startup_metric_never_comes_alone(client: httpx.Client, span: dict[str, str]) -> None:
