@@ -32,7 +32,9 @@ from qoescope.settings import Settings
 from qoescope.stack import assembly
 
 SESSIONS, DAYS = 100_000, 30
-UP_S = 120.0
+LASTS = timedelta(hours=2)
+"""So long after they were filled the marts still have a present, which live numbers show."""
+UP_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def console(marts: Marts, folder: Path, *beside: str, **more: Any) -> Iterator[C
 def filled(settings: Settings, path: Path) -> tuple[str, int]:
     """Marts, lake and books with something in them; a session that stalled, and how many there are."""
     now = datetime.now(UTC)
-    length, until = DAYS * 86_400_000, now + timedelta(minutes=30)
+    length, until = DAYS * 86_400_000, now + LASTS
     run = Scenario(sessions=SESSIONS, begin_ms=int(until.timestamp() * 1000) - length, length_ms=length)
     load = Load(run)
     folded: list[pa.Table] = []

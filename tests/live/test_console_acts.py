@@ -157,7 +157,7 @@ def test_two_versions_of_the_app_are_compared(page: Page, served: Console) -> No
 
 
 def test_dragging_over_a_chart_narrows_the_range_and_going_back_widens_it(page: Page, served: Console) -> None:
-    shown(page, served, "/?t=7d")
+    shown(page, served, f"/?{WEEK_QUERY}")  # which midnight does not move
     settled(page)
     subject, plays = page.locator(".subject").inner_text(), page.locator(".tile-value").first.inner_text()
     box = page.locator(".zooms .nsewdrag").first.bounding_box()
