@@ -38,7 +38,7 @@ class Receiver:
     def answer(self) -> int:
         status = self.answers.pop(0) if self.answers else 200
         if not status:
-            self.go_on.wait(10)
+            self.go_on.wait(PATIENT_S)
         return status or 200
 
     @property
@@ -67,7 +67,7 @@ def receiver() -> Iterator[Receiver]:
                 self.send_header("Content-Length", str(kept.body_bytes))
                 self.end_headers()
                 if kept.body_bytes:
-                    kept.go_on.wait(10)
+                    kept.go_on.wait()
             except OSError:  # it no longer waits
                 return
 
@@ -85,13 +85,16 @@ def receiver() -> Iterator[Receiver]:
     thread.join()
 
 
-def settings(url: str) -> Settings:
-    return Settings(webhook_url=url, webhook_secret=SECRET, tell_timeout_s=0.5)  # type: ignore[arg-type]
+PATIENT_S, HASTY_S = 60.0, 0.5
 
 
-def told(url: str, rounds: int, incident: dict[str, Any] = INCIDENT) -> dict[str, Any]:
+def settings(url: str, timeout_s: float) -> Settings:
+    return Settings(webhook_url=url, webhook_secret=SECRET, tell_timeout_s=timeout_s)  # type: ignore[arg-type]
+
+
+def told(url: str, rounds: int, incident: dict[str, Any] = INCIDENT, timeout_s: float = PATIENT_S) -> dict[str, Any]:
     """The notification after so many rounds, each as late as the one before asked for."""
-    here, now, known = settings(url), NOW, list[Row]()
+    here, now, known = settings(url, timeout_s), NOW, list[Row]()
     (target,) = sending.targets(here)
     for _ in range(rounds):
         rows = [*known, *notify.due([incident], known, [target], [], now)]
@@ -131,7 +134,7 @@ def test_a_receiver_that_fails_is_told_again_with_the_same_key(receiver: Receive
 
 def test_a_slow_receiver_counts_as_failed_and_holds_nobody_up(receiver: Receiver) -> None:
     receiver.answers = [0]
-    row = told(receiver.url, rounds=1)
+    row = told(receiver.url, rounds=1, timeout_s=HASTY_S)
     assert (row["status"], row["attempts"]) == ("pending", 1)
     assert row["detail"].startswith("ReadTimeout")
     assert row["next_at"] - NOW == timedelta(seconds=5)
