@@ -43,5 +43,5 @@ def typed(line: str, folder: Path, var: Path | None = None) -> subprocess.Comple
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"} | ({"QOESCOPE_VAR": str(var)} if var else {})
     return subprocess.run(
         [sys.executable, *script, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False,
-        timeout=180,
+        timeout=600,
     )  # fmt: skip

@@ -22,7 +22,7 @@ from qoescope.stack.children import Children
 
 SPEED = 12.0
 """Viewers live so much faster; a session of theirs is silent for 5 s instead of a minute before it closes."""
-SETTLED_S = 240.0
+SETTLED_S = 600.0
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Traffic:
 
     def finished(self) -> emit.Live:
         """The run, once all of it is sent and answered."""
-        return until(lambda: self.done, 180, "the traffic ends")
+        return until(lambda: self.done, SETTLED_S, "the traffic ends")
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Stack:
         def send() -> None:
             going.done = emit.live(
                 self.door, self.key, rate=rate, duration=seconds, speed=SPEED, seed=1000 + self.runs, faults=("none",),
-                out=going.book.parent, book=going.book, property=demo.PROPERTY, patience=120, progress=False,
+                out=going.book.parent, book=going.book, property=demo.PROPERTY, patience=SETTLED_S, progress=False,
                 told=going.told,
             )  # fmt: skip
 
@@ -122,5 +122,5 @@ class Stack:
         return subprocess.run(
             [sys.executable, "-m", "qoescope.cli.app", *arguments], capture_output=True, text=True, check=False,
             env={"PATH": "/usr/local/bin:/usr/bin:/bin", "QOESCOPE_VAR": str(self.settings.var),
-                 "QOESCOPE_CRASH_AT": crash_at}, timeout=120,
+                 "QOESCOPE_CRASH_AT": crash_at}, timeout=SETTLED_S,
         )  # fmt: skip

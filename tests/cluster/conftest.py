@@ -12,7 +12,7 @@ from qoescope.settings import Settings
 from qoescope.stack import assembly, demo
 from qoescope.stack.children import Children
 
-UP_S = 240.0
+UP_S = 900.0
 OURS = ("postgres", "collect", "stream")
 
 

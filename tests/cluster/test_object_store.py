@@ -14,7 +14,7 @@ from qoescope.settings import Settings
 from qoescope.stack import assembly, demo
 
 pytestmark = pytest.mark.cluster
-BUCKET, PARTS, UP_S = "lake", ("postgres", "kafka", "collect", "stream"), 240.0
+BUCKET, PARTS, UP_S = "lake", ("postgres", "kafka", "collect", "stream"), 900.0
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from whole_stack import Stack
 from qoescope.settings import Settings
 from qoescope.stack import assembly, demo
 
-UP_S = 300.0
+UP_S = 900.0
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by marker

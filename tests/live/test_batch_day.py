@@ -30,7 +30,7 @@ from qoescope.stack import assembly
 pytestmark = pytest.mark.live
 FIRST, DAYS, SESSIONS = date(2026, 1, 5), 4, 1_200
 LAST = FIRST + timedelta(days=DAYS - 1)
-UP_S = 90.0
+UP_S = 300.0
 FOREVER = 10_000
 
 

@@ -19,7 +19,7 @@ from qoescope.lake.cmcd_jobs import seen
 
 pytestmark = pytest.mark.live
 TENANT = "cdn_log"
-CLOSED_S = 120.0
+CLOSED_S = 600.0
 AN_HOUR_MS = 3_600_000
 REQUESTS = (
     (0, "bl=0,br=3000,d=4000,ot=v,sta=s,su"), (1500, "bl=2000,br=3000,d=4000,msd=1200,ot=v,sta=p"),

@@ -43,10 +43,10 @@ def recorded(stack: Stack, key: str) -> None:
     told = lines.read_text().replace("381e729d-1520-4863-aa8b-309d5d42ef07", "recorded").splitlines()
     joined = ['e=ps,sid="joined",sta=p,ts=1795507709000,v=2', 'e=ps,sid="joined",sta=q,ts=1795507714000,v=2']
     for part in (told[:7], told[7:], told[7:], joined):  # a batch comes twice, as after a 503
-        sent = httpx.post(f"{stack.door}/v1/cmcd/{key}", content="\n".join(part))
+        sent = httpx.post(f"{stack.door}/v1/cmcd/{key}", content="\n".join(part), timeout=60)
         assert sent.status_code == 204
     asked = 'br=3000,d=4000,ot=v,sf=d,sid="requests",st=v'
-    assert httpx.get(f"{stack.door}/v1/cmcd/{key}", params={"CMCD": asked}).status_code == 204
+    assert httpx.get(f"{stack.door}/v1/cmcd/{key}", params={"CMCD": asked}, timeout=60).status_code == 204
 
 
 def sessions(stack: Stack, *ids: str) -> dict[str, dict[str, Any]]:

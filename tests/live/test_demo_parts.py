@@ -9,6 +9,7 @@ from whole_stack import Stack
 from qoescope.stack import airflow, processes
 
 pytestmark = pytest.mark.live
+KNOWN_S = 600
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 
 
@@ -57,5 +58,5 @@ def test_a_second_stack_in_the_same_folder_is_refused(stack: Stack) -> None:
 def test_the_dags_are_parsed_without_an_error(stack: Stack) -> None:
     with airflow.Client(stack.settings) as client:
         known = (airflow.RESTATE, airflow.IMPORT)
-        until(lambda: all(map(client.knows, known)), 120, "the DAGs are known", every_s=1)
+        until(lambda: all(map(client.knows, known)), KNOWN_S, "the DAGs are known", every_s=1)
         assert client.import_errors() == []

@@ -12,7 +12,7 @@ from qoescope.emit import jobs as emit
 from qoescope.stack import airflow, demo
 
 pytestmark = pytest.mark.live
-RUN_S = 300
+RUN_S = 900
 
 
 def _ended(client: airflow.Client, dag: str, run: str) -> str | None:
@@ -47,7 +47,7 @@ def test_airflow_imports_a_hundred_thousand_sessions_beside_its_other_dags(stack
         "forget_viewer": {"property": "hundred", "viewer_id": "nobody"}, "digest": {"day": today},
     }  # fmt: skip
     with airflow.Client(stack.settings) as client:
-        until(lambda: all(map(client.knows, given)), 120, "the DAGs are known", every_s=1)
+        until(lambda: all(map(client.knows, given)), RUN_S, "the DAGs are known", every_s=1)
         runs = {dag: client.trigger(dag, conf) for dag, conf in given.items()}
         for dag, run in runs.items():
             state = until(partial(_ended, client, dag, run), RUN_S, f"{dag} ends", every_s=1)

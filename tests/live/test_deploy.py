@@ -60,7 +60,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """A connection as Grafana makes it, to a server with the numbers of two properties."""
     settings = Settings(var=tmp_path_factory.mktemp("deploy") / "var", postgres_port=0)
     with assembly.running(settings, ["postgres"]) as (placed, children):
-        children.wait(["postgres"], 60)
+        children.wait(["postgres"], 300)
         folder = placed.var / "secrets"
         subprocess.run(["/bin/sh", DEPLOY / "secrets.sh", folder], check=True)
         for _ in range(2):

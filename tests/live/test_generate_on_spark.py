@@ -21,7 +21,7 @@ SESSIONS = "200"
 def generated(folder: Path, *more: str) -> None:
     command = [sys.executable, "-m", "qoescope.cli.app", "generate", "events", "--sessions", SESSIONS, "--days", "1"]
     ended = subprocess.run(
-        [*command, *more], capture_output=True, text=True, check=False, timeout=200,
+        [*command, *more], capture_output=True, text=True, check=False, timeout=600,
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "QOESCOPE_VAR": str(folder)},
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr

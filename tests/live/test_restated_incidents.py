@@ -35,7 +35,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     written = pa.repeat(pa.scalar(BEGIN + timedelta(days=5)), len(rows))
     settings = Settings(var=tmp_path_factory.mktemp("restated") / "var", postgres_port=0)
     with assembly.running(settings, ("postgres",)) as (here, children):
-        children.wait(["postgres"], 60)
+        children.wait(["postgres"], 300)
         with postgres.connect(here, "writer") as connection, connection.transaction():
             postgres.upsert(connection, Write(SESSION_ROWS, rows.append_column("written_at", written)))
         yield here

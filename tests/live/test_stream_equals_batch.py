@@ -20,7 +20,7 @@ from qoescope.settings import Settings
 from qoescope.stack import assembly
 
 pytestmark = pytest.mark.live
-UP_S, SETTLED_S = 300, 300
+UP_S, SETTLED_S = 900, 600
 MINUTE_MS = 60_000
 SESSIONS_SENT = 150
 Sent = tuple[int, str, dict[str, Any]]

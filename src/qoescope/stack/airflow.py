@@ -113,7 +113,7 @@ def migrate(settings: Settings, variables: Mapping[str, str]) -> None:
         return
     done = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"], env=environment(variables), capture_output=True, text=True,
-        check=False, stdin=subprocess.DEVNULL, timeout=300,
+        check=False, stdin=subprocess.DEVNULL, timeout=900,
     )  # fmt: skip
     if done.returncode:
         log = home(settings) / "migrate.log"

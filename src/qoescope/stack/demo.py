@@ -27,7 +27,7 @@ FROM_FILE = 20_000
 """Sessions of the CSV that Airflow imports."""
 SILENCE_S = 60.0
 """After so long without events a session closes, by the viewers' clock."""
-READY_S, SETTLED_S, RUNS_S, NAMED_S = 180.0, 180.0, 240.0, 90.0
+READY_S, SETTLED_S, RUNS_S, NAMED_S = 600.0, 600.0, 900.0, 300.0
 LOOK_S = 0.5
 CONNECTIONS, PATIENCE_S = 64, 60.0
 """How the players send: over so many connections, and again for so long what is not answered."""

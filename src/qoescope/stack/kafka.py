@@ -100,7 +100,7 @@ def prepare(settings: Settings) -> None:
         return
     done = subprocess.run(  # noqa: S603
         [*java(settings), "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(properties)],
-        capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=300, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     if done.returncode:
         raise Mistake(f"Kafka could not be set up: {done.stderr.strip() or done.stdout.strip()}")

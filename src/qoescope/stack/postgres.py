@@ -98,7 +98,7 @@ def _initialise(settings: Settings) -> None:
 def _run(command: list[str], settings: Settings, check: bool = True) -> None:
     done = subprocess.run(  # noqa: S603
         [*_as_user(settings), *command], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        check=False, timeout=60,
+        check=False, timeout=300,
     )  # fmt: skip
     if check and done.returncode:
         raise Mistake(f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}")
@@ -106,7 +106,7 @@ def _run(command: list[str], settings: Settings, check: bool = True) -> None:
 
 def _accepts(port: int) -> bool:
     command = [binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
-    return subprocess.run(command, check=False, timeout=5, stdin=subprocess.DEVNULL).returncode == 0  # noqa: S603
+    return subprocess.run(command, check=False, timeout=30, stdin=subprocess.DEVNULL).returncode == 0  # noqa: S603
 
 
 def settle(settings: Settings) -> None:
@@ -152,7 +152,7 @@ def _psql(settings: Settings, script: str) -> None:
     done = subprocess.run(  # noqa: S603
         [binary("psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(settings.postgres_port),
          "-U", SUPERUSER, "postgres"],
-        input=script, capture_output=True, text=True, check=False, timeout=60,
+        input=script, capture_output=True, text=True, check=False, timeout=300,
         env=environment({"PGPASSWORD": secrets.secret(settings, f"{SUPERUSER}.password"), "PGCONNECT_TIMEOUT": "5"}),
     )  # fmt: skip
     if done.returncode:

@@ -170,7 +170,7 @@ def answers(port: int, timeout_s: float = 1.0) -> bool:
     return False
 
 
-def said(port: int, path: str, timeout_s: float = 3.0) -> bytes | None:
+def said(port: int, path: str, timeout_s: float = 10.0) -> bytes | None:
     """What the HTTP server on this port says with a status below 300; None for anything else."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:

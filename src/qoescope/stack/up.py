@@ -11,7 +11,7 @@ from qoescope.settings import Settings
 from qoescope.stack import assembly, secrets, signals, state
 from qoescope.stack.children import Children
 
-WAIT_S = 240.0
+WAIT_S = 600.0
 LOOK_S = 0.5
 
 
