@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from console_marts import Console
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
@@ -11,7 +12,7 @@ SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-SLOW_MS = 30_000
+SLOW_MS = 120_000
 expect.set_options(timeout=SLOW_MS)  # a loaded machine is not an error
 SHIFTED = """() => {
   window.shifted = 0;
@@ -117,3 +118,9 @@ def arrived(page: Page) -> None:
 def settled(page: Page) -> None:
     """Charts are drawn and tables filled: as many as have a place."""
     page.wait_for_function(SETTLED, timeout=SLOW_MS)
+
+
+def at_rest(page: Page) -> None:
+    """Nothing more is on its way to the page; Live, which asks again every few seconds, is never at rest for long."""
+    if urlsplit(page.url).path != "/live":
+        page.wait_for_load_state("networkidle")

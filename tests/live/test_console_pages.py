@@ -8,7 +8,7 @@ from pathlib import Path
 import pictures
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import LARGEST_SHIFT, settled, shown, signed_in, watched
+from browsing import LARGEST_SHIFT, at_rest, settled, shown, signed_in, watched
 from console_marts import Console
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -58,7 +58,7 @@ def test_a_page_answers_its_question_without_an_error_a_jump_or_a_barrier(
         expect(page).to_have_title(question)
         expect(page.locator(".failure")).to_have_count(0)
         settled(page)
-        page.wait_for_load_state("networkidle")
+        at_rest(page)
         if (scheme, width) == ("light", 1280):
             pictured(page, name, tmp_path)
         elif KEEP and name in ("overview", "live"):
@@ -112,7 +112,7 @@ MOST_STOPS = 400
 def test_everything_that_a_mouse_reaches_a_keyboard_reaches(page: Page, served: Console, name: str) -> None:
     shown(page, served, PAGES[name][0])
     settled(page)
-    page.wait_for_load_state("networkidle")
+    at_rest(page)
     stops, reached = page.evaluate(NUMBERED), set[str]()
     wanted = {str(i) for i in range(len(stops))} | ({"grid"} if page.locator(".grid").count() else set())
     assert stops
