@@ -18,6 +18,8 @@ from qoescope.catalog.operations import LAKE_TABLES
 from qoescope.catalog.stored import POSTGRES_TABLES
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import ask, cube, ddl, fold, glossary, grafana, references, wire
+from qoescope.serve import reference
+from qoescope.serve.api import api, document
 from qoescope.settings import environment
 
 ROOT = Path(__file__).parents[2]
@@ -112,8 +114,14 @@ def settings() -> str:
     return "\n".join(lines) + "\n"
 
 
+def api_reference() -> str:
+    """The API's document as a page."""
+    return reference.page(document(api()))
+
+
 FILES: dict[str, Callable[[], str]] = {
     "docs/glossary.md": glossary.glossary,
+    "docs/api.md": api_reference,
     "docs/events.md": references.events,
     "docs/settings.md": settings,
     "deploy/postgres/schema.sql": schema,

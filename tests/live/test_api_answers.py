@@ -146,12 +146,30 @@ def test_a_token_does_only_what_it_is_for(served: Console) -> None:
     ) as client:
         assert client.get("/metrics").status_code == 200
         assert client.get("/exports/sessions").status_code == 403
+        assert client.post("/incidents/one/acknowledge").status_code == 403
         assert client.get("/metrics", params={"property": "other"}).status_code == 200
-        assert client.get("/overall", params={"metric": "plays", "property": "other"}).status_code == 403
+        assert client.get("/overall", params={"metric": "plays", "property": "other"}).status_code == 404
     with httpx.Client(
         base_url=served.url + "/api/v1", headers={"Authorization": "Bearer qt_nobody"}, timeout=30
     ) as client:
         assert client.get("/metrics").status_code == 401
+
+
+def test_a_program_takes_on_an_incident(served: Console) -> None:
+    from qoescope.serve import jobs
+
+    token = jobs.new_token(served.settings, "on call", "demo", ["read", "decide"])
+    with httpx.Client(
+        base_url=served.url + "/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30
+    ) as client:
+        assert "has taken it on" in client.post("/incidents/one/acknowledge").json()["told"]
+        assert client.post("/incidents/nowhere/acknowledge").status_code == 404
+        assert client.post("/incidents/one/forget").status_code == 422
+        assert client.post("/incidents/one/acknowledge", params={"property": "other"}).status_code == 404
+    with postgres.connect(served.settings, "reader") as connection:
+        connection.execute("select set_config('qoescope.property', 'demo', false)")
+        rows = connection.execute("select made_by from acknowledgements where incident_id = 'one'").fetchall()
+    assert rows == [(f"token {token[:11]}",)]
 
 
 @pytest.mark.parametrize("table", ["users", "tokens", "keys", "forgotten"])

@@ -79,10 +79,11 @@ def test_every_answer_keeps_to_itself(stranger: httpx.Client) -> None:
 def test_a_reader_sees_only_its_own_property(stranger: httpx.Client) -> None:
     signed_in(stranger, "ravi", "ravi's password")
     assert stranger.get("/api/v1/overall", params={"metric": "plays", "property": "demo"}).status_code == 200
-    assert stranger.get("/api/v1/overall", params={"metric": "plays", "property": "other"}).status_code == 403
+    assert stranger.get("/api/v1/overall", params={"metric": "plays", "property": "other"}).status_code == 404
     origin = {"Origin": str(stranger.base_url).rstrip("/")}
     note = {"starts_at": "2026-01-31T20:00:00Z", "text": "by a reader"}
     assert stranger.post("/api/v1/annotations", json=note, headers=origin).status_code == 403
+    assert stranger.post("/api/v1/incidents/one/acknowledge", headers=origin).status_code == 403
 
 
 def test_signing_out_ends_the_login(stranger: httpx.Client) -> None:

@@ -26,6 +26,7 @@ RANK = {role.name: rank for rank, role in enumerate(ROLES)}
 SCOPES = {
     "read": "metrics, dimensions, sessions, incidents, annotations, health",
     "export": "files of rows: CSV, Parquet, Arrow",
+    "decide": "acknowledge, dismiss and mute incidents",
     "annotate": "write and delete annotations",
     "replay": "judge dead letters again",
 }

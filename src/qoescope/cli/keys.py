@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from qoescope.catalog.people import SCOPES
 from qoescope.cli.terminal import AsJson, line, said, settings, table
 
 app = typer.Typer(no_args_is_help=True, help="Write keys: new, list, revoke.", rich_markup_mode=None)
@@ -63,7 +64,7 @@ def new_person(
 def new_token(
     label: Annotated[str, typer.Argument(help="What it is for.")],
     property_name: PropertyName = "demo",
-    scope: Annotated[list[str] | None, typer.Option(help="read, and what else it may.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help=f"What it may: {', '.join(SCOPES)}; again for more.")] = None,
 ) -> None:
     """Make an API token; it is shown this once."""
     from qoescope.serve import jobs

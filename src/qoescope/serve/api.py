@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
@@ -15,6 +17,7 @@ from starlette.responses import JSONResponse
 from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.serve import routes, routes_records
 from qoescope.serve.answers import Problem
+from qoescope.serve.asking import Scoped
 from qoescope.serve.jobs import AWAY
 from qoescope.serve.tagged import Tagged
 
@@ -25,8 +28,8 @@ REFUSED: dict[int | str, dict[str, Any]] = {
     for status, text in {
         400: "the body is no JSON",
         401: "not signed in",
-        403: "not yours, or not allowed",
-        404: "no such thing",
+        403: "not allowed",
+        404: "no such thing, or it is of a property that is not yours",
         422: "a mistake in the question",
         429: "too many questions at once",
         503: "the marts do not answer",
@@ -74,15 +77,23 @@ def document(app: FastAPI) -> dict[str, Any]:
         servers=[{"url": "/api/v1"}],
     )
     made.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    made["security"] = [{"token": []}]
-    for path in made["paths"].values():
-        for operation in path.values():
+    scopes = {(route.path, method.lower()): _scope(route.dependant)
+              for route in app.routes if isinstance(route, APIRoute) for method in route.methods}  # fmt: skip
+    for path, methods in made["paths"].items():
+        for method, operation in methods.items():
+            operation["security"] = [{"token": [scopes[path, method]]}]
             for status, answer in operation["responses"].items():
                 if status[0] == "4" or status == "503":
                     answer["content"] = {
                         "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
                     }
     return made
+
+
+def _scope(dependant: Dependant) -> str:
+    """The scope that a route asks for, itself or by what it depends on; the strictest is its own, and comes first."""
+    own = [part.call.scope for part in dependant.dependencies if isinstance(part.call, Scoped)]
+    return own[0] if own else next(filter(None, map(_scope, dependant.dependencies)), "")
 
 
 def _problem(

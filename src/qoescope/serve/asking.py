@@ -17,7 +17,6 @@ from qoescope.serve.seat import SEAT, Seat
 
 AT_ONCE = 4
 """Questions that one person or token may ask at once."""
-Step = Literal["10s", "minute", "5m", "hour", "day", "week"]
 TEXT = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: Postgres refuses NUL, and no name has the others."""
 SOON_S = 120
@@ -110,8 +109,12 @@ Filters = Annotated[
         max_length=20,
     ),
 ]
+Step = Annotated[Literal["10s", "minute", "5m", "hour", "day", "week"], Query(description="how long a row's time is")]
+Name = Annotated[str, Query(max_length=100, pattern=TEXT)]
+"""Of a metric or dimension."""
+BY = "names from /dimensions; repeat for several"
 Names = Annotated[
-    list[Annotated[str, Query(max_length=100, pattern=TEXT)]],
+    list[Name],
     Query(
         alias="metric",
         min_length=1,
@@ -131,9 +134,9 @@ Shared = Annotated[About, Depends(about)]
 
 
 def tenant_of(who: Seat, wanted: str | None) -> str:
-    """The property asked for, or their first; 403 where it is not theirs."""
+    """The property asked for, or their first; 404 where it is not theirs, as where there is none of that name."""
     if wanted and not who.person.sees(wanted):
-        raise HTTPException(403, f"the property '{wanted}' is not among yours")
+        raise HTTPException(404, f"no property '{wanted}' among yours")
     return who.tenant(wanted)
 
 

@@ -22,7 +22,20 @@ from qoescope.serve.answers import (
     MetricAnswer,
     MetricDefinition,
 )
-from qoescope.serve.asking import TEXT, Names, Property, Reader, Shared, Step, answered, tenant_of, told, understood
+from qoescope.serve.asking import (
+    BY,
+    TEXT,
+    Name,
+    Names,
+    Property,
+    Reader,
+    Shared,
+    Step,
+    answered,
+    tenant_of,
+    told,
+    understood,
+)
 
 SOON_S = 120
 """Live numbers older than this are stale."""
@@ -45,10 +58,7 @@ def metrics(app: FastAPI) -> None:
     def breakdown(
         it: Shared,
         names: Names,
-        by: Annotated[
-            list[Annotated[str, Query(max_length=100, pattern=TEXT)]],
-            Query(min_length=1, max_length=3, examples=[["device_type"]]),
-        ],
+        by: Annotated[list[Name], Query(min_length=1, max_length=3, description=BY, examples=[["device_type"]])],
     ) -> Response:
         """Metrics by one, two or three dimensions."""
         return told(it, names, by)
@@ -58,7 +68,7 @@ def metrics(app: FastAPI) -> None:
         it: Shared,
         names: Names,
         step: Step = "hour",
-        by: Annotated[list[Annotated[str, Query(max_length=100, pattern=TEXT)]] | None, Query(max_length=2)] = None,
+        by: Annotated[list[Name] | None, Query(max_length=2, description=BY)] = None,
     ) -> Response:
         """Metrics by steps of time, and by dimensions where given."""
         return told(it, names, by or (), step)

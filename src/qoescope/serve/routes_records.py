@@ -11,9 +11,10 @@ from starlette.exceptions import HTTPException
 
 from qoescope.catalog.errors import Mistake
 from qoescope.compile.ask import MOST_ROWS
-from qoescope.serve import exports, sessions
+from qoescope.serve import decisions, exports, sessions
 from qoescope.serve.answers import Annotation, NewAnnotation, Rows, SessionAnswer, SessionList, Told
-from qoescope.serve.asking import TEXT, Property, Reader, Scoped, Shared, Step, answered, tenant_of
+from qoescope.serve.asking import BY, TEXT, Name, Property, Reader, Scoped, Shared, Step, answered, tenant_of
+from qoescope.serve.decisions import Decision
 from qoescope.serve.seat import Seat
 
 
@@ -32,7 +33,7 @@ def records(app: FastAPI) -> None:
         search: Annotated[
             str, Query(max_length=200, pattern=TEXT, description="a whole session, viewer or content id")
         ] = "",
-        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+        limit: Annotated[int, Query(ge=1, le=1000, description="sessions at most")] = 50,
         after: Annotated[
             str | None, Query(max_length=400, pattern=r"^[A-Za-z0-9_=-]*$", description="`next` of the page before")
         ] = None,
@@ -68,7 +69,7 @@ def records(app: FastAPI) -> None:
     def viewer(
         it: Shared,
         viewer_id: Annotated[str, Path(max_length=200, pattern=TEXT, examples=["v1:9f2c"])],
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        limit: Annotated[int, Query(ge=1, le=1000, description="sessions at most")] = 100,
     ) -> SessionList:
         """The sessions of one viewer, by pseudonym."""
         return SessionList(
@@ -117,6 +118,20 @@ def alarms(app: FastAPI) -> None:
         if found is None:
             raise HTTPException(404, f"no incident '{identity}'")
         return found
+
+    @app.post("/incidents/{identity}/{decision}", tags=["incidents"])
+    def decide(
+        who: Annotated[Seat, Depends(Scoped("decide"))],
+        identity: Annotated[str, Path(max_length=100, pattern=TEXT)],
+        decision: Decision,
+        tenant: Property = None,
+    ) -> Told:
+        """Takes the incident on, dismisses it, or mutes its slice for four hours; people need the role operator."""
+        _may(who, "decide on incidents")
+        said = decisions.decided(who.desk, tenant_of(who, tenant), identity, decision, who.person.name)
+        if said is None:
+            raise HTTPException(404, f"no incident '{identity}'")
+        return Told(told=said)
 
     @app.get("/rules", tags=["incidents"])
     def rules(who: Reader, tenant: Property = None) -> Rows:
@@ -205,9 +220,9 @@ def files(app: FastAPI) -> None:
         who: Annotated[Seat, Depends(Scoped("export"))],
         what: Literal["breakdown", "timeseries", "sessions"],
         names: Annotated[
-            list[Annotated[str, Query(max_length=100, pattern=TEXT)]] | None, Query(alias="metric", max_length=40)
+            list[Name] | None, Query(alias="metric", max_length=40, description="names from /metrics, of rows")
         ] = None,
-        by: Annotated[list[Annotated[str, Query(max_length=100, pattern=TEXT)]] | None, Query(max_length=3)] = None,
+        by: Annotated[list[Name] | None, Query(max_length=3, description=BY)] = None,
         step: Step = "hour",
         form: Annotated[Literal["csv", "parquet", "arrow"], Query(alias="format")] = "csv",
     ) -> Response:

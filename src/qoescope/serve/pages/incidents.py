@@ -1,7 +1,6 @@
 """Incidents: what broke, for whom, since when?"""
 
 import json
-from datetime import timedelta
 from typing import Any
 
 from dash import Input, Output, callback, ctx, dcc, html, register_page
@@ -12,7 +11,8 @@ from dash.exceptions import PreventUpdate
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import Metric
-from qoescope.serve import charts, parts, state, words
+from qoescope.serve import charts, decisions, parts, state, words
+from qoescope.serve.decisions import Decision
 from qoescope.serve.frame import Asked, asking, layout
 from qoescope.serve.pages import slices
 from qoescope.serve.pages.told import notifications
@@ -225,6 +225,9 @@ def _actions(asked: Asked, row: dict[str, Any]) -> Component:
     )
 
 
+_DECISIONS: dict[str, Decision] = {"in-ack": "acknowledge", "in-dismiss": "dismiss", "in-mute": "mute"}
+
+
 @callback(
     Output("in-told", "children"),
     Input("in-ack", "n_clicks"),
@@ -241,20 +244,12 @@ def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: st
     asked = asking(search, "/incidents")
     if not asked.seat.person.may("operator"):
         return "Only operators may do that."
-    desk, who = asked.seat.desk, asked.seat.person.name
-    match ctx.triggered_id:
-        case "in-ack":
-            desk.acknowledge(asked.tenant, identity, who)
-            return f"{who} has taken it on, just now"
-        case "in-dismiss":
-            desk.decide(asked.tenant, identity, "dismissed")
-            return "Dismissed: it no longer counts as open, and its windows may be baseline again."
-        case _:
-            row = desk.incident(asked.tenant, identity)
-            if row is None:
-                raise PreventUpdate
-            desk.mute(asked.tenant, json.dumps(_json(row["slice"])), timedelta(hours=4), who)
-            return "Muted: nothing is sent about this slice for four hours."
+    told = decisions.decided(
+        asked.seat.desk, asked.tenant, identity, _DECISIONS[ctx.triggered_id], asked.seat.person.name
+    )
+    if told is None:
+        raise PreventUpdate
+    return told
 
 
 def one(identity: str = "", **query: object) -> Component:
