@@ -1,6 +1,7 @@
 """Spark: the catalog's tables as schemas, frames brought to them, and what a stream must know of a record."""
 
 import gc
+import math
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -108,15 +109,35 @@ Batches = Iterator[pa.RecordBatch]
 
 def per_task(made: Callable[[pa.Table], pa.Table]) -> Callable[[Batches], Batches]:
     """`made` as `mapInArrow` wants it: called once with all rows of a task, not at all when there are none."""
+    return in_parts(lambda parts: map(made, parts), math.inf)
+
+
+def in_parts(
+    made: Callable[[Iterator[pa.Table]], Iterator[pa.Table]], most_bytes: float
+) -> Callable[[Batches], Batches]:
+    """`made` as `mapInArrow` wants it: given a task's rows a part at a time, so that not all must be in memory.
+
+    A part is of so many bytes at most, or one batch of Spark's.
+    """
 
     def called(batches: Batches) -> Batches:
-        given = [batch for batch in batches if batch.num_rows]
-        if given:
-            rows = made(pa.Table.from_batches(given))
-            _settle(len(sys.modules))
+        for rows in made(_parts(batches, most_bytes)):
             yield from rows.to_batches()
+        _settle(len(sys.modules))
 
     return called
+
+
+def _parts(batches: Batches, most_bytes: float) -> Iterator[pa.Table]:
+    part: list[pa.RecordBatch] = []
+    for batch in batches:
+        if part and sum(b.nbytes for b in part) + batch.nbytes > most_bytes:
+            yield pa.Table.from_batches(part)
+            part = []
+        if batch.num_rows:
+            part.append(batch)
+    if part:
+        yield pa.Table.from_batches(part)
 
 
 @cache

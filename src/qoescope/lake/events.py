@@ -116,7 +116,7 @@ with new as (select *, {_BODY} from ids), old as (select *, {_BODY} from known),
 first as (
   select property, session_id, seq, row, body from new
   qualify row_number() over (
-    partition by property, session_id, seq order by received_at, kafka_partition, kafka_offset, position) = 1
+    partition by property, session_id, seq order by kafka_partition, kafka_offset, position) = 1
 ),
 mine as (select distinct {", ".join((*IDENTITY, *PLACE, "body"))} from old),
 there as (select property, session_id, seq, any_value(body) as body from old group by property, session_id, seq)

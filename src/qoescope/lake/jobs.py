@@ -9,7 +9,7 @@ import logging
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
@@ -71,6 +71,8 @@ LETTERS = 200
 """Dead letters in one batch at most; each may hold a body."""
 WORTH_A_TASK = 3_000
 """Records. A task costs a fifth of a second of a core before its first one, and live parts of two tasks are to add."""
+PART_BYTES = 32 * 1024 * 1024
+"""Bytes of records that a task reads at once, however many it has: small events take 25 times as much when read."""
 CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of two collectors may differ."""
 
@@ -191,8 +193,7 @@ class _Events:
         rows = frames.records(batch, self.settings.lake_buckets)
         alone = parts == 1  # then Spark need not know the bucket; to drop it after a shuffle would copy every record
         rows = rows.drop("bucket").coalesce(1) if alone else rows.repartitionById(parts, F.col("bucket") % parts)
-        task = partial(_stored, self.settings, found, since)
-        return streams.collected(rows.mapInArrow(frames.per_task(task), TOLD))
+        return streams.collected(rows.mapInArrow(storing(self.settings, found, since), TOLD))
 
     def _live(self, query: str, number: int, told: Mapping[str, Sequence[bytes]]) -> list[Write]:
         """What the batch adds to live numbers, and how old its events are."""
@@ -252,35 +253,47 @@ def _table(stream: bytes) -> pa.Table:
     return pa.ipc.open_stream(stream).read_all()
 
 
-def _stored(settings: Settings, found: Sequence[File], since: datetime | None, rows: pa.Table) -> pa.Table:
-    """Writes what is new in these records into files; answers their names, counts and offsets."""
-    parsed = compiled.parsed(rows, settings.lake_buckets)
-    hashes = product.hashes(parsed.events)
-    known = _known(settings, parsed.events, hashes, found, since)
-    fate = product.judged(parsed.events, known, settings.late_after_days)
-    kept = pa.concat_tables([fate.conflicts, parsed.unreadable])
-    written = {
-        EVENTS: fate.fresh,
-        LATE: fate.late,
-        QUARANTINE: kept,
-        REPORTS: parsed.reports,
-    }
-    files = {table.name: lake.write(settings, table, part) for table, part in written.items()}
-    if len(fate.fresh) < len(hashes):
-        hashes = product.hashes(fate.fresh)
-    _keep_hashes(settings, files[EVENTS.name], fate.fresh, hashes)
-    lines = [_files(name, some) for name, some in files.items()]
-    cubes = {**live(fate.held), SENT: freshness.sent_ticks(fate.held)} if len(fate.held) else {}
-    lines += [_lines(name, [_stream(table)]) for name, table in cubes.items()]
-    return pa.concat_tables(
-        [
-            *lines,
-            _rows("count", parsed.counts),
-            _rows("count", fate.counts),
-            _rows("count", product.kept_counts(parsed.unreadable, parsed.reports)),
-            _rows("offset", parsed.offsets),
-        ]
-    )
+def storing(
+    settings: Settings, found: Sequence[File], since: datetime | None, part_bytes: int = PART_BYTES
+) -> Callable[[frames.Batches], frames.Batches]:
+    """What a task does with its records, as much memory as a part of them needs."""
+    return frames.in_parts(partial(_stored, settings, found, since), part_bytes)
+
+
+def _stored(
+    settings: Settings, found: Sequence[File], since: datetime | None, parts: Iterable[pa.Table]
+) -> Iterator[pa.Table]:
+    """Writes what is new in these records into files; answers their names, counts and offsets.
+
+    What a part has written is known to the next one. Live numbers are added up, so that they do not grow with parts.
+    """
+    known = [*found]
+    cubes: dict[str, list[pa.Table]] = {name: [] for name in LIVE_TABLES}
+    for rows in parts:
+        parsed = compiled.parsed(rows, settings.lake_buckets)
+        hashes = product.hashes(parsed.events)
+        there = _known(settings, parsed.events, hashes, known, since)
+        fate = product.judged(parsed.events, there, settings.late_after_days)
+        written = {
+            EVENTS: fate.fresh,
+            LATE: fate.late,
+            QUARANTINE: pa.concat_tables([fate.conflicts, parsed.unreadable]),
+            REPORTS: parsed.reports,
+        }
+        files = {table.name: lake.write(settings, table, part) for table, part in written.items()}
+        known += files[EVENTS.name]
+        if len(fate.fresh) < len(hashes):
+            hashes = product.hashes(fate.fresh)
+        _keep_hashes(settings, files[EVENTS.name], fate.fresh, hashes)
+        yield from (_files(name, some) for name, some in files.items())
+        for counts in (parsed.counts, fate.counts, product.kept_counts(parsed.unreadable, parsed.reports)):
+            yield _rows("count", counts)
+        yield _rows("offset", parsed.offsets)
+        if len(fate.held):
+            yield _lines(SENT, [_stream(freshness.sent_ticks(fate.held))])
+            for name, cube in live(fate.held).items():
+                cubes[name] = [added([*cubes[name], cube], LIVE_TABLES[name])]
+    yield from (_lines(name, list(map(_stream, whole))) for name, whole in cubes.items())
 
 
 def _known(

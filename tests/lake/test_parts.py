@@ -1,0 +1,98 @@
+"""A task that reads its records a part at a time: the same outcome, and no more memory for more records."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from qoescope.catalog.operations import COUNTED, QUARANTINE
+from qoescope.catalog.tables import EVENTS
+from qoescope.compile.adding import added
+from qoescope.compile.live import LIVE_TABLES
+from qoescope.compile.records import RECORDS
+from qoescope.connect import lake
+from qoescope.lake import jobs
+from qoescope.settings import Settings
+
+AT = int(datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp() * 1000)
+MB = 1 << 20
+
+
+def record(session: str, bodies: Iterable[tuple[int, int]], after_s: int = 0) -> bytes:
+    """A record of the log: events by (seq, state_ms), so many seconds after AT."""
+    told = [{"seq": seq, "at": AT, "type": "heartbeat", "state": "playing", "state_ms": ms} for seq, ms in bodies]
+    return msgspec.json.encode(
+        {"property": "app", "received_at": AT + after_s * 1000, "counts": {"received": len(told)},
+         "session": {"session_id": session, "started_at": AT}, "events": told}
+    )  # fmt: skip
+
+
+def batch(records: Iterable[tuple[str, bytes]], first: int) -> pa.RecordBatch:
+    """Spark's batch of these records, (session, record), from the offset `first` on."""
+    keys, values = zip(*records, strict=True)
+    offsets = range(first, first + len(keys))
+    return pa.record_batch([[key.encode() for key in keys], values, [0] * len(keys), offsets], schema=RECORDS)
+
+
+def told(settings: Settings, batches: Iterator[pa.RecordBatch], part_bytes: int) -> dict[str, list[bytes]]:
+    """What a task answers, by kind."""
+    found: dict[str, list[bytes]] = {}
+    for answer in jobs.storing(settings, [], None, part_bytes)(batches):
+        for row in answer.to_pylist():
+            found.setdefault(row["kind"], []).append(row["body"])
+    return found
+
+
+def test_in_how_many_parts_a_task_reads_changes_nothing(tmp_path: Path) -> None:
+    """A repeat or a conflict of what an earlier part has written is one, whichever of them was received first."""
+    given = [("a", 1, 10, 9), ("b", 1, 20, 1), ("a", 1, 11, 2), ("b", 1, 20, 3), ("a", 2, 30, 4), ("a", 2, 30, 0)]
+    outcomes = []
+    for part_bytes in (1, MB):
+        here = Settings(var=tmp_path / str(part_bytes))
+        lake.ensure(here)
+        records = ((session, record(session, [(seq, ms)], after)) for session, seq, ms, after in given)
+        found = told(here, (batch([one], n) for n, one in enumerate(records)), part_bytes)
+        written = {
+            table.name: lake.rows(here, table, lake.unpacked(found.get(table.name, ()))).sort_by("kafka_offset")
+            for table in (EVENTS, QUARANTINE)
+        }
+        for name, table in LIVE_TABLES.items():
+            cubes = [pa.ipc.open_stream(cube).read_all() for cube in found[name]]
+            written[name] = added(cubes, table).sort_by([(key, "ascending") for key in table.key])
+        counts = list(map(json.loads, found["count"]))
+        books = {f.name: sum(count.get(f.name, 0) for count in counts) for f in COUNTED}
+        outcomes.append({name: rows.to_pylist() for name, rows in written.items()} | {"books": [books]})
+    assert outcomes[0] == outcomes[1]
+    assert [row["kafka_offset"] for row in outcomes[0][EVENTS.name]] == [0, 1, 4]
+    assert [row["kafka_offset"] for row in outcomes[0][QUARANTINE.name]] == [2]
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has had since the last call."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    Path("/proc/self/clear_refs").write_text("5")  # it begins anew
+    return int(found[1]) * 1024
+
+
+def test_a_task_needs_no_more_memory_for_more_records(tmp_path: Path) -> None:
+    """The records that grow most when they are read: as many events as the door takes, of few bytes each."""
+    settings = Settings(var=tmp_path)
+    lake.ensure(settings)
+    events = [(n + 1, 1_000) for n in range(settings.beacon_events)]
+
+    def batches(count: int) -> Iterator[pa.RecordBatch]:
+        for n in range(count):
+            yield batch([(f"s{n}-{k}", record(f"s{n}-{k}", events)) for k in range(12)], n * 12)
+
+    size = next(batches(1)).nbytes
+    peak_bytes()
+    told(settings, batches(4), 4 * size)
+    once = peak_bytes()
+    found = told(settings, batches(16), 4 * size)
+    assert sum(json.loads(count).get("lake", 0) for count in found["count"]) == 16 * 12 * len(events)
+    assert peak_bytes() - once < 100 * size  # a part needs 200 times it, and all at once another 200
