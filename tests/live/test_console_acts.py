@@ -92,6 +92,8 @@ def test_exploring_goes_by_metric_and_dimension_and_the_table_is_saved_with_the_
     expect(page.get_by_role("heading", name="Startup, median by ISP")).to_be_visible()
     assert "m=startup_p50_ms" in page.url
     expect(page.locator(".companions")).to_contain_text("Exits before start")
+    expect(page.locator("#ex-grid .ag-header-cell[col-id=slice]")).to_have_text("ISP")
+    settled(page)
     with page.expect_download() as saved:
         page.locator("button[data-grid=ex-grid]").click()
     assert saved.value.suggested_filename == "qoescope-startup_p50_ms-by-isp.csv"
@@ -182,7 +184,7 @@ def test_dragging_over_a_chart_narrows_the_range_and_going_back_widens_it(page: 
 
 def test_a_grid_is_read_and_its_links_are_followed_by_keyboard(page: Page, served: Console) -> None:
     shown(page, served, "/explore?by=isp")
-    page.wait_for_selector("#ex-grid .ag-row")
+    page.wait_for_selector("#ex-grid .ag-cell[col-id=slice] a")
     page.locator("button[data-grid=ex-grid]").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowDown")

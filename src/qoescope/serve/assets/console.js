@@ -91,10 +91,12 @@ window.dash_clientside = window.dash_clientside || {};
   document.addEventListener("click", function (event) {
     var saver = event.target.closest && event.target.closest("button[data-grid]");
     if (!saver) { return; }
-    var name = saver.getAttribute("data-grid"), api = window.dash_ag_grid.getApi(name);
+    var name = saver.getAttribute("data-grid");
     var file = document.getElementById(name).closest("[data-file]").getAttribute("data-file");
-    // Numbers as they were answered, not as they are shown: a spreadsheet goes on calculating.
-    api.exportDataAsCsv({ fileName: file, processCellCallback: function (p) { return plain(p.value); } });
+    window.dash_ag_grid.getApiAsync(name).then(function (api) { // whoever is quicker than the table gets it all the same
+      // Numbers as they were answered, not as they are shown: a spreadsheet goes on calculating.
+      api.exportDataAsCsv({ fileName: file, processCellCallback: function (p) { return plain(p.value); } });
+    });
   });
   document.addEventListener("click", function (event) {
     var button = event.target.closest && event.target.closest("button.csv");
