@@ -59,7 +59,7 @@ def served(marts: Marts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 def client(served: Console) -> Iterator[httpx.Client]:
     """Who asks its API with a token."""
     headers = {"Authorization": f"Bearer {served.marts.token}"}
-    with httpx.Client(base_url=served.url + "/api/v1", headers=headers, timeout=60) as opened:
+    with httpx.Client(base_url=served.url + "/api/v1", headers=headers, timeout=120) as opened:
         yield opened
 
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture
 def stranger(served: Console) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served.url, timeout=30) as client:
+    with httpx.Client(base_url=served.url, timeout=120) as client:
         yield client
 
 

@@ -37,7 +37,7 @@ def test_every_part_listens_on_loopback_only(stack: Stack) -> None:
 
 def test_nobody_gets_in_without_a_key_or_a_login(stack: Stack) -> None:
     beacon = {"session": {"session_id": "s"}, "events": []}
-    with httpx.Client(trust_env=False, follow_redirects=False, timeout=30) as client:
+    with httpx.Client(trust_env=False, follow_redirects=False, timeout=120) as client:
         assert client.post(f"{stack.door}/v1/beacons", json=beacon).status_code == 401
         wrong = {"authorization": "Bearer qw_not-a-key"}
         assert client.post(f"{stack.door}/v1/beacons", json=beacon, headers=wrong).status_code == 401

@@ -86,7 +86,7 @@ class Running(Stack):
         """What the door says to a beacon."""
         body = {"session": {"session_id": session_id, "device_type": "web"}, "events": events}
         answer = httpx.post(
-            f"http://127.0.0.1:{port or self.settings.door_port}/v1/beacons", json=body, timeout=20, trust_env=False,
+            f"http://127.0.0.1:{port or self.settings.door_port}/v1/beacons", json=body, timeout=60, trust_env=False,
             headers={"authorization": f"Bearer {self.key}"},
         )  # fmt: skip
         assert answer.status_code == 200, answer.text
@@ -159,7 +159,7 @@ def test_without_a_connection_left_streams_wait_and_the_console_says_so(running:
 
     def asked() -> int:
         url = f"{running.console}/api/v1/health"
-        return httpx.get(url, headers={"authorization": "Bearer qt_nobody"}, timeout=30, trust_env=False).status_code
+        return httpx.get(url, headers={"authorization": "Bearer qt_nobody"}, timeout=120, trust_env=False).status_code
 
     assert asked() == 401
     traffic = running.traffic(rate=300, seconds=4)
