@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +91,19 @@ class Stack:
             return progress.books(connection, demo.PROPERTY)
 
     def settled(self) -> progress.Books:
-        """The books once the log is read to its present end and every session of it has closed."""
-        ends = progress.log_ends(self.settings)
+        """The books once the log is read to its present end, live numbers hold it and every session has closed."""
+        ends, received = progress.log_ends(self.settings), datetime.now(UTC)
 
         def read() -> bool:
             with postgres.connect(self.settings, "writer") as connection:
                 return not progress.lag(ends, progress.read_until(connection))
 
+        def live() -> bool:
+            with postgres.connect(self.settings, "writer") as connection:
+                return (progress.live_until(connection) or received) > received
+
         until(read, SETTLED_S, "the lake reads the log to its end", every_s=1)
+        until(live, SETTLED_S, "live numbers hold all of it", every_s=1)
         until(lambda: self.books().settled, SETTLED_S, "every session closes", every_s=1)
         return self.books()
 
