@@ -105,8 +105,8 @@ class Settings(BaseSettings):
     quality_every_s: float = 5.0
     give_way_s: float = 60.0
     """For how long at most closed sessions wait while events come faster than they can be written."""
-    batch_records: int = 40_000
-    """Records of the log in one batch at most."""
+    batch_records: int = 80_000
+    """Records of the log in one batch at most; a task reads 32 MB of them at once, however large they are."""
     batch_bytes: str = "64m"
     """Bytes of the lake in one batch of a stream that reads it, about."""
     session_gap_s: int = 60

@@ -13,6 +13,7 @@ from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.compile import arrow
 from qoescope.compile.duck import answered, naive
+from qoescope.compile.records import DAY_MS
 
 AHEAD = timedelta(minutes=5)
 """How far a device's clock may be ahead before the door adjusts it."""
@@ -26,7 +27,6 @@ KNOWN = (*IDENTITY, *PLACE, *SAID)
 
 NEW, OWN, LATE, REPEAT, CONFLICT = range(5)
 """An event's fate; `OWN` was written by an earlier try of the same batch."""
-DAY_MS = 86_400_000
 
 Hashes = npt.NDArray[np.uint64]
 
