@@ -144,16 +144,10 @@ class Settings(BaseSettings):
     console_threads: int = 8
     """Questions of the console that are worked on at once."""
     console_stop_s: float = 10.0
-    answer_rows: int = 10_000
-    """Rows of one answer at most."""
-    question_days: int = 400
-    """Days that one question may span."""
     questions_at_once: int = 4
-    """Questions of one user at the same time."""
-    postgres_connections: int = 8
-    """Connections of one process at most."""
+    """Questions of one person or token at the same time."""
     connection_wait_s: float = 5.0
-    """How long a question waits for one of them, before it is a 503."""
+    """How long a question waits for a free connection to Postgres, before it is a 503."""
 
     # The monitor
     monitor_every_s: float = 5.0

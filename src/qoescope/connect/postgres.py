@@ -35,9 +35,10 @@ def dsn(settings: Settings, role: Role) -> str:
 
 
 def pool(settings: Settings, role: Role, size: int = 8) -> ConnectionPool[Connection]:
-    """Up to `size` connections; waits 5 s for a free one, then raises PoolTimeout."""
+    """Up to `size` connections; waits for a free one as long as the settings say, then raises PoolTimeout."""
     return ConnectionPool(
-        dsn(settings, role), min_size=1, max_size=size, timeout=5, open=True, check=ConnectionPool.check_connection,
+        dsn(settings, role), min_size=1, max_size=size, timeout=settings.connection_wait_s, open=True,
+        check=ConnectionPool.check_connection,
         kwargs={"connect_timeout": 5, "autocommit": True, "application_name": f"qoescope {role}",
                 "options": _options(role)},
     )  # fmt: skip

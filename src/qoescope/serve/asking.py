@@ -15,8 +15,6 @@ from qoescope.serve.answers import Asked, MetricAnswer
 from qoescope.serve.jobs import Desk
 from qoescope.serve.seat import SEAT, Seat
 
-AT_ONCE = 4
-"""Questions that one person or token may ask at once."""
 TEXT = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: Postgres refuses NUL, and no name has the others."""
 SOON_S = 120
@@ -54,18 +52,16 @@ class Scoped:
         self.scope = scope
 
     def __call__(self, who: Annotated[Seat, Depends(seat)]) -> Iterator[Seat]:
-        """One of at most four questions at once."""
+        """One of a few questions at once."""
         if self.scope not in who.person.scopes:
             raise HTTPException(
                 403,
                 f"this token has no scope '{self.scope}': make one with `qoescope people token --scope {self.scope}`",
             )
-        asking = who.desk.asking
+        asking, most = who.desk.asking, who.desk.settings.questions_at_once
         with who.desk.lock:
-            if asking.get(who.person.name, 0) >= AT_ONCE:
-                raise HTTPException(
-                    429, f"at most {AT_ONCE} questions at once: wait for an answer", {"Retry-After": "1"}
-                )
+            if asking.get(who.person.name, 0) >= most:
+                raise HTTPException(429, f"at most {most} questions at once: wait for an answer", {"Retry-After": "1"})
             asking[who.person.name] = asking.get(who.person.name, 0) + 1
         try:
             yield who
