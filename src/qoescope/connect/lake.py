@@ -5,7 +5,7 @@ Long because files, commits and reads of Delta tables share one picture of a tab
 
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from io import BytesIO
@@ -363,6 +363,12 @@ def expire(settings: Settings, table: Table, before: date) -> int:
     if gone:
         delta.delete(f"session_day in ({', '.join(repr(day) for day in sorted({f.session_day for f in gone}))})")
     return sum(f.rows for f in gone)
+
+
+def unread(settings: Settings, table: Table, following: Mapping[str, int]) -> int:
+    """Deletes the rows of records that lie at or behind these offsets of the log, by partition; how many went."""
+    read = " or ".join(f"(kafka_partition = {int(p)} and kafka_offset < {int(o)})" for p, o in following.items())
+    return int(opened(settings, table).delete(f"not ({read})")["num_deleted_rows"])
 
 
 def erase(settings: Settings, table: Table, tenant: str, viewer: str) -> pa.Table:

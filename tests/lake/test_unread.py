@@ -1,0 +1,29 @@
+"""A new checkpoint: what a batch left in tables that know no repeats goes; the log is read again from the books on."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from qoescope.catalog.operations import LATE
+from qoescope.compile import arrow
+from qoescope.connect import lake
+from qoescope.settings import Settings
+
+AT = datetime(2026, 6, 30, 12, tzinfo=UTC)
+
+
+def test_rows_of_records_that_the_books_do_not_have_go_and_the_others_stay(tmp_path: Path) -> None:
+    settings = Settings(var=tmp_path)
+    lake.ensure(settings, [LATE])
+    places = [(0, 8), (0, 9), (0, 10), (1, 2), (2, 0)]
+    rows = pa.Table.from_pylist([
+        {"property": "app", "session_id": f"{partition}-{offset}", "seq": 1, "at": AT, "type": "heartbeat",
+         "state": "playing", "state_ms": 1, "session_day": date(2025, 6, 30), "received_at": AT,
+         "session_started_at": AT, "bucket": 0, "kafka_partition": partition, "kafka_offset": offset}
+        for partition, offset in places
+    ])  # fmt: skip
+    lake.append(lake.opened(settings, LATE), LATE, lake.write(settings, LATE, arrow.conform(rows, LATE)), {})
+    for gone in (3, 0):
+        assert lake.unread(settings, LATE, {"0": 9, "1": 3}) == gone
+        assert sorted(lake.read(settings, LATE, columns=["session_id"])["session_id"].to_pylist()) == ["0-8", "1-2"]
