@@ -75,11 +75,17 @@ def test_related_slices_that_one_metric_tells_apart_are_two_incidents() -> None:
 
 
 def test_what_reaches_beyond_an_incident_that_shows_under_its_own_name_is_another_cause() -> None:
-    failing, slow = [finding(NARROW)], [finding(WEB, "startup_avg_ms")]
+    failing, slow = [finding(NARROW)], [finding(WEB, "startup_avg_ms", onset=5)]
     beside = walked([failing, failing, failing + slow, failing + slow])[-1]
     assert [dict(one.slice) for one in beside] == [NARROW, WEB]
     instead = walked([failing, failing, slow, slow])[-1]
     assert len(instead) == 1
+
+
+def test_what_began_in_the_same_minutes_is_one_cause_even_where_another_metric_names_a_wider_slice() -> None:
+    failing, leaving = [finding(NARROW)], [finding(WEB, "ebvs_ratio", onset=2)]
+    (one,) = walked([failing, failing, failing + leaving, failing + leaving])[-1]
+    assert (dict(one.slice), sorted(one.metrics)) == (NARROW, ["ebvs_ratio", "start_failure_ratio"])
 
 
 def test_an_incident_that_nobody_looked_at_for_long_does_not_become_another_slices() -> None:

@@ -136,7 +136,7 @@ def step(
     for name, group in groups.items():
         if name in known:
             continue
-        place = _related(now, joined, group, at, late)
+        place = _related(now, joined, group, at, late, clock)
         if place is None:
             now.append(_opened(group[0], at, clock, pace))
             place = len(now) - 1
@@ -146,24 +146,32 @@ def step(
     ]
 
 
+SAME_ONSET = timedelta(minutes=3)
+"""Onsets so near may be one moment, where steps are shorter: each is estimated to within two minutes."""
+
+
 def _related(
     now: Sequence[Incident],
     joined: Mapping[int, list[Finding]],
     group: Sequence[Finding],
     at: datetime,
     late: timedelta,
+    clock: Clock,
 ) -> int | None:
     """The open incident of a related slice; not one that shows beside this slice, told apart from it.
 
     Told apart by a metric that shows in both, or since this slice reaches beyond an incident that shows under its own
-    name too: whatever breaks the part does not break the rest.
+    name too: whatever breaks the part does not break the rest. But what began in the same minutes is one cause, of
+    which another metric shows too little to tell the part from the whole.
     """
     metrics = {f.watched.metric for f in group}
+    onset = clock.time(min(f.onset for f in group))
     for i, one in enumerate(now):
         beside = joined.get(i, ())
         apart = bool(metrics & {f.watched.metric for f in beside})
         if any(name_of(f.slice) == name_of(one.slice) for f in beside):
-            apart |= not within(group[0].slice, one.slice)
+            together = clock.step_s < SAME_ONSET.total_seconds() and abs(onset - one.onset_at) <= SAME_ONSET
+            apart |= not within(group[0].slice, one.slice) and not together
         if one.open and at - one.last_seen_at <= late * one.every and not apart and related(one.slice, group[0].slice):
             return i
     return None
