@@ -25,5 +25,5 @@ def test_rows_of_records_that_the_books_do_not_have_go_and_the_others_stay(tmp_p
     ])  # fmt: skip
     lake.append(lake.opened(settings, LATE), LATE, lake.write(settings, LATE, arrow.conform(rows, LATE)), {})
     for gone in (3, 0):
-        assert lake.unread(settings, LATE, {"0": 9, "1": 3}) == gone
+        assert lake.take_back(settings, LATE, {"0": 9, "1": 3}) == gone
         assert sorted(lake.read(settings, LATE, columns=["session_id"])["session_id"].to_pylist()) == ["0-8", "1-2"]

@@ -1,7 +1,7 @@
 """References: the wire as a page for people who write players, made from the catalog and the wire's own types."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
@@ -93,7 +93,7 @@ def _fields(schemas: dict[str, Any]) -> str:
 
 
 def _rows(fields: Iterable[Field], schema: dict[str, Any]) -> list[tuple[str, ...]]:
-    return [(code(f.name), _said(schema["properties"][f.name]), _absent(f), f.doc) for f in fields]
+    return [(code(f.name), type_said(schema["properties"][f.name]), _absent(f), f.doc) for f in fields]
 
 
 def _absent(f: Field) -> str:
@@ -102,15 +102,23 @@ def _absent(f: Field) -> str:
     return "unknown" if f.default is None else code(json.dumps(f.default))
 
 
-def _said(schema: dict[str, Any]) -> str:
-    """The type with its limits, in words."""
+def type_said(schema: Mapping[str, Any]) -> str:
+    """A JSON schema's type with its limits, in words; a shape as a link to its name."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
     if "anyOf" in schema:
-        return " or ".join(said for part in schema["anyOf"] if (said := _said(part)) != "null")
+        return " or ".join(said for part in schema["anyOf"] if (said := type_said(part)) != "null")
     if "enum" in schema:
         return ", ".join(str(value) for value in schema["enum"] if value is not None)
+    if schema.get("type") == "array":
+        most = f"at most {schema['maxItems']}" if "maxItems" in schema else "a list"
+        return f"{most} of: {type_said(schema['items'])}"
     if "minimum" in schema or "maximum" in schema:
         return f"{schema['type']}, {_bound(schema['minimum'])} to {_bound(schema['maximum'])}"
-    return str(schema["type"]) + (f", at most {schema['maxLength']} characters" if "maxLength" in schema else "")
+    return str(schema.get("type", "any")) + (
+        f", at most {schema['maxLength']} characters" if "maxLength" in schema else ""
+    )
 
 
 def _bound(value: int) -> str:

@@ -130,12 +130,15 @@ def in_parts(
 
 def _parts(batches: Batches, most_bytes: float) -> Iterator[pa.Table]:
     part: list[pa.RecordBatch] = []
+    size = 0
     for batch in batches:
-        if part and sum(b.nbytes for b in part) + batch.nbytes > most_bytes:
+        if not batch.num_rows:
+            continue
+        if part and size + batch.nbytes > most_bytes:
             yield pa.Table.from_batches(part)
-            part = []
-        if batch.num_rows:
-            part.append(batch)
+            part, size = [], 0
+        part.append(batch)
+        size += batch.nbytes
     if part:
         yield pa.Table.from_batches(part)
 

@@ -365,7 +365,7 @@ def expire(settings: Settings, table: Table, before: date) -> int:
     return sum(f.rows for f in gone)
 
 
-def unread(settings: Settings, table: Table, following: Mapping[str, int]) -> int:
+def take_back(settings: Settings, table: Table, following: Mapping[str, int]) -> int:
     """Deletes the rows of records that lie at or behind these offsets of the log, by partition; how many went."""
     read = " or ".join(f"(kafka_partition = {int(p)} and kafka_offset < {int(o)})" for p, o in following.items())
     return int(opened(settings, table).delete(f"not ({read})")["num_deleted_rows"])

@@ -136,7 +136,7 @@ def _start_events(spark: SparkSession, settings: Settings, stopping: Event) -> S
         start != "earliest"
     ):  # what a batch left that the books do not have is read again; events are told by their place
         for table in (LATE, QUARANTINE, REPORTS):
-            lake.unread(settings, table, json.loads(start)[BEACONS.name])
+            lake.take_back(settings, table, json.loads(start)[BEACONS.name])
     kafka = streams.kafka(spark, settings, BEACONS.name, start, settings.batch_records)
     return streams.written(kafka, settings, "events", settings.events_every_s, _Events(settings, writer))
 

@@ -23,6 +23,5 @@ def decided(desk: Desk, tenant: str, identity: str, decision: Decision, who: str
             desk.decide(tenant, identity, "dismissed")
             return "Dismissed: it no longer counts as open, and its windows may be baseline again."
         case "mute":
-            slice_ = row["slice"] if isinstance(row["slice"], str) else json.dumps(row["slice"])
-            desk.mute(tenant, slice_, MUTED, who)
+            desk.mute(tenant, json.dumps(row["slice"]), MUTED, who)
             return "Muted: nothing is sent about this slice for four hours."

@@ -7,6 +7,7 @@ from typing import Any
 
 from qoescope.catalog.people import SCOPES
 from qoescope.compile.glossary import code, sentence, table
+from qoescope.compile.references import type_said
 
 HEAD = """# API
 
@@ -41,10 +42,10 @@ def _operation(name: str, operation: Mapping[str, Any]) -> str:
     status, answer = next((s, a) for s, a in operation["responses"].items() if s.startswith("2"))
     kinds = answer.get("content", {})
     shape = kinds.get("application/json", {}).get("schema")
-    answers = _type(shape) if shape else ", ".join(map(code, kinds)) or "nothing"
+    answers = type_said(shape) if shape else ", ".join(map(code, kinds)) or "nothing"
     parts = [f"### {code(name)}", operation["description"], f"Scope {code(scope)}. Answers {status}: {answers}."]
     if body:
-        parts.append(f"Takes {_type(body)}.")
+        parts.append(f"Takes {type_said(body)}.")
     if parameters := operation.get("parameters"):
         parts.append(table(("parameter", "type", "default", "says"), map(_parameter, parameters)))
     return "\n\n".join(parts)
@@ -53,35 +54,16 @@ def _operation(name: str, operation: Mapping[str, Any]) -> str:
 def _parameter(said: Mapping[str, Any]) -> tuple[str, str, str, str]:
     schema = said["schema"]
     default = "**required**" if said.get("required") else _default(schema)
-    return code(said["name"]), _type(schema), default, said.get("description", "")
+    return code(said["name"]), type_said(schema), default, said.get("description", "")
 
 
 def _shape(name: str, schema: Mapping[str, Any]) -> str:
     required = schema.get("required", ())
     rows = [
-        (code(field), _type(told), "" if field in required else _default(told), _example(told))
+        (code(field), type_said(told), "" if field in required else _default(told), _example(told))
         for field, told in schema["properties"].items()
     ]
     return "\n\n".join((f"### {name}", schema["description"], table(("field", "type", "default", "such as"), rows)))
-
-
-def _type(schema: Mapping[str, Any]) -> str:
-    """The type with its limits, in words; a shape by its name."""
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
-    if "anyOf" in schema:
-        return " or ".join(said for part in schema["anyOf"] if (said := _type(part)) != "null")
-    if "enum" in schema or "const" in schema:
-        return ", ".join(map(code, schema.get("enum") or [schema["const"]]))
-    if schema.get("type") == "array":
-        most = f"at most {schema['maxItems']}" if "maxItems" in schema else "a list"
-        return f"{most} of: {_type(schema['items'])}"
-    limits = [said.format(f"{schema[key]:,}") for key, said in _LIMITS.items() if key in schema]
-    return ", ".join([schema.get("type", "any"), *limits])
-
-
-_LIMITS = {"minimum": "from {}", "maximum": "to {}", "maxLength": "at most {} characters"}
 
 
 def _default(schema: Mapping[str, Any]) -> str:
