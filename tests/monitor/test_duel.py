@@ -10,6 +10,7 @@ from qoescope.monitor.counts import Leaves, leaves
 from qoescope.monitor.duel import as_bad
 from qoescope.monitor.explain import found
 from qoescope.monitor.measures import Mean, Measure, Ratio, Share, Volume
+from qoescope.monitor.scan import Limits
 
 SHIFT = 1.6
 
@@ -111,3 +112,28 @@ def test_parts_stand_in_for_their_whole_only_where_they_leave_more_than_an_excep
 ) -> None:
     slices = [dict(one.slice) for one in found(bitrates(fast), Mean(higher_is_worse=False))]
     assert sorted(slices, key=str) == named
+
+
+@pytest.mark.parametrize(("in_order", "named"), [(True, "os"), (False, "drm")])
+def test_of_names_for_the_same_sessions_the_first_dimension_wins_the_duel_too(in_order: bool, named: str) -> None:
+    """Slow phones of ios, which are those with fairplay: drm has fewer values; one CDN's are steady and score best."""
+    rng = np.random.default_rng(5)
+    devices = [
+        ("phone", "ios", 40),
+        ("phone", "droid", 90),
+        ("tv", "ios", 60),
+        ("tv", "tizen", 60),
+        ("tv", "webos", 60),
+    ]
+    rows = []
+    for (device, os, number), (cdn, spread) in product(devices, (("steady", 0.1), ("other", 0.5))):
+        slow = SHIFT if (device, os) == ("phone", "ios") else 0.0
+        now, then = rng.normal(7.5 + slow, spread, number), rng.normal(7.5, spread, 9 * number)
+        drm = "fairplay" if os == "ios" else "widevine"
+        rows.append((device, os, cdn, drm, number, now.sum(), (now**2).sum(), 9 * number, then.sum(), (then**2).sum()))
+    columns = list(zip(*rows, strict=True))
+    dims = ["device", "os", "cdn", "drm"]
+    table = pa.table(dict(zip(dims, columns[:4], strict=True)))
+    counts = leaves(table, dims, [np.array(c, dtype=float) for c in columns[4:]])
+    (one,) = found(counts, Mean(), Limits(in_order=in_order))
+    assert set(one.slice) == {"device", named}

@@ -1,11 +1,13 @@
 """What a look calls a cause while an incident goes on: the incident's name, unless more speaks for another."""
 
+from dataclasses import replace
 from itertools import product
+from math import log
 
 import pyarrow as pa
 import pytest
 
-from qoescope.catalog.watch import BY_METRIC
+from qoescope.catalog.watch import BY_METRIC, Watched
 from qoescope.monitor.findings import Watcher
 from qoescope.monitor.history import History, span_of
 from qoescope.monitor.kpis import live_kpis
@@ -36,3 +38,41 @@ def test_an_incident_keeps_its_name_only_against_what_speaks_less(votes: float, 
     watcher = Watcher(history, live_kpis([BY_METRIC["play_failure_ratio"]], COLUMNS))
     (found,) = watcher.findings(range(NOW, NOW + 1), range(NOW), [span_of(NOW, NOW + 1, BROAD, votes)], burns=False)
     assert dict(found.slice) == name
+
+
+EXITS, STARTUP = BY_METRIC["ebvs_ratio"], BY_METRIC["startup_avg_ms"]
+WAITS = tuple(name for part in (EXITS.leaf[0], *STARTUP.leaf) for name in part)
+
+
+def waits(slow: set[tuple[str, str]], leaving: set[tuple[str, str]]) -> pa.Table:
+    """Plays of each app version and CDN: 8 s instead of 2 s where `slow`; a few viewers leave, more of `leaving`."""
+    rows = []
+    for where in product(("v1", "v2", "v3", "v4"), ("c1", "c2", "c3")):
+        starts, exits, mean = 60, 7.5 if where in leaving else 0.2, log(8000 if where in slow else 2000)
+        rows.append((*where, starts - exits, 0, 0, exits, starts, starts * mean, starts * (mean**2 + 0.3)))
+    return pa.table([pa.array(column) for column in zip(*rows, strict=True)], names=["app_version", "cdn", *WAITS])
+
+
+ONE, OTHER, THIRD = ("v1", "c1"), ("v2", "c2"), ("v4", "c1")
+
+
+@pytest.mark.parametrize(
+    ("exits", "leaving", "named"),
+    [
+        (replace(EXITS, symptom=False), {ONE, OTHER}, {""}),
+        (EXITS, {ONE, OTHER}, {"v1 c1", "v2 c2"}),
+        (EXITS, {ONE, THIRD}, {"c1"}),
+    ],
+)
+def test_viewers_leave_under_the_names_of_what_they_wait_for(
+    exits: Watched, leaving: set[tuple[str, str]], named: set[str]
+) -> None:
+    """Too few leave either slow slice to be found there, so the whole is; others have a name of their own."""
+    history = History(("app_version", "cdn"), WAITS)
+    for step in range(NOW):
+        history.put(step, waits(set(), set()))
+    history.put(NOW, waits({ONE, OTHER}, leaving))
+    watcher = Watcher(history, live_kpis([exits, STARTUP], WAITS))
+    seen = watcher.findings(range(NOW, NOW + 1), range(NOW), burns=False)
+    assert {" ".join(map(str, f.slice.values())) for f in seen if f.watched is STARTUP} == {"v1 c1", "v2 c2"}
+    assert {" ".join(map(str, f.slice.values())) for f in seen if f.watched is exits} == named

@@ -33,6 +33,8 @@ class Watched:
     """Live, how many intervals count as one: a session's intervals of a window go up and down together."""
     data: bool = False
     """Its rise is a fault of the telemetry, not of the service."""
+    symptom: bool = False
+    """It gets worse where others do, and is a cause of its own only in sessions where none of them did."""
 
 
 _IF = "case when {} then 1 else 0 end"
@@ -46,7 +48,7 @@ WATCHED = (
     Watched("ebvs_ratio", "share",
             "{actual} of viewers{where} leave before the first frame, {expected} is normal",
             (_STARTS, ("exits_before_start",)),
-            (_IF.format("is_attempt"), _IF.format("start_outcome = 'exited'")), lift=1.4),
+            (_IF.format("is_attempt"), _IF.format("start_outcome = 'exited'")), lift=1.4, symptom=True),
     Watched("play_failure_ratio", "share",
             "{actual} of plays{where} break off with an error, {expected} is normal",
             (("plays_ended",), ("play_failures",)),

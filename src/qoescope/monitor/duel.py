@@ -72,7 +72,10 @@ def _between(seen: float, shifts: Sequence[float], spread: float) -> float:
 
 
 def settled(leaves: Leaves, measure: Measure, ranked: Sequence["Slice"]) -> "Slice":
-    """The slice that stands against all others which share sessions with it; begins with the first one."""
+    """The slice that stands against all others which share sessions with it; begins with the first one.
+
+    Of names for the same sessions it is the one that ranks first.
+    """
     best = ranked[0]
     for _ in range(_ROUNDS):
         mine = matching(leaves, best.codes)
@@ -81,7 +84,12 @@ def settled(leaves: Leaves, measure: Measure, ranked: Sequence["Slice"]) -> "Sli
         if gains[most] <= 0:
             break
         best = ranked[most]
-    return best
+    return next(one for one in ranked if held(one) == held(best))
+
+
+def held(one: "Slice") -> tuple[float, ...]:
+    """What two names of as many dimensions for the same sessions have in common."""
+    return (one.depth, *(round(figure, 6) for figure in (one.support, one.excess, one.score)))
 
 
 def _gain(leaves: Leaves, measure: Measure, mine: np.ndarray, best: "Slice", other: "Slice") -> float:

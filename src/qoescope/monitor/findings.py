@@ -95,7 +95,8 @@ class Watcher:
             seen += mine
         ongoing = [s for s in without if s.end > window[-1]]
         kept = [self._kept_name(f, ongoing, leaves, window) for f in sorted(seen, key=lambda f: -f.score)]
-        return self._one_name(kept, leaves, window)
+        causes = [s.chosen for s in ongoing] + [f.slice for f in kept if f.slice and not f.watched.symptom]
+        return self._one_name(self._own(kept, causes, leaves, window), leaves, window)
 
     def _kept_name(self, f: Finding, ongoing: Sequence[Span], leaves: Leaves, window: range) -> Finding:
         """The finding under the name of an incident that goes on, if that holds nearly the same bad sessions.
@@ -118,18 +119,51 @@ class Watcher:
             others = [a for a in named if a.watched is not f.watched and name(a) != name(f)]
             taken = {name(a) for a in named if a.watched is f.watched}
             other = next((a for a in others if name(a) not in taken and self._explains(kpi, a, f, leaves)), None)
-            if other is None:
-                named.append(f)
-            elif (known := self._told(kpi, other, leaves, window)) is not None:
-                named.append(replace(known, score=f.score, rivals=f.rivals, onset=f.onset))
+            known = self._told(kpi, other, leaves, window) if other else f
+            named.append(replace(known, score=f.score, rivals=f.rivals, onset=f.onset))
         return named
+
+    def _own(self, seen: Sequence[Finding], told: Sequence[Chosen], leaves: Leaves, window: range) -> list[Finding]:
+        """The same without symptoms that are clean outside what is `told`: they go by those of its names they show in.
+
+        So viewers who tire of waiting in two places at once are no third cause, named for what the two have in common.
+        """
+        own: dict[tuple[str, str], Finding] = {}
+        for f in seen:
+            showing = self._shown_in(f, told, leaves, window) if f.watched.symptom else None
+            for one in [f] if showing is None else showing:
+                own.setdefault((f.watched.metric, name(one)), one)
+        return list(own.values())
+
+    def _shown_in(self, f: Finding, told: Sequence[Chosen], leaves: Leaves, window: range) -> list[Finding] | None:
+        """What a symptom says of the slices that it shows in; None where it has sessions of its own."""
+        others = {name(one): one for one in (replace(f, slice=chosen) for chosen in told)}
+        if name(f) in others:
+            return None
+        kpi = next(k for k in self.kpis if k.watched is f.watched)
+        limits = kpi.limits(None)
+        showing = [
+            one for one in (self._told(kpi, o, leaves, window) for o in others.values()) if one.lift >= limits.lift
+        ]
+        counts, codes = self._counted(kpi, leaves)
+        beside = _rows(counts, codes, f.slice)
+        for one in showing:
+            beside &= ~_rows(counts, codes, one.slice)
+        rest = figures(counts.sums[:, beside].sum(axis=1), kpi.measure(), {0: 0}, limits)
+        if rest.score >= _STILL_CLEAN and rest.support >= limits.support:
+            return None
+        return [one for one in showing if one.score >= log(1 / _ALPHA)]
+
+    def _counted(self, kpi: Kpi, leaves: Leaves) -> tuple[Leaves, dict[str, dict[Value, int]]]:
+        """The metric's counts with what is expected of them, and the codes of their values."""
+        counts = kpi.measure().prepared(kpi.leaves(leaves, len(self.history.columns)))
+        return counts, _codebook(counts)
 
     def _explains(self, kpi: Kpi, other: Finding, f: Finding, leaves: Leaves, least: float = 0.0) -> bool:
         """Whether `f`'s metric is bad all over `other`'s slice, and not in its own slice outside of that one."""
         if not other.slice or not f.slice or kpi.watched.kind == "volume":
             return False
-        counts = kpi.measure().prepared(kpi.leaves(leaves, len(self.history.columns)))
-        codes = _codebook(counts)
+        counts, codes = self._counted(kpi, leaves)
         mine, theirs = _rows(counts, codes, f.slice), _rows(counts, codes, other.slice)
         limits = kpi.limits(None)
         both, beside = (counts.sums[:, rows].sum(axis=1) for rows in (mine & theirs, theirs & ~mine))
@@ -147,10 +181,10 @@ class Watcher:
             bad &= as_bad(kpi.measure(), beside, both, HALF) > _AS_USUAL
         return bool(clean and bad and shared.score >= own / 3)
 
-    def _told(self, kpi: Kpi, other: Finding, leaves: Leaves, window: range) -> Finding | None:
+    def _told(self, kpi: Kpi, other: Finding, leaves: Leaves, window: range) -> Finding:
         """What the metric says of another finding's slice."""
-        counts = kpi.measure().prepared(kpi.leaves(leaves, len(self.history.columns)))
-        rows = _rows(counts, _codebook(counts), other.slice)
+        counts, codes = self._counted(kpi, leaves)
+        rows = _rows(counts, codes, other.slice)
         one = figures(counts.sums[:, rows].sum(axis=1), kpi.measure(), {0: 0}, kpi.limits(None))
         root = figures(counts.sums.sum(axis=1), kpi.measure(), {}, kpi.limits(None))
         share = one.excess / max(root.excess, one.excess, 1e-12)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qoescope.monitor.cells import Cells, Counter, Grouping, groupings, matching, summed, whole
 from qoescope.monitor.counts import Floats, Leaves
-from qoescope.monitor.duel import settled
+from qoescope.monitor.duel import held, settled
 from qoescope.monitor.measures import Evidence, Measure
 
 DEPTH = 3
@@ -232,13 +232,8 @@ def by_gain(slices: Sequence[Slice], *, in_order: bool) -> list[Slice]:
         return sorted(slices, key=lambda one: (-one.gain, one.depth))
     gain: dict[tuple[float, ...], float] = {}
     for one in slices:
-        gain[_held(one)] = max(one.gain, gain.get(_held(one), -inf))
-    return sorted(slices, key=lambda one: (-gain[_held(one)], one.depth, sorted(one.codes)))
-
-
-def _held(one: Slice) -> tuple[float, ...]:
-    """What two names for the same sessions have in common."""
-    return (one.depth, *(round(figure, 6) for figure in (one.support, one.excess, one.score)))
+        gain[held(one)] = max(one.gain, gain.get(held(one), -inf))
+    return sorted(slices, key=lambda one: (-gain[held(one)], one.depth, sorted(one.codes)))
 
 
 def _without(dims: Grouping, best: Slice) -> Grouping:
