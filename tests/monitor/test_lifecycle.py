@@ -1,9 +1,11 @@
 """How findings become incidents: opened, confirmed, merged, closed, taken up again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from qoescope.catalog.watch import BY_METRIC
+from qoescope.monitor.batch import spans
 from qoescope.monitor.findings import Finding
 from qoescope.monitor.lifecycle import Clock, Incident, related, step
 
@@ -86,6 +88,21 @@ def test_what_began_in_the_same_minutes_is_one_cause_even_where_another_metric_n
     failing, leaving = [finding(NARROW)], [finding(WEB, "ebvs_ratio", onset=2)]
     (one,) = walked([failing, failing, failing + leaving, failing + leaving])[-1]
     assert (dict(one.slice), sorted(one.metrics)) == (NARROW, ["ebvs_ratio", "start_failure_ratio"])
+
+
+def test_a_part_of_an_incidents_sessions_goes_on_with_it_though_the_names_do_not_tell() -> None:
+    wide, part = [finding({"drm": "fairplay"}, score=14)], finding({"device_type": "mobile", "os": "ios"})
+    known = replace(part, kin=({"drm": "fairplay"},))
+    other = replace(known, watched=BY_METRIC["startup_avg_ms"])
+    names = [[dict(one.slice) for one in walked([wide, wide, [last]])[-1]] for last in (known, part, other)]
+    assert names == [[part.slice], [wide[0].slice, part.slice], [wide[0].slice, part.slice]]
+
+
+def test_what_may_be_a_faults_first_minutes_is_no_history() -> None:
+    windows = [[finding(WEB)], [finding(WEB)]]
+    (one,) = walked(windows)[-1]
+    (minutes,), (hours,) = (spans([one], clock, clock.step(BEGIN) + 9) for clock in (CLOCK, Clock(3600)))
+    assert (minutes.begin, hours.begin) == (CLOCK.step(one.onset_at) - 2, Clock(3600).step(one.onset_at))
 
 
 def test_an_incident_that_nobody_looked_at_for_long_does_not_become_another_slices() -> None:

@@ -11,7 +11,7 @@ from qoescope.compile.duck import connected, naive
 from qoescope.monitor.findings import Finding, Watcher
 from qoescope.monitor.history import History, Span, span_of
 from qoescope.monitor.kpis import session_columns, session_kpis
-from qoescope.monitor.lifecycle import BATCH, DAILY, Clock, Incident, name_of, related, step
+from qoescope.monitor.lifecycle import BATCH, DAILY, ONSET_WITHIN, Clock, Incident, name_of, related, step
 
 HOURS_A_WEEK = 168
 DAY_HOURS = 24
@@ -148,10 +148,11 @@ def as_of(one: Incident, begin: datetime) -> Incident:
 
 
 def spans(incidents: Sequence[Incident], clock: Clock, now: int) -> list[Span]:
-    """The steps and slices of confirmed incidents, from their onset to their last sight."""
+    """The steps and slices of confirmed incidents, from the earliest that they may have begun to their last sight."""
+    early = int(ONSET_WITHIN.total_seconds() // clock.step_s)
     return [
         span_of(
-            clock.step(one.onset_at),
+            clock.step(one.onset_at) - early,
             now if one.open else clock.step(one.last_seen_at) + 1,
             one.slice,
             one.votes.get(name_of(one.slice), 0.0),

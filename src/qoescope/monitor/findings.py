@@ -54,6 +54,8 @@ class Finding:
     onset: int
     """Step of the change point."""
     rivals: tuple[Rival, ...] = ()
+    kin: tuple[Chosen, ...] = ()
+    """Slices of incidents that go on, of which it holds a part of the sessions, or that are a part of it."""
 
     @property
     def confidence(self) -> float:
@@ -96,7 +98,8 @@ class Watcher:
         ongoing = [s for s in without if s.end > window[-1]]
         kept = [self._kept_name(f, ongoing, leaves, window) for f in sorted(seen, key=lambda f: -f.score)]
         causes = [s.chosen for s in ongoing] + [f.slice for f in kept if f.slice and not f.watched.symptom]
-        return self._one_name(self._own(kept, causes, leaves, window), leaves, window)
+        named = self._one_name(self._own(kept, causes, leaves, window), leaves, window)
+        return [replace(f, kin=_kin(f, ongoing, leaves)) for f in named]
 
     def _kept_name(self, f: Finding, ongoing: Sequence[Span], leaves: Leaves, window: range) -> Finding:
         """The finding under the name of an incident that goes on, if that holds nearly the same bad sessions.
@@ -289,6 +292,13 @@ class Watcher:
 def name(f: Finding) -> str:
     """The finding's slice as one text."""
     return str(sorted((n, tuple(map(str, listed(v)))) for n, v in f.slice.items()))
+
+
+def _kin(f: Finding, ongoing: Sequence[Span], leaves: Leaves) -> tuple[Chosen, ...]:
+    codes = _codebook(leaves)
+    mine = _rows(leaves, codes, f.slice)
+    spans = [(s.chosen, _rows(leaves, codes, s.chosen)) for s in ongoing]
+    return tuple(chosen for chosen, theirs in spans if not (mine & ~theirs).any() or not (theirs & ~mine).any())
 
 
 def _codebook(counts: Leaves) -> dict[str, dict[Value, int]]:

@@ -146,8 +146,11 @@ def step(
     ]
 
 
+ONSET_WITHIN = timedelta(minutes=2)
+"""How well an onset is known, where steps are shorter: what a fault's first minutes did is no history of its slice."""
+
 SAME_ONSET = timedelta(minutes=3)
-"""Onsets so near may be one moment, where steps are shorter: each is estimated to within two minutes."""
+"""Onsets so near may be one moment, where steps are shorter."""
 
 
 def _related(
@@ -172,9 +175,15 @@ def _related(
         if any(name_of(f.slice) == name_of(one.slice) for f in beside):
             together = clock.step_s < SAME_ONSET.total_seconds() and abs(onset - one.onset_at) <= SAME_ONSET
             apart |= not within(group[0].slice, one.slice) and not together
-        if one.open and at - one.last_seen_at <= late * one.every and not apart and related(one.slice, group[0].slice):
+        near = related(one.slice, group[0].slice) or (bool(metrics & set(one.metrics)) and _kin(one, group))
+        if one.open and at - one.last_seen_at <= late * one.every and not apart and near:
             return i
     return None
+
+
+def _kin(one: Incident, group: Sequence[Finding]) -> bool:
+    """Whether one holds a part of the other's sessions, though their names do not tell."""
+    return any(name_of(chosen) == name_of(one.slice) for chosen in group[0].kin)
 
 
 def _returns(one: Incident, at: datetime) -> bool:
