@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from qoescope.catalog.watch import BY_METRIC
 from qoescope.monitor.batch import spans
-from qoescope.monitor.findings import Finding
+from qoescope.monitor.finding import Finding
 from qoescope.monitor.lifecycle import Clock, Incident, related, step
 
 CLOCK = Clock()

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from qoescope.catalog.watch import SESSION_DIMENSIONS, WATCHED, Watched
 from qoescope.compile.duck import connected, naive
-from qoescope.monitor.findings import Finding, Watcher
+from qoescope.monitor.finding import Finding
+from qoescope.monitor.findings import Watcher
 from qoescope.monitor.history import History, Span, span_of
 from qoescope.monitor.kpis import session_columns, session_kpis
 from qoescope.monitor.lifecycle import BATCH, DAILY, ONSET_WITHIN, Clock, Incident, name_of, related, step

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from qoescope.catalog.watch import CLOSE_AFTER, CONFIRM_IN, CONFIRM_OF, State
 from qoescope.monitor.counts import Value
-from qoescope.monitor.findings import MOST_VOTE, Finding
+from qoescope.monitor.finding import MOST_VOTE, Finding
 from qoescope.monitor.history import Chosen, listed
 
 REOPEN = timedelta(minutes=60)

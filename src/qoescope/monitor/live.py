@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from qoescope.catalog.watch import HISTORY_MINUTES, WATCHED, WINDOW_MINUTES, Watched
 from qoescope.monitor.batch import spans
 from qoescope.monitor.ending import ebbs
-from qoescope.monitor.findings import Finding, Watcher
+from qoescope.monitor.finding import Finding
+from qoescope.monitor.findings import Watcher
 from qoescope.monitor.history import History
 from qoescope.monitor.kpis import kpi_of, live_kpis
 from qoescope.monitor.lifecycle import LIVE, Clock, Incident, related, step

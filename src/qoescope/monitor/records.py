@@ -9,7 +9,7 @@ from typing import Any
 from qoescope.catalog.watch import BY_METRIC
 from qoescope.monitor import story
 from qoescope.monitor.explain import factor
-from qoescope.monitor.findings import Finding
+from qoescope.monitor.finding import Finding
 from qoescope.monitor.impact import Impact, interval, severity
 from qoescope.monitor.lifecycle import Incident, name_of, named
 from qoescope.monitor.rivals import Rival

@@ -5,7 +5,7 @@ from datetime import datetime
 from qoescope.catalog.watch import Kind
 from qoescope.monitor.counts import Value
 from qoescope.monitor.explain import EVERYWHERE
-from qoescope.monitor.findings import Finding
+from qoescope.monitor.finding import Finding
 from qoescope.monitor.history import Chosen, listed
 from qoescope.monitor.lifecycle import Incident
 

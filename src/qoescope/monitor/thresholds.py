@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from qoescope.catalog.watch import BY_METRIC
-from qoescope.monitor.findings import Finding
+from qoescope.monitor.finding import Finding
 from qoescope.monitor.history import History
 from qoescope.monitor.kpis import Kpi
 from qoescope.monitor.lifecycle import Clock, Incident, Pace, step
