@@ -24,6 +24,7 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parent / "monitor"))
 
+import demo_hours
 import peers
 import planted
 import worlds
@@ -414,7 +415,9 @@ def speed() -> float:
     return round(min(taken), 3)
 
 
-def parts(seeds: range, live: int, chosen: Sequence[str], processes: int | None) -> Iterator[tuple[str, Any]]:
+def parts(
+    seeds: range, live: int, hours: int, chosen: Sequence[str], processes: int | None
+) -> Iterator[tuple[str, Any]]:
     """Each part's name and figures, as they come."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers:
         if "random" in chosen:
@@ -440,6 +443,13 @@ def parts(seeds: range, live: int, chosen: Sequence[str], processes: int | None)
                 runs.append(run)
             known = [r for r in runs if "delay_min" in r]
             yield "live", {"runs": runs, "median_delay_min": median(r["delay_min"] for r in known) if known else None}
+        if "hours" in chosen:
+            ends = demo_hours.ends(hours)
+            runs = []
+            for run in workers.map(demo_hours.watched, ends):
+                print(f"hours {len(runs) + 1}/{len(ends)}: {json.dumps(run)}", file=sys.stderr)
+                runs.append(run)
+            yield "demo_at_hours", runs
     if "peers" in chosen:
         yield "peers", against_peers(min(len(seeds), 30))
     if "speed" in chosen:
@@ -476,6 +486,9 @@ def bars(figures: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
         closed = [run.get("closed_after_min") for run in figures["live"]["runs"]]
         late = [minutes for minutes in closed if minutes is None or minutes > 10]
         yield not late, f"live, closed {closed} min after its end, at most 10"
+    if "demo_at_hours" in figures:
+        wrong = [run for run in figures["demo_at_hours"] if run["false"] or run["missed"]]
+        yield not wrong, f"the demo at {len(figures['demo_at_hours'])} times of a day: wrong at {wrong or 'none'}"
     if "peers" in figures:
         f1 = {name: row["f1"] for name, row in figures["peers"].items()}
         yield f1["qoescope"] >= max(f1.values()), f"F1 beside peers on planted windows: {f1}"
@@ -490,12 +503,13 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--seeds", type=int, default=50, help="runs with random faults")
     parser.add_argument("--first", type=int, default=1000, help="the first run's seed")
     parser.add_argument("--live", type=int, default=6, help="runs that are watched minute by minute")
-    parser.add_argument("--parts", default="random,named,live,peers,speed", help="what to measure")
+    parser.add_argument("--hours", type=int, default=24, help="times of a day at which the demo is watched to its end")
+    parser.add_argument("--parts", default="random,named,live,hours,peers,speed", help="what to measure")
     parser.add_argument("--workers", type=int, default=None, help="processes; as many as cores when none is given")
     parser.add_argument("--json", action="store_true", help="only the figures")
     given = parser.parse_args(arguments)
     seeds = range(given.first, given.first + given.seeds)
-    figures = dict(parts(seeds, given.live, given.parts.split(","), given.workers))
+    figures = dict(parts(seeds, given.live, given.hours, given.parts.split(","), given.workers))
     print(json.dumps(figures, indent=2, default=str))
     for holds, what in () if given.json else bars(figures):
         print(f"{'holds ' if holds else 'MISSED'}  {what}", file=sys.stderr)
