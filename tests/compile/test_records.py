@@ -95,6 +95,13 @@ def test_an_event_that_lacks_what_it_needs_is_kept_aside_alone() -> None:
     assert (len(found.events), found.unreadable["reason_kept"].to_pylist()) == (1, ["malformed"])
 
 
+def test_each_malformed_event_is_kept_by_itself_not_with_all_the_others_of_its_record() -> None:
+    broken = [{"seq": number, "type": "heartbeat", "at": None} for number in range(2000)]
+    found = parsed(record(), record(events=[EVENT, *broken], counts=COUNTS | {"received": 2001, "accepted": 2001}))
+    assert len(found.events) == 2
+    assert [json.loads(text) for text in found.unreadable["record"].to_pylist()] == broken
+
+
 def test_cmcd_is_kept_report_by_report() -> None:
     body = {"property": "app", "received_at": RECEIVED_MS, "counts": COUNTS, "cmcd": ["sta=p", "sta=w"], "target": "t"}
     found = parsed(json.dumps(body).encode()).reports.to_pylist()

@@ -193,7 +193,7 @@ QUARANTINE = Table(
     (
         *EVENTS.fields,
         Field("reason_kept", "text", "conflict, malformed or unreadable", nullable=False),
-        Field("record", "text", "the record as it came, where it could not be understood"),
+        Field("record", "text", "the record, or its event, as it came, where it could not be understood"),
     ),
     EVENTS.key,
     ("session_day", "bucket"),

@@ -292,10 +292,21 @@ _OUTPUTS = _outputs()
 
 @cache
 def _unreadable_sql() -> str:
+    """Records that cannot be read, whole; of the others each malformed event by itself: a record may hold thousands."""
     names = ", ".join(f'"{f.name}"' for f in EVENTS.fields)
     return f"""
 with kept as (
   select kafka_partition, kafka_offset, coalesce(value, cast(bytes as varchar)) as record from given
+),
+broken as (select kafka_partition, kafka_offset, "position" from rows where not good),
+listed as (
+  select kafka_partition, kafka_offset, json_extract(record, '$.events[*]') as told
+  from kept semi join broken using (kafka_partition, kafka_offset)
+),
+each as (
+  select kafka_partition, kafka_offset, cast(unnest(told) as varchar) as record,
+    generate_subscripts(told, 1) - 1 as "position"
+  from listed
 )
 select '{UNKNOWN}' as property, '{UNKNOWN}' as session_id, 0 as seq, now()::timestamp as "at", '{UNKNOWN}' as type,
   '{UNKNOWN}' as state, 0 as state_ms, now()::timestamp as received_at, kafka_partition, kafka_offset,
@@ -310,7 +321,7 @@ select {
         .replace('"state"', f"coalesce(state, '{UNKNOWN}') as state")
         .replace('"state_ms"', "coalesce(state_ms, 0) as state_ms")
     }, 'malformed' as reason_kept, record
-from rows join kept using (kafka_partition, kafka_offset)
+from rows join each using (kafka_partition, kafka_offset, "position")
 where not rows.good"""
 
 
