@@ -1,8 +1,9 @@
 """Answers: what the API says, as declared in its OpenAPI document, with examples."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -67,13 +68,14 @@ class Asked(BaseModel):
     source: str = Field(examples=["quality_hour"], description="the mart that answered")
 
 
-class Row(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One row of an answer: where it stands, its metrics, and the measures that they are made of."""
 
-    starts_at: datetime | None = Field(None, examples=[EXAMPLE_AT])
-    dimensions: dict[str, str] = Field(default_factory=dict, examples=[{"device_type": "smart_tv"}])
-    metrics: dict[str, float | None] = Field(examples=[{"rebuffer_ratio": 0.0042}])
-    measures: dict[str, float | list[int]] = Field(examples=[{"stall_ms": 42000, "watched_ms": 10000000}])
+    starts_at: Annotated[datetime | None, Field(examples=[EXAMPLE_AT])]
+    dimensions: Annotated[dict[str, str], Field(examples=[{"device_type": "smart_tv"}])]
+    metrics: Annotated[dict[str, float | None], Field(examples=[{"rebuffer_ratio": 0.0042}])]
+    measures: Annotated[dict[str, float | list[int]], Field(examples=[{"stall_ms": 42000, "watched_ms": 10000000}])]
 
 
 class MetricAnswer(BaseModel):
@@ -208,20 +210,16 @@ def rows(
     keys: Sequence[str], answered: Sequence[Mapping[str, Any]], measures: Sequence[Mapping[str, Any]]
 ) -> list[Row]:
     """An answer's rows as the API shows them; `keys` are its dimensions."""
-    made = []
-    for row, sums in zip(answered, measures, strict=True):
-        values = {k: v for k, v in row.items() if k not in keys and k != "starts_at"}
-        parts = {
-            k: v if isinstance(v, list) else float(v)
-            for k, v in sums.items()
-            if k not in keys and k != "starts_at" and v is not None
-        }
-        made.append(
-            Row(
-                starts_at=row.get("starts_at"),
-                dimensions={k: str(row[k]) for k in keys},
-                metrics={k: None if v is None else float(v) for k, v in values.items()},
-                measures=parts,
-            )
+    if not answered:
+        return []
+    metrics = [name for name in answered[0] if name not in keys and name != "starts_at"]
+    known = [name for name in measures[0] if name not in keys and name != "starts_at"]
+    return [
+        Row(
+            row.get("starts_at"),
+            {name: str(row[name]) for name in keys},
+            {name: None if (value := row[name]) is None else float(value) for name in metrics},
+            {n: v if type(v) is list else float(v) for n in known if (v := sums.get(n)) is not None},
         )
-    return made
+        for row, sums in zip(answered, measures, strict=True)
+    ]
