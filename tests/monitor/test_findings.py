@@ -76,3 +76,39 @@ def test_viewers_leave_under_the_names_of_what_they_wait_for(
     seen = watcher.findings(range(NOW, NOW + 1), range(NOW), burns=False)
     assert {" ".join(map(str, f.slice.values())) for f in seen if f.watched is STARTUP} == {"v1 c1", "v2 c2"}
     assert {" ".join(map(str, f.slice.values())) for f in seen if f.watched is exits} == named
+
+
+STARTS = (
+    "starts",
+    "start_failures",
+    "start_failures_business",
+    "exits_before_start",
+    "startups",
+    "startup_log_sum",
+    "startup_log_sq",
+)
+
+
+def starts(broken: bool, beside: int) -> pa.Table:
+    """Starts of v1 over wifi are slow while `broken`; from c1 half of them fail too, from elsewhere `beside` each."""
+    rows = []
+    for app, cdn, network in product(("v1", "v2", "v3", "v4"), ("c1", "c2", "c3"), ("wifi", "ethernet")):
+        here = broken and app == "v1" and network == "wifi"
+        failed = (100 if cdn == "c1" else beside) if here else 2
+        mean = 7.0 + 0.5 * here
+        rows.append((app, cdn, network, 200 - failed, failed, 0, 0, 200.0, 200 * mean, 200 * (mean**2 + 0.25)))
+    return pa.table([pa.array(column) for column in zip(*rows, strict=True)], names=[*DIMS, *STARTS])
+
+
+@pytest.mark.parametrize(("beside", "shared"), [(3, False), (90, True)])
+def test_a_metric_goes_by_anothers_slice_only_if_all_of_that_is_as_bad(beside: int, shared: bool) -> None:
+    history = History(DIMS, STARTS)
+    for step in range(NOW + 1):
+        history.put(step, starts(step == NOW, beside))
+    kpis = live_kpis([BY_METRIC["start_failure_ratio"], BY_METRIC["startup_avg_ms"]], STARTS)
+    found = Watcher(history, kpis).findings(range(NOW, NOW + 1), range(NOW), burns=False)
+    slow = {"app_version": "v1", "network_type": "wifi"}
+    assert {f.watched.metric: dict(f.slice) for f in found} == {
+        "startup_avg_ms": slow,
+        "start_failure_ratio": slow if shared else slow | {"cdn": "c1"},
+    }

@@ -125,10 +125,11 @@ class Naming:
         there, besides = seen.figures(theirs), seen.figures(theirs & ~mine)
         own = seen.figures(mine).score
         bad = there.lift >= limits.lift and there.score >= max(log(1 / ALPHA), least * own)
+        as_both = as_bad(seen.kpi.measure(), seen.sums(theirs & ~mine), seen.sums(mine & theirs), HALF) > _AS_USUAL
         if not least:
-            bad &= besides.lift >= limits.lift or besides.support < limits.support
+            bad &= (besides.lift >= limits.lift and as_both) or besides.support < limits.support
         elif all(len(listed(value)) == 1 for value in f.slice.values()):
-            bad &= as_bad(seen.kpi.measure(), seen.sums(theirs & ~mine), seen.sums(mine & theirs), HALF) > _AS_USUAL
+            bad &= as_both
         return bool(seen.clean(mine & ~theirs) and bad and seen.figures(mine & theirs).score >= own / 3)
 
     def _told(self, f: Finding, other: Chosen) -> Finding:
