@@ -112,3 +112,23 @@ def test_a_metric_goes_by_anothers_slice_only_if_all_of_that_is_as_bad(beside: i
         "startup_avg_ms": slow,
         "start_failure_ratio": slow if shared else slow | {"cdn": "c1"},
     }
+
+
+def audience(fallen: tuple[str, str]) -> pa.Table:
+    """A hundred viewers of each title from each CDN; a fifth of them where the dimension has the fallen value."""
+    rows = []
+    for title, cdn in product((f"t{n}" for n in range(8)), (f"c{n}" for n in range(8))):
+        gone = fallen in (("content_id", title), ("cdn", cdn))
+        rows.append((title, cdn, (20 if gone else 100) * 60_000.0))
+    return pa.table([pa.array(column) for column in zip(*rows, strict=True)], names=["content_id", "cdn", "watched_ms"])
+
+
+@pytest.mark.parametrize(("fallen", "found"), [(("cdn", "c1"), [{"cdn": "c1"}]), (("content_id", "t1"), [])])
+def test_a_cdn_that_falls_silent_is_found_and_a_title_that_ends_is_none(
+    fallen: tuple[str, str], found: list[dict[str, str]]
+) -> None:
+    history = History(("content_id", "cdn"), ("watched_ms",))
+    for step in range(NOW + 1):
+        history.put(step, audience(fallen if step == NOW else ("", "")))
+    watcher = Watcher(history, live_kpis([BY_METRIC["live_concurrent_viewers"]], ("watched_ms",)))
+    assert [dict(f.slice) for f in watcher.findings(range(NOW, NOW + 1), range(NOW), burns=False)] == found

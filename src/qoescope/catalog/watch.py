@@ -33,6 +33,8 @@ class Watched:
     """Live, how many intervals count as one: a session's intervals of a window go up and down together."""
     data: bool = False
     """Its rise is a fault of the telemetry, not of the service."""
+    apart: tuple[str, ...] = ()
+    """Dimensions that it is not searched by: what their values do by themselves says nothing."""
     symptom: bool = False
     """It gets worse where others do, and is a cause of its own only in sessions where none of them did."""
 
@@ -76,7 +78,8 @@ WATCHED = (
             lift=1.5, data=True),
     Watched("live_concurrent_viewers", "volume",
             "{actual} viewers{where} are left, {expected} would be normal", (("watched_ms",),), (),
-            higher_is_worse=False, support=40, excess=40, lift=2.5),
+            higher_is_worse=False, support=40, excess=40, lift=2.5,
+            apart=("content_id",)),  # a live event that ends is no silence
 )  # fmt: skip
 
 BY_METRIC = {w.metric: w for w in WATCHED}

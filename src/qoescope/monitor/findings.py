@@ -58,7 +58,7 @@ class Watcher:
         return Naming(self.history, self.kpis, leaves, window, ongoing).named(seen)
 
     def _of(self, kpi: Kpi, leaves: Leaves, window: range, without: Sequence[Span]) -> list[Finding]:
-        counts = kpi.leaves(leaves, len(self.history.columns))
+        counts = kpi.leaves(leaves, len(self.history.columns)).without(kpi.watched.apart)
         if kpi.watched.kind == "volume":
             counts = forecast(counts)
         if not counts.size or counts.sums[len(kpi.parts) :].sum() <= 0:
