@@ -34,7 +34,7 @@ class Watched:
     data: bool = False
     """Its rise is a fault of the telemetry, not of the service."""
     apart: tuple[str, ...] = ()
-    """Dimensions that it is not searched by: what their values do by themselves says nothing."""
+    """Dimensions by which nothing is told of it: what their values do by themselves is no news."""
     symptom: bool = False
     """It gets worse where others do, and is a cause of its own only in sessions where none of them did."""
 

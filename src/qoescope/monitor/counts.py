@@ -1,6 +1,6 @@
 """Counts: a table of counts as small integers a dimension, one column a leaf."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,12 +42,6 @@ class Leaves:
     def with_columns(self, *columns: Floats) -> "Leaves":
         """The leaves with more columns."""
         return replace(self, sums=np.vstack([self.sums, *columns]))
-
-    def without(self, names: Collection[str]) -> "Leaves":
-        """The leaves without these dimensions; several may then stand for one combination."""
-        kept = [at for at, name in enumerate(self.dims) if name not in names]
-        dims, values = tuple(self.dims[at] for at in kept), tuple(self.values[at] for at in kept)
-        return Leaves(dims, values, self.codes[kept], self.sums)
 
     def only(self, rows: NDArray[np.bool_]) -> "Leaves":
         """The leaves that `rows` picks."""

@@ -58,7 +58,7 @@ class Watcher:
         return Naming(self.history, self.kpis, leaves, window, ongoing).named(seen)
 
     def _of(self, kpi: Kpi, leaves: Leaves, window: range, without: Sequence[Span]) -> list[Finding]:
-        counts = kpi.leaves(leaves, len(self.history.columns)).without(kpi.watched.apart)
+        counts = kpi.leaves(leaves, len(self.history.columns))
         if kpi.watched.kind == "volume":
             counts = forecast(counts)
         if not counts.size or counts.sums[len(kpi.parts) :].sum() <= 0:
@@ -68,7 +68,8 @@ class Watcher:
         limits = replace(limits, alpha=ALPHA, in_order=True)
         slices = found(counts, measure, limits, measured=self._drift(kpi) is not None)
         self._remember(kpi, counts, [s.slice for s in slices], without, window)
-        return [finding(self.history, kpi, one, one.slice, window) for one in siblings(slices)]
+        told = siblings(one for one in slices if not one.slice.keys() & set(kpi.watched.apart))
+        return [finding(self.history, kpi, one, one.slice, window) for one in told]
 
     def _drift(self, kpi: Kpi) -> tuple[float, ...] | None:
         strays = self._strays.get(kpi.watched.metric)
