@@ -1,5 +1,6 @@
 """A table as a stream without Spark's own reader: every row that came, once, and none that was only written again."""
 
+from collections import Counter
 from datetime import UTC, date, datetime
 from itertools import chain
 from pathlib import Path
@@ -84,3 +85,16 @@ def test_rows_that_are_only_written_again_do_not_come_again(settings: Settings) 
     lake.erase(settings, EVENTS, "app", "v1")
     appended(settings, "d")
     assert sorted(chain(*followed(reader, place)[0])) == ["d"]
+
+
+def test_small_files_are_joined_where_there_are_most_of_them_and_large_ones_left_alone(settings: Settings) -> None:
+    for number in range(40):
+        appended(settings, f"s{number % 10}")
+    before = Counter(file.bucket for file in lake.files(lake.opened(settings, EVENTS)))
+    fullest = max(before, key=lambda bucket: before[bucket])
+    assert lake.compact(settings, EVENTS, 1, most_parts=1) == before[fullest]
+    after = lake.files(lake.opened(settings, EVENTS))
+    assert Counter(file.bucket for file in after) == before - Counter({fullest: before[fullest] - 1})
+    (whole,) = (file for file in after if file.bucket == fullest)
+    assert lake.compact(settings, EVENTS, 0, most_bytes=2 * min(file.size for file in after)) == 0
+    assert whole.rows == before[fullest]

@@ -324,17 +324,26 @@ def read(
         return arrow.schema(table).empty_table().select(list(columns or table.names))
 
 
-def compact(settings: Settings, table: Table, files_a_part: int = 8, most_bytes: int = 256 * 1024 * 1024) -> int:
-    """Joins small files of parts that hold more than `files_a_part`; how many files went. Rows stay as they are."""
+def compact(
+    settings: Settings,
+    table: Table,
+    files_a_part: int = 8,
+    most_bytes: int = 256 * 1024 * 1024,
+    most_parts: int | None = None,
+) -> int:
+    """Joins small files of parts that hold more than `files_a_part`; how many files went. Rows stay as they are.
+
+    Files of half of `most_bytes` and more are left alone, so that who joins often copies little again; with
+    `most_parts` only those parts that hold the most of them are looked after.
+    """
     delta = opened(settings, table)
     small: dict[tuple[str, int], int] = {}
     for f in files(delta):
         if f.size < most_bytes // 2:
             small[f.session_day, f.bucket] = small.get((f.session_day, f.bucket), 0) + 1
     gone = 0
-    for (day, bucket), count in small.items():
-        if count <= files_a_part:
-            continue
+    full = sorted((part for part, count in small.items() if count > files_a_part), key=lambda part: -small[part])
+    for day, bucket in full[:most_parts]:
         try:
             told = delta.optimize.compact(
                 [("session_day", "=", day), ("bucket", "=", str(bucket))], target_size=most_bytes

@@ -36,6 +36,7 @@ from qoescope.catalog.operations import (
     SESSION_VERSIONS,
     STREAM_OFFSETS,
 )
+from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
 from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
@@ -73,6 +74,8 @@ WORTH_A_TASK = 3_000
 """Records. A task costs a fifth of a second of a core before its first one, and live parts of two tasks are to add."""
 PART_BYTES = 32 * 1024 * 1024
 """Bytes of records that a task reads at once, however many it has: small events take 25 times as much when read."""
+JOINED_EVERY, JOINED_BYTES = 6, 8 * 1024 * 1024
+"""Between so many batches a stream joins one part's small files, up to this size; upkeep joins those at night."""
 CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of two collectors may differ."""
 
@@ -215,11 +218,17 @@ class _Events:
     def _tidy(self) -> None:
         """Joins small files every so often, so that readers open few."""
         self.batches += 1
+        _joined(self.settings, EVENTS, self.batches)
         if self.batches % 60 == 0:
-            lake.compact(self.settings, EVENTS, 24)
             for kept in _cache(self.settings.var).glob("*.npy"):
                 if time.time() - kept.stat().st_mtime > 2 * self.settings.repeats_within_s:
                     kept.unlink(missing_ok=True)
+
+
+def _joined(settings: Settings, table: Table, batches: int) -> None:
+    """Joins the small files of one part every few batches: of all at once the stream would stand still for seconds."""
+    if batches % JOINED_EVERY == 0:
+        lake.compact(settings, table, 24, JOINED_BYTES, 1)
 
 
 def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:
@@ -406,8 +415,7 @@ class _Sessions:
         self.writer.write(query, number, [progress("sessions", None)])
         self._mend(query, number)
         self.batches += 1
-        if self.batches % 60 == 0:
-            lake.compact(self.settings, SESSION_VERSIONS, 24)
+        _joined(self.settings, SESSION_VERSIONS, self.batches)
 
     def _mend(self, query: str, number: int) -> None:
         """Measures again, from the lake, sessions of which the window missed a record.
