@@ -1,8 +1,10 @@
 """Metrics from measures: the one place where sums become ratios, histograms quantiles, and sketches counts."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -41,18 +43,16 @@ def distinct(registers: npt.ArrayLike) -> int:
 
 
 def quantile(histogram: Sequence[int], q: float) -> int | None:
-    """The q-quantile in ms, half up to 1 ms: geometric within its bucket; null when the histogram is empty.
+    """The q-quantile in ms for q in (0, 1], half up to 1 ms: geometric within its bucket; null of an empty histogram.
 
     Below the first edge it is linear; from the last edge up it is that edge, to be read as "at least".
     """
-    total = sum(histogram)
-    if not total:
+    until = list(accumulate(histogram))
+    if not until or not until[-1]:
         return None
-    rank, before, bucket = q * total, 0, 0
-    while not histogram[bucket] or before + histogram[bucket] < rank:
-        before += histogram[bucket]
-        bucket += 1
-    share = (rank - before) / histogram[bucket]
+    rank = q * until[-1]
+    bucket = bisect_left(until, rank)
+    share = (rank - (until[bucket] - histogram[bucket])) / histogram[bucket]
     if bucket == len(HISTOGRAM_EDGES_MS):
         return HISTOGRAM_EDGES_MS[-1]
     if bucket == 0:

@@ -53,17 +53,19 @@ def answer(connections: ConnectionPool[Connection], tenant: str, q: Question) ->
     sums = _sums(connections, tenant, q, chosen)
     behind = _look_back(connections, tenant, q)
     keys = [*(["starts_at"] if q.every else []), *q.by]
-    rows = []
-    for row in sums:
-        seen = row | _sketches_until(row, behind, q)
-        rows.append({k: row[k] for k in keys} | {m.name: value(m, seen if _looks_back(m) else row) for m in q.metrics})
-    shown = [{k: v for k, v in row.items() if not isinstance(v, np.ndarray)} for row in sums]
+    rows = [{k: row[k] for k in keys} | {m.name: value(m, row) for m in q.metrics} for row in sums]
+    if behind:
+        for row, summed in zip(rows, sums, strict=True):
+            seen = summed | _sketches_until(summed, behind, q)
+            row.update({m.name: value(m, seen) for m in q.metrics if _looks_back(m)})
+    hidden = {m.name for m in q.measures if m.type == "sketch"}
+    shown = [{k: v for k, v in row.items() if k not in hidden} for row in sums]
     return Answer(q, chosen, rows, shown)
 
 
 def _sums(connections: ConnectionPool[Connection], tenant: str, q: Question, chosen: Plan) -> list[dict[str, Any]]:
     sketches = [m.name for m in q.measures if m.type == "sketch"]
-    with reading(connections, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
+    with reading(connections, tenant) as connection, connection.cursor(row_factory=dict_row, binary=True) as cursor:
         if chosen.mart != SESSION_ROWS.name:  # marts are small: workers cost more than they bring
             cursor.execute("set local max_parallel_workers_per_gather = 0")
         rows: list[dict[str, Any]] = cursor.execute(chosen.sql, chosen.parameters).fetchall()
@@ -103,7 +105,7 @@ def _sketches_until(row: dict[str, Any], behind: list[dict[str, Any]], q: Questi
     """The row's sketches joined with those of the windows it looks back on."""
     joined: dict[str, Any] = {}
     for metric in q.metrics:
-        if not (isinstance(metric, Distinct | DistinctRatio) and metric.look_back_s and behind):
+        if not (isinstance(metric, Distinct | DistinctRatio) and metric.look_back_s):
             continue
         since = row["starts_at"] - timedelta(seconds=metric.look_back_s)
         parts = [

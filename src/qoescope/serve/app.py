@@ -1,6 +1,7 @@
 """App: one door for people: sign-in, the API under /api/v1, and the console; every answer with its security headers."""
 
 import asyncio
+import gc
 import html
 import logging
 import signal
@@ -152,7 +153,7 @@ def built(desk: Desk, key: bytes) -> ASGIApp:
     pages.server.test_client().get("/")  # Dash registers its last scripts with the first request
     hashes = list(pages.csp_hashes())
     app.mount("/", WSGIMiddleware(pages.server, workers=desk.settings.console_threads))  # type: ignore[arg-type]
-    packed = GZipMiddleware(app, minimum_size=1024, compresslevel=4)
+    packed = GZipMiddleware(app, minimum_size=1024, compresslevel=2)
     return Gate(Statics(packed), desk, logins, policy(hashes))
 
 
@@ -224,8 +225,11 @@ async def served(desk: Desk, key: bytes) -> None:
     stop, loop, settings = asyncio.Event(), asyncio.get_running_loop(), desk.settings
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    app = built(desk, key)
+    gc.collect()
+    gc.freeze()  # what is there now stays: to look through it took a large answer twice as long as to make it
     server = Server(
-        built(desk, key),
+        app,
         settings.console_address,
         settings.console_port,
         interface=Interfaces.ASGINL,
@@ -242,6 +246,7 @@ async def served(desk: Desk, key: bytes) -> None:
     server.interrupt_signal = True
     server.main_loop_interrupt.set()
     await asyncio.wait([serving], timeout=settings.console_stop_s)
+    gc.unfreeze()  # libraries tell of what they still hold at the end
 
 
 logging.getLogger("_granian").setLevel(logging.ERROR)

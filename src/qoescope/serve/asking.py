@@ -1,6 +1,9 @@
-"""Asking: what the API's questions share: who asks, about which sessions, and how many at once."""
+"""Asking: what the API's questions share: who asks, about which sessions, and how many at once.
 
-from collections.abc import Iterator, Sequence
+What looks at the request alone is async: handing it to a thread would cost more than it does. `about` may ask Postgres.
+"""
+
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -35,7 +38,7 @@ class About:
         return self.seat.desk
 
 
-def seat() -> Seat:
+async def seat() -> Seat:
     """Who asks; 401 for nobody."""
     try:
         return SEAT.get()
@@ -51,7 +54,7 @@ class Scoped:
     def __init__(self, scope: str) -> None:
         self.scope = scope
 
-    def __call__(self, who: Annotated[Seat, Depends(seat)]) -> Iterator[Seat]:
+    async def __call__(self, who: Annotated[Seat, Depends(seat)]) -> AsyncIterator[Seat]:
         """One of a few questions at once."""
         if self.scope not in who.person.scopes:
             raise HTTPException(

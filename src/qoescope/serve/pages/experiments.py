@@ -38,7 +38,7 @@ SHOWN: tuple[Ratio, ...] = tuple(
 """The first one decides; a startup metric comes with those that tell who did not stay."""
 MOST_ARMS = 5
 BASELINES = ("control", "baseline", "a", "off", "old")
-SAMPLED_FROM = 250_000
+SAMPLED_FROM = 150_000
 """Attempts above which a part of the viewers is enough."""
 RANDOMISED = ("variant", "experiment")
 COLOURS = {"better": theme.GOOD, "worse": theme.BAD, "open": theme.NEUTRAL, "early": theme.BASELINE}
