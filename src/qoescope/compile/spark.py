@@ -1,5 +1,6 @@
 """Spark: the catalog's tables as schemas, frames brought to them, and what a stream must know of a record."""
 
+import atexit
 import gc
 import math
 import sys
@@ -148,3 +149,4 @@ def _settle(modules: int) -> None:
     """Leaves what modules hold out of later collections: Spark's worker makes a full one after each task."""
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # libraries complain at the end of what is still held
