@@ -10,9 +10,9 @@ from qoescope.catalog.watch import SESSION_DIMENSIONS, WATCHED, Watched
 from qoescope.compile.duck import connected, naive
 from qoescope.monitor.finding import Finding
 from qoescope.monitor.findings import Watcher
-from qoescope.monitor.history import History, Span, span_of
+from qoescope.monitor.history import History, Span, name_of, span_of
 from qoescope.monitor.kpis import session_columns, session_kpis
-from qoescope.monitor.lifecycle import BATCH, DAILY, ONSET_WITHIN, Clock, Incident, name_of, related, step
+from qoescope.monitor.lifecycle import BATCH, DAILY, ONSET_WITHIN, Clock, Incident, related, step
 
 HOURS_A_WEEK = 168
 DAY_HOURS = 24

@@ -5,7 +5,7 @@ from math import exp, log
 
 from qoescope.catalog.watch import Watched
 from qoescope.monitor.explain import Found
-from qoescope.monitor.history import Chosen, History, listed
+from qoescope.monitor.history import Chosen, History, name_of
 from qoescope.monitor.kpis import Kpi
 from qoescope.monitor.onset import change_point, excesses
 from qoescope.monitor.rivals import Rival
@@ -47,12 +47,7 @@ class Finding:
     @property
     def name(self) -> str:
         """The slice as one text."""
-        return said(self.slice)
-
-
-def said(chosen: Chosen) -> str:
-    """A slice as one text, the same for the same slice."""
-    return str(sorted((n, tuple(map(str, listed(v)))) for n, v in chosen.items()))
+        return name_of(self.slice)
 
 
 def finding(history: History, kpi: Kpi, one: Found, chosen: Chosen, window: range) -> Finding:

@@ -1,5 +1,6 @@
 """History: sums by leaf for each step of time (minute or hour), from which windows and baselines are cut."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,6 +44,18 @@ def span_of(begin: int, end: int, chosen: Chosen, votes: float = 0.0) -> Span:
 def listed(value: Value | Sequence[Value]) -> list[Value]:
     """The values of a dimension of a slice: one, or its siblings."""
     return list(value) if isinstance(value, (list, tuple)) else [value]  # type: ignore[list-item]
+
+
+def name_of(chosen: Chosen) -> str:
+    """The slice as one text, the same for the same slice."""
+    values = {name: listed(value) for name, value in sorted(chosen.items())}
+    return json.dumps({name: v[0] if len(v) == 1 else v for name, v in values.items()}, ensure_ascii=False)
+
+
+def named(text: str) -> dict[str, Value | list[Value]]:
+    """The slice that `name_of` wrote."""
+    slice_: dict[str, Value | list[Value]] = json.loads(text)
+    return slice_
 
 
 @dataclass(slots=True)

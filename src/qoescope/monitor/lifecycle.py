@@ -1,15 +1,13 @@
 """Lifecycle: findings of one window after another → incidents that open, are confirmed, change, close."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from qoescope.catalog.watch import CLOSE_AFTER, CONFIRM_IN, CONFIRM_OF, State
-from qoescope.monitor.counts import Value
 from qoescope.monitor.finding import MOST_VOTE, Finding
-from qoescope.monitor.history import Chosen, listed
+from qoescope.monitor.history import Chosen, listed, name_of, named
 
 REOPEN = timedelta(minutes=60)
 """What comes back this soon is the same incident; where windows of a day show it, within a day."""
@@ -62,18 +60,6 @@ class Incident:
     def persistence(self) -> float:
         """Windows that showed it over windows since it opened."""
         return sum(self.hits) / max(len(self.hits), 1)
-
-
-def name_of(chosen: Chosen) -> str:
-    """The slice as one text, the same for the same slice."""
-    plain = {k: listed(v) if isinstance(v, (list, tuple)) else v for k, v in sorted(chosen.items())}
-    return json.dumps(plain, ensure_ascii=False)
-
-
-def named(text: str) -> dict[str, Value | list[Value]]:
-    """The slice that `name_of` wrote."""
-    slice_: dict[str, Value | list[Value]] = json.loads(text)
-    return slice_
 
 
 def within(inner: Chosen, outer: Chosen) -> bool:

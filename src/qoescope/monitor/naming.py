@@ -10,8 +10,8 @@ from qoescope.monitor.cells import matching
 from qoescope.monitor.counts import Floats, Leaves, Value
 from qoescope.monitor.duel import HALF, as_bad
 from qoescope.monitor.explain import Found
-from qoescope.monitor.finding import ALPHA, MOST_VOTE, Finding, finding, said
-from qoescope.monitor.history import Chosen, History, Span, listed
+from qoescope.monitor.finding import ALPHA, MOST_VOTE, Finding, finding
+from qoescope.monitor.history import Chosen, History, Span, listed, name_of
 from qoescope.monitor.kpis import Kpi
 from qoescope.monitor.scan import Slice, figures
 
@@ -71,7 +71,7 @@ class Naming:
 
         Not where less spoke for that name so far than speaks for the finding's own now: first windows see little.
         """
-        if any(said(s.chosen) == f.name for s in self.ongoing):
+        if any(name_of(s.chosen) == f.name for s in self.ongoing):
             return f
         known = [s.chosen for s in self.ongoing if s.votes >= min(f.score, MOST_VOTE)]
         return self._as_one_of(f, [chosen for chosen in known if self._explains(chosen, f, least=_AS_GOOD)])
@@ -105,7 +105,7 @@ class Naming:
 
     def _shown_in(self, f: Finding, causes: Sequence[Chosen]) -> list[Finding] | None:
         """What a symptom says of the causes that it shows in; None where it has sessions of its own."""
-        others = {said(chosen): chosen for chosen in causes}
+        others = {name_of(chosen): chosen for chosen in causes}
         if f.name in others:
             return None
         seen = self._of(f)

@@ -10,8 +10,9 @@ from qoescope.catalog.watch import BY_METRIC
 from qoescope.monitor import story
 from qoescope.monitor.explain import factor
 from qoescope.monitor.finding import Finding
+from qoescope.monitor.history import name_of, named
 from qoescope.monitor.impact import Impact, interval, severity
-from qoescope.monitor.lifecycle import Incident, name_of, named
+from qoescope.monitor.lifecycle import Incident
 from qoescope.monitor.rivals import Rival
 
 Row = dict[str, Any]
