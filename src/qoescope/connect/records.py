@@ -95,6 +95,15 @@ def newest_window(reader: Pool, tenant: str) -> datetime | None:
     return query(reader, tenant, sql, {})[0]["at"]
 
 
+def withheld(reader: Pool, tenant: str, between: Between) -> list[Row]:
+    """Days of the range of which people see an older version, with the rules that the last one broke."""
+    sql = (
+        "select day, array_agg(rule order by rule) as rules from checks where not passed "
+        "and day >= (%(from)s at time zone 'UTC')::date and day < %(to)s at time zone 'UTC' group by 1 order by 1"
+    )
+    return query(reader, tenant, sql, {"from": between[0], "to": between[1]})
+
+
 def values(reader: Pool, tenant: str, name: str, between: Between, start: str = "", limit: int = 200) -> list[Row]:
     """The dimension's values by attempts, those that contain `start`."""
     if name not in DIMENSIONS:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -197,13 +197,21 @@ class Annotation(NewAnnotation):
     created_at: datetime = Field(examples=[EXAMPLE_AT])
 
 
+class Withheld(BaseModel):
+    """A day of which people see an older version."""
+
+    day: date = Field(examples=["2026-01-31"])
+    rules: list[str] = Field(examples=[["one_outcome"]], description="what its last version broke")
+
+
 class Health(BaseModel):
-    """Whether the marts answer, and how new they are."""
+    """Whether the marts answer, how new they are, and what is kept out of them."""
 
     status: Literal["ok", "stale", "empty"] = Field(examples=["ok"])
     newest_session_at: datetime | None = Field(None, examples=[EXAMPLE_AT])
     newest_window_at: datetime | None = Field(None, examples=[EXAMPLE_AT])
     live_age_s: float | None = Field(None, examples=[4.2])
+    withheld: list[Withheld] = Field([], description="of the last 400 days, the oldest first")
 
 
 def rows(

@@ -118,6 +118,10 @@ class Desk:
         """The start of the newest live window."""
         return records.newest_window(self.reader, tenant)
 
+    def withheld(self, tenant: str, between: Between) -> list[dict[str, Any]]:
+        """Days of the range that stay out of the marts, each with the rules that it breaks."""
+        return records.withheld(self.reader, tenant, between) if self.has(tenant, "checks") else []
+
     def values(
         self, tenant: str, name: str, between: Between, start: str = "", limit: int = 200
     ) -> list[dict[str, Any]]:

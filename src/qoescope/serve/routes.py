@@ -10,6 +10,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.catalog.measures import HISTOGRAM_EDGES_MS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import COMPANIONS
+from qoescope.compile.ask import LONGEST
 from qoescope.serve import answers, state, words
 from qoescope.serve.answers import (
     Bucket,
@@ -21,6 +22,7 @@ from qoescope.serve.answers import (
     HistogramAnswer,
     MetricAnswer,
     MetricDefinition,
+    Withheld,
 )
 from qoescope.serve.asking import (
     BY,
@@ -140,11 +142,12 @@ def catalog(app: FastAPI) -> None:
 
     @app.get("/health", tags=["trust"])
     def health(who: Reader, tenant: Property = None) -> Health:
-        """How new the numbers are."""
+        """How new the numbers are, and which days are kept out of them."""
         mine, now = tenant_of(who, tenant), datetime.now(UTC)
         newest, window = who.desk.newest(mine), who.desk.newest_window(mine)
         age = (now - window).total_seconds() - 10 if window else None
         status: Literal["ok", "stale", "empty"] = (
             "empty" if newest is None and window is None else "ok" if age is not None and age < SOON_S else "stale"
         )
-        return Health(status=status, newest_session_at=newest, newest_window_at=window, live_age_s=age)
+        days = [Withheld(**row) for row in who.desk.withheld(mine, (now - LONGEST, now))]
+        return Health(status=status, newest_session_at=newest, newest_window_at=window, live_age_s=age, withheld=days)

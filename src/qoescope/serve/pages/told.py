@@ -13,9 +13,6 @@ _OF = """select state, target, status, detail, attempts, created_at from notific
 where incident_id = %(id)s order by created_at"""
 _DEAD = """select target, count(*) as number from notifications
 where status = 'dead' and created_at >= %(from)s and created_at < %(to)s group by 1 order by 1"""
-_WITHHELD = """select day, string_agg(rule, ', ' order by rule) as rules from checks
-where not passed and day >= (%(from)s at time zone 'UTC')::date and day < %(to)s at time zone 'UTC'
-group by 1 order by 1"""
 _KINDS = {"sent": "good", "dead": "bad", "pending": "warn"}
 
 
@@ -37,11 +34,8 @@ def undelivered(asked: Asked) -> list[str]:
 
 def withheld(asked: Asked) -> list[str]:
     """Each day of this range of which people see an older version, and the rules that its last one broke, in words."""
-    begin, end = asked.state.between
-    if not asked.seat.desk.has(asked.tenant, "checks"):
-        return []
-    rows = asked.seat.desk.rows(asked.tenant, _WITHHELD, **{"from": begin, "to": end})
-    return [f"{r['day']} stays out of the marts, it breaks {r['rules']}" for r in rows]
+    rows = asked.seat.desk.withheld(asked.tenant, asked.state.between)
+    return [f"{r['day']} stays out of the marts, it breaks {', '.join(r['rules'])}" for r in rows]
 
 
 def _became(row: dict[str, Any]) -> Component:
