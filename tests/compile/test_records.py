@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from hashlib import md5
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -47,6 +48,12 @@ def test_an_event_carries_its_session_and_where_it_came_from() -> None:
     assert row["received_at"] == datetime(2025, 11, 1, 12, 26, 41, 123_000, UTC)
     assert (row["kafka_partition"], row["kafka_offset"], row["position"]) == (0, 0, 0)
     assert (row["session_day"], row["bucket"]) == (date(2025, 11, 1), md5(b"s1").digest()[0] % 8)  # noqa: S324
+
+
+@given(st.text(min_size=1, max_size=40), st.sampled_from((1, 8, 13, 256)))
+def test_a_session_lies_in_the_bucket_where_it_is_looked_for(session_id: str, buckets: int) -> None:
+    found = duckdb.execute(f"select {records.bucket_sql('$1', buckets)}", [session_id]).fetchall()
+    assert found == [(records.bucket_of(session_id, buckets),)]
 
 
 def test_a_session_lies_in_the_day_of_its_start() -> None:

@@ -4,6 +4,7 @@ DuckDB parses whole Arrow tables of JSON: several times faster than row by row, 
 what a record may say, and what is left of one that says it wrongly, is one statement's business.
 """
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -182,6 +183,11 @@ from known"""
 def bucket_sql(column: str, buckets: int) -> str:
     """The bucket of a session's id in DuckDB's SQL: by the first byte of its MD5."""
     return f"cast(('0x' || md5({column})[1:2])::utinyint % {buckets} as bigint)"
+
+
+def bucket_of(session_id: str, buckets: int) -> int:
+    """The same bucket of one id."""
+    return hashlib.md5(session_id.encode(), usedforsecurity=False).digest()[0] % buckets
 
 
 def spark_bucket(column: str, buckets: int) -> str:

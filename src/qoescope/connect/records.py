@@ -17,6 +17,7 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.watch import INCIDENTS
 from qoescope.compile import moments
 from qoescope.compile.ask import Between
+from qoescope.compile.records import bucket_of
 from qoescope.connect.postgres import Connection, reading
 from qoescope.settings import Settings
 
@@ -218,7 +219,11 @@ def decide(writer: Pool, tenant: str, identity: str, state: str) -> bool:
 
 
 def events(settings: Settings, tenant: str, identity: str, started_at: datetime) -> list[Row]:
-    """One session's events from the lake, in their order; empty where the lake holds none."""
+    """One session's events from the lake, in their order; empty where the lake holds none.
+
+    They lie in one bucket of the day in which it started, and of the next where they do not say when that was; in
+    others if the lake was begun with another number of buckets.
+    """
     from deltalake.exceptions import TableNotFoundError
 
     from qoescope.connect import lake
@@ -227,9 +232,12 @@ def events(settings: Settings, tenant: str, identity: str, started_at: datetime)
         delta = lake.opened(settings, EVENTS)
     except TableNotFoundError:
         return []
-    found = lake.files(delta, [started_at.date()])
     mine = pa.table({"property": [tenant], "session_id": [identity]})
-    rows = lake.rows_of(settings, EVENTS, found, mine, EVENT_COLUMNS)
+    days = started_at.date(), started_at.date() + timedelta(days=1)
+    for buckets in ([bucket_of(identity, settings.lake_buckets)], None):
+        rows = lake.rows_of(settings, EVENTS, lake.files(delta, days, buckets), mine, EVENT_COLUMNS)
+        if len(rows):
+            break
     return rows.sort_by("seq").to_pylist()
 
 
