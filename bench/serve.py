@@ -22,13 +22,17 @@ from typing import Any
 import duckdb
 import httpx
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from qoescope.catalog.marts import QUALITY_DAY, QUALITY_HOUR
+from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR
 from qoescope.catalog.operations import SESSION_ROWS
+from qoescope.catalog.tables import EVENTS
+from qoescope.compile import arrow
 from qoescope.compile import ask as compiled
 from qoescope.compile.cube import cube
 from qoescope.compile.fold import sessions
-from qoescope.connect import postgres, records
+from qoescope.compile.records import bucket_sql
+from qoescope.connect import lake, postgres, records
 from qoescope.connect.ask import ask
 from qoescope.connect.postgres import Write
 from qoescope.emit.events import blocks
@@ -40,6 +44,7 @@ from qoescope.stack import assembly
 
 UP_S = 120.0
 CROWD, ROUNDS = 20, 5
+LEAST_DAYS = 10
 TILES = (
     "plays",
     "viewers",
@@ -73,6 +78,7 @@ IN_DUCKDB = {
 """The metrics as one asks DuckDB for them."""
 PAGES = (
     "/",
+    "/live",
     "/explore",
     "/explore?by=isp&m=startup_p95_ms",
     "/sessions",
@@ -83,8 +89,11 @@ PAGES = (
 )
 
 
-def filled(settings: Settings, count: int, days: float, beside: duckdb.DuckDBPyConnection) -> None:
-    """A range of simulated viewers until now, in sessions and marts, and the same sessions in DuckDB."""
+def filled(settings: Settings, count: int, days: float, beside: duckdb.DuckDBPyConnection) -> str:
+    """A range of simulated viewers until now, in sessions and marts, and the same sessions in DuckDB.
+
+    Live windows and the lake hold the newest of their events. Answers one of the sessions of which it holds all.
+    """
     length, until = int(days * 86_400_000), datetime.now(UTC)
     run = Scenario(sessions=count, begin_ms=int(until.timestamp() * 1000) - length, length_ms=length)
     load = Load(run)
@@ -102,6 +111,16 @@ def filled(settings: Settings, count: int, days: float, beside: duckdb.DuckDBPyC
                     )
                     for mart in (QUALITY_HOUR, QUALITY_DAY):
                         postgres.upsert(connection, Write(mart.table, cube(rows, mart)))
+        recent = told.filter(pc.greater(told["at"], pa.scalar(until - timedelta(hours=1)).cast(told["at"].type)))
+        with connection.transaction():
+            postgres.upsert(connection, Write(LIVE_WINDOW.table, cube(recent, LIVE_WINDOW)))
+    beside.register("newest", told)
+    placed = f"select * replace ({bucket_sql('session_id', settings.lake_buckets)} as bucket) from newest"  # noqa: S608
+    events = arrow.conform(beside.sql(placed).to_arrow_table(), EVENTS)
+    lake.ensure(settings, (EVENTS,))
+    lake.append(lake.opened(settings, EVENTS), EVENTS, lake.write(settings, EVENTS, events), {})
+    identity: str = rows["session_id"][0].as_py()
+    return identity
 
 
 def once(work: Callable[[], object]) -> float:
@@ -132,6 +151,8 @@ def main() -> None:
     options.add_argument("--days", type=float, default=30.0)
     options.add_argument("--times", type=int, default=20)
     given = options.parse_args()
+    if given.days < LEAST_DAYS:
+        options.error(f"--days must be at least {LEAST_DAYS}: twenty people ask about days of their own")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             var=Path(folder) / "var", postgres_port=0, console_port=0, broker_port=0, airflow_port=0, door_port=0
@@ -142,11 +163,11 @@ def main() -> None:
         ):
             beside.execute("set timezone = 'UTC'")
             children.wait(["postgres"], UP_S)
-            filled(here, given.sessions, given.days, beside)
+            session_id = filled(here, given.sessions, given.days, beside)
             jobs.new_user(here, "bench", "admin", ["*"], "bench")
             children.wait(["console"], UP_S)
             asked(here, given.days, given.times, beside)
-            loaded(here, given.days, given.times)
+            loaded(here, given.days, given.times, session_id)
             crowd(here, given.days)
 
 
@@ -183,18 +204,18 @@ def _in_duckdb(engine: duckdb.DuckDBPyConnection, question: compiled.Question) -
     engine.execute(sql, list(question.between)).fetchall()
 
 
-def loaded(settings: Settings, days: float, times: int) -> None:
-    """Pages as the browser asks for them once its scripts are there."""
+def loaded(settings: Settings, days: float, times: int, session_id: str) -> None:
+    """Pages as the browser asks for them once its scripts are there; that of a session reads its events in the lake."""
     span = next(name for name, length in (("24h", 1), ("7d", 7), ("30d", 30), ("90d", 90)) if days <= length)
     url = f"http://127.0.0.1:{settings.console_port}"
     with httpx.Client(base_url=url, timeout=60, headers={"Origin": url}) as client:
         client.post("/sign-in", data={"name": "bench", "password": "bench"})
         wanted = next(d for d in client.get("/_dash-dependencies").json() if "_pages_content" in d["output"])
-        for page in PAGES:
+        for page in (*PAGES, f"/sessions/{session_id}"):
             path, _, query = page.partition("?")
             search = "?" + "&".join(filter(None, (f"t={span}", query)))
             body = _request(wanted, path, search)
-            told(f"page {page}", timed(partial(_answered, client, body), times))
+            told(f"page {page.replace(session_id, '<id>')}", timed(partial(_answered, client, body), times))
 
 
 def crowd(settings: Settings, days: float) -> None:
