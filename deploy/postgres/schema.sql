@@ -2,7 +2,7 @@
 create schema if not exists qoescope;
 grant usage on schema qoescope to qoescope_writer, qoescope_reader;
 
-create or replace function qoescope.added(a bigint[], b bigint[]) returns bigint[]
+create or replace function qoescope.added(a integer[], b integer[]) returns integer[]
   language sql immutable parallel safe as
   $$ select array(select coalesce(x, 0) + coalesce(y, 0) from unnest(a, b) with ordinality as u(x, y, i) order by i) $$;
 create or replace function qoescope.merged(a integer[], b integer[]) returns integer[]
@@ -64,7 +64,7 @@ create table if not exists qoescope.freshness (
   "committed_at" timestamptz not null,
   "first_at" timestamptz not null,
   "tick_ms" bigint not null,
-  "sent" bigint[] not null,
+  "sent" integer[] not null,
   "older" bigint not null,
   "events" bigint not null,
   primary key ("query", "batch")
@@ -438,8 +438,8 @@ create table if not exists qoescope.quality_hour (
   "startups" bigint not null,
   "startup_ms" bigint not null,
   "startups_unknown" bigint not null,
-  "startup_histogram" bigint[] not null,
-  "exit_wait_histogram" bigint[] not null,
+  "startup_histogram" integer[] not null,
+  "exit_wait_histogram" integer[] not null,
   "content_startups" bigint not null,
   "content_startup_ms" bigint not null,
   "measured_plays" bigint not null,
@@ -520,8 +520,8 @@ create table if not exists qoescope.quality_day (
   "startups" bigint not null,
   "startup_ms" bigint not null,
   "startups_unknown" bigint not null,
-  "startup_histogram" bigint[] not null,
-  "exit_wait_histogram" bigint[] not null,
+  "startup_histogram" integer[] not null,
+  "exit_wait_histogram" integer[] not null,
   "content_startups" bigint not null,
   "content_startup_ms" bigint not null,
   "measured_plays" bigint not null,
@@ -609,7 +609,7 @@ create table if not exists qoescope.live_window (
   "live_exits_before_start" bigint not null,
   "live_bitrate_kbps_ms" bigint not null,
   "live_bitrate_known_ms" bigint not null,
-  "live_startup_histogram" bigint[] not null,
+  "live_startup_histogram" integer[] not null,
   "live_concurrent_sessions" integer[] not null,
   "live_attempting_sessions" integer[] not null,
   primary key ("property", "day", "starts_at", "grouping", "value_1", "value_2")

@@ -14,14 +14,14 @@ TYPES: dict[Type, str] = {
     "day": "date",
     "score": "numeric(5, 2)",
     "score_sum": "numeric(18, 2)",
-    "ints": "bigint[]",
+    "ints": "integer[]",
     "sketch": "integer[]",
     "bytes": "bytea",
     "json": "jsonb",
 }
 
 FUNCTIONS = f"""
-create or replace function {SCHEMA}.added(a bigint[], b bigint[]) returns bigint[]
+create or replace function {SCHEMA}.added(a integer[], b integer[]) returns integer[]
   language sql immutable parallel safe as
   $$ select array(select coalesce(x, 0) + coalesce(y, 0) from unnest(a, b) with ordinality as u(x, y, i) order by i) $$;
 create or replace function {SCHEMA}.merged(a integer[], b integer[]) returns integer[]
