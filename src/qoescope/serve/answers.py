@@ -211,7 +211,11 @@ class Health(BaseModel):
     newest_session_at: datetime | None = Field(None, examples=[EXAMPLE_AT])
     newest_window_at: datetime | None = Field(None, examples=[EXAMPLE_AT])
     live_age_s: float | None = Field(None, examples=[4.2])
-    withheld: list[Withheld] = Field([], description="of the last 400 days, the oldest first")
+    withheld: list[Withheld] = Field(
+        [],
+        examples=[[{"day": "2026-01-31", "rules": ["one_outcome"]}]],
+        description="of the last 400 days, the oldest first",
+    )
 
 
 def rows(
