@@ -1,5 +1,6 @@
 """Experiments: did the new version help?"""
 
+from math import floor, log10
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -41,6 +42,7 @@ BASELINES = ("control", "baseline", "a", "off", "old")
 SAMPLED_FROM = 150_000
 """Attempts above which a part of the viewers is enough."""
 RANDOMISED = ("variant", "experiment")
+MOST_PLACES = 6
 COLOURS = {"better": theme.GOOD, "worse": theme.BAD, "open": theme.NEUTRAL, "early": theme.BASELINE}
 
 
@@ -262,8 +264,9 @@ def _signed(d: Difference, value: float) -> str:
 
 
 def _places(value: float) -> str:
-    """Two places, or four where two would say nothing but zero."""
-    return f"{value:+.2f}" if not value or abs(value) >= 0.005 else f"{value:+.4f}"  # noqa: PLR2004
+    """Two places, or as many as it takes to show two digits."""
+    small = value and abs(value) < 0.005  # noqa: PLR2004 - it would be shown as zero
+    return f"{value:+.{min(1 - floor(log10(abs(value))), MOST_PLACES) if small else 2}f}"
 
 
 for _id, _key in (("xp-arms", "arms"), ("xp-split", "split")):

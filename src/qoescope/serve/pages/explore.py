@@ -190,7 +190,7 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
         grids.number(
             "change",
             f"Against {AGAINST[against]}",
-            minWidth=165,
+            minWidth=190,
             cellClassRules={"good": "params.data.verdict == 'good'", "bad": "params.data.verdict == 'bad'"},
         ),
         grids.number(
