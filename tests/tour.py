@@ -19,7 +19,7 @@ RECORDING = ROOT / "docs" / "recording.gif"
 WIDTH, HEIGHT = 1200, 720
 READ_S, LOOK_S, MOVE_S = 2.8, 1.2, 0.06
 """How long a picture stays: with a new sentence to read, with something new to look at, and while the pointer moves."""
-OVERVIEW = "Overview: viewers do worse than before, and an open incident says why"
+OVERVIEW = "Overview: viewers do worse than before, and an incident says why"
 INCIDENT = "Incident: what broke, for whom, since when, and what else was considered"
 SLICE = "Explore: the same slice beside the time before; one click narrows further"
 SESSION = "Session: what one of these viewers lived through, state by state"

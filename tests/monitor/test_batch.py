@@ -2,10 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from qoescope.catalog.watch import BY_METRIC, SESSION_DIMENSIONS
 from qoescope.monitor import records
-from qoescope.monitor.batch import Batch, baseline_days, hours_of
+from qoescope.monitor.batch import FEWEST_HOURS, Batch, baseline_days, hours_of
 from qoescope.monitor.history import History
 from qoescope.monitor.impact import Impact
 from qoescope.monitor.kpis import session_columns
@@ -57,6 +58,19 @@ SLICE = {"cdn": "cdn-1", "isp": "isp-2"}
 
 def test_what_an_hour_is_too_short_to_tell_a_day_tells() -> None:
     assert told(walked({5: WEAK}, 6)) == [(SLICE, "confirmed", 24)]
+
+
+@pytest.mark.parametrize("before", [1, 2, 3])
+def test_an_hour_is_told_once_there_are_hours_to_hold_it_against(before: int) -> None:
+    """What a service's first hours show, the live watch tells: one of them may be part of an hour, or of the fault."""
+    rng = np.random.default_rng(3)
+    history = History(SESSION_DIMENSIONS, tuple(session_columns(WATCHED)))
+    for at in range(before):
+        history.put(at, hour(rng, 0.01))
+    history.put(before, hour(rng, STRONG))
+    walk = Batch.over(history, WATCHED)
+    walk.look(before)
+    assert told(walk) == ([(SLICE, "confirmed", 1)] if before >= FEWEST_HOURS else [])
 
 
 def test_day_after_day_it_is_one_incident_and_over_after_two_clean_days() -> None:

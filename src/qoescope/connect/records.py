@@ -189,6 +189,7 @@ INCIDENT_STATES = {
     "open": "closed_at is null and state in ('provisional', 'confirmed')",
     "closed": "state = 'closed'",
     "dismissed": "state = 'dismissed'",
+    "told": "state in ('confirmed', 'closed')",
 }
 
 

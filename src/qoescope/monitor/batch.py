@@ -20,6 +20,8 @@ WEEKS = 4
 JUST_BEFORE = 4
 LEAST_HOURS = 6
 """With fewer hours of history all of two days are taken."""
+FEWEST_HOURS = 3
+"""Fewer say nothing of what hours are like: the first of them may be part of one, or hold the fault's beginning."""
 WEEKLY = (6, 7, 8, 14, 21, 28)
 """Days ago that a day is held against: a week leaves what rolls out slowly no time to become its own history."""
 ENOUGH_DAYS, LEAST_DAYS = 3, 2
@@ -64,14 +66,18 @@ def add(history: History, counts: pa.Table) -> None:
 
 
 def baseline_hours(history: History, hour: int) -> list[int]:
-    """The same hour of the week over four weeks, of the days before, and the hours just before; else two days."""
+    """The same hour of the week over four weeks, of the days before, and the hours just before; else two days.
+
+    Empty where there are too few of them: the live watch, which goes by minutes, tells of a service's first hours.
+    """
     there = set(history.steps)
     back = [w * HOURS_A_WEEK for w in range(1, WEEKS + 1)] + [d * DAY_HOURS for d in (1, 2, 3)]
     known = {hour - b + around for b in back for around in (-1, 0, 1)} | {hour - b for b in range(1, JUST_BEFORE + 1)}
     known = {h for h in known if h in there and h < hour}
     if len(known) >= LEAST_HOURS:
         return sorted(known)
-    return [h for h in range(hour - 2 * DAY_HOURS, hour) if h in there]
+    known = {h for h in range(hour - 2 * DAY_HOURS, hour) if h in there}
+    return sorted(known) if len(known) >= FEWEST_HOURS else []
 
 
 def baseline_days(history: History, day: int) -> list[int]:

@@ -96,7 +96,7 @@ def body(asked: Asked) -> Component:
         ],
         className="tiles",
     )
-    lower = html.Div([_map(asked, countries), _worst(asked), incidents_list.open_card(asked)], className="lower")
+    lower = html.Div([_map(asked, countries), _worst(asked), incidents_list.card(asked)], className="lower")
     return parts.page(QUESTION, f"{asked.subject}, against the same length of time before", hero, tiles, lower)
 
 
