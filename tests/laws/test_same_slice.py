@@ -11,18 +11,19 @@ from qoescope.emit.scenario import HOUR_MS, Scenario, hold
 from qoescope.monitor.batch import Batch, counted, history_of
 from qoescope.monitor.live import Live
 
-BEGIN_MS = 1_767_380_400_000
-"""2026-01-02, 19:00 UTC."""
+BEGIN_MS = 1_767_373_200_000
+"""2026-01-02, 17:00 UTC."""
+HOURS = 4
 MINUTE_MS = 60_000
 FAULTS = (
-    Fault("certificate", "", (("cdn", "cascade"),), Window(0.5), "connect_chance", 0.8, "start_failure_ratio", 9.0),
-    Fault("slow-start", "", (("device_type", "mobile"),), Window(0.5), "startup_wait", 3.5,
+    Fault("certificate", "", (("cdn", "cascade"),), Window(0.75), "connect_chance", 0.8, "start_failure_ratio", 9.0),
+    Fault("slow-start", "", (("device_type", "mobile"),), Window(0.75), "startup_wait", 3.5,
           "startup_avg_ms", 2.5),
 )  # fmt: skip
 
 
 def test_the_watch_and_the_restated_hour_name_the_injected_slices_and_nothing_else() -> None:
-    run = Scenario(4_000, BEGIN_MS, 2 * HOUR_MS, 5, FAULTS)
+    run = Scenario(2_000 * HOURS, BEGIN_MS, HOURS * HOUR_MS, 5, FAULTS)
     events = pa.concat_tables(chunks.event_tables(run, 0))
     live = Live(LEAF_DIMENSIONS, tuple(m.name for m in LEAF_MEASURES))
     rows, onset = cube.leaves(events), hold(run, FAULTS[0]).onset_ms // MINUTE_MS
