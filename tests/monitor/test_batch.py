@@ -6,7 +6,7 @@ import pytest
 
 from qoescope.catalog.watch import BY_METRIC, SESSION_DIMENSIONS
 from qoescope.monitor import records
-from qoescope.monitor.batch import FEWEST_HOURS, Batch, baseline_days, hours_of
+from qoescope.monitor.batch import LEAST_HOURS, Batch, baseline_days, hours_of
 from qoescope.monitor.history import History
 from qoescope.monitor.impact import Impact
 from qoescope.monitor.kpis import session_columns
@@ -70,7 +70,7 @@ def test_an_hour_is_told_once_there_are_hours_to_hold_it_against(before: int) ->
     history.put(before, hour(rng, STRONG))
     walk = Batch.over(history, WATCHED)
     walk.look(before)
-    assert told(walk) == ([(SLICE, "confirmed", 1)] if before >= FEWEST_HOURS else [])
+    assert told(walk) == ([(SLICE, "confirmed", 1)] if before >= LEAST_HOURS else [])
 
 
 def test_day_after_day_it_is_one_incident_and_over_after_two_clean_days() -> None:

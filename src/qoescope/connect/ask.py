@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -53,11 +53,10 @@ def answer(connections: ConnectionPool[Connection], tenant: str, q: Question) ->
     sums = _sums(connections, tenant, q, chosen)
     behind = _look_back(connections, tenant, q)
     keys = [*(["starts_at"] if q.every else []), *q.by]
-    rows = [{k: row[k] for k in keys} | {m.name: value(m, row) for m in q.metrics} for row in sums]
-    if behind:
-        for row, summed in zip(rows, sums, strict=True):
-            seen = summed | _sketches_until(summed, behind, q)
-            row.update({m.name: value(m, seen) for m in q.metrics if _looks_back(m)})
+    rows = []
+    for row in sums:
+        seen = row | _sketches_until(row, behind, q) if behind else row
+        rows.append({k: row[k] for k in keys} | {m.name: value(m, seen if _looks_back(m) else row) for m in q.metrics})
     hidden = {m.name for m in q.measures if m.type == "sketch"}
     shown = [{k: v for k, v in row.items() if k not in hidden} for row in sums]
     return Answer(q, chosen, rows, shown)
@@ -86,13 +85,13 @@ def registers(sent: bytes) -> npt.NDArray[np.int32]:
     return np.concatenate(parts).astype(np.int32) if parts else np.empty(0, np.int32)
 
 
-def _looks_back(metric: object) -> bool:
+def _looks_back(metric: object) -> TypeGuard[Distinct | DistinctRatio]:
     return isinstance(metric, Distinct | DistinctRatio) and metric.look_back_s > 0
 
 
 def _look_back(connections: ConnectionPool[Connection], tenant: str, q: Question) -> list[dict[str, Any]]:
     """For metrics that look back: the windows' sketches one by one, from before the time asked for."""
-    looking = [m for m in q.metrics if isinstance(m, Distinct | DistinctRatio) and m.look_back_s]
+    looking = [m for m in q.metrics if _looks_back(m)]
     if not looking or not q.every:
         return []
     start, end = q.between
@@ -104,9 +103,7 @@ def _look_back(connections: ConnectionPool[Connection], tenant: str, q: Question
 def _sketches_until(row: dict[str, Any], behind: list[dict[str, Any]], q: Question) -> dict[str, Any]:
     """The row's sketches joined with those of the windows it looks back on."""
     joined: dict[str, Any] = {}
-    for metric in q.metrics:
-        if not (isinstance(metric, Distinct | DistinctRatio) and metric.look_back_s):
-            continue
+    for metric in filter(_looks_back, q.metrics):
         since = row["starts_at"] - timedelta(seconds=metric.look_back_s)
         parts = [
             b[metric.sketch]

@@ -5,6 +5,7 @@ Long because files, commits and reads of Delta tables share one picture of a tab
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
@@ -337,12 +338,9 @@ def compact(
     `most_parts` only those parts that hold the most of them are looked after.
     """
     delta = opened(settings, table)
-    small: dict[tuple[str, int], int] = {}
-    for f in files(delta):
-        if f.size < most_bytes // 2:
-            small[f.session_day, f.bucket] = small.get((f.session_day, f.bucket), 0) + 1
+    small = Counter((f.session_day, f.bucket) for f in files(delta) if f.size < most_bytes // 2)
+    full = [part for part, count in small.most_common() if count > files_a_part]
     gone = 0
-    full = sorted((part for part, count in small.items() if count > files_a_part), key=lambda part: -small[part])
     for day, bucket in full[:most_parts]:
         try:
             told = delta.optimize.compact(

@@ -18,9 +18,9 @@ HOURS_A_WEEK = 168
 DAY_HOURS = 24
 WEEKS = 4
 JUST_BEFORE = 4
-LEAST_HOURS = 6
+ENOUGH_HOURS = 6
 """With fewer hours of history all of two days are taken."""
-FEWEST_HOURS = 3
+LEAST_HOURS = 3
 """Fewer say nothing of what hours are like: the first of them may be part of one, or hold the fault's beginning."""
 WEEKLY = (6, 7, 8, 14, 21, 28)
 """Days ago that a day is held against: a week leaves what rolls out slowly no time to become its own history."""
@@ -74,10 +74,10 @@ def baseline_hours(history: History, hour: int) -> list[int]:
     back = [w * HOURS_A_WEEK for w in range(1, WEEKS + 1)] + [d * DAY_HOURS for d in (1, 2, 3)]
     known = {hour - b + around for b in back for around in (-1, 0, 1)} | {hour - b for b in range(1, JUST_BEFORE + 1)}
     known = {h for h in known if h in there and h < hour}
-    if len(known) >= LEAST_HOURS:
+    if len(known) >= ENOUGH_HOURS:
         return sorted(known)
     known = {h for h in range(hour - 2 * DAY_HOURS, hour) if h in there}
-    return sorted(known) if len(known) >= FEWEST_HOURS else []
+    return sorted(known) if len(known) >= LEAST_HOURS else []
 
 
 def baseline_days(history: History, day: int) -> list[int]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from qoescope.catalog.dimensions import DIMENSIONS
 from qoescope.catalog.metrics import LIVE_METRICS, METRICS, Metric
+from qoescope.compile.ask import LONGEST
 from qoescope.serve import words
 
 EXAMPLE_AT = "2026-01-31T20:00:00Z"
@@ -214,7 +215,7 @@ class Health(BaseModel):
     withheld: list[Withheld] = Field(
         [],
         examples=[[{"day": "2026-01-31", "rules": ["one_outcome"]}]],
-        description="of the last 400 days, the oldest first",
+        description=f"of the last {LONGEST.days} days, the oldest first",
     )
 
 

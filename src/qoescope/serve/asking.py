@@ -20,7 +20,6 @@ from qoescope.serve.seat import SEAT, Seat
 
 TEXT = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: Postgres refuses NUL, and no name has the others."""
-SOON_S = 120
 
 
 @dataclass(frozen=True, slots=True)
