@@ -9,10 +9,10 @@ def forget_viewer() -> None:
 
     @task
     def forget(tenant: str, viewer: str) -> None:
-        from qoescope.mart import jobs
+        from qoescope.mart.jobs.forget import forget_viewer as erase
         from qoescope.settings import Settings
 
-        jobs.forget(Settings(), tenant, viewer)
+        erase(Settings(), tenant, viewer)
 
     forget("{{ params.property }}", "{{ params.viewer_id }}")
 

@@ -13,10 +13,10 @@ def import_csv() -> None:
     def import_file(path: str, tenant: str) -> None:
         from pathlib import Path
 
-        from qoescope.mart import jobs
+        from qoescope.mart.jobs.import_csv import import_csv as run
         from qoescope.settings import Settings
 
-        jobs.import_csv(Settings(), Path(path), tenant)
+        run(Settings(), Path(path), tenant)
 
     import_file("{{ params.path }}", "{{ params.property }}")
 

@@ -11,10 +11,10 @@ def maintain_lake() -> None:
 
     @task
     def maintain(day: str) -> None:
-        from qoescope.mart import jobs
+        from qoescope.mart.jobs import lake_days, maintain
         from qoescope.settings import Settings
 
-        jobs.maintain(Settings(), jobs.day(day))
+        maintain.maintain(Settings(), lake_days.day(day))
 
     maintain("{{ params.day or dag_run.partition_key }}")
 

@@ -12,32 +12,32 @@ def restate() -> None:
 
     @task(outlets=[Asset("lake/sessions")])
     def fold(day: str) -> None:
-        from qoescope.mart import jobs
+        from qoescope.mart.jobs import lake_days, restate
         from qoescope.settings import Settings
 
-        jobs.fold_day(Settings(), jobs.day(day))
+        restate.fold_day(Settings(), lake_days.day(day))
 
     @task
     def quality_gate(day: str) -> None:
-        from qoescope.mart import jobs
+        from qoescope.mart.jobs import lake_days, publish
         from qoescope.settings import Settings
 
-        jobs.check_day(Settings(), jobs.day(day))
+        publish.check_day(Settings(), lake_days.day(day))
 
     @task(outlets=[Asset("mart/quality")])
     def publish(day: str) -> None:
-        from qoescope.mart import jobs
+        from qoescope.mart.jobs import lake_days, publish
         from qoescope.settings import Settings
 
-        jobs.publish(Settings(), jobs.day(day))
+        publish.publish(Settings(), lake_days.day(day))
 
     @task(outlets=[Asset("incidents")])
     def look(day: str) -> None:
-        from qoescope.mart.jobs import day as read
+        from qoescope.mart.jobs import lake_days
         from qoescope.monitor import jobs
         from qoescope.settings import Settings
 
-        jobs.batch(Settings(), read(day))
+        jobs.batch(Settings(), lake_days.day(day))
 
     fold(DAY) >> quality_gate(DAY) >> publish(DAY) >> look(DAY)
 

@@ -9,7 +9,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 from whole_stack import Stack
 
-from qoescope.mart import jobs
+from qoescope.mart.jobs.ledger import check_books
+from qoescope.mart.jobs.restate import restate_day
 from qoescope.settings import Settings
 from qoescope.stack import assembly, demo
 
@@ -56,10 +57,10 @@ def test_streams_restatement_and_ledger_work_on_a_lake_in_an_object_store(
         books = stack.settled()
         assert books.lake == books.accepted > 0
         assert stack.missing(traffic.book) == []
-        first, again = (jobs.restate(placed, datetime.now(UTC).date()) for _ in range(2))
+        first, again = (restate_day(placed, datetime.now(UTC).date()) for _ in range(2))
         assert first.sessions
         assert (again.changed, again.checksum) == (0, first.checksum)
-        ledger = jobs.ledger(placed, None, traffic.book)
+        ledger = check_books(placed, None, traffic.book)
         assert ledger.holds, list(ledger.lines)
     assert sum(1 for thing in bucket(options).objects.all() if thing.key.endswith(".parquet"))
     assert not (placed.var / "lake").exists()

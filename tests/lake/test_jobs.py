@@ -10,7 +10,7 @@ from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold, versions
 from qoescope.connect import lake
-from qoescope.lake import jobs
+from qoescope.lake.jobs import sessions as job
 from qoescope.settings import Settings
 
 BEFORE = datetime(2026, 1, 2, 23, 40, tzinfo=UTC)
@@ -39,7 +39,7 @@ def closed(settings: Settings, since: datetime) -> None:
     silent = {"property": "app", "session_id": "silent", "bucket": 1, "since": since, "kafka_partition": 0,
               "kafka_offset": 0}  # fmt: skip
     sessions, events = (lake.opened(settings, table) for table in (SESSION_VERSIONS, EVENTS))
-    told = jobs.folded(settings, lake.files(sessions), lake.files(events), {0: 1}, pa.Table.from_pylist([silent]))
+    told = job.folded(settings, lake.files(sessions), lake.files(events), {0: 1}, pa.Table.from_pylist([silent]))
     lake.append(sessions, SESSION_VERSIONS, lake.unpacked(told["body"].to_pylist()), {})
 
 
@@ -88,5 +88,5 @@ def test_looking_for_missed_records_leaves_a_session_over_midnight_whole(setting
     sessions, events = (lake.opened(settings, table) for table in (SESSION_VERSIONS, EVENTS))
     for day in (BEFORE, AFTER):
         parts = {(day.date().isoformat(), 1)}
-        told = jobs.mended(settings, lake.files(sessions), lake.files(events), parts, AFTER, pa.table({"bucket": [1]}))
+        told = job.mended(settings, lake.files(sessions), lake.files(events), parts, AFTER, pa.table({"bucket": [1]}))
         assert told["body"].to_pylist() == []

@@ -15,7 +15,7 @@ from qoescope.compile.adding import added
 from qoescope.compile.live import LIVE_TABLES
 from qoescope.compile.records import RECORDS
 from qoescope.connect import lake
-from qoescope.lake import jobs
+from qoescope.lake.jobs import events
 from qoescope.settings import Settings
 
 AT = int(datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp() * 1000)
@@ -41,7 +41,7 @@ def batch(records: Iterable[tuple[str, bytes]], first: int) -> pa.RecordBatch:
 def told(settings: Settings, batches: Iterator[pa.RecordBatch], part_bytes: int) -> dict[str, list[bytes]]:
     """What a task answers, by kind."""
     found: dict[str, list[bytes]] = {}
-    for answer in jobs.storing(settings, [], None, part_bytes)(batches):
+    for answer in events.storing(settings, [], None, part_bytes)(batches):
         for row in answer.to_pylist():
             found.setdefault(row["kind"], []).append(row["body"])
     return found

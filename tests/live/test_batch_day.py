@@ -23,7 +23,9 @@ from qoescope.compile import arrow, pseudonyms
 from qoescope.connect import lake, postgres
 from qoescope.connect.ask import ask
 from qoescope.ingest import jobs as door
-from qoescope.mart import gate, jobs
+from qoescope.mart import gate
+from qoescope.mart.jobs.forget import forget_viewer
+from qoescope.mart.jobs.restate import restate_day
 from qoescope.settings import Settings
 from qoescope.stack import assembly
 
@@ -77,7 +79,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
         files = [f for part in lake.partitions(made.events) for f in lake.write(here, EVENTS, part)]
         lake.commit(lake.opened(here, EVENTS), EVENTS, files, "test", 1)
         for n in range(DAYS):
-            jobs.restate(here, FIRST + timedelta(days=n))
+            restate_day(here, FIRST + timedelta(days=n))
         yield made
 
 
@@ -86,23 +88,23 @@ def test_a_poisoned_day_stops_at_the_gate_and_people_see_the_last_good_version(d
     before = days.marts()
     days.holds(LAST, POISONS[rule](days.of(LAST)))
     with pytest.raises(gate.BrokenDay, match=rf"^{LAST} stays out of the marts, it breaks .*{rule} \("):
-        jobs.restate(days.settings, LAST)
+        restate_day(days.settings, LAST)
     assert days.marts() == before
     red = days.rows("select rule from checks where property = 'demo' and day = %s and not passed", LAST)
     assert rule in {name for (name,) in red}
     days.holds(LAST, days.of(LAST))
-    jobs.restate(days.settings, LAST)
+    restate_day(days.settings, LAST)
     assert days.rows("select count(*) from checks where not passed") == [(0,)]
 
 
 def test_a_person_may_publish_what_the_gate_held(days: Days) -> None:
     days.holds(LAST, slow(days.of(LAST)))
     before = days.marts()
-    jobs.restate(days.settings, LAST, accepted=["usual_startup_avg_ms", "usual_experience_score"])
+    restate_day(days.settings, LAST, accepted=["usual_startup_avg_ms", "usual_experience_score"])
     after = days.marts()
     assert {day for day in after if after[day] != before[day]} == {LAST}
     days.holds(LAST, days.of(LAST))
-    jobs.restate(days.settings, LAST, accepted=["usual_startup_avg_ms", "usual_experience_score"])
+    restate_day(days.settings, LAST, accepted=["usual_startup_avg_ms", "usual_experience_score"])
 
 
 def test_a_property_that_breaks_a_rule_holds_up_no_other(days: Days) -> None:
@@ -116,13 +118,13 @@ def test_a_property_that_breaks_a_rule_holds_up_no_other(days: Days) -> None:
     good, other = seen(), altered(days.of(LAST), "property", "'other'")
     days.holds(LAST, pa.concat_tables([slow(days.of(LAST)), other]))
     with pytest.raises(gate.BrokenDay, match="demo has"):
-        jobs.restate(days.settings, LAST)
+        restate_day(days.settings, LAST)
     assert seen() == marts() == {**good, "other": good["demo"]}
     with pytest.raises(gate.BrokenDay, match="demo has"):
-        jobs.restate(days.settings, LAST)
+        restate_day(days.settings, LAST)
     assert seen() == marts() == {**good, "other": good["demo"]}
     days.holds(LAST, days.of(LAST))
-    jobs.restate(days.settings, LAST, accepted=["day_does_not_shrink"])
+    restate_day(days.settings, LAST, accepted=["day_does_not_shrink"])
     assert seen() == good
 
 
@@ -141,17 +143,17 @@ def test_late_events_change_their_own_day_once(days: Days) -> None:
         )
     good = days.marts()
     days.holds(day, early)
-    assert jobs.restate(days.settings, day).changed > 0
+    assert restate_day(days.settings, day).changed > 0
     without, versions = days.marts(), sessions(days, day)
     days.holds(day, whole)
-    assert jobs.restate(days.settings, day).changed > 0
+    assert restate_day(days.settings, day).changed > 0
     again, later = days.marts(), sessions(days, day)
     assert {d for d in again if again[d] != without[d]} == {day}
     raised = {session for session, (version, _) in later.items() if version > versions.get(session, (0, ""))[0]}
     assert raised <= set(late["session_id"].to_pylist())
     assert raised == {session for session, (_, row) in later.items() if row != versions.get(session, (0, ""))[1]}
     done = days.rows("select count(*) from restatements where day = %s", day)
-    assert jobs.restate(days.settings, day).changed == 0
+    assert restate_day(days.settings, day).changed == 0
     assert (days.marts(), days.rows("select count(*) from restatements where day = %s", day)) == (again, done)
     assert good.keys() == again.keys()
 
@@ -169,7 +171,7 @@ def test_a_session_that_does_not_say_when_it_began_is_one_over_any_number_of_mid
     for n in range(DAYS):
         day = FIRST + timedelta(days=n)
         days.holds(day, whole.filter(pc.equal(whole["session_day"], pa.scalar(day))))
-    assert [jobs.restate(days.settings, FIRST + timedelta(days=n)).changed for n in range(DAYS)] == [0] * DAYS
+    assert [restate_day(days.settings, FIRST + timedelta(days=n)).changed for n in range(DAYS)] == [0] * DAYS
     assert days.marts() == good
     for n in range(DAYS):
         days.holds(FIRST + timedelta(days=n), days.of(FIRST + timedelta(days=n)))
@@ -227,12 +229,12 @@ def test_no_byte_of_an_erased_viewer_is_left_and_the_others_stay(days: Days) -> 
         FIRST,
         altered(days.of(FIRST), "viewer_id", f"case when viewer_id = '{chosen}' then '{name}' else viewer_id end"),
     )
-    jobs.restate(settings, FIRST)
+    restate_day(settings, FIRST)
     assert holding(settings.var / "lake", name)
     others = days.rows("select count(*), sum(watched_ms) from sessions where viewer_id <> %s", name)
     mine = days.rows("select sum(event_count), sum(watched_ms) from sessions where viewer_id = %s", name)
     assert days.rows("select sum(events), sum(watched_ms) from viewer_day where value_1 = %s", name) == mine
-    receipt = jobs.forget(settings, "demo", person)
+    receipt = forget_viewer(settings, "demo", person)
     assert (receipt.events > 0, receipt.sessions > 0) == (True, True)
     for table in (EVENTS, SESSION_VERSIONS):
         lake.vacuum(settings, table, hours=0)

@@ -15,7 +15,7 @@ from whole_stack import Stack
 
 from qoescope.connect import postgres
 from qoescope.lake import cdn_log, cmcd
-from qoescope.lake.cmcd_jobs import seen
+from qoescope.lake.jobs.reports import seen
 
 pytestmark = pytest.mark.live
 TENANT = "cdn_log"

@@ -19,7 +19,7 @@ from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, versions
 from qoescope.connect import lake
-from qoescope.mart import jobs
+from qoescope.mart.jobs import publish
 from qoescope.serve import console, frame, seat, state
 from qoescope.serve import jobs as serve
 from qoescope.serve.auth import Person
@@ -47,7 +47,7 @@ def good(stack: Stack) -> Iterator[pa.Table]:
         "the stream publishes the sessions",
     )
     for day in DAYS[:-1]:
-        jobs.check_day(stack.settings, day)
+        publish.check_day(stack.settings, day)
     yield events.filter(pc.equal(events["session_day"], pa.scalar(LAST)))
     for table in (EVENTS, SESSION_VERSIONS):
         lake.opened(stack.settings, table).delete(f"session_day >= '{FIRST}' and session_day <= '{LAST}'")

@@ -15,7 +15,8 @@ from qoescope.catalog.tables import SESSIONS
 from qoescope.catalog.topics import BEACONS, TICK_PROPERTY
 from qoescope.compile import fold, records
 from qoescope.connect import days, kafka, postgres
-from qoescope.mart import jobs
+from qoescope.mart.jobs.ledger import check_books
+from qoescope.mart.jobs.restate import restate_day
 from qoescope.settings import Settings
 from qoescope.stack import assembly
 
@@ -174,11 +175,11 @@ def test_repeats_and_disorder_change_no_session(running: Settings) -> None:
     assert [{k: v for k, v in row.items() if k not in received} for row in expected] == [
         {k: v for k, v in row.items() if k not in received} for row in undisturbed
     ]
-    again = jobs.restate(running, pressed.date())
+    again = restate_day(running, pressed.date())
     assert (again.changed, again.sessions) == (0, SESSIONS_SENT)
-    assert not jobs.restate(running, pressed.date()).marts_changed
-    until(lambda: jobs.ledger(running).ok, SETTLED_S, "the books agree", every_s=2)
-    ledger = jobs.ledger(running)
+    assert not restate_day(running, pressed.date()).marts_changed
+    until(lambda: check_books(running).ok, SETTLED_S, "the books agree", every_s=2)
+    ledger = check_books(running)
     assert ledger.totals["duplicate"] == ledger.totals["received"] - ledger.totals["accepted"] > 0
 
 

@@ -25,7 +25,7 @@ from qoescope.catalog.operations import QUARANTINE
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
 from qoescope.connect import kafka, lake, postgres
-from qoescope.mart import jobs
+from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings, environment
 from qoescope.stack import assembly, children, demo, processes, progress
 from qoescope.stack import postgres as server
@@ -80,7 +80,7 @@ class Running(Stack):
         assert sent.acknowledged == sent.events
         self.read()
         until(lambda: self.missing(traffic.book) == [], BACK_S, "what was answered is in the lake, once")
-        until(lambda: jobs.ledger(self.settings).ok, BACK_S, "the books agree", every_s=0.5)
+        until(lambda: check_books(self.settings).ok, BACK_S, "the books agree", every_s=0.5)
 
     def post(self, *events: dict[str, Any], session_id: str, port: int = 0) -> dict[str, Any]:
         """What the door says to a beacon."""
@@ -185,7 +185,7 @@ def test_nul_in_the_log_stops_nothing_and_comes_out_clean(running: Running) -> N
     assert until(lambda: running.rows(sql, "nulsession"), BACK_S, "its session closes") == [("movie",)]
     running.post(event(1), session_id="after nul")
     until(lambda: running.seqs("after nul") == [1], BACK_S, "what comes after it is read")
-    until(lambda: jobs.ledger(running.settings).ok, BACK_S, "the books agree")
+    until(lambda: check_books(running.settings).ok, BACK_S, "the books agree")
 
 
 def test_repeats_through_two_collectors_count_once_and_another_body_is_kept_aside(running: Running) -> None:
@@ -205,7 +205,7 @@ def test_repeats_through_two_collectors_count_once_and_another_body_is_kept_asid
     until(lambda: running.seqs("told twice") == [1, 2], BACK_S, "each event counts once")
     rows = lake.read(running.settings, EVENTS, columns=["session_id", "seq", "state_ms"]).to_pylist()
     assert [r["state_ms"] for r in rows if (r["session_id"], r["seq"]) == ("told twice", 1)] == [1000]
-    until(lambda: jobs.ledger(running.settings).ok, BACK_S, "the books agree")
+    until(lambda: check_books(running.settings).ok, BACK_S, "the books agree")
 
 
 def test_a_door_that_is_killed_again_and_again_loses_nothing_that_it_answered(running: Running) -> None:
@@ -283,4 +283,4 @@ def test_records_that_left_the_log_unread_are_named_and_passed_over_only_where_t
     assert running.seqs("gone") == []
     running.read()
     lost = f"log: partition {partition} records lost before they were read: expected 0, found {end - following}"
-    until(lambda: [str(d) for d in jobs.ledger(running.settings).differences] == [lost], BACK_S, "the loss is booked")
+    until(lambda: [str(d) for d in check_books(running.settings).differences] == [lost], BACK_S, "the loss is booked")

@@ -23,18 +23,18 @@ def import_(
     property_name: Property = "import", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Load sessions from a CSV; rows that break a rule are kept aside."""
-    from qoescope.mart import jobs
+    from qoescope.mart.jobs.import_csv import import_csv
 
     here = settings()
-    _shown([jobs.import_csv(here, file, property_name) for file in files], as_json)
+    _shown([import_csv(here, file, property_name) for file in files], as_json)
 
 
 @app.command()
 def restate(day: Day, accept: Accept = None, as_json: AsJson = False) -> None:
     """Fold a day's events again and replace the day in the marts, if it keeps the rules of quality."""
-    from qoescope.mart import jobs
+    from qoescope.mart.jobs.restate import restate_day
 
-    _shown([jobs.restate(settings(), day.date(), accepted=accept or ())], as_json)
+    _shown([restate_day(settings(), day.date(), accepted=accept or ())], as_json)
 
 
 @app.command()
@@ -42,10 +42,10 @@ def backfill(first: Day, last: Day, as_json: AsJson = False) -> None:
     """Restate every day from the first to the last."""
     from datetime import timedelta
 
-    from qoescope.mart import jobs
+    from qoescope.mart.jobs.restate import restate_day
 
     here, days = settings(), (last - first).days + 1
-    _shown([jobs.restate(here, (first + timedelta(days=n)).date()) for n in range(days)], as_json)
+    _shown([restate_day(here, (first + timedelta(days=n)).date()) for n in range(days)], as_json)
 
 
 @app.command()
@@ -54,9 +54,9 @@ def forget(
     property_name: Property = "demo", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Erase a viewer from lake and marts, and give the receipt."""
-    from qoescope.mart import jobs
+    from qoescope.mart.jobs.forget import forget_viewer
 
-    _shown([jobs.forget(settings(), property_name, viewer)], as_json)
+    _shown([forget_viewer(settings(), property_name, viewer)], as_json)
 
 
 @app.command()

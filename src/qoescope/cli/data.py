@@ -84,9 +84,9 @@ def imported(
     property_name: Annotated[str, typer.Option("--property", "-p", help="The app or site it belongs to.")] = "demo",
 ) -> None:
     """Take the CMCD of a CDN's log: members at, url, status, user_agent, headers. Run again, it adds nothing twice."""
-    from qoescope.lake import cmcd_jobs
+    from qoescope.lake.jobs.import_cdn_log import import_log
 
-    made = cmcd_jobs.import_log(settings(), file, property_name)
+    made = import_log(settings(), file, property_name)
     for number, why in made.bad[:20]:
         sys.stderr.write(f"line {number}: {why}\n")
     line(str(made))

@@ -96,9 +96,9 @@ def ledger(
     as_json: AsJson = False,
 ) -> None:
     """Check the books from end to end; exit 1 on a difference."""
-    from qoescope.mart import jobs
+    from qoescope.mart.jobs.ledger import check_books
 
-    found = jobs.ledger(settings(), day.date() if day else None, book)
+    found = check_books(settings(), day.date() if day else None, book)
     if as_json:
         said(found.as_json())
     else:

@@ -243,10 +243,10 @@ class Runs:
 
 
 def _ledger(stage: Stage) -> None:
-    from qoescope.mart import jobs
+    from qoescope.mart.jobs.ledger import check_books
 
     book = stage.settings.var / "demo" / "book.parquet"
-    found = jobs.ledger(stage.settings, None, book if book.exists() else None)
+    found = check_books(stage.settings, None, book if book.exists() else None)
     stage.outcome.failed += [f"ledger: {difference}" for difference in found.differences]
     stage.outcome.check(not found.unnamed, f"ledger: and {found.unnamed} more differences")
 

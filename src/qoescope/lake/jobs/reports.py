@@ -1,15 +1,9 @@
-"""Jobs for CMCD: reports in the lake back into the log as beacons, so that from events on there is one path."""
+"""Reports: CMCD sessions that fell silent, from the lake back into the log as beacons."""
 
-import gzip
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count, islice, takewhile
-from pathlib import Path
 from threading import Event
-from typing import BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,23 +11,19 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.cmcd import OBSERVED, REQUESTS
-from qoescope.catalog.errors import Mistake
-from qoescope.catalog.operations import OUTCOMES, REPORTS
+from qoescope.catalog.operations import REPORTS
 from qoescope.catalog.topics import BEACONS
 from qoescope.connect import kafka, lake, postgres, streams
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, progress
-from qoescope.lake import cdn_log, cmcd, reports
+from qoescope.lake import cmcd, reports
 from qoescope.settings import Settings
 
 NAME = "reports"
-CHUNK = 50_000
-"""Lines of a CDN's log that are written at once."""
-GZIP = b"\x1f\x8b"
 
 
-def reports_stream(spark: SparkSession, settings: Settings, stopping: Event) -> Stream:
+def stream(spark: SparkSession, settings: Settings, stopping: Event) -> Stream:
     """Reports to beacons, ready to be kept running."""
     return Stream(NAME, partial(_start, spark, settings, stopping))
 
@@ -45,7 +35,7 @@ def _start(spark: SparkSession, settings: Settings, stopping: Event) -> Streamin
     return streams.written(clock, settings, NAME, settings.sessions_every_s, _Reports(settings, writer))
 
 
-class _Teller:
+class Teller:
     """What sessions told by CMCD, into the log as events and into Postgres as delivery; told again, it repeats."""
 
     def __init__(self, settings: Settings, writer: Writer) -> None:
@@ -118,7 +108,7 @@ class _Reports:
 
     def __init__(self, settings: Settings, writer: Writer) -> None:
         self.settings, self.writer = settings, writer
-        self.teller = _Teller(settings, writer)
+        self.teller = Teller(settings, writer)
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         """Looks for silent sessions; the batch only says that time has passed."""
@@ -148,62 +138,3 @@ class _Reports:
             None if since is None else pc.field("received_at") > pa.scalar(since),
         )  # fmt: skip
         return reports.silent(recent, until)
-
-
-@dataclass(slots=True)
-class Imported:
-    """What became of a CDN's log."""
-
-    lines: int = 0
-    records: int = 0
-    without_cmcd: int = 0
-    sessions: int = 0
-    events: int = 0
-    bad: list[tuple[int, str]] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        """A line for people."""
-        return (
-            f"{self.lines:,} lines: {self.records:,} CMCD records of {self.sessions:,} sessions, {self.without_cmcd:,} "
-            f"without CMCD, {len(self.bad):,} not understood; {self.events:,} events"
-        )
-
-
-def import_log(settings: Settings, path: Path, tenant: str) -> Imported:
-    """Takes a CDN's log, plain or gzip. Broken off, or run again on the same file, it adds nothing twice."""
-    if not path.is_file():
-        raise Mistake(f"no such file: {path}")
-    lake.ensure(settings)
-    with path.open("rb") as raw:
-        app = f"cmcd:{tenant}:{hashlib.file_digest(raw, 'sha256').hexdigest()}"
-    writer, made, now = Writer(settings, Event()), Imported(), datetime.now(UTC)
-    teller, touched = _Teller(settings, writer), list[pa.Table]()
-    lines = _lines(path)
-    for number, chunk in enumerate(takewhile(bool, (list(islice(lines, CHUNK)) for _ in count()))):
-        found = cdn_log.found(chunk, tenant, settings.lake_buckets, now)
-        rows = found.reports
-        done = teller.delta.transaction_version(app)
-        if done is None or done < number:
-            lake.commit(teller.delta, REPORTS, lake.write(settings, REPORTS, rows), app, number)
-        crash(settings, "lake.after_chunk")
-        writer.write(app, number, [Write(OUTCOMES, found.outcomes(tenant))])
-        touched.append(rows.select([*reports.KEY, "bucket", "received_at"]))
-        made.lines, made.records = made.lines + len(chunk), made.records + len(rows)
-        made.without_cmcd += found.without_cmcd
-        made.bad += found.bad
-    seen = pa.concat_tables(touched) if touched else pa.table({"bucket": []})
-    for bucket in pc.unique(seen["bucket"]).to_pylist():
-        mine = seen.filter(pc.equal(seen["bucket"], bucket))
-        sessions = mine.group_by([*reports.KEY, "bucket"]).aggregate([])
-        first = pc.min(mine["received_at"]).as_py() - reports.LOOKED_BACK
-        made.events += teller.tell(sessions, first, f"{app}:{now.isoformat()}", bucket)
-        made.sessions += len(sessions)
-    return made
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The file's lines, numbered from 1."""
-    with path.open("rb") as raw:
-        packed = raw.read(2) == GZIP
-    with gzip.open(path) if packed else path.open("rb") as file:
-        yield from enumerate(cast("BinaryIO", file), 1)

@@ -1,0 +1,1 @@
+"""Jobs: all that reads and writes the lake, one job a module."""

@@ -1,0 +1,86 @@
+"""Import of a CDN's log: its CMCD records into the lake, once each, and on as beacons."""
+
+import gzip
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count, islice, takewhile
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.operations import OUTCOMES, REPORTS
+from qoescope.connect import lake
+from qoescope.connect.postgres import Write
+from qoescope.connect.writing import Writer, crash
+from qoescope.lake import cdn_log, reports
+from qoescope.lake.jobs.reports import Teller
+from qoescope.settings import Settings
+
+CHUNK = 50_000
+"""Lines of a CDN's log that are written at once."""
+GZIP = b"\x1f\x8b"
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of a CDN's log."""
+
+    lines: int = 0
+    records: int = 0
+    without_cmcd: int = 0
+    sessions: int = 0
+    events: int = 0
+    bad: list[tuple[int, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """A line for people."""
+        return (
+            f"{self.lines:,} lines: {self.records:,} CMCD records of {self.sessions:,} sessions, {self.without_cmcd:,} "
+            f"without CMCD, {len(self.bad):,} not understood; {self.events:,} events"
+        )
+
+
+def import_log(settings: Settings, path: Path, tenant: str) -> Imported:
+    """Takes a CDN's log, plain or gzip. Broken off, or run again on the same file, it adds nothing twice."""
+    if not path.is_file():
+        raise Mistake(f"no such file: {path}")
+    lake.ensure(settings)
+    with path.open("rb") as raw:
+        app = f"cmcd:{tenant}:{hashlib.file_digest(raw, 'sha256').hexdigest()}"
+    writer, made, now = Writer(settings, Event()), Imported(), datetime.now(UTC)
+    teller, touched = Teller(settings, writer), list[pa.Table]()
+    lines = _lines(path)
+    for number, chunk in enumerate(takewhile(bool, (list(islice(lines, CHUNK)) for _ in count()))):
+        found = cdn_log.found(chunk, tenant, settings.lake_buckets, now)
+        rows = found.reports
+        done = teller.delta.transaction_version(app)
+        if done is None or done < number:
+            lake.commit(teller.delta, REPORTS, lake.write(settings, REPORTS, rows), app, number)
+        crash(settings, "lake.after_chunk")
+        writer.write(app, number, [Write(OUTCOMES, found.outcomes(tenant))])
+        touched.append(rows.select([*reports.KEY, "bucket", "received_at"]))
+        made.lines, made.records = made.lines + len(chunk), made.records + len(rows)
+        made.without_cmcd += found.without_cmcd
+        made.bad += found.bad
+    seen = pa.concat_tables(touched) if touched else pa.table({"bucket": []})
+    for bucket in pc.unique(seen["bucket"]).to_pylist():
+        mine = seen.filter(pc.equal(seen["bucket"], bucket))
+        sessions = mine.group_by([*reports.KEY, "bucket"]).aggregate([])
+        first = pc.min(mine["received_at"]).as_py() - reports.LOOKED_BACK
+        made.events += teller.tell(sessions, first, f"{app}:{now.isoformat()}", bucket)
+        made.sessions += len(sessions)
+    return made
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The file's lines, numbered from 1."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == GZIP
+    with gzip.open(path) if packed else path.open("rb") as file:
+        yield from enumerate(cast("BinaryIO", file), 1)

@@ -1,0 +1,40 @@
+"""Messages: what a task tells the driver, as rows of a kind and a body."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from qoescope.connect import lake
+from qoescope.connect.lake import File
+
+TOLD = "kind string, body binary"
+"""What a task tells the driver: names of the files that it wrote, counts, and partial cubes as Arrow streams."""
+
+
+def lines(kind: str, bodies: Sequence[bytes]) -> pa.Table:
+    """Bodies of one kind."""
+    return pa.table({"kind": pa.repeat(pa.scalar(kind), len(bodies)), "body": pa.array(bodies, pa.binary())})
+
+
+def files(kind: str, written: Iterable[File]) -> pa.Table:
+    """Names of files that were written."""
+    return lines(kind, [line.encode() for line in lake.packed(written)])
+
+
+def rows(kind: str, table: pa.Table) -> pa.Table:
+    """Each row as JSON."""
+    return lines(kind, [json.dumps(row, default=str).encode() for row in table.to_pylist()])
+
+
+def packed(table: pa.Table) -> bytes:
+    """The table as an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as out:
+        out.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def unpacked(stream: bytes) -> pa.Table:
+    """The table of an Arrow stream."""
+    return pa.ipc.open_stream(stream).read_all()

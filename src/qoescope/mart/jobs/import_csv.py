@@ -1,0 +1,88 @@
+"""Import of the data set's CSV into the lake and the marts."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.operations import (
+    IMPORT_QUARANTINE,
+    IMPORTS,
+    SESSION_ROWS,
+    SESSION_VERSIONS,
+)
+from qoescope.catalog.tables import SESSIONS
+from qoescope.compile import arrow, versions
+from qoescope.connect import days, lake, postgres
+from qoescope.connect.postgres import Connection, Write
+from qoescope.mart import imports
+from qoescope.mart.jobs import lake_days
+from qoescope.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What an import found and did."""
+
+    rows: int
+    sessions: int
+    changed: int
+    repeated: int
+    quarantined: int
+    days: int
+
+    def __str__(self) -> str:
+        """A line for people."""
+        return (
+            f"{self.rows} rows: {self.sessions} sessions of {self.days} days, {self.changed} of them new or changed, "
+            f"{self.repeated} repeated, {self.quarantined} kept aside"
+        )
+
+
+def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import:
+    """The data set's CSV into the lake and the marts; importing it again changes nothing.
+
+    Its rows are held to the file's rules; the gate, which asks what is usual, is for days that are restated.
+    """
+    if not path.is_file():
+        raise Mistake(f"no file {path}: make it with `python generate_telemetry.py`, or name another")
+    lake.ensure(settings)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        found = imports.imported(file, tenant, settings.lake_buckets)
+    rows = found.sessions
+    placed = pa.table(
+        {n: rows[n if n != "session_day" else "day"] for n in ("property", "session_id", "session_day", "bucket")}
+    )
+    started = pc.unique(rows["day"]).to_pylist()
+    delta = lake.opened(settings, SESSION_VERSIONS)
+    before = lake.rows(settings, SESSION_VERSIONS, lake.files(delta, started), where=versions.of_property(tenant))
+    new = versions.changed(arrow.conform(rows, SESSIONS), placed, before, datetime.now(UTC))
+    lake.append(delta, SESSION_VERSIONS, lake.write(settings, SESSION_VERSIONS, new), {"imported": path.name})
+    since = datetime.now(UTC)
+    with postgres.connect(settings, "writer") as connection:
+        days.replace(
+            connection,
+            started,
+            arrow.conform(lake_days.rows_of(settings, started), SESSION_ROWS),
+            since,
+            lake_days.cubed,
+        )
+        with connection.transaction():
+            _note_import(connection, found, tenant, path.name, digest)
+    return Import(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started))
+
+
+def _note_import(connection: Connection, found: imports.Imported, tenant: str, name: str, digest: str) -> None:
+    note = {
+        "checksum": digest, "property": tenant, "name": name, "rows": found.rows, "sessions": len(found.sessions),
+        "repeated": found.repeated, "quarantined": len(found.quarantined), "finished_at": datetime.now(UTC),
+    }  # fmt: skip
+    kept = found.quarantined.append_column("property", pa.repeat(pa.scalar(tenant), len(found.quarantined)))
+    kept = kept.append_column("checksum", pa.repeat(pa.scalar(digest), len(kept)))
+    postgres.upsert(connection, Write(IMPORTS, pa.Table.from_pylist([note])))
+    postgres.upsert(connection, Write(IMPORT_QUARANTINE, kept))

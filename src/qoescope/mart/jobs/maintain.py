@@ -1,0 +1,59 @@
+"""Maintenance: small files are joined, and what is past its retention is deleted."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from qoescope.catalog.cmcd import OBSERVED, REQUESTS
+from qoescope.catalog.marts import LIVE_LEAF, MARTS, Mart
+from qoescope.catalog.operations import (
+    LATE,
+    QUARANTINE,
+    REPORTS,
+    SESSION_ROWS,
+    SESSION_VERSIONS,
+)
+from qoescope.catalog.tables import EVENTS
+from qoescope.connect import days, lake, postgres
+from qoescope.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What maintenance did: small files joined, files deleted, rows deleted for their age."""
+
+    joined: int
+    deleted: int
+    expired: int
+
+    def __str__(self) -> str:
+        """A line for people."""
+        return (
+            f"{self.joined} small files joined, {self.deleted} files deleted, {self.expired} rows past their retention"
+        )
+
+
+def maintain(settings: Settings, today: date) -> Kept:
+    """The lake and the marts kept small: small files joined, what is past its retention deleted."""
+    expired = joined = deleted = 0
+    for table in (EVENTS, LATE, REPORTS, QUARANTINE, SESSION_VERSIONS):
+        kept_days = settings.sessions_days if table is SESSION_VERSIONS else settings.events_days
+        expired += lake.expire(settings, table, today - timedelta(days=kept_days))
+        joined += lake.compact(settings, table, 1)
+        deleted += len(lake.vacuum(settings, table))
+    with postgres.connect(settings, "writer") as connection:
+        kept = {SESSION_ROWS.name: settings.sessions_days, LIVE_LEAF.name: settings.live_days}
+        for name, kept_days in (kept | {mart.name: _kept_days(settings, mart) for mart in MARTS}).items():
+            expired += days.expire(connection, name, today - timedelta(days=kept_days))
+        expired += days.expire_rows(connection, "outcomes", "minute_at", today - timedelta(days=settings.marts_days))
+        expired += days.expire_rows(connection, "dead_letters", "received_at", today - timedelta(days=30))
+        expired += days.expire_rows(connection, "freshness", "committed_at", today - timedelta(days=7))
+        expired += days.expire_rows(connection, "epochs", "committed_at", today - timedelta(days=30))
+        for name in (OBSERVED.name, REQUESTS.name):
+            expired += days.expire_rows(connection, name, "last_at", today - timedelta(days=settings.sessions_days))
+    return Kept(joined, deleted, expired)
+
+
+def _kept_days(settings: Settings, mart: Mart) -> int:
+    if mart.personal:
+        return settings.sessions_days
+    return settings.live_days if mart.source == "events" else settings.marts_days
