@@ -3,10 +3,11 @@
 import gzip
 import json
 import zlib
+from random import Random
 
 import pytest
 
-from qoescope.ingest.bodies import Refused, plain
+from qoescope.ingest.bodies import MOST_MEMBERS, STEP, Refused, plain
 from qoescope.ingest.limits import Limits
 
 LIMITS = Limits()
@@ -31,6 +32,17 @@ def test_gzip_is_inflated(encoding: str) -> None:
 
 def test_several_gzip_members_are_one_body() -> None:
     assert plain(gzip.compress(b"ab") + gzip.compress(b"c"), "gzip", LIMITS) == b"abc"
+
+
+def test_members_beyond_what_anybody_writes_are_refused() -> None:
+    members = gzip.compress(b"") * MOST_MEMBERS
+    assert plain(members, "gzip", LIMITS) == b""
+    assert refusal(members + gzip.compress(b""), "gzip") == (413, members + gzip.compress(b""))
+
+
+def test_a_member_that_ends_within_a_step_leaves_the_next_one_whole() -> None:
+    noise = [Random(number).randbytes(STEP * 3 // 2 + number) for number in range(4)]  # noqa: S311
+    assert plain(b"".join(map(gzip.compress, noise)), "gzip", LIMITS) == b"".join(noise)
 
 
 def test_the_largest_honest_beacon_is_within_the_ratio() -> None:

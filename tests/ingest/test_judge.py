@@ -11,7 +11,7 @@ from qoescope.catalog.doors import LONGEST_TEXT
 from qoescope.compile import wire
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.context import Arrival
-from qoescope.ingest.judge import Judged, event_count, judged, withdrawn
+from qoescope.ingest.judge import Judged, judged, withdrawn
 from qoescope.ingest.limits import Limits
 
 NOW = 1_762_000_000_000
@@ -221,11 +221,6 @@ def test_withdrawn_events_keep_the_sum() -> None:
     found = withdrawn(verdict(beacon(GOOD, 5, {**GOOD, "seq": 2})), "filtered", "switched_off")
     assert outcomes(found) == (3, 0, 0, 1, 2)
     assert [(v.index, v.outcome) for v in found.verdicts] == [(0, "filtered"), (1, "invalid"), (2, "filtered")]
-
-
-@pytest.mark.parametrize(("body", "count"), [(beacon(GOOD, 5), 2), (b"nope", 1), (b"[" * 9999, 1), (b"{}", 1)])
-def test_events_over_budget_are_counted_without_being_judged(body: bytes, count: int) -> None:
-    assert event_count(body) == count
 
 
 JSON = st.recursive(

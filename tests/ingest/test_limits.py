@@ -17,14 +17,19 @@ def bucket(now_s: float = 0.0) -> Bucket:
 def test_a_burst_is_taken_at_once_and_then_no_more() -> None:
     b = bucket()
     assert [b.take(500, 1, 0.0), b.take(500, 1, 0.0), b.take(1, 1, 0.0)] == [0, 0, pytest.approx(0.01)]
-    assert b.strained
 
 
 def test_what_is_refused_costs_nothing() -> None:
     b = bucket()
     b.take(1000, 0, 0.0)
     assert [b.take(10, 0, 0.0), b.take(10, 0, 0.1)] == [pytest.approx(0.1), 0]
-    assert not b.strained
+
+
+def test_what_is_owed_is_paid_before_the_next_is_taken() -> None:
+    b = bucket()
+    assert b.take(1, 1, 0.0) == 0
+    b.owe(1499, 0)
+    assert [b.take(1, 0, 0.0), b.take(1, 0, 5.0), b.take(1, 0, 5.02)] == [pytest.approx(5.01), pytest.approx(0.01), 0]
 
 
 def test_bytes_are_a_budget_of_their_own() -> None:

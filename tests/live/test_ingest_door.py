@@ -508,6 +508,23 @@ def test_over_its_budget_a_key_hears_429_and_its_outcomes_add_up_while_another_h
     until(lambda: booked() == (accepted, sent - accepted), SOON_S, f"{accepted} accepted of {sent}")
 
 
+def crowd() -> bytes:
+    """A body of many small events: each costs much more to read than its bytes."""
+    events = [[number] for number in Random(1).randbytes(100_000)]  # noqa: S311
+    return json.dumps({"session": {"session_id": "s"}, "events": events}, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"), [(crowd(), {}), (gzip.compress(crowd()), {"content-encoding": "gzip"})], ids=["plain", "gzip"]
+)
+def test_what_costs_more_to_read_than_its_key_has_is_paid_before_the_next_is_read(
+    opened: Callable[..., Door], body: bytes, headers: dict[str, str]
+) -> None:
+    door = opened(budget_events=1.0, budget_burst_s=1_500.0).ready()
+    assert door.http.post("/v1/beacons", content=body, headers=headers).status_code == 413
+    assert door.http.post("/v1/beacons", content=body, headers=headers).status_code == 429
+
+
 def test_ticks_come_to_each_partition(door: Door) -> None:
     ends = kafka.offsets(door.settings, BEACONS.name)
     until(

@@ -6,6 +6,8 @@ from qoescope.ingest.limits import Limits
 
 STEP = 64 * 1024
 GZIP = 31  # zlib's window bits for a gzip header
+MOST_MEMBERS = 100
+"""Gzip members of one body; who compresses once has one."""
 
 
 class Refused(Exception):
@@ -35,22 +37,26 @@ def plain(body: bytes, encoding: str | None, limits: Limits) -> bytes:
 
 
 def _inflated(body: bytes, limits: Limits) -> bytes:
-    made, left, size = [], body, 0
+    """All members one after the other; reads each byte once, however many members there are."""
+    made, size, at, members = [], 0, 0, 0
     try:
-        while left:
+        while at < len(body):
+            members += 1
+            if members > MOST_MEMBERS:
+                raise Refused(413, f"more than {MOST_MEMBERS} gzip members", body)
             member = zlib.decompressobj(GZIP)
             while not member.eof:
-                piece = member.decompress(left, STEP)
-                left = member.unconsumed_tail
+                fed = body[at : at + STEP]
+                piece = member.decompress(fed, STEP)
+                at += len(fed) - len(member.unconsumed_tail) - len(member.unused_data)
                 size += len(piece)
                 if size > limits.inflated_bytes:
                     raise Refused(413, f"larger than {limits.inflated_bytes} bytes when inflated", body)
-                if size > STEP and size > limits.inflated_ratio * (len(body) - len(left)):
+                if size > STEP and size > limits.inflated_ratio * at:
                     raise Refused(413, f"inflates more than {limits.inflated_ratio} times", body)
                 made.append(piece)
-                if not piece and not left and not member.eof:
+                if not piece and not fed and not member.eof:
                     raise Refused(400, "gzip ends too early", body)
-            left = member.unused_data
     except zlib.error as error:
         raise Refused(400, "not gzip, though its Content-Encoding says so", body) from error
     return b"".join(made)

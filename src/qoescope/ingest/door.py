@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qoescope.compile import wire
-from qoescope.ingest import answers, judge, records, reports
+from qoescope.ingest import answers, costs, judge, records, reports
 from qoescope.ingest.bodies import Refused, plain
 from qoescope.ingest.books import Books
 from qoescope.ingest.context import Arrival, edge
@@ -70,8 +70,7 @@ class Door:
     async def _written(self, request: "Request", route: str, origin: str | None) -> tuple[int, bytes]:
         """Status and answer when it went well; raises `Refused` when not."""
         key, owner = self._admitted(request, origin)
-        reads = request.method == "GET" and route == CMCD
-        if request.method != "POST" and not reads:
+        if request.method != "POST" and not (request.method == "GET" and route == CMCD):
             raise Refused(405, "send it by POST", allow="POST, OPTIONS" if route == BEACONS else "GET, POST, OPTIONS")
         if self.in_flight.full or self.stopping or self.delivery.away:
             raise answers.unavailable("busy or without Kafka")
@@ -81,10 +80,10 @@ class Door:
             self._edge,
         )  # fmt: skip
         try:
-            body = b"" if reads else await self._body(request)
+            body, paid = await self._paid_body(request, key, arrival.received_at)
             if route == BEACONS:
-                return 200, await self._beacon(body, arrival, key, owner)
-            return 204, await self._reports(request, body, arrival, key)
+                return 200, await self._beacon(body, paid, arrival, key, owner)
+            return 204, await self._reports(request, body, paid, arrival, key)
         except Refused as refused:
             if refused.body is not None:
                 await self._bury(refused, key, arrival)
@@ -115,13 +114,36 @@ class Door:
             raise Refused(403, "this origin may not write to the property")
         return key, owner
 
+    async def _paid_body(self, request: "Request", key: Key, received_at: int) -> tuple[bytes, int]:
+        """What was sent, without its encoding, and for how many events its key was charged; raises `Refused`."""
+        try:
+            sent = await self._body(request)
+        except Refused as refused:
+            if refused.body is not None:
+                self._charge(key, refused.body, "", received_at)
+            raise
+        encoding = request.headers.get("content-encoding")
+        paid = self._charge(key, sent, encoding, received_at)
+        try:
+            body = plain(sent, encoding, self.limits)
+        except Refused:
+            self._bucket(key).owe(0, costs.most_inflated(sent, self.limits))
+            raise
+        if body is not sent:
+            more = costs.estimate_events(body, self.limits) - paid
+            self._bucket(key).owe(more, len(body) - len(sent))
+            paid += more
+        costs.refuse_crowded(body, self.limits)
+        return body, paid
+
     async def _body(self, request: "Request") -> bytes:
-        """What was sent, without its encoding; raises `Refused`."""
+        """What was sent; raises `Refused`. Nothing is awaited where nothing is to come."""
+        if request.method == "GET":
+            return b""
         declared = request.headers.get("content-length")
         if declared is not None and int(declared) > self.limits.body_bytes:
             raise Refused(413, f"larger than {self.limits.body_bytes} bytes", b"")
-        body = request.whole or await self._coming(request)
-        return plain(body, request.headers.get("content-encoding"), self.limits)
+        return request.whole or await self._coming(request)
 
     async def _coming(self, request: "Request") -> bytes:
         """What is sent, once it is here; raises `Refused`. Too many such make the one go that takes longest."""
@@ -143,29 +165,26 @@ class Door:
             self._buckets[key.prefix] = bucket
         return bucket
 
-    def _charge(self, key: Key, events: int, size: int, received_at: int) -> None:
-        """Takes it from the key's budget; raises `Refused` when that has not so much."""
-        wait_s = self._bucket(key).take(events, size, time.monotonic())
+    def _charge(self, key: Key, sent: bytes, encoding: str | None, received_at: int) -> int:
+        """Takes what reading the body will cost from the key's budget, and returns its events.
+
+        Raises `Refused` when the budget has not so much. What more it turns out to cost is owed afterwards; of what is
+        packed only one event is known.
+        """
+        events = 1 if encoding else costs.estimate_events(sent, self.limits)
+        wait_s = self._bucket(key).take(events, len(sent), time.monotonic())
         if wait_s > 0:
-            self._over_budget(key, events, wait_s, received_at)
-
-    def _charge_early(self, key: Key, body: bytes, received_at: int) -> None:
-        """Refuses what is over a strained budget before it costs a judgement."""
-        bucket = self._bucket(key)
-        if bucket.strained and (wait_s := bucket.wait_s(1, len(body), time.monotonic())) > 0:
-            self._over_budget(key, judge.event_count(body), wait_s, received_at)
-
-    def _over_budget(self, key: Key, events: int, wait_s: float, received_at: int) -> None:
-        self.books.refuse(key.property, events, received_at)
-        raise Refused(429, "over this key's budget", retry_after_s=int(wait_s) + 1)
+            named = 1 if encoding else costs.count_named_events(sent, self.limits)
+            self.books.refuse(key.property, named, received_at)
+            raise Refused(429, "over this key's budget", retry_after_s=int(wait_s) + 1)
+        return events
 
     # Beacons
 
-    async def _beacon(self, body: bytes, arrival: Arrival, key: Key, owner: Property) -> bytes:
+    async def _beacon(self, body: bytes, paid: int, arrival: Arrival, key: Key, owner: Property) -> bytes:
         """The answer to a beacon, once Kafka has it."""
-        self._charge_early(key, body, arrival.received_at)
         found = judge.judged(body, arrival, self.limits)
-        self._charge(key, found.counts.received, len(body), arrival.received_at)
+        self._bucket(key).owe(max(0, found.counts.received - paid), 0)
         identity = None
         if found.session is not None and found.events:
             viewer = (key.property, found.session.viewer_id)
@@ -190,21 +209,20 @@ class Door:
         self.crash("door.after_ack")
 
     async def _bury(self, refused: Refused, key: Key, arrival: Arrival) -> None:
-        """Keeps and books a body that was refused whole; raises `Refused` when its budget or Kafka do not allow it."""
+        """Keeps and books a body that was refused whole; raises `Refused` when Kafka does not allow it."""
         body = refused.body or b""
-        self._charge(key, 1, len(body), arrival.received_at)
         await self._put(records.of_refused(body, refused.error, arrival))
         self.books.count(key.property, wire.Counts(1, invalid=1))
 
     # CMCD
 
-    async def _reports(self, request: "Request", body: bytes, arrival: Arrival, key: Key) -> bytes:
+    async def _reports(self, request: "Request", body: bytes, paid: int, arrival: Arrival, key: Key) -> bytes:
         """Nothing to say, once Kafka has all CMCD records of the request."""
         if request.method == "GET":
             found = reports.in_request(request.headers.items(), request.query)
         else:
             found = reports.in_body(body, request.headers.get("content-type"))
-        self._charge(key, found.received, len(body), arrival.received_at)
+        self._bucket(key).owe(max(0, found.received - paid), 0)
         await self._put(reports.records(found, arrival, CMCD))
         self.books.count(key.property, found.counts)
         return b""

@@ -66,14 +66,6 @@ def judged(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
     return Judged(session, beacon.events, beacon.sent_at, wire.Counts(count, count), [])
 
 
-def event_count(body: bytes) -> int:
-    """How many events the body holds, read as cheaply as can be; 1 for what cannot be read."""
-    try:
-        return len(_ENVELOPE(body).events)
-    except UNREADABLE:
-        return 1
-
-
 def _plain_beacon(body: bytes, horizon: int, limits: Limits) -> wire.Beacon | None:
     """The beacon if nothing about it needs a second look."""
     if _BACKSLASH in body and _NUL in body:  # looking for one byte first is twenty times faster

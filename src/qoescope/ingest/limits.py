@@ -34,14 +34,12 @@ class Bucket:
         "events_a_second",
         "most_bytes",
         "most_events",
-        "strained",
     )
 
     def __init__(self, events_a_second: float, bytes_a_second: float, burst_s: float, now_s: float) -> None:
         self.events_a_second, self.bytes_a_second = events_a_second, bytes_a_second
         self.most_events, self.most_bytes = events_a_second * burst_s, bytes_a_second * burst_s
         self._events, self._bytes, self._at = self.most_events, self.most_bytes, now_s
-        self.strained = False
 
     def wait_s(self, events: int, size: int, now_s: float) -> float:
         """Seconds until so much can be taken; 0 when it can be now. What is larger than the burst needs a full one."""
@@ -56,11 +54,14 @@ class Bucket:
     def take(self, events: int, size: int, now_s: float) -> float:
         """Takes all of it and returns 0, or nothing and returns the seconds to wait."""
         wait_s = self.wait_s(events, size, now_s)
-        self.strained = wait_s > 0.0
-        if not self.strained:
-            self._events -= events
-            self._bytes -= size
+        if wait_s == 0.0:
+            self.owe(events, size)
         return wait_s
+
+    def owe(self, events: int, size: int) -> None:
+        """Takes it whether it is there or not: work that is done is paid for before the next is begun."""
+        self._events -= events
+        self._bytes -= size
 
 
 class InFlight:

@@ -1,0 +1,28 @@
+"""Costs: what reading a body will take, told by its bytes before anything reads it."""
+
+from qoescope.ingest.bodies import Refused
+from qoescope.ingest.limits import Limits
+
+_SEQ, _COMMA = b'"seq"', b","
+
+
+def count_named_events(body: bytes, limits: Limits) -> int:
+    """The events that the body names, one at least, and no more than one may hold."""
+    return max(1, min(limits.beacon_events, body.count(_SEQ)))
+
+
+def estimate_events(body: bytes, limits: Limits) -> int:
+    """As many events as reading the body costs: those that it names, or more where it holds values of other kinds."""
+    return max(1, body.count(_SEQ), body.count(_COMMA) // limits.object_keys)
+
+
+def refuse_crowded(body: bytes, limits: Limits) -> None:
+    """Raises `Refused` for more values than the largest beacon holds: each costs much more than its bytes."""
+    most = limits.beacon_events * limits.object_keys
+    if body.count(_COMMA) > most:
+        raise Refused(413, f"more than {most} values", body)
+
+
+def most_inflated(body: bytes, limits: Limits) -> int:
+    """Bytes that may have been made of a body before its inflating was refused."""
+    return min(limits.inflated_bytes, limits.inflated_ratio * len(body))
