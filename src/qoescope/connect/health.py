@@ -1,0 +1,219 @@
+"""Health: what each stream or loop of a process last did, told in a file, a row and over HTTP."""
+
+import json
+import logging
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from qoescope.connect.causes import Cause, explain
+from qoescope.settings import Settings
+
+log = logging.getLogger("qoescope.health")
+State = Literal["starting", "running", "stopping", "stopped"]
+HEARTBEAT_S = 1.0
+KEPT_ENDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LoopHealth:
+    """One stream or loop. Times are seconds since the epoch, by the clock of the machine it runs on."""
+
+    name: str
+    succeeded_at: float | None = None
+    """End of the last good batch, or of the last look that found nothing to do."""
+    waiting_since: float | None = None
+    """Since when there is work and no good batch; None when there is no work."""
+    failures: int = 0
+    """Failures since the last good batch."""
+    failed_at: float | None = None
+    cause: str = ""
+    """Why it last failed, in one line; kept after it recovered."""
+    anchor: str = ""
+    """The runbook's section about that cause."""
+    restarts: int = 0
+    lag_records: int | None = None
+    lag_s: float | None = None
+    oldest_open_at: float | None = None
+    """Arrival of the oldest event whose session is not folded yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartHealth:
+    """One process: its owner, its state, and its loops."""
+
+    part: str
+    host: str
+    pid: int
+    since: float
+    written_at: float
+    state: State
+    ends: tuple[float, ...] = ()
+    """When earlier processes of this part were found to have ended without saying so."""
+    free_bytes: Mapping[str, int] = field(default_factory=dict)
+    loops: tuple[LoopHealth, ...] = ()
+
+
+class Loop:
+    """What a runner calls, from any thread, as its batches succeed and fail."""
+
+    def __init__(self, name: str, lock: threading.Lock) -> None:
+        self._lock, self.health = lock, LoopHealth(name)
+
+    def succeeded(self) -> None:
+        """A batch is written, or there was nothing to do."""
+        with self._lock:
+            self.health = replace(self.health, succeeded_at=time.time(), waiting_since=None, failures=0)
+
+    def working(self) -> None:
+        """There is work; a good batch is due."""
+        with self._lock:
+            if self.health.waiting_since is None:
+                self.health = replace(self.health, waiting_since=time.time())
+
+    def failed(self, error: BaseException | str) -> Cause:
+        """A batch, or a try to begin one, failed; the answer is why, in a line."""
+        cause = explain(error)
+        with self._lock:
+            self.health = replace(
+                self.health, failures=self.health.failures + 1, failed_at=time.time(), cause=cause.sentence,
+                anchor=cause.anchor,
+            )  # fmt: skip
+        return cause
+
+    def restarted(self) -> None:
+        """It was started again."""
+        with self._lock:
+            self.health = replace(self.health, restarts=self.health.restarts + 1)
+
+    def lags(
+        self, *, records: int | None = None, seconds: float | None = None, oldest_open_at: float | None = None
+    ) -> None:
+        """How far it is behind: records of the log, seconds of arrival, the oldest event that no session holds yet."""
+        age = None if seconds is None else max(0.0, seconds)
+        with self._lock:
+            self.health = replace(self.health, lag_records=records, lag_s=age, oldest_open_at=oldest_open_at)
+
+
+class Board:
+    """The health of this process, written every second while it is open.
+
+    A file, since it must be read while Postgres is down; a row in Postgres where a reader has no common disk.
+    """
+
+    def __init__(self, settings: Settings, part: str, loops: Sequence[str]) -> None:
+        self._lock, self._settings = threading.Lock(), settings
+        self._loops = {name: Loop(name, self._lock) for name in loops}
+        self._path = path(settings, part)
+        self._done = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name="health", daemon=True)
+        now = time.time()
+        self._part = PartHealth(part, socket.gethostname(), os.getpid(), now, now, "starting", self._ends(now))
+
+    def _ends(self, now: float) -> tuple[float, ...]:
+        before = read_file(self._path)
+        if before is None:
+            return ()
+        fresh = () if before.state == "stopped" else (min(now, before.written_at),)
+        return (*before.ends, *fresh)[-KEPT_ENDS:]
+
+    def __getitem__(self, name: str) -> Loop:
+        return self._loops[name]
+
+    def __enter__(self) -> Self:
+        """Begins to write."""
+        self._write()
+        self._heart.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Says that the process stops, or by its silence that it did not stop in order."""
+        self._done.set()
+        self._heart.join(5)
+        if kind is None:
+            self.turn("stopped")
+
+    def turn(self, state: State) -> None:
+        """The process is in another state."""
+        with self._lock:
+            self._part = replace(self._part, state=state)
+        self._write()
+
+    def now(self) -> PartHealth:
+        """The health of the process at this moment."""
+        with self._lock:
+            loops = tuple(loop.health for loop in self._loops.values())
+            return replace(self._part, written_at=time.time(), loops=loops, free_bytes=dict(_free(self._settings)))
+
+    def _beat(self) -> None:
+        while not self._done.wait(HEARTBEAT_S):
+            self._write()
+
+    def _write(self) -> None:
+        text = dump(self.now())
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+            beside.write_text(text)
+            beside.replace(self._path)
+        except OSError as error:  # a full disk still takes what replaces as many bytes
+            with suppress(OSError), self._path.open("r+") as file:
+                size = self._path.stat().st_size
+                file.write(text.ljust(size)[: max(size, len(text))])
+                return
+            log.warning("health is not written: %s", error)
+
+
+def _free(settings: Settings) -> Iterator[tuple[str, int]]:
+    """Free bytes of each disk that the process writes to."""
+    for place in (str(settings.var), settings.lake, settings.checkpoints):
+        if place and "://" not in place and Path(place).exists():
+            yield place, shutil.disk_usage(place).free
+
+
+def folder(settings: Settings) -> Path:
+    """Where processes tell their health."""
+    return settings.var / "run" / "health"
+
+
+def path(settings: Settings, part: str) -> Path:
+    """Where a part tells its health."""
+    return folder(settings) / f"{part}.json"
+
+
+def dump(part: PartHealth) -> str:
+    """The health as JSON."""
+    return json.dumps(asdict(part))
+
+
+def load(text: str) -> PartHealth:
+    """The health that the JSON tells; members that this version does not know are left out."""
+    told = json.loads(text)
+    loops = tuple(LoopHealth(**_known(LoopHealth, loop)) for loop in told.pop("loops"))
+    ends = tuple(told.pop("ends"))
+    return PartHealth(**_known(PartHealth, told), ends=ends, loops=loops)
+
+
+def _known(kind: type[LoopHealth | PartHealth], told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name in kind.__dataclass_fields__}
+
+
+def read_file(file: Path) -> PartHealth | None:
+    """What the file tells; None when there is none, or it is just being replaced."""
+    try:
+        return load(file.read_text())
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def read(settings: Settings) -> list[PartHealth]:
+    """What all processes that share this folder tell."""
+    found = (read_file(file) for file in sorted(folder(settings).glob("*.json")))
+    return [part for part in found if part is not None]
