@@ -158,6 +158,12 @@ class Settings(BaseSettings):
     """Key of the signature that the webhook's receiver checks."""
     slack_url: SecretStr = SecretStr("")
     """A Slack-compatible incoming webhook."""
+    teams_url: SecretStr = SecretStr("")
+    """Microsoft Teams: the URL of a workflow or incoming webhook that takes Adaptive Cards."""
+    pagerduty_key: SecretStr = SecretStr("")
+    """PagerDuty's integration key of a service (Events API v2)."""
+    pagerduty_url: str = "https://events.pagerduty.com/v2/enqueue"
+    """Where PagerDuty takes events; another one in the EU."""
     mail_to: str = ""
     """Address that incidents are mailed to."""
     mail_from: str = "qoescope@localhost"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from qoescope.monitor import notify
+from qoescope.monitor import messages, notify
 from qoescope.monitor.notify import Mute, Target
 
 NOW = datetime(2026, 1, 2, 20, 5, tzinfo=UTC)
@@ -74,7 +74,7 @@ def test_a_signature_covers_the_time_and_the_body() -> None:
 
 def test_slack_and_mail_carry_the_story() -> None:
     payload = notify.payload(incident())
-    assert "Since 20:03" in notify.slack(payload)["text"]
-    message = notify.mail(payload, "from@example.org", "to@example.org")
+    assert "Since 20:03" in messages.slack(payload)["text"]
+    message = messages.mail(payload, "from@example.org", "to@example.org")
     assert message["Subject"] == "[qoescope] critical: cdn=cascade (confirmed)"
     assert message["Message-ID"] == "<i1.confirmed@qoescope>"

@@ -1,15 +1,13 @@
 """What a real receiver gets: a signed body, again after each failure, and no state twice."""
 
 import hmac
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from receivers import PATIENT_S, Receiver, http_receiver
 
 from qoescope.monitor import notify, sending
 from qoescope.monitor.notify import Row
@@ -24,68 +22,25 @@ INCIDENT = {
 }  # fmt: skip
 
 
-@dataclass
-class Receiver:
-    """Answers with the next of `answers` (0: not before it is told to), then with 200; keeps what it was sent."""
-
-    answers: list[int] = field(default_factory=list)
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    go_on: threading.Event = field(default_factory=threading.Event)
-    url: str = ""
-    body_bytes: int = 0
-    """Of the answer; they are promised and do not come."""
-
-    def answer(self) -> int:
-        status = self.answers.pop(0) if self.answers else 200
-        if not status:
-            self.go_on.wait(PATIENT_S)
-        return status or 200
-
-    @property
-    def signed(self) -> list[bool]:
-        """Whether each request carries a signature that the secret explains."""
-        return [
-            hmac.compare_digest(
-                headers[notify.SIGNATURE.lower()],
-                "v1=" + hmac.new(SECRET.encode(), headers[notify.TIMESTAMP.lower()].encode() + b"." + body, sha256)
-                .hexdigest(),
-            )
-            for headers, body in self.got
-        ]  # fmt: skip
+def signed(receiver: Receiver) -> list[bool]:
+    """Whether each request carries a signature that the secret explains."""
+    return [
+        hmac.compare_digest(
+            headers[notify.SIGNATURE.lower()],
+            "v1=" + hmac.new(SECRET.encode(), headers[notify.TIMESTAMP.lower()].encode() + b"." + body, sha256)
+            .hexdigest(),
+        )
+        for headers, body in receiver.got
+    ]  # fmt: skip
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    kept = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            kept.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            try:
-                self.send_response(kept.answer())
-                self.send_header("Content-Length", str(kept.body_bytes))
-                self.end_headers()
-                if kept.body_bytes:
-                    kept.go_on.wait()
-            except OSError:  # it no longer waits
-                return
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    kept.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    yield kept
-    kept.go_on.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with http_receiver() as kept:
+        yield kept
 
 
-PATIENT_S, HASTY_S = 60.0, 0.5
+HASTY_S = 0.5
 
 
 def settings(url: str, timeout_s: float) -> Settings:
@@ -112,7 +67,7 @@ def _sent(here: Settings, row: Row, now: datetime) -> Row:
 
 def test_a_state_arrives_signed_and_once(receiver: Receiver) -> None:
     assert told(receiver.url, rounds=3)["status"] == "sent"
-    assert receiver.signed == [True]
+    assert signed(receiver) == [True]
     (headers, body) = receiver.got[0]
     assert headers["idempotency-key"] == "i1.confirmed"
     assert '"cdn": "каскад"'.encode() in body
@@ -122,13 +77,13 @@ def test_a_changed_body_does_not_fit_its_signature(receiver: Receiver) -> None:
     told(receiver.url, rounds=1)
     headers, body = receiver.got[0]
     receiver.got = [(headers, body.replace(b"4812", b"4813"))]
-    assert receiver.signed == [False]
+    assert signed(receiver) == [False]
 
 
 def test_a_receiver_that_fails_is_told_again_with_the_same_key(receiver: Receiver) -> None:
     receiver.answers = [500, 503]
     assert told(receiver.url, rounds=5)["status"] == "sent"
-    assert receiver.signed == [True] * 3
+    assert signed(receiver) == [True] * 3
     assert {headers["idempotency-key"] for headers, _ in receiver.got} == {"i1.confirmed"}
 
 

@@ -87,10 +87,19 @@ def console() -> None:
     jobs.serve(settings(), Outside(replay, airflow.last_runs))
 
 
-def monitor() -> None:
+def monitor(
+    send_test: Annotated[
+        bool, typer.Option("--send-test", help="Send a test to every channel, say what became of it, and end.")
+    ] = False,
+) -> None:
     """Look for incidents, every minute."""
-    from qoescope.monitor import jobs
+    from qoescope.monitor import jobs, tell_jobs
     from qoescope.stack import signals
 
+    if send_test:
+        found = tell_jobs.send_test(settings(), "all properties", "the command line")
+        for each in found:
+            line(each)
+        raise typer.Exit(0 if all(each.endswith(": sent") for each in found) else 1)
     logged()
     jobs.watch(settings(), signals.told())

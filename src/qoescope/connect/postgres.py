@@ -20,6 +20,8 @@ from qoescope.settings import Settings
 
 Role = Literal["owner", "writer", "reader"]
 Connection = psycopg.Connection[Any]
+Refused = psycopg.DataError
+"""A value that Postgres cannot hold."""
 STATEMENT_S = {"owner": 120, "writer": 120, "reader": 10}
 
 

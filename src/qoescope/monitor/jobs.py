@@ -1,7 +1,4 @@
-"""Jobs: the live watch, minute by minute; the batch over restated days; what is told of what they found.
-
-Long because all that the monitor reads and writes is here, and nowhere else.
-"""
+"""Jobs: the live watch, minute by minute; the batch over restated days."""
 
 import json
 import logging
@@ -14,21 +11,21 @@ import numpy as np
 import pyarrow as pa
 
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
-from qoescope.catalog.watch import INCIDENTS, NOTIFICATIONS, SESSION_DIMENSIONS, WATCHED, WINDOW_MINUTES
+from qoescope.catalog.watch import INCIDENTS, SESSION_DIMENSIONS, WATCHED, WINDOW_MINUTES
 from qoescope.compile import arrow
 from qoescope.connect import postgres
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.writing import Stopped, Writer
 from qoescope.monitor import batch as hours
-from qoescope.monitor import closed, live, notify, questions, records, sending
+from qoescope.monitor import closed, live, questions, records
 from qoescope.monitor.files import explain_file
 from qoescope.monitor.history import History
 from qoescope.monitor.impact import Impact, excess_so_far, lost_watch_hours
 from qoescope.monitor.kpis import kpi_of, session_columns
 from qoescope.monitor.lifecycle import Incident
-from qoescope.monitor.notify import Mute
 from qoescope.monitor.records import Shown
 from qoescope.monitor.rules import Rule, values
+from qoescope.monitor.tell_jobs import dicts, tell
 from qoescope.monitor.thresholds import Thresholds
 from qoescope.settings import Settings
 
@@ -91,32 +88,6 @@ def batch(settings: Settings, day: date, tenant: str | None = None) -> int:
     return found
 
 
-def tell(connection: Connection, settings: Settings) -> int:
-    """Sends what is due, books what became of it; gives back how many were sent. A state is told once a target."""
-    targets = {t.name: t for t in sending.targets(settings)}
-    if not targets:
-        return 0
-    now = datetime.now(UTC)
-    told = _dicts(connection, questions.TOLD)
-    mutes = [Mute(r["slice"], r["starts_at"], r["ends_at"], r["reason"]) for r in _dicts(connection, questions.MUTES)]
-    new = notify.due(_dicts(connection, questions.TO_TELL), told, list(targets.values()), mutes, now)
-    _book(connection, new)
-    sent = 0
-    for row in [*told, *new]:
-        if row["status"] != "pending" or row["next_at"] > now or row["target"] not in targets:
-            continue
-        why = sending.failure(settings, targets[row["target"]], row["payload"], int(now.timestamp()))
-        if why:
-            log.warning("notification of %s to %s failed: %s", row["incident_id"], row["target"], why)
-            _book(connection, [notify.after_failure(row, why, now)])
-        else:
-            sent += 1
-            _book(
-                connection, [{**row, "status": "sent", "attempts": row["attempts"] + 1, "sent_at": now, "detail": None}]
-            )
-    return sent
-
-
 def _newest(connection: Connection) -> dict[str, int]:
     """Each property's last complete minute: the one before its newest, for that still fills."""
     rows = connection.execute(questions.NEWEST).fetchall()
@@ -134,11 +105,11 @@ class _Watch:
         self.at: int | None = None
         self.turn = 0
         horizon = datetime.now(UTC) - timedelta(days=1)
-        stored = _dicts(connection, questions.ONGOING, (tenant, "live", horizon))
+        stored = dicts(connection, questions.ONGOING, (tenant, "live", horizon))
         incidents = [records.incident(row) for row in stored]
         self.live.incidents = [one for one in incidents if one.best.watched.leaf]
         self.closed.incidents = [one for one in incidents if not one.best.watched.leaf]
-        for row in _dicts(connection, questions.ONGOING, (tenant, "rule", horizon)):
+        for row in dicts(connection, questions.ONGOING, (tenant, "rule", horizon)):
             rule = row["memory"].get("rule")
             if rule and row["closed_at"] is None:
                 self.rules.resume(rule[0], rule[1], records.incident(row))
@@ -205,7 +176,7 @@ class _Watch:
         return self.closed.look(at)
 
     def _by_rules(self, connection: Connection, minute: int) -> list[Row]:
-        found = _dicts(connection, questions.RULES, (self.tenant,))
+        found = dicts(connection, questions.RULES, (self.tenant,))
         names = ("id", "version", "metric", "slice", "direction", "threshold", "minutes", "audience", "severity")
         rules = [Rule(*(row[name] for name in names)) for row in found]
         kpis = {kpi.watched.metric: kpi for kpi in self.live.watcher.kpis}
@@ -236,12 +207,12 @@ class _Watch:
 def _restated(connection: Connection, tenant: str, begin: datetime) -> int:
     """Puts what a day says of the property into `incidents`; gives back how many rows that changed."""
     end = begin + timedelta(days=1)
-    stored = _dicts(connection, questions.ONGOING, (tenant, "batch", begin - timedelta(weeks=hours.WEEKS)))
+    stored = dicts(connection, questions.ONGOING, (tenant, "batch", begin - timedelta(weeks=hours.WEEKS)))
     earlier = [records.incident(row) for row in stored if row["opened_at"] <= begin]
     known = {one.id: hours.as_of(one, begin) for one in earlier}
     walk = _walked(connection, tenant, begin, list(known.values()))
     asked = {"tenant": tenant, "begin": begin, "end": end}
-    settled = {row["id"] for row in _dicts(connection, questions.SETTLED, asked)}
+    settled = {row["id"] for row in dicts(connection, questions.SETTLED, asked)}
     settled |= {one.id for one in earlier if known[one.id] is not one}
     here = [one for one in walk.incidents if one.state != "dismissed" and known.get(one.id) is not one]
     rows = [_row(connection, tenant, one, walk.history, _HOUR) for one in here if one.id not in settled]
@@ -276,23 +247,10 @@ def _walked(connection: Connection, tenant: str, begin: datetime, known: Sequenc
     return walk
 
 
-def _dicts(connection: Connection, sql: str, parameters: Sequence[Any] | Row = ()) -> list[Row]:
-    cursor = connection.execute(sql, parameters)
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
 def _put(connection: Connection, rows: Sequence[Row]) -> None:
     if rows:
         last = list({row["id"]: row for row in rows}.values())
         postgres.upsert(connection, Write(INCIDENTS, pa.Table.from_pylist(last, arrow.schema(INCIDENTS))))
-
-
-def _book(connection: Connection, rows: Sequence[Row]) -> None:
-    if rows:
-        plain = [row | {"payload": json.dumps(row["payload"], ensure_ascii=False)} for row in rows]
-        with connection.transaction():
-            postgres.upsert(connection, Write(NOTIFICATIONS, pa.Table.from_pylist(plain, arrow.schema(NOTIFICATIONS))))
 
 
 def _row(connection: Connection, tenant: str, one: Incident, history: History, step_s: int) -> Row:

@@ -1,36 +1,37 @@
 """Notify: what is told of an incident, to whom, how it is signed, when it is tried again and when it is not sent."""
 
 import hmac
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.message import EmailMessage
 from hashlib import sha256
 from typing import Any, Literal
 
+from qoescope.monitor import texts
 from qoescope.monitor.history import Chosen
 from qoescope.monitor.lifecycle import within
 
 Row = Mapping[str, Any]
-Channel = Literal["webhook", "slack", "mail"]
+Channel = Literal["webhook", "slack", "teams", "pagerduty", "mail"]
 TELLS = ("confirmed", "closed")
 """States that are told, each once for each channel."""
+ASKED, TEST = "*", "test"
+"""A test is asked for by a row of state `test` to the target `*`; each channel's own row says what became of it."""
 
 ATTEMPTS = 8
 SUPPRESS = timedelta(minutes=60)
 SIGNATURE, TIMESTAMP = "X-Qoescope-Signature", "X-Qoescope-Timestamp"
+NOWHERE = "the monitor's settings name no channel: see docs/incidents.md"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 5, 3600
 _TOLD = (
     *("id", "property", "state", "severity", "metrics", "slice", "slice_name", "opened_at", "onset_at", "closed_at"),
     *("actual", "expected", "lift", "excess", "affected_sessions", "viewers", "lost_watch_hours", "story", "version"),
 )
-_COLOURS = {"critical": "#c92a2a", "warning": "#e67700", "info": "#1971c2"}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to send: a webhook's URL with its secret, a Slack-compatible URL, or a mail address."""
+    """Where to send: a URL or a mail address, and a webhook's or PagerDuty's secret."""
 
     name: str
     channel: Channel
@@ -49,32 +50,19 @@ class Mute:
 
 
 def payload(incident: Row) -> dict[str, Any]:
-    """The incident as a webhook gets it."""
+    """The incident as a webhook gets it; names in it are as players sent them, but each is one line."""
     plain = {name: incident.get(name) for name in _TOLD}
-    return {name: v.isoformat() if isinstance(v, datetime) else v for name, v in plain.items()}
+    return {name: v.isoformat() if isinstance(v, datetime) else texts.clean(v) for name, v in plain.items()}
 
 
-def slack(told: Row) -> dict[str, Any]:
-    """The same as Slack and its likes take it."""
-    over = " — over" if told["state"] == "closed" else ""
-    text = f"*{str(told['severity']).capitalize()}{over}*: {told['story']}"
-    fields = [
-        {"title": "Slice", "value": told["slice_name"], "short": False},
-        {"title": "Viewers", "value": f"{told['viewers']:,}", "short": True},
-        {"title": "Watch hours lost", "value": f"{told['lost_watch_hours']:.1f}", "short": True},
-    ]
-    colour = "#2f9e44" if told["state"] == "closed" else _COLOURS[str(told["severity"])]
-    return {"text": text, "attachments": [{"color": colour, "fields": fields}]}
-
-
-def mail(told: Row, sender: str, to: str) -> EmailMessage:
-    """The same as a mail; its Message-ID is the same for the same state, so that a repeat is known as one."""
-    message = EmailMessage()
-    message["Subject"] = f"[qoescope] {told['severity']}: {told['slice_name']} ({told['state']})".replace("\n", " ")
-    message["From"], message["To"] = sender, to
-    message["Message-ID"] = f"<{told['id']}.{told['state']}@qoescope>"
-    message.set_content(f"{told['story']}\n\n{json.dumps(dict(told), indent=2, ensure_ascii=False)}\n")
-    return message
+def sample(tenant: str, identity: str, who: str, now: datetime) -> dict[str, Any]:
+    """What a test tells: an incident of nobody."""
+    story = f"A test of notifications, asked for by {who}: nothing is broken."
+    return payload({
+        "id": identity, "property": tenant, "state": TEST, "severity": "info", "metrics": "", "slice": {},
+        "slice_name": "nobody", "opened_at": now, "onset_at": now, "viewers": 0, "affected_sessions": 0,
+        "lost_watch_hours": 0.0, "story": story, "version": 1,
+    })  # fmt: skip
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
@@ -104,25 +92,29 @@ def due(
             key = (incident["id"], state, target.name)
             if key in known:
                 continue
-            row = {
-                "property": incident["property"],
-                "incident_id": incident["id"],
-                "state": state,
-                "target": target.name,
-                "status": "pending",
-                "attempts": 0,
-                "next_at": now,
-                "detail": None,
-                "payload": payload(incident),
-                "created_at": now,
-                "sent_at": None,
-            }
+            row = _pending(payload(incident), target, now)
             reason = _silent(incident, target, [*told, *new], mutes, now)
             if reason is not None:
                 row["status"], row["detail"] = reason
                 row["next_at"] = None
             new.append(row)
     return new
+
+
+def tests(asked: Row, targets: Sequence[Target], now: datetime) -> list[dict[str, Any]]:
+    """A test that was asked for as rows of each target, and the answer to who asked."""
+    told = sample(asked["property"], asked["incident_id"], str(asked["payload"].get("by", "somebody")), now)
+    where = ", ".join(target.name for target in targets)
+    answer = {"status": "sent", "detail": f"to {where}"} if targets else {"status": "dead", "detail": NOWHERE}
+    return [*(_pending(told, target, now) for target in targets), {**asked, **answer, "sent_at": now, "next_at": None}]
+
+
+def _pending(told: Row, target: Target, now: datetime) -> dict[str, Any]:
+    return {
+        "property": told["property"], "incident_id": told["id"], "state": told["state"], "target": target.name,
+        "status": "pending", "attempts": 0, "next_at": now, "detail": None, "payload": dict(told), "created_at": now,
+        "sent_at": None,
+    }  # fmt: skip
 
 
 def _silent(
@@ -139,15 +131,18 @@ def _silent(
             return "suppressed", "its start was not told"
         return None
     for r in mine:
-        alike = r["payload"]["slice"] == incident["slice"] and r["state"] == "confirmed"
+        alike = r["payload"]["slice"] == texts.clean(incident["slice"]) and r["state"] == "confirmed"
         if alike and r["status"] in ("pending", "sent") and now - r["created_at"] < SUPPRESS:
             return "suppressed", f"told of the same slice at {r['created_at']:%H:%M}"
     return None
 
 
 def after_failure(row: Row, why: str, now: datetime) -> dict[str, Any]:
-    """The notification after a failed try: pending with a later time, or dead, with the reason to be shown."""
+    """The notification after a failed try: pending with a later time, or dead, with the reason to be shown.
+
+    A test is tried once: who asked for it waits for the answer.
+    """
     attempts = int(row["attempts"]) + 1
-    pause = wait(attempts)
+    pause = None if row["state"] == TEST else wait(attempts)
     status, next_at = ("dead", None) if pause is None else ("pending", now + pause)
-    return {**row, "attempts": attempts, "status": status, "next_at": next_at, "detail": why[:500]}
+    return {**row, "attempts": attempts, "status": status, "next_at": next_at, "detail": texts.line(why, 500)}

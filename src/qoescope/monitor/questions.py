@@ -31,6 +31,7 @@ TO_TELL = (
 )
 """What the restated day finds again under the same name was told when it happened."""
 TOLD = "select * from notifications where created_at > now() - interval '8 days'"
+TESTS = "select * from notifications where state = 'test' and target = '*' and status = 'pending'"
 MUTES = "select * from mutes where ends_at > now() - interval '1 day'"
 USUAL_WATCH = (
     "select avg(watched_ms)::double precision from sessions where property = %s and day >= %s and started_at >= %s "
