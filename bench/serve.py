@@ -38,7 +38,8 @@ from qoescope.connect.postgres import Write
 from qoescope.emit.events import blocks
 from qoescope.emit.scenario import Load, Scenario
 from qoescope.emit.simulation import simulated
-from qoescope.serve import jobs
+from qoescope.serve.jobs import accounts
+from qoescope.serve.jobs.desk import desk as opened
 from qoescope.settings import Settings
 from qoescope.stack import assembly
 
@@ -164,7 +165,7 @@ def main() -> None:
             beside.execute("set timezone = 'UTC'")
             children.wait(["postgres"], UP_S)
             session_id = filled(here, given.sessions, given.days, beside)
-            jobs.new_user(here, "bench", "admin", ["*"], "bench")
+            accounts.new_user(here, "bench", "admin", ["*"], "bench")
             children.wait(["console"], UP_S)
             asked(here, given.days, given.times, beside)
             loaded(here, given.days, given.times, session_id)
@@ -173,7 +174,7 @@ def main() -> None:
 
 def asked(settings: Settings, days: float, times: int, beside: duckdb.DuckDBPyConnection) -> None:
     """The marts, and the same questions over sessions: in Postgres, and in DuckDB."""
-    desk = jobs.desk(settings)
+    desk = opened(settings)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     between = today - timedelta(days=days - 1), today + timedelta(days=1)
     for what, question in QUESTIONS:
@@ -221,7 +222,7 @@ def loaded(settings: Settings, days: float, times: int, session_id: str) -> None
 def crowd(settings: Settings, days: float) -> None:
     """The questions through the API, by so many people at once: about the same days, then each about their own."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    tokens = [jobs.new_token(settings, f"bench {i}", "demo") for i in range(CROWD)]
+    tokens = [accounts.new_token(settings, f"bench {i}", "demo") for i in range(CROWD)]
 
     def asks(token: str, later: int, earlier: int) -> list[float]:
         start, end = today - timedelta(days=days - 1 - later), today + timedelta(days=1 - earlier)

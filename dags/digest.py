@@ -13,10 +13,10 @@ def digest() -> None:
     def write(day: str) -> None:
         from datetime import date
 
-        from qoescope.serve import jobs
+        from qoescope.serve.jobs.digests import digests
         from qoescope.settings import Settings
 
-        jobs.digests(Settings(), date.fromisoformat(day))
+        digests(Settings(), date.fromisoformat(day))
 
     write("{{ params.day or dag_run.partition_key }}")
 

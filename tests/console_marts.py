@@ -27,7 +27,7 @@ from qoescope.connect.postgres import Write
 from qoescope.emit.events import blocks
 from qoescope.emit.scenario import Load, Scenario
 from qoescope.emit.simulation import simulated
-from qoescope.serve import jobs
+from qoescope.serve.jobs import accounts
 from qoescope.settings import Settings
 from qoescope.stack import assembly
 
@@ -74,9 +74,9 @@ def made(folder: Path) -> Marts:
         children.wait(["postgres"], UP_S)
         path = folder / "sessions.parquet"
         session_id, count = filled(here, path)
-        jobs.new_user(here, "ada", "admin", ["*"], "ada's password")
-        jobs.new_user(here, "ravi", "reader", ["demo"], "ravi's password")
-        token = jobs.new_token(here, "test", "demo", ["read", "export", "annotate"])
+        accounts.new_user(here, "ada", "admin", ["*"], "ada's password")
+        accounts.new_user(here, "ravi", "reader", ["demo"], "ravi's password")
+        token = accounts.new_token(here, "test", "demo", ["read", "export", "annotate"])
     return Marts(folder / "var", token, session_id, path, count)
 
 

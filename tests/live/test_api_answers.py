@@ -138,9 +138,9 @@ def test_incidents_come_with_their_story(client: httpx.Client) -> None:
 
 
 def test_a_token_does_only_what_it_is_for(served: Console) -> None:
-    from qoescope.serve import jobs
+    from qoescope.serve.jobs.accounts import new_token
 
-    narrow = jobs.new_token(served.settings, "narrow", "demo", ["read"])
+    narrow = new_token(served.settings, "narrow", "demo", ["read"])
     with httpx.Client(
         base_url=served.url + "/api/v1", headers={"Authorization": f"Bearer {narrow}"}, timeout=120
     ) as client:
@@ -156,9 +156,9 @@ def test_a_token_does_only_what_it_is_for(served: Console) -> None:
 
 
 def test_a_program_takes_on_an_incident(served: Console) -> None:
-    from qoescope.serve import jobs
+    from qoescope.serve.jobs.accounts import new_token
 
-    token = jobs.new_token(served.settings, "on call", "demo", ["read", "decide"])
+    token = new_token(served.settings, "on call", "demo", ["read", "decide"])
     with httpx.Client(
         base_url=served.url + "/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=120
     ) as client:

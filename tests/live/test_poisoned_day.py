@@ -21,8 +21,9 @@ from qoescope.compile import arrow, versions
 from qoescope.connect import lake
 from qoescope.mart.jobs import publish
 from qoescope.serve import console, frame, seat, state
-from qoescope.serve import jobs as serve
 from qoescope.serve.auth import Person
+from qoescope.serve.jobs.accounts import new_token
+from qoescope.serve.jobs.desk import desk as opened
 from qoescope.stack import airflow
 
 pytestmark = pytest.mark.live
@@ -86,7 +87,7 @@ def health(stack: Stack) -> str:
 
     now = datetime.now(UTC)
     asked = state.state(f"from={LAST}T00:00&to={LAST + timedelta(days=1)}T00:00", now)
-    desk = serve.desk(stack.settings)
+    desk = opened(stack.settings)
     with desk.reader, desk.writer:
         who = seat.Seat(desk, Person("ada", "admin", (TENANT,)))
         return json.dumps(page.body(frame.Asked(who, TENANT, now, asked, "/health")), cls=PlotlyJSONEncoder)
@@ -104,7 +105,7 @@ def test_a_poisoned_day_makes_the_run_red_by_name_and_is_green_once_it_is_mended
     poison = good
     for spoil in POISONS.values():
         poison = spoil(poison)
-    before, token = seen(stack), serve.new_token(stack.settings, "poisoned", TENANT)
+    before, token = seen(stack), new_token(stack.settings, "poisoned", TENANT)
     with airflow.Client(stack.settings) as client:
         until(lambda: client.knows(airflow.RESTATE), RUN_S, "the DAG is known", every_s=0.5)
         replaced(stack.settings, LAST, poison)

@@ -67,9 +67,9 @@ def digest(
     as_json: AsJson = False,
 ) -> None:
     """Write a page of the days that end with one: numbers, changes, incidents."""
-    from qoescope.serve import jobs
+    from qoescope.serve.jobs.digests import digests
 
-    _shown(jobs.digests(settings(), last.date(), days, property_name), as_json)
+    _shown(digests(settings(), last.date(), days, property_name), as_json)
 
 
 @app.command()

@@ -55,9 +55,9 @@ def new_person(
     properties: Annotated[str, typer.Option("--property", help="What they see, separated by commas; * for all.")] = "*",
 ) -> None:
     """Make an account, or give it a new password; it is shown this once."""
-    from qoescope.serve import jobs
+    from qoescope.serve.jobs import accounts
 
-    line(jobs.new_user(settings(), name, role, properties.split(",")))
+    line(accounts.new_user(settings(), name, role, properties.split(",")))
 
 
 @people.command("token")
@@ -67,14 +67,14 @@ def new_token(
     scope: Annotated[list[str] | None, typer.Option(help=f"What it may: {', '.join(SCOPES)}; again for more.")] = None,
 ) -> None:
     """Make an API token; it is shown this once."""
-    from qoescope.serve import jobs
+    from qoescope.serve.jobs import accounts
 
-    line(jobs.new_token(settings(), label, property_name, scope or ["read"]))
+    line(accounts.new_token(settings(), label, property_name, scope or ["read"]))
 
 
 @people.command("revoke-token")
 def revoke_token(prefix: Annotated[str, typer.Argument(help="The token's first characters.")]) -> None:
     """Refuse a token from now on."""
-    from qoescope.serve import jobs
+    from qoescope.serve.jobs import accounts
 
-    jobs.revoke_token(settings(), prefix)
+    accounts.revoke_token(settings(), prefix)

@@ -74,7 +74,7 @@ def stream() -> None:
 
 def console() -> None:
     """Serve the console and the API."""
-    from qoescope.serve import jobs
+    from qoescope.serve.jobs.serve import serve
     from qoescope.serve.outside import Outside
     from qoescope.stack import airflow
 
@@ -84,7 +84,7 @@ def console() -> None:
         return doors.replay(here, tenant, reason=reason)
 
     logged()
-    jobs.serve(settings(), Outside(replay, airflow.last_runs))
+    serve(settings(), Outside(replay, airflow.last_runs))
 
 
 def monitor(

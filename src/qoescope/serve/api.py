@@ -18,7 +18,7 @@ from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.serve import routes, routes_records
 from qoescope.serve.answers import Problem
 from qoescope.serve.asking import Scoped
-from qoescope.serve.jobs import AWAY
+from qoescope.serve.jobs.desk import AWAY
 from qoescope.serve.tagged import Tagged
 
 LOG = logging.getLogger(__name__)

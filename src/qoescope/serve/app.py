@@ -23,7 +23,7 @@ from qoescope.catalog.people import LOGIN_S, LONGEST_PASSWORD
 from qoescope.serve import auth, console, theme
 from qoescope.serve.api import api
 from qoescope.serve.auth import Failures, Logins, Person
-from qoescope.serve.jobs import AWAY, Desk
+from qoescope.serve.jobs.desk import AWAY, Desk
 from qoescope.serve.seat import SEAT, Seat
 from qoescope.serve.statics import Statics
 

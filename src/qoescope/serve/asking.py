@@ -15,7 +15,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.compile.ask import MOST_ROWS, Between
 from qoescope.serve import answers, state
 from qoescope.serve.answers import Asked, MetricAnswer
-from qoescope.serve.jobs import Desk
+from qoescope.serve.jobs.desk import Desk
 from qoescope.serve.seat import SEAT, Seat
 
 TEXT = r"^[^\x00-\x1f\x7f]*$"

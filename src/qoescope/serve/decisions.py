@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from typing import Literal
 
-from qoescope.serve.jobs import Desk
+from qoescope.serve.jobs.desk import Desk
 
 Decision = Literal["acknowledge", "dismiss", "mute"]
 MUTED = timedelta(hours=4)

@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.errors import Mistake
 from qoescope.serve import parts, state, words
-from qoescope.serve.jobs import AWAY
+from qoescope.serve.jobs.desk import AWAY
 from qoescope.serve.seat import SEAT, Seat
 from qoescope.serve.state import State
 

@@ -9,7 +9,7 @@ from qoescope.catalog.people import EVERY_PROPERTY
 from qoescope.serve.auth import Person
 
 if TYPE_CHECKING:
-    from qoescope.serve.jobs import Desk
+    from qoescope.serve.jobs.desk import Desk
 
 
 @dataclass(frozen=True, slots=True)

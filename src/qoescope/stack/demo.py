@@ -180,10 +180,10 @@ def _sent(stage: Stage, key: str, rate: float, seconds: float, speed: float) -> 
 
 
 def _person(settings: Settings) -> None:
-    from qoescope.serve import jobs
+    from qoescope.serve.jobs.accounts import new_user
 
     path = secrets.folder(settings) / "console_demo.password"
-    jobs.new_user(settings, "demo", "admin", ["*"], secrets.secret(settings, path.name))
+    new_user(settings, "demo", "admin", ["*"], secrets.secret(settings, path.name))
 
 
 def _settled(stage: Stage) -> None:

@@ -1,32 +1,20 @@
-"""Jobs of the console: serve it, make people and tokens, and the desk through which it reads and writes.
+"""Desk: all that the console and the API read, and by its acts all that they write."""
 
-Long because the desk is one list of all that the console and the API read and write.
-"""
-
-import asyncio
-import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import Any, TypeVar
-from urllib.parse import quote
 
-from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import Ratio
-from qoescope.catalog.people import ACKNOWLEDGEMENTS, ANNOTATIONS, TOKENS, USERS, VIEWS
-from qoescope.catalog.watch import MUTES, RULES
 from qoescope.compile import moments
 from qoescope.compile.ask import Between, Plan, Where
 from qoescope.connect import people, records, schemas
 from qoescope.connect.ask import Answer, ask
 from qoescope.connect.postgres import pool
-from qoescope.connect.records import Pool
-from qoescope.serve import auth, digest
+from qoescope.serve.jobs.acts import Acts
 from qoescope.serve.outside import Outside
-from qoescope.serve.safety import cookie_key, refuse_open_console
 from qoescope.serve.together import Together
 from qoescope.settings import Settings
 
@@ -45,13 +33,9 @@ The API keeps what it makes of an answer as long again; the streams take longer 
 
 
 @dataclass
-class Desk:
+class Desk(Acts):
     """All that the console and the API read and write."""
 
-    settings: Settings
-    reader: Pool
-    writer: Pool
-    outside: Outside = field(default_factory=Outside)
     asking: dict[str, int] = field(default_factory=dict)
     """Questions that are being answered, by who asks; guarded by `lock`."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -173,89 +157,22 @@ class Desk:
         """One incident."""
         return records.incident(self.reader, tenant, identity) if self.has(tenant, "incidents") else None
 
-    def decide(self, tenant: str, identity: str, state: str) -> bool:
-        """Whether there was such an incident; its state is what the person decided."""
-        return records.decide(self.writer, tenant, identity, state)
-
     def acknowledged(self, tenant: str, identity: str) -> dict[str, Any] | None:
         """Who has taken on the incident."""
         rows = self.rows(tenant, "select * from acknowledgements where incident_id = %(id)s", id=identity)
         return rows[0] if rows else None
 
-    def acknowledge(self, tenant: str, identity: str, who: str) -> None:
-        """Notes that this person has taken on the incident."""
-        row = {"property": tenant, "incident_id": identity, "made_by": who, "created_at": datetime.now(UTC)}
-        people.put(self.writer, ACKNOWLEDGEMENTS, row)
-
-    def mute(self, tenant: str, slice_: str, length: timedelta, who: str) -> None:
-        """Sends nothing about this slice for so long; `slice_` is JSON."""
-        now = datetime.now(UTC)
-        row = {
-            "property": tenant,
-            "id": secrets.token_hex(8),
-            "slice": slice_,
-            "starts_at": now,
-            "ends_at": now + length,
-            "reason": f"muted in the console by {who}",
-            "created_by": who,
-        }
-        people.put(self.writer, MUTES, row)
-
     def annotations(self, tenant: str, between: Between) -> list[dict[str, Any]]:
         """What people know about the time."""
         return people.annotations(self.reader, tenant, between)
-
-    def annotate(
-        self, tenant: str, starts_at: datetime, text: str, who: str, ends_at: datetime | None = None
-    ) -> dict[str, Any]:
-        """A new annotation."""
-        row = {
-            "property": tenant,
-            "id": secrets.token_hex(8),
-            "starts_at": starts_at,
-            "ends_at": ends_at,
-            "text": text,
-            "made_by": who,
-            "created_at": datetime.now(UTC),
-        }
-        people.put(self.writer, ANNOTATIONS, row)
-        return row
 
     def views(self, tenant: str) -> list[dict[str, Any]]:
         """The property's saved views by title."""
         return people.views(self.reader, tenant)
 
-    def save_view(self, tenant: str, title: str, address: str, who: str) -> dict[str, Any]:
-        """A new saved view."""
-        row = {"property": tenant, "id": secrets.token_hex(8), "title": title, "address": address, "made_by": who,
-               "created_at": datetime.now(UTC)}  # fmt: skip
-        people.put(self.writer, VIEWS, row)
-        return row
-
-    def remove_view(self, tenant: str, identity: str) -> bool:
-        """Whether there was such a view; it is gone."""
-        return people.remove(self.writer, VIEWS, tenant, identity)
-
-    def remove_annotation(self, tenant: str, identity: str) -> bool:
-        """Whether there was such an annotation; it is gone."""
-        return people.remove(self.writer, ANNOTATIONS, tenant, identity)
-
     def rules(self, tenant: str) -> list[dict[str, Any]]:
         """The property's rules by metric."""
         return people.rules(self.reader, tenant)
-
-    def add_rule(self, tenant: str, rule: Mapping[str, Any]) -> None:
-        """A new rule; the monitor follows it from its next look on."""
-        new = {"property": tenant, "id": secrets.token_hex(8), "version": 1, "enabled": True}
-        people.put(self.writer, RULES, new | dict(rule))
-
-    def remove_rule(self, tenant: str, identity: str) -> bool:
-        """Whether there was such a rule; it is gone, and the monitor closes its incidents."""
-        return people.remove(self.writer, RULES, tenant, identity)
-
-    def replay(self, tenant: str, reason: str) -> str:
-        """What became of the dead letters of this reason, judged again."""
-        return str(self.outside.replay(self.settings, tenant, reason))
 
     def runs(self) -> list[dict[str, Any]]:
         """Airflow's last runs, newest first."""
@@ -269,75 +186,3 @@ class Desk:
 def desk(settings: Settings, outside: Outside | None = None) -> Desk:
     """A desk with its pools open; close them at the end."""
     return Desk(settings, pool(settings, "reader", 6), pool(settings, "writer", 2), outside or Outside())
-
-
-def new_user(settings: Settings, name: str, role: str, properties: Sequence[str], password: str = "") -> str:
-    """Makes the account, or gives it a new password; returns the password, which is stored nowhere."""
-    name = name.strip().lower()
-    if not name or not properties:
-        raise Mistake("a person needs a name and at least one property (* for all)")
-    now, chosen = datetime.now(UTC), password or auth.new_password()
-    row = {
-        "name": name,
-        "digest": auth.digest(chosen),
-        "role": auth.checked_role(role),
-        "properties": " ".join(properties),
-        "created_at": now,
-        "changed_at": now,
-        "disabled_at": None,
-    }
-    with pool(settings, "writer", 1) as writer:
-        people.put(writer, USERS, row)
-    return chosen
-
-
-def new_token(settings: Settings, label: str, property_name: str, scopes: Sequence[str] = ("read",)) -> str:
-    """Makes an API token for the property and returns it; it is stored nowhere."""
-    token, prefix, digest = auth.new_token()
-    row = {
-        "prefix": prefix,
-        "digest": digest,
-        "label": label,
-        "property": property_name,
-        "scopes": auth.checked_scopes(scopes),
-        "created_at": datetime.now(UTC),
-        "revoked_at": None,
-    }
-    with pool(settings, "writer", 1) as writer:
-        people.put(writer, TOKENS, row)
-    return token
-
-
-def revoke_token(settings: Settings, prefix: str) -> None:
-    """Refuses the token of this prefix from now on; raises `Mistake` where there is none."""
-    with pool(settings, "writer", 1) as writer:
-        row = people.token(writer, prefix)
-        if row is None:
-            raise Mistake(f"there is no token '{prefix}': it is the first {auth.PREFIX} characters of one")
-        people.put(writer, TOKENS, row | {"revoked_at": datetime.now(UTC)})
-
-
-def serve(settings: Settings, outside: Outside | None = None) -> None:
-    """Runs the console and the API until SIGTERM or SIGINT, then finishes what it answers; blocks."""
-    from qoescope.serve.app import served
-
-    refuse_open_console(settings)
-    mine = desk(settings, outside)
-    try:
-        asyncio.run(served(mine, cookie_key(settings)))
-    finally:
-        mine.reader.close()
-        mine.writer.close()
-
-
-def digests(settings: Settings, last: date, days: int = 7, property_name: str = "") -> list[Path]:
-    """Writes a page of the days that end with `last` for the property, or for each; answers the files."""
-    at, folder, written = desk(settings), settings.var / "digests", []
-    folder.mkdir(parents=True, exist_ok=True)
-    with at.reader, at.writer:
-        for name in [property_name] if property_name else at.properties():
-            path = folder / f"{quote(name, safe='')}-{last}.html"
-            beside = path.with_suffix(".new")
-            beside.write_text(digest.page(at, name, last - timedelta(days=days - 1), last))
-            written.append(beside.replace(path))
-    return written

@@ -1,0 +1,1 @@
+"""Jobs: the desk through which the console and the API read and write, and what runs them."""

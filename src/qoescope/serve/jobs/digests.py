@@ -1,0 +1,22 @@
+"""Digests: a page a week for people who do not open the console."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+from qoescope.serve import digest
+from qoescope.serve.jobs.desk import desk
+from qoescope.settings import Settings
+
+
+def digests(settings: Settings, last: date, days: int = 7, property_name: str = "") -> list[Path]:
+    """Writes a page of the days that end with `last` for the property, or for each; answers the files."""
+    at, folder, written = desk(settings), settings.var / "digests", []
+    folder.mkdir(parents=True, exist_ok=True)
+    with at.reader, at.writer:
+        for name in [property_name] if property_name else at.properties():
+            path = folder / f"{quote(name, safe='')}-{last}.html"
+            beside = path.with_suffix(".new")
+            beside.write_text(digest.page(at, name, last - timedelta(days=days - 1), last))
+            written.append(beside.replace(path))
+    return written

@@ -1,0 +1,21 @@
+"""Serve: runs the console and the API."""
+
+import asyncio
+
+from qoescope.serve.jobs.desk import desk
+from qoescope.serve.outside import Outside
+from qoescope.serve.safety import cookie_key, refuse_open_console
+from qoescope.settings import Settings
+
+
+def serve(settings: Settings, outside: Outside | None = None) -> None:
+    """Runs the console and the API until SIGTERM or SIGINT, then finishes what it answers; blocks."""
+    from qoescope.serve.app import served
+
+    refuse_open_console(settings)
+    mine = desk(settings, outside)
+    try:
+        asyncio.run(served(mine, cookie_key(settings)))
+    finally:
+        mine.reader.close()
+        mine.writer.close()
