@@ -22,16 +22,13 @@ def second(n: float) -> datetime:
     return AT + timedelta(seconds=n)
 
 
-def mark(*rows: tuple[int, float, float]) -> pa.Table:
+def mark(*rows: tuple[str, float, float]) -> pa.Table:
     """(session, first second, last second)."""
-    return pa.table(
-        {
-            "session": pa.array([n for n, _, _ in rows], pa.uint64()),
-            "bucket": [n % 4 for n, _, _ in rows],
-            "first_received_at": [second(first) for _, first, _ in rows],
-            "last_received_at": [second(last) for _, _, last in rows],
-        }
-    ).cast(MARKS)
+    told = [
+        {"property": "app", "session_id": name, "bucket": 1, "events": 2, "first_received_at": second(first),
+         "last_received_at": second(last)} for name, first, last in rows
+    ]  # fmt: skip
+    return pa.Table.from_pylist(told, MARKS)
 
 
 @pytest.fixture
@@ -42,12 +39,12 @@ def clock() -> Clock:
 @pytest.fixture
 def still_open(clock: Clock) -> OpenSessions:
     made = OpenSessions(GAP, timedelta(seconds=30), clock)
-    made.restore(MARKS.empty_table(), None)
+    made.restore([], None)
     return made
 
 
-def due(sessions: OpenSessions) -> list[int]:
-    return sorted(sessions.due()["session"].tolist())
+def due(sessions: OpenSessions) -> list[str]:
+    return sorted(sessions.due()["session_id"].to_pylist())
 
 
 def test_marks_name_each_session_of_stored_rows_once() -> None:
@@ -61,59 +58,62 @@ def test_marks_name_each_session_of_stored_rows_once() -> None:
     )
     found = marks(rows)
     assert found.schema == MARKS
-    spans = {(r["bucket"], r["first_received_at"], r["last_received_at"]) for r in found.to_pylist()}
-    assert spans == {(1, second(1), second(3)), (1, second(2), second(2)), (2, second(9), second(9))}
-    assert len(set(found["session"].to_pylist())) == 3
+    spans = {tuple(row.values()) for row in found.to_pylist()}
+    assert spans == {
+        ("app", "a", 1, second(1), second(3), 2),
+        ("web", "a", 1, second(2), second(2), 1),
+        ("app", "b", 2, second(9), second(9), 1),
+    }
 
 
 def test_a_session_is_due_when_it_was_silent_for_the_gap_and_not_before(still_open: OpenSessions, clock: Clock) -> None:
-    still_open.mark(mark((1, 0, 10), (2, 0, 20)))
+    still_open.mark(mark(("a", 0, 10), ("b", 0, 20)))
     clock.now = 100
-    for complete, expected in ((69, []), (70, [1]), (79, [1]), (80, [1, 2])):
+    for complete, expected in ((69, []), (70, ["a"]), (79, ["a"]), (80, ["a", "b"])):
         still_open.advance(second(complete))
         assert due(still_open) == expected
 
 
 def test_a_mark_however_late_makes_its_session_due_again(still_open: OpenSessions, clock: Clock) -> None:
-    still_open.mark(mark((1, 0, 10)))
+    still_open.mark(mark(("a", 0, 10)))
     clock.now = 100
     still_open.advance(second(90))
     still_open.forget(still_open.due())
     assert len(still_open) == 0
-    still_open.mark(mark((1, 5, 5)))
+    still_open.mark(mark(("a", 5, 5)))
     assert still_open.floor() == Floor(second(5), second(5))
     clock.now = 140
-    assert due(still_open) == [1]
+    assert due(still_open) == ["a"]
 
 
 def test_what_was_marked_while_it_was_measured_is_measured_again(still_open: OpenSessions, clock: Clock) -> None:
-    still_open.mark(mark((1, 0, 10), (2, 0, 10)))
+    still_open.mark(mark(("a", 0, 10), ("b", 0, 10)))
     clock.now = 100
     still_open.advance(second(90))
     taken = still_open.due()
-    still_open.mark(mark((2, 7, 7)))
+    still_open.mark(mark(("b", 7, 7)))
     still_open.forget(taken)
     assert due(still_open) == []
     clock.now = 140
-    assert due(still_open) == [2]
-    assert still_open.floor() == Floor(second(10), second(0))
+    assert due(still_open) == ["b"]
+    assert still_open.floor() == Floor(second(7), second(7))
 
 
 def test_a_session_that_was_just_spoken_of_waits_whatever_the_doors_clocks_say(
     still_open: OpenSessions, clock: Clock
 ) -> None:
     still_open.advance(second(3600))
-    still_open.mark(mark((1, 0, 10)))
+    still_open.mark(mark(("a", 0, 10)))
     assert due(still_open) == []
     clock.now = 30
-    assert due(still_open) == [1]
+    assert due(still_open) == ["a"]
 
 
 def test_the_floor_is_the_oldest_of_what_is_open_or_where_the_log_is_read_to(still_open: OpenSessions) -> None:
     assert still_open.floor() is None
     still_open.advance(second(50))
     assert still_open.floor() == Floor(second(50), second(50))
-    still_open.mark(mark((1, 0, 10), (2, 5, 40)))
+    still_open.mark(mark(("a", 0, 10), ("b", 5, 40)))
     assert still_open.floor() == Floor(second(10), second(0))
 
 
@@ -122,17 +122,22 @@ def test_before_what_was_open_is_known_nothing_is_booked() -> None:
         OpenSessions(GAP, GAP).floor()
 
 
-def test_marks_of_one_session_in_any_order_are_one(still_open: OpenSessions) -> None:
-    still_open.mark(mark((9, 5, 6), (3, 1, 1), (9, 2, 3), (7, 4, 4)))
-    still_open.mark(mark((3, 0, 8), (1, 2, 2)))
-    rows = still_open._state  # noqa: SLF001 - its order is what searching relies on
-    assert rows["session"].tolist() == [1, 3, 7, 9]
-    assert len(still_open) == 4
-    assert still_open.floor() == Floor(second(2), second(0))
+def test_marks_of_one_session_are_one(still_open: OpenSessions, clock: Clock) -> None:
+    still_open.mark(mark(("a", 5, 6), ("b", 1, 1)))
+    still_open.mark(mark(("a", 2, 9)))
+    clock.now = 100
+    still_open.advance(second(90))
+    rows = {row["session_id"]: row for row in still_open.due().to_pylist()}
+    assert len(rows) == len(still_open) == 2
+    assert (rows["a"]["first_received_at"], rows["a"]["last_received_at"], rows["a"]["events"]) == (
+        second(2), second(9), 4,
+    )  # fmt: skip
 
 
-def test_at_most_so_many_are_due_at_once_bucket_by_bucket(still_open: OpenSessions, clock: Clock) -> None:
-    still_open.mark(mark(*((n, 0, 0) for n in range(20))))
+def test_at_most_so_many_are_due_at_once(still_open: OpenSessions, clock: Clock) -> None:
+    still_open.mark(mark(*((f"s{n}", 0, 0) for n in range(20))))
     still_open.advance(second(90))
     clock.now = 100
-    assert still_open.due(7)["bucket"].tolist() == [0, 0, 0, 0, 0, 1, 1]
+    some = still_open.due(7)
+    still_open.forget(some)
+    assert len(still_open.due()) == 13

@@ -1,36 +1,34 @@
 """Open sessions: what the lake holds of sessions that have not been measured since they last spoke.
 
-A mark says that a batch put events of a session into the lake: a number for the session, its bucket, and when the
-first and the last of these events were received. That is all the state there is, some forty bytes a session. Two
-sessions of one number are measured together: that costs a look, and loses none.
+A mark says that a batch put events of a session into the lake, how many, and when the first and the last of them were
+received. That is all the state there is, about a hundred bytes a session.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Condition
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from qoescope.compile import versions
 from qoescope.compile.duck import answered, naive
 
 MARKS = pa.schema(
     [
-        pa.field("session", pa.uint64()),
+        pa.field("property", pa.string()),
+        pa.field("session_id", pa.string()),
         pa.field("bucket", pa.int64()),
         pa.field("first_received_at", pa.timestamp("us", "UTC")),
         pa.field("last_received_at", pa.timestamp("us", "UTC")),
+        pa.field("events", pa.int64()),
     ]
 )
-NUMBER = "hash(property, session_id)"
-"""A session's number, as DuckDB says it; equal in each process that has the same DuckDB."""
-_STATE = np.dtype(
-    [("session", "u8"), ("bucket", "i8"), ("first", "i8"), ("last", "i8"), ("marked", "f8"), ("turn", "i8")]
-)
-State = npt.NDArray[np.void]
+FOLLOWED = MARKS.append(pa.field("marked", pa.float64()))
+"""Marks, and when by our own clock the last one came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class Floor:
     closed_until: datetime
     """Each event received before it is in its session's row."""
     open_since: datetime
-    """No session with a later event has one from before this time that is not in its row."""
+    """No session that is open has an event from before this time that is not in its row."""
 
 
 def marks(rows: pa.Table) -> pa.Table:
@@ -48,17 +46,35 @@ def marks(rows: pa.Table) -> pa.Table:
     if not len(rows):
         return MARKS.empty_table()
     named = rows.select(["property", "session_id", "bucket", "received_at"])
-    return answered(_MARKS_SQL, named=naive(named)).cast(MARKS)
+    return _utc(answered(_MARKS_SQL, named=naive(named)), MARKS)
 
 
-_MARKS_SQL = f"""
-select {NUMBER} as session, cast(bucket as bigint) as bucket, min(received_at) as first_received_at,
-  max(received_at) as last_received_at
-from named group by all"""
+_MARKS_SQL = """
+select property, session_id, bucket, min(received_at) as first_received_at, max(received_at) as last_received_at,
+  count(*) as events
+from named group by property, session_id, bucket"""
+
+
+def stale(identities: pa.Table, rows: pa.Table) -> pa.Table:
+    """Marks of the sessions whose row, if any, counts other events than are there.
+
+    `identities` has (property, session_id, seq, bucket, received_at) of all events of a part of the lake.
+    """
+    known = versions.latest(rows).select(["property", "session_id", "event_count"])
+    return _utc(answered(_STALE_SQL, named=naive(identities), known=known), MARKS)
+
+
+_STALE_SQL = f"""
+with counted as (select property, session_id, count(distinct seq) as n from named group by all),
+stale as (
+  select property, session_id from counted left join known using (property, session_id)
+  where coalesce(event_count, -1) <> n
+)
+{_MARKS_SQL.replace("from named", "from named semi join stale using (property, session_id)")}"""
 
 
 class OpenSessions:
-    """The marks that no fold has seen yet. Any thread may call it.
+    """The marks that no fold has seen yet. One thread measures; any may mark.
 
     A session is due once it has been silent for the gap by the door's clock, as far as the log is read, and was not
     marked in the last `calm` by our own: with doors whose clocks differ a session may seem silent while it speaks.
@@ -67,123 +83,94 @@ class OpenSessions:
     def __init__(self, gap: timedelta, calm: timedelta, clock: Callable[[], float] = time.monotonic) -> None:
         self._gap, self._calm, self._clock = gap, calm.total_seconds(), clock
         self._changed = Condition()
-        self._state: State = np.empty(0, _STATE)
-        self._turn = 0
+        self._known, self._new = FOLLOWED.empty_table(), list[pa.Table]()
         self._complete_until: datetime | None = None
         self._restored = False
 
     def __len__(self) -> int:
-        """How many sessions are open."""
+        """How many sessions are open, about: marks of the last seconds may be of the same one."""
         with self._changed:
-            return len(self._state)
+            return sum(map(len, (self._known, *self._new)))
 
     @property
     def restored(self) -> bool:
         """Whether what was open before the start is known."""
         return self._restored
 
-    def restore(self, found: pa.Table, complete_until: datetime | None) -> None:
+    def restore(self, found: Sequence[pa.Table], complete_until: datetime | None) -> None:
         """Takes up the marks found in the lake; call it before the first batch of the log."""
-        self.mark(found)
+        for marked in found:
+            self.mark(marked)
         self.advance(complete_until)
         with self._changed:
             self._restored = True
-            self._changed.notify_all()
 
     def mark(self, marked: pa.Table) -> None:
         """Sessions of which a batch put events into the lake (`MARKS`); call it before the batch is booked."""
         if not len(marked):
             return
+        now = pa.array(np.full(len(marked), self._clock(), np.float64))
         with self._changed:
-            self._turn += 1
-            self._state = _merged(self._state, _rows(marked, self._clock(), self._turn))
+            self._new.append(marked.cast(MARKS).append_column(FOLLOWED.field("marked"), now))
             self._changed.notify_all()
 
     def advance(self, complete_until: datetime | None) -> None:
         """Everything received before then is in the lake."""
-        if complete_until is None:
-            return
         with self._changed:
-            if self._complete_until is None or complete_until > self._complete_until:
+            if complete_until and (self._complete_until is None or complete_until > self._complete_until):
                 self._complete_until = complete_until
                 self._changed.notify_all()
-
-    @property
-    def complete_until(self) -> datetime | None:
-        """Everything received before then is in the lake."""
-        return self._complete_until
 
     def floor(self) -> Floor | None:
         """To be written in the transaction that books a batch, after its marks; None when nothing is known yet."""
         with self._changed:
             if not self._restored:
                 raise RuntimeError("what was open before the start is not known yet: restore it first")
-            if len(self._state):
-                return Floor(_moment(self._state["last"].min()), _moment(self._state["first"].min()))
-            return Floor(self._complete_until, self._complete_until) if self._complete_until else None
+            parts = [part for part in (self._known, *self._new) if len(part)]
+            until = self._complete_until
+        if parts:
+            return Floor(*(min(pc.min(part[name]).as_py() for part in parts) for name in _TIMES))
+        return Floor(until, until) if until else None
 
-    def due(self, most: int | None = None) -> State:
-        """Sessions to measure now, by bucket, at most so many; give them to `forget` when their rows are written."""
+    def due(self, most: int | None = None) -> pa.Table:
+        """Sessions to measure now (`MARKS`), at most so many; give them to `forget` when their rows are written."""
         with self._changed:
-            ready = self._state[self._ready()]
-        return ready[np.argsort(ready["bucket"], kind="stable")][:most]
+            known, new, until = self._known, list(self._new), self._complete_until
+        if new:
+            known = _utc(answered(_FOLLOWED_SQL, marked=naive(pa.concat_tables([known, *new]))), FOLLOWED)
+            with self._changed:
+                self._known, self._new = known, self._new[len(new) :]
+        if until is None:
+            return MARKS.empty_table()
+        silent = pc.less_equal(known["last_received_at"], pa.scalar(until - self._gap, known["last_received_at"].type))
+        calm = pc.less_equal(known["marked"], self._clock() - self._calm)
+        return known.filter(pc.and_(silent, calm)).select(MARKS.names)[:most]
 
-    def forget(self, measured: State) -> None:
-        """These are in their sessions' rows; what was marked anew meanwhile stays."""
-        if not len(measured):
-            return
-        ordered = np.sort(measured, order="session")
+    def forget(self, measured: pa.Table) -> None:
+        """These are in their sessions' rows; what was marked since they were due stays."""
+        kept = versions.without(self._known, measured)
         with self._changed:
-            found = ordered["session"].searchsorted(self._state["session"]).clip(max=len(ordered) - 1)
-            same = ordered[found]
-            gone = (same["session"] == self._state["session"]) & (same["turn"] == self._state["turn"])
-            self._state = self._state[~gone]
+            self._known = kept
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether a session is due before this time is over; the log's ticks let it look again."""
+        """Whether a session may be due before this time is over; the log's ticks let it look again."""
         with self._changed:
-            return self._changed.wait_for(lambda: bool(self._ready().any()), timeout_s)
+            return self._changed.wait_for(self._may_be_due, timeout_s)
 
-    def _ready(self) -> npt.NDArray[np.bool_]:
-        if self._complete_until is None:
-            return np.zeros(len(self._state), bool)
-        silent = self._state["last"] <= _us(self._complete_until - self._gap)
-        return silent & (self._state["marked"] <= self._clock() - self._calm)
-
-
-def _rows(marked: pa.Table, now: float, turn: int) -> State:
-    """A row for each session, in the order of their numbers."""
-    rows = np.empty(len(marked), _STATE)
-    rows["session"], rows["bucket"] = marked["session"].to_numpy(), marked["bucket"].to_numpy()
-    for name in ("first", "last"):
-        rows[name] = marked[f"{name}_received_at"].cast(pa.int64()).to_numpy()
-    rows["marked"], rows["turn"] = now, turn
-    rows = rows[np.argsort(rows["session"], kind="stable")]
-    starts = np.flatnonzero(np.append(True, np.diff(rows["session"].view("i8")) != 0))
-    kept = rows[starts]
-    kept["first"], kept["last"] = np.minimum.reduceat(rows["first"], starts), np.maximum.reduceat(rows["last"], starts)
-    return kept
+    def _may_be_due(self) -> bool:
+        parts = [part for part in (self._known, *self._new) if len(part)]
+        if self._complete_until is None or not parts:
+            return False
+        return min(pc.min(part["last_received_at"]).as_py() for part in parts) <= self._complete_until - self._gap
 
 
-def _merged(state: State, new: State) -> State:
-    at = state["session"].searchsorted(new["session"])
-    known = np.zeros(len(new), bool)
-    if len(state):
-        known = state["session"][at.clip(max=len(state) - 1)] == new["session"]
-    state, here = state.copy(), at[known]  # who was given the old one keeps it as it was
-    state["first"][here] = np.minimum(state["first"][here], new["first"][known])
-    state["last"][here] = np.maximum(state["last"][here], new["last"][known])
-    state["marked"][here], state["turn"][here] = new["marked"][known], new["turn"][known]
-    return np.insert(state, at[~known], new[~known])
+_TIMES = ("last_received_at", "first_received_at")
+
+_FOLLOWED_SQL = """
+select property, session_id, bucket, min(first_received_at) as first_received_at,
+  max(last_received_at) as last_received_at, cast(sum(events) as bigint) as events, max(marked) as marked
+from marked group by property, session_id, bucket"""
 
 
-def _us(at: datetime) -> int:
-    return (at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
-
-
-def _moment(us: int) -> datetime:
-    """As far as a date can say it."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=min(max(int(us), _FIRST), _LAST))
-
-
-_FIRST, _LAST = (_us(datetime(year, 1, 1, tzinfo=UTC)) for year in (1, 9999))
+def _utc(rows: pa.Table, like: pa.Schema) -> pa.Table:
+    return rows.cast(like).combine_chunks()

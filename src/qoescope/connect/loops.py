@@ -1,0 +1,66 @@
+"""Loops: workers that run beside Spark's queries, each in a thread of its own, until they are told to stop."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+from time import monotonic
+
+from qoescope.connect.health import Board
+from qoescope.connect.writing import Stopped
+
+log = logging.getLogger("qoescope.loops")
+LONGEST_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A name, a wait for work that ends within a second or so, and a piece of the work, which may be tried again."""
+
+    name: str
+    wait: Callable[[], bool]
+    work: Callable[[], None]
+
+
+@contextmanager
+def running(
+    workers: Sequence[Worker], stopping: Event, board: Board | None = None, clean_stop_s: float = 15.0
+) -> Iterator[None]:
+    """Keeps the workers going; what fails is tried again after 1 s, doubling to 30 s.
+
+    A stop waits a while for the work under way, then leaves it: it comes again.
+    """
+    threads = [Thread(target=_go_on, args=(worker, stopping, board), name=worker.name, daemon=True)
+               for worker in workers]  # fmt: skip
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        deadline = monotonic() + clean_stop_s
+        for thread in threads:
+            thread.join(max(0.1, deadline - monotonic()))
+
+
+def _go_on(worker: Worker, stopping: Event, board: Board | None) -> None:
+    health = board[worker.name] if board is not None else None
+    wait_s = 1.0
+    while not stopping.is_set():
+        try:
+            if worker.wait():
+                if health is not None:
+                    health.working()
+                worker.work()
+        except Stopped:
+            return
+        except Exception as error:
+            cause = health.failed(error) if health is not None else error
+            log.exception("%s failed, again in %.0f s: %s", worker.name, wait_s, cause)
+            stopping.wait(wait_s)
+            wait_s = min(LONGEST_WAIT_S, wait_s * 2)
+        else:
+            wait_s = 1.0
+            if health is not None:
+                health.succeeded()
