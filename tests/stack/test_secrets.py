@@ -24,3 +24,9 @@ def test_a_secret_that_others_may_read_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "secrets" / "one.key").chmod(0o644)
     with pytest.raises(Mistake, match="chmod 600"):
         secrets.secret(settings, "one.key")
+
+
+def test_a_secret_that_is_missing_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+    settings = Settings(var=tmp_path)
+    with pytest.raises(Mistake, match="airflow/one.key is missing, and cannot be made here"):
+        secrets.secret(settings, "airflow/one.key")

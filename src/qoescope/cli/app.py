@@ -1,5 +1,6 @@
 """App: the commands, listed; a user's mistake is one line and exit code 2."""
 
+import os
 import sys
 from importlib import metadata
 from typing import Annotated
@@ -8,6 +9,8 @@ import typer
 
 from qoescope.catalog.errors import Mistake
 from qoescope.cli import batch, data, extras, generate, keys, measuring, questions, services
+
+UMASK = 0o077
 
 app = typer.Typer(name="qoescope", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 services.register(app)
@@ -37,7 +40,8 @@ def qoescope(
 
 
 def main() -> None:
-    """The program."""
+    """The program; what it writes is for who runs it, whatever the shell says."""
+    os.umask(UMASK)
     try:
         app()
     except ModuleNotFoundError as error:

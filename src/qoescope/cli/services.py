@@ -60,16 +60,14 @@ def collect() -> None:
     """Take beacons over HTTP and put them into Kafka."""
     from qoescope.ingest import jobs
 
-    logged()
-    jobs.serve(settings())
+    jobs.serve(_alone())
 
 
 def stream() -> None:
     """Run the streams: Kafka to the lake, and on to the marts."""
     from qoescope.stack import streaming
 
-    logged()
-    streaming.run(settings())
+    streaming.run(_alone())
 
 
 def console() -> None:
@@ -83,8 +81,7 @@ def console() -> None:
 
         return doors.replay(here, tenant, reason=reason)
 
-    logged()
-    serve(settings(), Outside(replay, airflow.last_runs))
+    serve(_alone(), Outside(replay, airflow.last_runs))
 
 
 def monitor(
@@ -101,5 +98,15 @@ def monitor(
         for each in found:
             line(each)
         raise typer.Exit(0 if all(each.endswith(": sent") for each in found) else 1)
+    jobs.watch(_alone(), signals.told())
+
+
+def _alone() -> "Settings":
+    """The settings of one service; where no stack does it, its folder is closed to other users first."""
+    from qoescope.stack import private, state
+
     logged()
-    jobs.watch(settings(), signals.told())
+    here = settings()
+    if state.read(here) is None:
+        private.secure(here.var.resolve())
+    return here

@@ -77,6 +77,7 @@ def _options(settings: Settings, jars: Sequence[str]) -> dict[str, str]:
         "spark.sql.streaming.minBatchesToRetain": "20",
         "spark.python.worker.reuse": "true",
         "spark.cleaner.periodicGC.interval": "10min",
+        "spark.hadoop.fs.permissions.umask-mode": "077",  # it sets modes of its own, whatever the process' umask is
     }
 
 

@@ -60,6 +60,8 @@ refresh_interval = 300
 [logging]
 base_log_folder = {home}/logs
 logging_level = INFO
+file_task_handler_new_folder_permissions = 0o700
+file_task_handler_new_file_permissions = 0o600
 [metrics]
 statsd_on = False
 [usage_data_collection]

@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from qoescope.catalog.errors import UnknownName
 from qoescope.settings import Settings
-from qoescope.stack import airflow, kafka, postgres, processes, state
+from qoescope.stack import airflow, kafka, postgres, private, processes, state
 from qoescope.stack.children import Child, Children, Part
 
 LOOPBACK_PORTS = ("postgres_port", "broker_port", "airflow_port", "door_port", "console_port")
@@ -39,7 +40,10 @@ def passed_on(settings: Settings) -> dict[str, str]:
 
 
 def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
-    """The parts of these names (`airflow` is four processes) and those that they need, all of them by default."""
+    """The parts of these names (`airflow` is four processes) and those that they need, all of them by default.
+
+    Raises `UnknownName` for one that is none.
+    """
     more = passed_on(settings)
     own_broker = settings.brokers == f"127.0.0.1:{settings.broker_port}"
     known = [
@@ -50,6 +54,10 @@ def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
     ]
     if not names:
         return known
+    groups = {part.name.split("-")[0] for part in known}
+    for name in names:
+        if name not in groups:
+            raise UnknownName("part", name, groups)
     asked = {part.name for part in known if part.name.split("-")[0] in names}
     asked |= {need for part in known if part.name in asked for need in part.needs}
     return [part for part in known if part.name in asked]
@@ -87,7 +95,9 @@ def running(
     Those of `later` start when `children.start()` is called once more.
     """
     with ExitStack() as open_until_the_end:
+        open_until_the_end.enter_context(private.masked())
         open_until_the_end.enter_context(state.alone(settings))
+        private.secure(settings.var.resolve())
         open_until_the_end.enter_context(_logging(settings.var / "log" / "stack.log"))
         processes.sweep(str(settings.var.resolve()))  # before ports are chosen: it may still listen there
         here = open_until_the_end.enter_context(placed(settings))

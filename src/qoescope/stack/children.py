@@ -11,7 +11,7 @@ from pathlib import Path
 
 from qoescope.catalog.errors import Mistake
 from qoescope.settings import environment
-from qoescope.stack import processes
+from qoescope.stack import private, processes
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,7 @@ class Child(threading.Thread):
             process = subprocess.Popen(  # noqa: S603
                 processes.bound(part.command, part.as_user, part.stop_signal),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=everyone.folder, start_new_session=True,
+                umask=private.UMASK,
                 env=environment({**part.environment, processes.MARK: everyone.mark}),
             )  # fmt: skip
         if part.gives_way:

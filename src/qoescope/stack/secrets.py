@@ -17,10 +17,16 @@ def folder(settings: Settings) -> Path:
 
 
 def secret(settings: Settings, name: str, made: str = "") -> str:
-    """The secret of this name; on first use `made`, else 32 random bytes as text."""
+    """The secret of this name; on first use `made`, else 32 random bytes as text.
+
+    Raises `Mistake` where others may read it, and where it is missing and its folder cannot be written to.
+    """
     path = folder(settings) / name
     if not path.exists():
-        write(path, made or secrets.token_urlsafe(32))
+        try:
+            write(path, made or secrets.token_urlsafe(32))
+        except OSError as error:
+            raise Mistake(f"{path} is missing, and cannot be made here ({error.strerror})") from error
     if path.stat().st_mode & 0o077:
         raise Mistake(f"{path} may be read by others: chmod 600 {path}")
     return path.read_text().strip()
