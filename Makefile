@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 SURVIVAL := tests/live/test_survival.py
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test live-stack live-parts live-survival live-console test-cluster golden bench recording lock clean
+.PHONY: help setup demo check test live-stack live-parts live-survival live-console test-cluster golden bench recording lock sbom clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ recording: ## beside a demo that is up: walk through its console and film it, fo
 
 lock: ## resolve again: requirements.lock and jars.lock
 	@bin/setup lock
+
+sbom: ## write dist/qoescope.cdx.json: every package and jar of the two locks, with their digests
+	@mkdir -p dist && bin/sbom >dist/qoescope.cdx.json && echo dist/qoescope.cdx.json
 
 clean: ## forget every state: var/
 	@rm -rf var
