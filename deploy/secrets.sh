@@ -19,7 +19,7 @@ text() {
   if [ -s "$folder/$1" ]; then cat >/dev/null; else cat >"$folder/$1"; fi
 }
 
-for name in super owner writer reader airflow grafana airflow_admin; do random "$name.password" 32; done
+for name in super owner writer reader airflow grafana airflow_admin grafana_admin; do random "$name.password" 32; done
 for role in owner writer reader; do
   printf 'host=%s port=%s dbname=qoescope user=qoescope_%s password=%s' \
     "$host" "$port" "$role" "$(cat "$folder/$role.password")" | text "$role.dsn"
@@ -30,5 +30,6 @@ printf '{"admin": "%s"}' "$(cat "$folder/airflow_admin.password")" | text airflo
 random airflow_fernet.key 32
 random airflow_jwt.key 64
 random airflow_api.key 32
+random grafana_secret.key 32
 [ -s "$folder/viewers.v1.key" ] || head -c 32 /dev/urandom >"$folder/viewers.v1.key"
 [ -s "$folder/console.key" ] || head -c 32 /dev/urandom >"$folder/console.key"

@@ -44,7 +44,8 @@ def test_it_holds_every_package_of_the_lock_with_all_of_its_digests(components: 
 
 
 def test_it_holds_every_jar_of_the_lock_with_its_digest(components: list[dict[str, Any]]) -> None:
-    lock = dict(reversed(line.split()) for line in (ROOT / "jars.lock").read_text().splitlines())  # type: ignore[misc]
+    lines = [line.split() for line in (ROOT / "jars.lock").read_text().splitlines()]
+    lock = {name: digest for digest, name in lines}
     jars = [c for c in components if c["bom-ref"].startswith("jars/")]
     named = {f"{c['properties'][0]['value']}/{c['name']}-{c['version']}.jar": c["hashes"][0]["content"] for c in jars}
     assert named == lock

@@ -28,5 +28,5 @@ def test_a_secret_that_others_may_read_stops_the_start(tmp_path: Path) -> None:
 
 def test_a_secret_that_is_missing_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
-    with pytest.raises(Mistake, match="airflow/one.key is missing, and cannot be made here"):
+    with pytest.raises(Mistake, match=r"airflow/one\.key is missing, and cannot be made here"):
         secrets.secret(settings, "airflow/one.key")
