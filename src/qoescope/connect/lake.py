@@ -7,6 +7,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from io import BytesIO
@@ -18,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.schema import Field as StoredField
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
@@ -60,7 +62,7 @@ def uri(settings: Settings, table: Table) -> str:
 
 
 def ensure(settings: Settings, tables: Iterable[Table] = LAKE_TABLES) -> None:
-    """Creates the tables that are missing."""
+    """Creates the tables and the columns that are missing; columns that are no longer declared stay."""
     for table in tables:
         where = uri(settings, table)
         if "://" not in where:
@@ -69,6 +71,17 @@ def ensure(settings: Settings, tables: Iterable[Table] = LAKE_TABLES) -> None:
             where, arrow.schema(table), mode="ignore", partition_by=list(table.partition), name=table.name,
             description=table.doc, configuration=_properties(table), storage_options=settings.lake_options or None,
         )  # fmt: skip
+        _add_missing_columns(opened(settings, table), table)
+
+
+def _add_missing_columns(delta: DeltaTable, table: Table) -> None:
+    """Rows that lie there already read as the column's default."""
+    known = {field.name for field in delta.schema().fields}
+    declared = Schema.from_arrow(arrow.schema(table)).fields
+    missing = [StoredField(field.name, field.type, nullable=True) for field in declared if field.name not in known]
+    if missing:
+        with suppress(CommitFailedError):  # another process adds them at this moment
+            delta.alter.add_columns(missing)
 
 
 def _properties(table: Table) -> dict[str, str]:
@@ -262,7 +275,19 @@ def rows(
     schema = arrow.schema(table)
     if not found:
         return pa.schema([schema.field(n) for n in names]).empty_table()
-    return _dataset(settings, table, found).to_table(columns=names, filter=where, use_threads=False)
+    return _with_defaults(
+        _dataset(settings, table, found).to_table(columns=names, filter=where, use_threads=False), table
+    )
+
+
+def _with_defaults(rows: pa.Table, table: Table) -> pa.Table:
+    """The rows, in which a column that is younger than a file holds its default for the file's rows."""
+    for f in table.fields:
+        if f.default is not None and f.name in rows.column_names and rows[f.name].null_count:
+            place = rows.column_names.index(f.name)
+            filled = pc.fill_null(rows[f.name], pa.scalar(f.default, arrow.TYPES[f.type]))
+            rows = rows.set_column(place, arrow.field(f), filled)
+    return rows
 
 
 def _dataset(settings: Settings, table: Table, found: Sequence[File]) -> ds.Dataset:
@@ -304,7 +329,7 @@ def rows_of(
             f"select {known} from {source} semi join sessions using (property, session_id)",
             params={"paths": paths} if paths else None,
         )
-        return arrow.conform(met.to_arrow_table(), asked).select(names)
+        return _with_defaults(arrow.conform(met.to_arrow_table(), asked), asked).select(names)
 
 
 _STORED = """read_parquet($paths, union_by_name = true, hive_partitioning = true,
