@@ -1,0 +1,116 @@
+"""Locks: one owner a state. A newcomer stops at once and says who the owner is; a killed owner leaves nothing behind.
+
+A file lock where the state lies in a folder, a lease in Postgres where processes share no disk.
+"""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import LiteralString, Self
+
+import psutil
+import psycopg
+
+from qoescope.catalog.errors import Mistake
+from qoescope.connect import postgres
+from qoescope.connect.postgres import Connection
+from qoescope.settings import Settings
+
+TAKE: LiteralString = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
+OWNER: LiteralString = """
+select a.application_name from pg_locks l join pg_stat_activity a using (pid)
+where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+  and ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended(%s, 0)
+"""
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
+NOTICE_DEATH: LiteralString = (
+    "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3"
+)
+"""So Postgres releases the lease of a machine that lost its power, too."""
+UNKNOWN = "a process that has not told its name"
+
+
+class Owned(Mistake):
+    """Somebody else owns it."""
+
+    def __init__(self, what: str, owner: str) -> None:
+        super().__init__(f"{what} is owned by {owner or UNKNOWN}: stop that one first, or leave it to it")
+        self.owner = owner
+
+
+def describe_process() -> str:
+    """This process as others are told of it; the first 63 bytes have to tell it apart."""
+    started = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
+    return f"process {os.getpid()} since {started:%Y-%m-%d %H:%M:%S} UTC on {socket.gethostname()}"
+
+
+@contextmanager
+def own(path: Path, what: str) -> Iterator[None]:
+    """Owns what the lock file stands for while the block runs; raises `Owned` at once when another process does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Owned(what, file.read().strip()) from None
+        with suppress(OSError):  # a full disk: it is owned all the same
+            file.truncate(0)
+            file.write(describe_process())
+            file.flush()
+        yield
+        with suppress(OSError):
+            file.truncate(0)
+
+
+class Lease:
+    """Ownership by a session of Postgres: it ends with the session, so with the process."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings, self._name = settings, name
+        self._connection: Connection | None = None
+
+    def hold(self) -> None:
+        """Takes it, or makes sure that it still is ours.
+
+        Raises `Owned` when another session has it, psycopg's own errors while Postgres is away.
+        """
+        if self._connection is not None:
+            with suppress(*AWAY):
+                self._connection.execute("select 1")
+                return
+            self.close()
+        connection = postgres.connect(self._settings, "writer")
+        try:
+            self._take(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _take(self, connection: Connection) -> None:
+        connection.execute(NOTICE_DEATH)
+        connection.execute("select set_config('application_name', %s, false)", (describe_process(),))
+        (taken,) = connection.execute(TAKE, (self._name,)).fetchone() or (False,)
+        if not taken:
+            found = connection.execute(OWNER, (self._name,)).fetchone()
+            raise Owned(self._name, found[0] if found else "")
+
+    def close(self) -> None:
+        """Gives it back."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def __enter__(self) -> Self:
+        """Takes it."""
+        self.hold()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Gives it back."""
+        self.close()
