@@ -12,7 +12,7 @@ from pyspark.sql.streaming import StreamingQuery
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.schema import Table
 from qoescope.connect import changes as object_store
-from qoescope.connect import lake
+from qoescope.connect import checkpoints, lake
 from qoescope.connect.writing import Stopped, Writer
 from qoescope.settings import Settings
 
@@ -30,8 +30,7 @@ __all__ = [
 
 def checkpoint(settings: Settings, name: str) -> str:
     """Where the stream keeps its place."""
-    root = settings.checkpoints or str((settings.var / "checkpoints").absolute())
-    return f"{root.rstrip('/')}/{name}"
+    return checkpoints.place(settings, name)
 
 
 def beginning(settings: Settings, writer: Writer, name: str, topic: str | None, written: bool) -> str:
@@ -45,7 +44,7 @@ def beginning(settings: Settings, writer: Writer, name: str, topic: str | None, 
     before = writer.ask("select 1 from stream_progress where stream = %s", (name,))
     if not before and not written:
         return "earliest"
-    if not settings.new_checkpoint:
+    if not settings.new_checkpoint and not checkpoints.may_begin_anew(settings, name):
         raise Mistake(
             f"the checkpoint of stream '{name}' is gone from {where}, and its tables hold rows: put it back, or set "
             "QOESCOPE_NEW_CHECKPOINT=true to begin a new one (nothing is lost or counted twice)"

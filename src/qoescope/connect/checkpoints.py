@@ -1,0 +1,177 @@
+"""Checkpoints: where a stream keeps its place, who owns it, whether its files can be read, and how one is set aside."""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+from qoescope.catalog.errors import Mistake
+from qoescope.connect import locks
+from qoescope.connect.causes import Cause, Explained
+from qoescope.settings import Settings
+
+ANCHOR = "a-checkpoint-is-damaged"
+LATEST = 2
+"""A stream that starts reads its last batch, and the one before."""
+CHUNK, MAGIC = 512, b"crc\0"
+"""Hadoop keeps beside each file a checksum of each so many bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A file of a checkpoint that cannot be read, and why."""
+
+    file: Path
+    why: str
+
+    def __str__(self) -> str:
+        """A line for people."""
+        return f"{self.file.parent.name}/{self.file.name} {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What a repair found and did."""
+
+    stream: str
+    damages: tuple[str, ...]
+    set_aside: str
+    at: str
+
+
+def place(settings: Settings, name: str) -> str:
+    """Where the stream keeps its place: a folder or a URL."""
+    root = settings.checkpoints or str((settings.var / "checkpoints").absolute())
+    return f"{root.rstrip('/')}/{name}"
+
+
+def own(settings: Settings, name: str) -> AbstractContextManager[object]:
+    """Owns the checkpoint while the block runs; raises `Owned` at once when another process does."""
+    where = place(settings, name)
+    what = f"the checkpoint of stream '{name}'"
+    return locks.Lease(settings, f"{what} {where}") if "://" in where else locks.own(Path(f"{where}.lock"), what)
+
+
+@contextmanager
+def own_soon(settings: Settings, name: str, within_s: float) -> Iterator[None]:
+    """As `own`, but waits a while for an owner to let go: a stream that fails does so between its tries."""
+    deadline, pause = monotonic() + within_s, Event()
+    with ExitStack() as owned:
+        while True:
+            try:
+                owned.enter_context(own(settings, name))
+                break
+            except locks.Owned:
+                if monotonic() > deadline:
+                    raise
+                pause.wait(0.05)
+        yield
+
+
+def names(settings: Settings) -> list[str]:
+    """Streams that have a checkpoint in a folder."""
+    folders = Path(place(settings, "x")).parent.glob("*/offsets")
+    return sorted(found.parent.name for found in folders if ".damaged-" not in found.parent.name)
+
+
+def check(settings: Settings, name: str) -> None:
+    """Raises `Explained` when a file of the checkpoint is damaged, naming the file and the repair."""
+    found = list(find_damages(place(settings, name)))
+    if found:
+        sentence = f"the checkpoint is damaged: {found[0]}; run `qoescope repair {name}`"
+        raise Explained(Cause(sentence, ANCHOR))
+
+
+def find_damages(where: str) -> Iterator[Damage]:
+    """Files that a start of the stream would fail on; none where the checkpoint is not in a folder, or not there."""
+    folder = Path(where)
+    if "://" in where or not folder.is_dir():
+        return
+    metadata = folder / "metadata"
+    if metadata.exists():
+        yield from _of(metadata, _why_metadata(metadata.read_bytes()))
+    for kind, lines in (("offsets", 3), ("commits", 2)):
+        numbers = sorted(int(file.name) for file in (folder / kind).glob("[0-9]*") if file.name.isdecimal())
+        for number in numbers[-LATEST:]:
+            file = folder / kind / str(number)
+            yield from _of(file, _why_log(file.read_bytes(), lines))
+
+
+def _of(file: Path, why: str) -> Iterator[Damage]:
+    why = why or _why_checksum(file)
+    if why:
+        yield Damage(file, why)
+
+
+def _why_metadata(content: bytes) -> str:
+    try:
+        return "" if json.loads(content)["id"] else "does not say which stream it is"
+    except (ValueError, KeyError, TypeError):
+        return "is cut or unreadable" if content.strip(b"\0 \n") else "is empty"
+
+
+def _why_log(content: bytes, least: int) -> str:
+    """Why a file of offsets or commits cannot be read: a version, a line of JSON, and for each source its offsets."""
+    if not content.strip(b"\0 \n"):
+        return "is empty"
+    try:
+        version, *lines = content.decode().splitlines()
+        if not version.startswith("v") or not version[1:].isdecimal():
+            return "does not begin with a version"
+        for line in lines:
+            if line != "-" and not isinstance(json.loads(line), dict | int):
+                return "is unreadable"
+    except ValueError:
+        return "is cut or unreadable"
+    return "" if len(lines) >= least - 1 else "lacks its last line"
+
+
+def _why_checksum(file: Path) -> str:
+    beside = file.with_name(f".{file.name}.crc")
+    if not beside.exists():
+        return ""
+    content, sums = file.read_bytes(), beside.read_bytes()
+    if not sums.startswith(MAGIC) or len(sums) < len(MAGIC) + 4:
+        return f"has an unreadable checksum beside it ({beside.name})"
+    (size,) = struct.unpack(">I", sums[4:8])
+    chunks = [content[at : at + size] for at in range(0, len(content), max(size, 1))]
+    good = b"".join(struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks)
+    return "" if good == sums[8:] else "is not what was written: its checksum differs"
+
+
+def set_aside(settings: Settings, name: str) -> Repair:
+    """Moves the stream's damaged checkpoint beside, lets it begin a new one once, and books that in a file."""
+    where = place(settings, name)
+    if "://" in where:
+        raise Mistake(f"{where} is not a folder: move it away yourself, and set QOESCOPE_NEW_CHECKPOINT=true once")
+    now = datetime.now(UTC)
+    aside = Path(f"{where}.damaged-{now:%Y%m%dT%H%M%S}")
+    done = Repair(name, tuple(map(str, find_damages(where))), str(aside), now.isoformat())
+    line = json.dumps({"stream": name, "damages": done.damages, "set_aside": done.set_aside, "at": done.at})
+    with (Path(where).parent / "repairs.jsonl").open("a") as books:
+        books.write(line + "\n")
+    _permit(where).write_text(line)
+    Path(where).rename(aside)
+    return done
+
+
+def may_begin_anew(settings: Settings, name: str) -> bool:
+    """Whether a repair has allowed the stream a new checkpoint."""
+    return _permit(place(settings, name)).exists()
+
+
+def note_begun(settings: Settings, name: str) -> None:
+    """The stream has a checkpoint of its own: what a repair allowed is used up."""
+    where = place(settings, name)
+    if "://" not in where and Path(where, "metadata").exists():
+        _permit(where).unlink(missing_ok=True)
+
+
+def _permit(where: str) -> Path:
+    return Path(f"{where}.repaired")
