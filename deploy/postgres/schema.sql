@@ -118,6 +118,15 @@ create table if not exists qoescope.stream_offsets (
 grant select, insert, update, delete, truncate on qoescope.stream_offsets to qoescope_writer;
 grant select on qoescope.stream_offsets to qoescope_reader;
 
+create table if not exists qoescope.part_health (
+  "part" text not null,
+  "written_at" timestamptz not null,
+  "report" jsonb not null,
+  primary key ("part")
+);
+grant select, insert, update, delete, truncate on qoescope.part_health to qoescope_writer;
+grant select on qoescope.part_health to qoescope_reader;
+
 create table if not exists qoescope.restatements (
   "day" date not null,
   "version" bigint not null,

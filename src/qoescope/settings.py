@@ -117,6 +117,12 @@ class Settings(BaseSettings):
     """An event older than this when received is kept aside as late."""
     repeats_within_s: int = 600
     """How far back each event is compared with those received before; older events with all of their day."""
+    stream_port: int = 8470
+    """Where the streams answer `/livez`, `/readyz` and `/metrics`, on loopback; 0 for any free port."""
+    stuck_s: float = 60.0
+    """After so long with work and without a good batch, a stream is not ready."""
+    least_free_bytes: int = 256 * 1024 * 1024
+    """With less room on a disk that a part writes to, it is not ready."""
     new_checkpoint: bool = False
     """Allows a stream whose checkpoint is gone to begin a new one."""
     skip_lost_records: bool = False
@@ -152,6 +158,8 @@ class Settings(BaseSettings):
     # The monitor
     monitor_every_s: float = 5.0
     """How often it asks whether another minute of data is complete."""
+    monitor_port: int = 8471
+    """Where it answers `/livez`, `/readyz` and `/metrics`, on loopback; 0 for any free port."""
     webhook_url: str = ""
     """Where incidents are told; empty: nowhere."""
     webhook_secret: SecretStr = SecretStr("")

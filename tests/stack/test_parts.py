@@ -7,7 +7,15 @@ from qoescope.settings import Settings
 from qoescope.stack import airflow, assembly, postgres, secrets
 from qoescope.stack.children import Part
 
-PORTS = {"postgres_port": 0, "broker_port": 0, "airflow_port": 0, "door_port": 0, "console_port": 0}
+PORTS = {
+    "postgres_port": 0,
+    "broker_port": 0,
+    "airflow_port": 0,
+    "door_port": 0,
+    "console_port": 0,
+    "stream_port": 0,
+    "monitor_port": 0,
+}
 
 
 @pytest.fixture

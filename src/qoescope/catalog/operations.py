@@ -102,6 +102,17 @@ STREAM_OFFSETS = Table(
     sums=("records", "lost"),
 )
 
+PART_HEALTH = Table(
+    "part_health",
+    "one row a part that runs loops: what it last told of its health, for readers without a common disk",
+    (
+        Field("part", "text", "stream or monitor", nullable=False),
+        Field("written_at", "instant", "when it was told", nullable=False),
+        Field("report", "json", "its process and its loops", nullable=False),
+    ),
+    key=("part",),
+)
+
 RESTATEMENTS = Table(
     "restatements",
     "one row a restatement that changed a day",
@@ -215,7 +226,7 @@ LAKE_TABLES = (EVENTS, SESSION_VERSIONS, LATE, QUARANTINE, REPORTS)
 """Delta tables."""
 
 POSTGRES_TABLES = (
-    EPOCHS, OUTCOMES, FRESHNESS, DEAD_LETTERS, STREAM_PROGRESS, STREAM_OFFSETS, RESTATEMENTS, IMPORTS,
+    EPOCHS, OUTCOMES, FRESHNESS, DEAD_LETTERS, STREAM_PROGRESS, STREAM_OFFSETS, PART_HEALTH, RESTATEMENTS, IMPORTS,
     IMPORT_QUARANTINE, ERASURES, SESSION_ROWS, OBSERVED, REQUESTS,
 )  # fmt: skip
 """Tables in Postgres beside the marts."""

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qoescope.cli.repairing import repair
 from qoescope.cli.terminal import AsJson, cell, line, logged, said, settings, table
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    for command in (demo, up, status, collect, stream, console, monitor):
+    for command in (demo, up, status, repair, collect, stream, console, monitor):
         app.command()(command)
 
 
@@ -48,11 +49,11 @@ def status(as_json: AsJson = False) -> None:
         line("nothing runs here: `qoescope up` or `qoescope demo` starts it")
     else:
         table([part | {name: str(part[name] or "") for name in ("port", "pid")} for part in found["parts"]], "parts")
-        for name in ("streams", "freshness"):
+        for name in ("loops", "streams", "freshness"):
             if found[name]:
                 table(found[name], name)
         for name, problem in found["problems"].items():
-            line(f"{name}: {cell(problem)}")
+            line(problem if name.startswith("health") else f"{name}: {cell(problem)}")
     raise typer.Exit(0 if found["healthy"] else 1)
 
 
@@ -90,15 +91,15 @@ def monitor(
     ] = False,
 ) -> None:
     """Look for incidents, every minute."""
-    from qoescope.monitor import jobs, tell_jobs
-    from qoescope.stack import signals
+    from qoescope.monitor import tell_jobs
+    from qoescope.stack import watching
 
     if send_test:
         found = tell_jobs.send_test(settings(), "all properties", "the command line")
         for each in found:
             line(each)
         raise typer.Exit(0 if all(each.endswith(": sent") for each in found) else 1)
-    jobs.watch(_alone(), signals.told())
+    watching.run(_alone())
 
 
 def _alone() -> "Settings":

@@ -140,6 +140,11 @@ class Board:
         if kind is None:
             self.turn("stopped")
 
+    @property
+    def state(self) -> State:
+        """The state of the process."""
+        return self._part.state
+
     def turn(self, state: State) -> None:
         """The process is in another state."""
         with self._lock:
@@ -199,6 +204,46 @@ def load(text: str) -> PartHealth:
     loops = tuple(LoopHealth(**_known(LoopHealth, loop)) for loop in told.pop("loops"))
     ends = tuple(told.pop("ends"))
     return PartHealth(**_known(PartHealth, told), ends=ends, loops=loops)
+
+
+def moved(part: PartHealth, by_s: float) -> PartHealth:
+    """The health with its times moved to another clock."""
+
+    def at(time_: float | None) -> float | None:
+        return None if time_ is None else time_ + by_s
+
+    loops = tuple(
+        replace(
+            loop, succeeded_at=at(loop.succeeded_at), waiting_since=at(loop.waiting_since),
+            failed_at=at(loop.failed_at), oldest_open_at=at(loop.oldest_open_at),
+        )
+        for loop in part.loops
+    )  # fmt: skip
+    ends = tuple(end + by_s for end in part.ends)
+    return replace(part, since=part.since + by_s, written_at=part.written_at + by_s, ends=ends, loops=loops)
+
+
+def rows(part: PartHealth, now: float) -> list[dict[str, Any]]:
+    """A row a loop, as people read it: ages in seconds, never negative."""
+    return [
+        {
+            "part": part.part,
+            "loop": loop.name,
+            "succeeded_s_ago": _age(loop.succeeded_at, now),
+            "waiting_s": _age(loop.waiting_since, now),
+            "failures": loop.failures,
+            "restarts": loop.restarts,
+            "lag_records": loop.lag_records,
+            "lag_s": None if loop.lag_s is None else round(loop.lag_s, 1),
+            "oldest_open_s": _age(loop.oldest_open_at, now),
+            "cause": loop.cause if loop.failures else "",
+        }
+        for loop in part.loops
+    ]
+
+
+def _age(at: float | None, now: float) -> float | None:
+    return None if at is None else round(max(0.0, now - at), 1)
 
 
 def _known(kind: type[LoopHealth | PartHealth], told: Mapping[str, Any]) -> dict[str, Any]:

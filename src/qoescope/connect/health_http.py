@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from qoescope.catalog.errors import Mistake
 from qoescope.connect.health import Board, LoopHealth, PartHealth
 from qoescope.connect.readiness import Limits, find_problems, is_ready
 
@@ -45,7 +46,13 @@ def serve(board: Board, port: int, limits: Limits) -> Iterator[int]:
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
-    with Server((ADDRESS, port), Answers) as server:
+    try:
+        opened = Server((ADDRESS, port), Answers)
+    except OSError as error:
+        raise Mistake(
+            f"port {port} of {ADDRESS} is taken: choose another by QOESCOPE_STREAM_PORT or QOESCOPE_MONITOR_PORT"
+        ) from error
+    with opened as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.2,), name="health http", daemon=True)
         thread.start()
         try:

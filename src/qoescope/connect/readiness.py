@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qoescope.connect.health import LoopHealth, PartHealth
+from qoescope.settings import Settings
 
 SILENT_S = 15.0
 """A process that has not told its health for so long is frozen or gone."""
@@ -19,6 +20,11 @@ class Limits:
 
     stuck_s: float = 60.0
     least_free_bytes: int = 256 * 1024 * 1024
+
+
+def limits(settings: Settings) -> Limits:
+    """The limits that the settings name."""
+    return Limits(settings.stuck_s, settings.least_free_bytes)
 
 
 @dataclass(frozen=True, slots=True)

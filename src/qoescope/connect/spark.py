@@ -2,19 +2,28 @@
 
 import logging
 import os
-import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from threading import Event, Thread
 from time import monotonic
+from typing import Any
 
 from py4j.protocol import Py4JError
+from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
+from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.errors import Mistake
+from qoescope.connect import checkpoints
+from qoescope.connect.causes import Explained, explain
+from qoescope.connect.health import Board
+from qoescope.connect.locks import Owned
+from qoescope.connect.writing import Stopped
 from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.spark")
@@ -42,12 +51,30 @@ def session(settings: Settings, name: str = "qoescope") -> SparkSession:
     os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(
         (f"--driver-memory {settings.spark_memory}", "--driver-class-path", ":".join(jars), "pyspark-shell")
     )
-    builder = SparkSession.builder.appName(name).master(settings.spark_master)
-    for key, value in (_options(settings, jars) | settings.spark_options).items():
-        builder = builder.config(key, value)
-    spark = builder.getOrCreate()
+    options = SparkConf(loadDefaults=False).setAll([("spark.app.name", name), ("spark.master", settings.spark_master)])
+    options.setAll(list((_options(settings, jars) | settings.spark_options).items()))
+    if SparkContext._active_spark_context is None:  # noqa: SLF001  there is no public way to ask
+        gateway = launch_gateway(options, _Undisturbed())  # type: ignore[no-untyped-call]
+        SparkContext(conf=options, gateway=gateway)
+    spark = SparkSession.builder.config(conf=options).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+class _Undisturbed(dict[str, Any]):
+    """How the JVM is started: it ignores what asks all processes of a group to stop.
+
+    Python stops it, after the last batch; and it stops by itself when Python is gone. PySpark sets how it is started,
+    and lets it ignore Ctrl-C only.
+    """
+
+    def __setitem__(self, name: str, value: object) -> None:
+        super().__setitem__(name, _ignore_stops if name == "preexec_fn" else value)
+
+
+def _ignore_stops() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _options(settings: Settings, jars: Sequence[str]) -> dict[str, str]:
@@ -91,96 +118,144 @@ class Stream:
     """Its first batch is slow and comes soon, since the log ticks: it is not ready before that is written."""
 
 
+@dataclass(slots=True)
+class _Running:
+    """A stream that is kept running: its query, its lock, and when it may be started again."""
+
+    stream: Stream
+    query: StreamingQuery | None = None
+    seen: object = None
+    """Its last progress."""
+    has_run: bool = False
+    again_at: float = 0.0
+    wait_s: float = 1.0
+    lock: ExitStack = field(default_factory=ExitStack)
+
+
+GONE = (PySparkException, Py4JError, OSError)
+"""What a call says when the JVM went first."""
+LOOK_EVERY = 4
+"""Between so many looks at whether a stream runs, one at how far it is: that costs more."""
+
+
 def keep_running(
-    streams: Sequence[Stream], stopping: Event, started: Event | None = None, clean_stop_s: float = 15.0
+    streams: Sequence[Stream], stopping: Event, board: Board, settings: Settings, clean_stop_s: float = 15.0
 ) -> None:
     """Starts the streams, starts again what fails (after 1 s, doubling to 30 s), and returns when told to stop.
 
     A `Mistake` is not tried again: it is raised. A stop waits a while for the batches under way, then breaks them off:
     they come again.
     """
-    running: dict[str, StreamingQuery] = {}
-    waits = {stream.name: (0.0, 1.0) for stream in streams}
-    warm_by = None
+    running = [_Running(stream) for stream in streams]
+    warm_by, looks = None, 0
     try:
         while not stopping.is_set():
-            for stream in streams:
+            for one in running:
                 if not stopping.is_set():
-                    _keep(stream, running, waits)
-            if started is not None and not started.is_set() and len(running) == len(streams):
+                    _keep(one, board, settings, look=looks % LOOK_EVERY == 0)
+            looks += 1
+            if board.state == "starting" and all(one.query for one in running):
                 warm_by = warm_by or monotonic() + WARM_S
-                cold = any(running[stream.name].lastProgress is None for stream in streams if stream.warms_up)
+                cold = any(one.seen is None for one in running if one.stream.warms_up)
                 if not cold or monotonic() > warm_by:
-                    started.set()
+                    board.turn("running")
             stopping.wait(0.5)
     finally:
         stopping.set()
+        board.turn("stopping")
         _stop_all(running, monotonic() + clean_stop_s)
 
 
-def _stop_all(running: dict[str, StreamingQuery], deadline: float) -> None:
+def _stop_all(running: Sequence[_Running], deadline: float) -> None:
     """Stops each stream between two batches if one ends in time, all at once."""
 
-    def stop(name: str, query: StreamingQuery) -> None:
+    def stop(one: _Running) -> None:
+        if one.query is None:
+            return
         between = Event()
-        while _busy(query) and monotonic() < deadline:
+        while _busy(one.query) and monotonic() < deadline:
             between.wait(0.05)
-        _stopped(name, query)
+        _stopped(one.stream.name, one.query)
 
-    threads = [Thread(target=stop, args=one, daemon=True) for one in running.items()]
+    threads = [Thread(target=stop, args=(one,), daemon=True) for one in running]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.1, deadline + 10 - monotonic()))
+    for one in running:
+        one.lock.close()
 
 
-def _keep(stream: Stream, running: dict[str, StreamingQuery], waits: dict[str, tuple[float, float]]) -> None:
-    query = running.get(stream.name)
-    if query is not None and query.isActive:
-        return
-    if query is not None:
-        log.warning("stream %s stopped: %s", stream.name, _why(query.exception()))
-        running.pop(stream.name)
-    since, wait_s = waits[stream.name]
-    if query is not None:
-        waits[stream.name] = (monotonic() + wait_s, min(30.0, wait_s * 2))
-        return
-    if monotonic() < since:
+def _keep(one: _Running, board: Board, settings: Settings, look: bool) -> None:
+    if one.query is None:
+        if monotonic() >= one.again_at:
+            _start(one, board, settings)
+    elif one.query.isActive:
+        if look:
+            _note_progress(one, one.query, board)
+            checkpoints.note_begun(settings, one.stream.name)
+    else:
+        _failed(one, board, one.query.exception() or "it stopped without a reason", "stopped")
+
+
+def _start(one: _Running, board: Board, settings: Settings) -> None:
+    name = one.stream.name
+    try:
+        one.lock.enter_context(checkpoints.own(settings, name))
+    except Owned as owned:
+        if not one.has_run:  # two drivers; otherwise it is being repaired
+            raise
+        _failed(one, board, owned, "did not start")
         return
     try:
-        running[stream.name] = stream.start()
-        log.info("stream %s runs", stream.name)
-    except (PySparkException, Py4JError, OSError) as error:
-        log.warning("stream %s did not start: %s", stream.name, str(error).split("\n", 1)[0])
-        waits[stream.name] = (monotonic() + wait_s, min(30.0, wait_s * 2))
+        checkpoints.check(settings, name)
+        one.query = one.stream.start()
+    except Stopped:
+        return
+    except (*GONE, Explained) as error:
+        _failed(one, board, error, "did not start")
+        return
+    if one.has_run:
+        board[name].restarted()
+    one.has_run = True
+    log.info("stream %s runs", name)
 
 
-def _why(problem: Exception | None) -> str:
-    """What stopped a stream, in a line; of records that left the log unread, where they were and how to go on."""
-    text = str(problem or "") or "no reason"
-    if lost := _LOST.search(text):
-        first, end, topic, partition = lost.groups()
-        return (
-            f"{topic} partition {partition} has lost records among offsets {first} to {int(end) - 1} before they were "
-            "read: QOESCOPE_SKIP_LOST_RECORDS=true goes on without them and books them as lost"
-        )
-    lines = text.splitlines()
-    return next((line for line in reversed(lines) if line.startswith("Caused by: ")), lines[0])
+def _failed(one: _Running, board: Board, error: BaseException | str, what: str) -> None:
+    """Says why, and when it is tried again."""
+    one.query, one.seen, one.has_run = None, None, True
+    one.lock.close()
+    cause = board[one.stream.name].failed(error)
+    log.warning("stream %s %s, again in %.0f s: %s", one.stream.name, what, one.wait_s, cause)
+    one.again_at, one.wait_s = monotonic() + one.wait_s, min(30.0, one.wait_s * 2)
 
 
-_LOST = re.compile(r"records in offset \[(\d+), (\d+)\) for topic partition (\S+)-(\d+)")
-"""How Spark says it: the offsets of the batch that found some gone, from the first one that is."""
+def _note_progress(one: _Running, query: StreamingQuery, board: Board) -> None:
+    """A batch since the last look is a success; a trigger that goes on without one is work that waits."""
+    try:
+        last = query.lastProgress
+        busy = bool(query.status["isTriggerActive"])
+    except GONE:
+        return
+    seen = None if last is None else (last["batchId"], last["timestamp"])
+    if seen != one.seen or not busy:
+        if seen != one.seen:
+            one.wait_s = 1.0
+        one.seen = seen
+        board[one.stream.name].succeeded()
+    else:
+        board[one.stream.name].working()
 
 
 def _busy(query: StreamingQuery) -> bool:
     try:
         return query.isActive and bool(query.status["isTriggerActive"])
-    except (Py4JError, OSError):  # the JVM went first
+    except GONE:
         return False
 
 
 def _stopped(name: str, query: StreamingQuery) -> None:
     try:
         query.stop()
-    except (PySparkException, Py4JError, OSError) as error:
-        log.warning("stream %s did not stop cleanly: %s", name, str(error).split("\n", 1)[0])
+    except GONE as error:
+        log.warning("stream %s did not stop cleanly: %s", name, explain(error))

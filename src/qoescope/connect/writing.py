@@ -15,6 +15,8 @@ from psycopg_pool import PoolTimeout
 
 from qoescope.catalog.operations import STREAM_PROGRESS
 from qoescope.connect import postgres
+from qoescope.connect.causes import explain
+from qoescope.connect.health import Loop
 from qoescope.connect.postgres import Connection, Write
 from qoescope.settings import Settings
 
@@ -29,8 +31,9 @@ class Stopped(Exception):
 class Writer:
     """A connection as the writer, made again when it breaks. One thread at a time."""
 
-    def __init__(self, settings: Settings, stopping: Event) -> None:
-        self._settings, self._stopping = settings, stopping
+    def __init__(self, settings: Settings, stopping: Event, loop: Loop | None = None) -> None:
+        """`loop` is told of each failure: of those that are waited out nobody else hears."""
+        self._settings, self._stopping, self._loop = settings, stopping, loop
         self._connection: Connection | None = None
 
     def ask(self, sql: LiteralString, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -55,7 +58,8 @@ class Writer:
                     self._connection = postgres.connect(self._settings, "writer")
                 return work(self._connection)
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-                log.warning("Postgres is away, again in %.0f s: %s", wait_s, str(error).split("\n", 1)[0])
+                cause = explain(error) if self._loop is None else self._loop.failed(error)
+                log.warning("Postgres is away, again in %.0f s: %s", wait_s, cause)
                 self.close()
                 if self._stopping.wait(wait_s):
                     raise Stopped from error

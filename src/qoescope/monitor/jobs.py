@@ -14,6 +14,8 @@ from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
 from qoescope.catalog.watch import INCIDENTS, SESSION_DIMENSIONS, WATCHED, WINDOW_MINUTES
 from qoescope.compile import arrow
 from qoescope.connect import postgres
+from qoescope.connect.health import Board
+from qoescope.connect.locks import Lease
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.writing import Stopped, Writer
 from qoescope.monitor import batch as hours
@@ -46,30 +48,37 @@ _SUMS = tuple(m.name for m in LEAF_MEASURES)
 Row = dict[str, Any]
 
 
-def watch(settings: Settings, stopping: Event | None = None, *, once: bool = False) -> int:
+def watch(settings: Settings, stopping: Event | None = None, *, once: bool = False, board: Board | None = None) -> int:
     """Watches live data until told to stop; `once`: until what is there was looked at. Gives back minutes looked at.
 
     Time is the data's: a minute is looked at when it is complete, whatever the wall clock says. A restart goes on where
     the incidents table says. Waits while Postgres is away.
     """
     stop = stopping or Event()
-    writer = Writer(settings, stop)
+    writer = Writer(settings, stop, None if board is None else board["watch"])
+    lease = Lease(settings, "the monitor")
     watches: dict[str, _Watch] = {}
     looked = 0
     try:
         while not stop.is_set():
+            if not once:
+                writer.do(lambda _: lease.hold())
             for tenant, newest in writer.do(_newest).items():
                 if tenant not in watches:
                     watches[tenant] = writer.do(lambda connection, name=tenant: _Watch(connection, name))  # type: ignore[misc]
                 looked += watches[tenant].advance(writer, newest)
                 writer.do(watches[tenant].recount)
             writer.do(lambda connection: tell(connection, settings))
+            if board is not None:
+                board["watch"].succeeded()
+                board.turn("running")
             if once or stop.wait(settings.monitor_every_s):
                 break
     except Stopped:
         log.info("told to stop")
     finally:
         writer.close()
+        lease.close()
     return looked
 
 

@@ -90,14 +90,14 @@ def parts(settings: Settings, more: Mapping[str, str]) -> list[Part]:
     def component(name: str, *options: str) -> Part:
         return Part(
             name=f"airflow-{name}", command=[sys.executable, "-m", "airflow", name, *options],
-            ready=lambda: is_healthy(settings, name), needs=("postgres",), prepare=prepare,
+            ready=lambda: is_healthy(settings, name), needs=("postgres",), prepare=prepare, look_s=30,
             environment=variables, stop_s=30,
         )  # fmt: skip
 
     server = Part(
         name="airflow", command=[sys.executable, "-m", "airflow", "api-server", "--host", "127.0.0.1"],
-        ready=lambda: health(settings) is not None, needs=("postgres",), prepare=prepare, environment=variables,
-        stop_s=30, port=settings.airflow_port, url=url(settings),
+        ready=lambda: health(settings) is not None, needs=("postgres",), prepare=prepare, look_s=30,
+        environment=variables, stop_s=30, port=settings.airflow_port, url=url(settings),
     )  # fmt: skip
     return [
         server,

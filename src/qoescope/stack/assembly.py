@@ -13,8 +13,17 @@ from qoescope.catalog.errors import UnknownName
 from qoescope.settings import Settings
 from qoescope.stack import airflow, kafka, postgres, private, processes, state
 from qoescope.stack.children import Child, Children, Part
+from qoescope.stack.told import Told
 
-LOOPBACK_PORTS = ("postgres_port", "broker_port", "airflow_port", "door_port", "console_port")
+LOOPBACK_PORTS = (
+    "postgres_port",
+    "broker_port",
+    "airflow_port",
+    "door_port",
+    "console_port",
+    "stream_port",
+    "monitor_port",
+)
 PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "session_gap_s")
 """Settings that the parts are told, since they may differ from what they would read themselves."""
 SERVICES = ("postgres", "kafka")
@@ -65,7 +74,7 @@ def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
 
 def _own(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> list[Part]:
     """Our own parts: each is one command of `qoescope`."""
-    stores, streaming = ("postgres", *broker), settings.var / "run" / "stream.ready"
+    stores, streaming, watching = ("postgres", *broker), Told(settings, "stream"), Told(settings, "monitor")
     door, console = settings.door_port, settings.console_port
 
     def command(name: str) -> list[str]:
@@ -74,11 +83,14 @@ def _own(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> l
     return [
         Part("collect", command("collect"), lambda: _is_ok(door, "/readyz"), stores, environment=more, stop_s=20,
              port=door, url=f"http://127.0.0.1:{door}"),
-        Part("stream", command("stream"), streaming.exists, stores, environment=more, stop_s=60,
-             prepare=lambda: streaming.unlink(missing_ok=True)),
+        Part("stream", command("stream"), streaming.is_ready, stores, environment=more, stop_s=60,
+             prepare=streaming.forget, why=streaming.why, port=settings.stream_port,
+             url=f"http://127.0.0.1:{settings.stream_port}/metrics"),
         Part("console", command("console"), lambda: _is_ok(console, "/alive"), ("postgres",), environment=more,
              stop_s=12, port=console, url=f"http://127.0.0.1:{console}"),
-        Part("monitor", command("monitor"), lambda: True, stores, environment=more, stop_s=10, gives_way=True),
+        Part("monitor", command("monitor"), watching.is_ready, stores, environment=more, stop_s=10, gives_way=True,
+             prepare=watching.forget, why=watching.why, port=settings.monitor_port,
+             url=f"http://127.0.0.1:{settings.monitor_port}/metrics"),
     ]  # fmt: skip
 
 

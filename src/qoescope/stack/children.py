@@ -46,6 +46,10 @@ class Part:
     stop_s: float = 15.0
     port: int | None = None
     url: str = ""
+    why: Callable[[], str] = str
+    """Why it is not ready, in a line."""
+    look_s: float = 5.0
+    """How often it is asked whether it still is ready."""
     gives_way: bool = False
     """It may take its time: the processor goes to others first."""
 
@@ -129,10 +133,19 @@ class Child(threading.Thread):
             log.info("%s is ready after %.1f s", self.name, time.monotonic() - began)
             self.is_settled.set()
             self._turn("ready")
-            process.wait()
+            self._keep_asking(process)
         else:
             process.send_signal(self.part.stop_signal)
             process.wait()
+
+    def _keep_asking(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the process ends: it may stop to be ready, and be it again."""
+        while not processes.has_ended(process, self.part.look_s):
+            ready = self.stopping.is_set() or self._ready()
+            if not self.stopping.is_set() and ready != (self.state == "ready"):
+                reason = "" if ready else self.part.why()
+                log.log(logging.INFO if ready else logging.WARNING, "%s is %s", self.name, reason or "ready again")
+                self._turn("ready" if ready else "failing", reason)
 
     def _ready(self) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import select
 import shutil
 import signal
 import socket
@@ -79,6 +80,21 @@ def ended(process: subprocess.Popen[bytes], stop_signal: signal.Signals, within_
     kill(family)
     process.wait()
     return went
+
+
+def has_ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
+    """Waits until the process ends, for at most so long; whether it has. Costs nothing meanwhile."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # not Linux, or it is gone
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(within_s)
+    else:
+        try:
+            select.select([handle], [], [], within_s)
+        finally:
+            os.close(handle)
+    return process.poll() is not None
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -1,5 +1,6 @@
 """Up: the whole stack in the foreground, and what it says of itself."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from qoescope.connect import health, readiness
+from qoescope.connect.causes import explain
 from qoescope.settings import Settings
 from qoescope.stack import assembly, secrets, signals, state
 from qoescope.stack.children import Children
@@ -50,7 +53,7 @@ def picture(children: Children) -> Table:
     for name in ("part", "state", "port", "restarts"):
         table.add_column(name)
     for child in children:
-        colour = {"ready": "green", "restarting": "red"}.get(child.state, "yellow")
+        colour = {"ready": "green", "restarting": "red", "failing": "red"}.get(child.state, "yellow")
         port = str(child.part.port or "")
         table.add_row(child.name, f"[{colour}]{child.state}[/] {child.reason}", port, str(child.restarts or ""))
     return table
@@ -76,19 +79,26 @@ def status(settings: Settings) -> dict[str, Any]:
     """What runs, where, and how far behind; `healthy` when every part is ready."""
     from qoescope.stack import progress
 
-    place = state.read(settings)
-    found: dict[str, Any] = {"running": place is not None, "healthy": False}
-    found |= {"parts": [], "streams": [], "freshness": [], "problems": {}}
-    if place is None:
+    place, told, now = state.read(settings), health.read(settings), time.time()
+    told = [part for part in told if part.state != "stopped"]
+    limits = readiness.limits(settings)
+    found: dict[str, Any] = {"running": place is not None or bool(told), "healthy": False}
+    found |= {"parts": [], "loops": [], "streams": [], "freshness": [], "problems": {}}
+    if not found["running"]:
         return found
     found["parts"] = [
         {"part": name, **{k: line[k] for k in ("state", "port", "url", "restarts", "pid")}}
-        for name, line in place["parts"].items()
+        for name, line in (place["parts"] if place else {}).items()
     ]
-    found["healthy"] = all(part["state"] == "ready" for part in found["parts"])
+    found["loops"] = [line for part in told for line in health.rows(part, now)]
+    wrong = [str(problem) for part in told for problem in readiness.find_problems(part, now, limits)]
+    found["problems"] |= {f"health {number}": text for number, text in enumerate(wrong, 1)}
+    ready = [part["state"] == "ready" for part in found["parts"]]
+    ready += [readiness.is_ready(part, now, limits) for part in told]
+    found["healthy"] = all(ready)
     for name, ask in (("streams", progress.streams), ("freshness", lambda s: [progress.freshness(s)])):
         try:
             found[name] = ask(settings)
         except Exception as error:  # noqa: BLE001  status has to say what it can, whatever is down
-            found["problems"][name] = str(error).strip().split("\n", 1)[0]
+            found["problems"][name] = str(explain(error))
     return found

@@ -12,6 +12,7 @@ from qoescope.catalog.operations import (
 )
 from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
 from qoescope.connect import streams
+from qoescope.connect.health import Loop
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, progress
@@ -22,13 +23,13 @@ LETTERS = 200
 """Dead letters in one batch at most; each may hold a body."""
 
 
-def stream(spark: SparkSession, settings: Settings, stopping: Event) -> Stream:
+def stream(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None = None) -> Stream:
     """The stream, ready to be kept running."""
-    return Stream("dead_letters", partial(_start_letters, spark, settings, stopping))
+    return Stream("dead_letters", partial(_start_letters, spark, settings, stopping, loop))
 
 
-def _start_letters(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
-    writer = Writer(settings, stopping)
+def _start_letters(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None) -> StreamingQuery:
+    writer = Writer(settings, stopping, loop)
     start = streams.beginning(settings, writer, "dead_letters", TOPIC_OF_LETTERS.name, written=False)
     kafka = streams.kafka(spark, settings, TOPIC_OF_LETTERS.name, start, LETTERS)
 

@@ -34,6 +34,7 @@ from qoescope.compile import spark as frames
 from qoescope.compile.adding import added
 from qoescope.compile.live import LIVE_TABLES, live
 from qoescope.connect import lake, streams
+from qoescope.connect.health import Loop
 from qoescope.connect.lake import File
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
@@ -59,9 +60,9 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of two collectors may differ."""
 
 
-def stream(spark: SparkSession, settings: Settings, stopping: Event) -> Stream:
+def stream(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None = None) -> Stream:
     """The stream, ready to be kept running."""
-    return Stream("events", partial(_start_events, spark, settings, stopping), warms_up=True)
+    return Stream("events", partial(_start_events, spark, settings, stopping, loop), warms_up=True)
 
 
 @dataclass(slots=True)
@@ -105,8 +106,8 @@ class Place:
         return after, pa.Table.from_pylist(rows)
 
 
-def _start_events(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
-    writer = Writer(settings, stopping)
+def _start_events(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None) -> StreamingQuery:
+    writer = Writer(settings, stopping, loop)
     lake.ensure(settings)
     start = streams.beginning(settings, writer, "events", BEACONS.name, lake.exists(settings, EVENTS))
     if (

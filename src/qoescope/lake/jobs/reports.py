@@ -14,6 +14,7 @@ from qoescope.catalog.cmcd import OBSERVED, REQUESTS
 from qoescope.catalog.operations import REPORTS
 from qoescope.catalog.topics import BEACONS
 from qoescope.connect import kafka, lake, postgres, streams
+from qoescope.connect.health import Loop
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, progress
@@ -23,13 +24,13 @@ from qoescope.settings import Settings
 NAME = "reports"
 
 
-def stream(spark: SparkSession, settings: Settings, stopping: Event) -> Stream:
+def stream(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None = None) -> Stream:
     """Reports to beacons, ready to be kept running."""
-    return Stream(NAME, partial(_start, spark, settings, stopping))
+    return Stream(NAME, partial(_start, spark, settings, stopping, loop))
 
 
-def _start(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
-    writer = Writer(settings, stopping)
+def _start(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None) -> StreamingQuery:
+    writer = Writer(settings, stopping, loop)
     lake.ensure(settings)
     clock = spark.readStream.format("rate").load()  # silence is what is waited for, and silence brings no rows
     return streams.written(clock, settings, NAME, settings.sessions_every_s, _Reports(settings, writer))

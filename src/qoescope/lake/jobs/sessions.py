@@ -21,6 +21,7 @@ from qoescope.catalog.topics import BEACONS
 from qoescope.compile import spark as frames
 from qoescope.compile import versions as sessions
 from qoescope.connect import lake, streams
+from qoescope.connect.health import Loop
 from qoescope.connect.lake import File
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, give_way, progress
@@ -36,13 +37,13 @@ _REACHED: LiteralString = (
 )
 
 
-def stream(spark: SparkSession, settings: Settings, stopping: Event) -> Stream:
+def stream(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None = None) -> Stream:
     """The stream, ready to be kept running."""
-    return Stream("sessions", partial(_start_sessions, spark, settings, stopping), warms_up=True)
+    return Stream("sessions", partial(_start_sessions, spark, settings, stopping, loop), warms_up=True)
 
 
-def _start_sessions(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
-    writer = Writer(settings, stopping)
+def _start_sessions(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None) -> StreamingQuery:
+    writer = Writer(settings, stopping, loop)
     lake.ensure(settings)
     start = streams.beginning(settings, writer, "sessions", None, lake.exists(settings, SESSION_VERSIONS))
     kafka = streams.kafka(spark, settings, BEACONS.name, start, settings.batch_records)

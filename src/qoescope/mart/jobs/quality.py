@@ -16,6 +16,7 @@ from qoescope.catalog.operations import (
 )
 from qoescope.compile import arrow, versions
 from qoescope.connect import days, lake, streams
+from qoescope.connect.health import Loop
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, give_way, progress
@@ -23,13 +24,13 @@ from qoescope.mart import cubes
 from qoescope.settings import Settings
 
 
-def stream(spark: SparkSession, settings: Settings, stopping: Event) -> Stream:
+def stream(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None = None) -> Stream:
     """The stream, ready to be kept running."""
-    return Stream("quality", partial(_start_quality, spark, settings, stopping))
+    return Stream("quality", partial(_start_quality, spark, settings, stopping, loop))
 
 
-def _start_quality(spark: SparkSession, settings: Settings, stopping: Event) -> StreamingQuery:
-    writer = Writer(settings, stopping)
+def _start_quality(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None) -> StreamingQuery:
+    writer = Writer(settings, stopping, loop)
     lake.ensure(settings)
     streams.beginning(settings, writer, "quality", None, written=False)
     rows = streams.changes(spark, settings, SESSION_VERSIONS)

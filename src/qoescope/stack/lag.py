@@ -1,0 +1,56 @@
+"""Lag: how far the streams are behind the log, told to the board of the process that runs them."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from qoescope.settings import Settings
+
+if TYPE_CHECKING:
+    from qoescope.connect.health import Board
+
+KAFKA, POSTGRES = "kafka", "postgres"
+SOURCES = (KAFKA, POSTGRES)
+"""What streams read from and write to: a stream that waits for one of them may not be able to say so itself."""
+LOOK_S, AGAIN_S = 10.0, 3.0
+COMPLETE = "select complete_until from stream_progress where stream = 'events'"
+
+
+def watch(settings: Settings, board: Board, stopping: threading.Event) -> None:
+    """Looks every few seconds until told to stop."""
+    while not stopping.wait(LOOK_S if look(settings, board) else AGAIN_S):
+        pass
+
+
+def look(settings: Settings, board: Board) -> bool:
+    """Tells how far the stream `events` is behind; whether Kafka and Postgres answered."""
+    from qoescope.connect import postgres
+    from qoescope.stack import progress
+
+    ends: dict[int, int] | None = None
+    rows: list[tuple[datetime | None]] | None = None
+    try:
+        ends = progress.log_ends(settings)
+    except Exception as error:  # noqa: BLE001  whatever keeps it from answering is told
+        board[KAFKA].failed(f"Kafka does not answer: {error}")
+    else:
+        board[KAFKA].succeeded()
+    try:
+        with postgres.connect(settings, "writer") as connection:
+            read = progress.read_until(connection)
+            rows = connection.execute(COMPLETE).fetchall()
+    except Exception as error:  # noqa: BLE001  as above
+        board[POSTGRES].failed(error)
+    else:
+        board[POSTGRES].succeeded()
+    if ends is None or rows is None:
+        return False
+    behind = progress.lag(ends, read)
+    complete = rows[0][0] if rows else None
+    age = (datetime.now(UTC) - complete).total_seconds() if behind and complete else None
+    board["events"].lags(records=behind, seconds=age)
+    if behind:
+        board["events"].working()
+    return True

@@ -1,0 +1,25 @@
+"""Watching: the monitor as a process that tells its health."""
+
+import threading
+
+from qoescope.settings import Settings
+from qoescope.stack import signals
+
+PART, LOOPS = "monitor", ("watch",)
+
+
+def run(settings: Settings) -> None:
+    """Watches until SIGTERM or SIGINT; blocks."""
+    from qoescope.connect import health_http, health_rows, readiness
+    from qoescope.connect.health import Board, folder
+    from qoescope.connect.locks import own
+    from qoescope.monitor import jobs
+
+    stopping = signals.told()
+    with (
+        own(folder(settings) / f"{PART}.lock", "the monitor"),
+        Board(settings, PART, LOOPS) as board,
+        health_http.serve(board, settings.monitor_port, readiness.limits(settings)),
+    ):
+        threading.Thread(target=health_rows.publish, args=(settings, board, stopping), daemon=True).start()
+        jobs.watch(settings, stopping, board=board)
