@@ -3,7 +3,7 @@
 import threading
 
 from qoescope.settings import Settings
-from qoescope.stack import signals
+from qoescope.stack import signals, system
 
 PART, LOOPS = "monitor", ("watch",)
 
@@ -22,4 +22,5 @@ def run(settings: Settings) -> None:
         health_http.serve(board, settings.monitor_port, readiness.limits(settings)),
     ):
         threading.Thread(target=health_rows.publish, args=(settings, board, stopping), daemon=True).start()
+        threading.Thread(target=system.watch, args=(settings, stopping), daemon=True).start()
         jobs.watch(settings, stopping, board=board)

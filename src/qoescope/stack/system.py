@@ -1,0 +1,105 @@
+"""System: what is wrong with our own parts, as incidents that the operators' channels are told of."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from qoescope.catalog.watch import INCIDENTS
+from qoescope.settings import Settings
+
+if TYPE_CHECKING:
+    from qoescope.connect.postgres import Connection
+    from qoescope.connect.readiness import Problem
+
+log = logging.getLogger("qoescope.system")
+PROPERTY = "(system)"
+"""Whose incidents they are: no tenant's."""
+METRIC = "system_health"
+LOOK_S = 5.0
+OVER_AFTER = timedelta(seconds=60)
+"""Without the problem for so long, its incident is over."""
+OPEN = "select * from incidents where property = %s and state = 'confirmed'"
+JSON = {f.name for f in INCIDENTS.fields if f.type == "json"}
+
+Row = dict[str, Any]
+
+
+def watch(settings: Settings, stopping: threading.Event) -> None:
+    """Looks every few seconds until told to stop; while Postgres is away there is nobody to tell."""
+    from qoescope.connect import postgres
+    from qoescope.connect.causes import explain
+
+    while not stopping.wait(LOOK_S):
+        try:
+            with postgres.connect(settings, "writer") as connection:
+                look(settings, connection)
+                while not stopping.wait(LOOK_S):
+                    look(settings, connection)
+        except Exception as error:  # noqa: BLE001  it is what tells of failures: it goes on whatever happens
+            log.warning("incidents of the system are not written: %s", explain(error))
+
+
+def look(settings: Settings, connection: Connection) -> None:
+    """Writes what changed since the last look."""
+    import pyarrow as pa
+
+    from qoescope.compile import arrow
+    from qoescope.connect import health_rows, readiness
+    from qoescope.connect.postgres import Write, upsert
+    from qoescope.monitor.tell_jobs import dicts
+
+    now = time.time()
+    limits = readiness.limits(settings)
+    parts = health_rows.read(settings, connection, now)
+    problems = [problem for part in parts for problem in readiness.find_problems(part, now, limits)]
+    rows = changes(dicts(connection, OPEN, (PROPERTY,)), problems, datetime.fromtimestamp(now, UTC))
+    if rows:
+        texts = [{name: json.dumps(v) if name in JSON else v for name, v in row.items()} for row in rows]
+        with connection.transaction():
+            upsert(connection, Write(INCIDENTS, pa.Table.from_pylist(texts, arrow.schema(INCIDENTS))))
+    for row in rows:
+        if row["state"] == "closed" or row["opened_at"] == row["last_seen_at"]:
+            log.warning("%s: %s", row["state"], row["story"])
+
+
+def changes(known: Sequence[Mapping[str, Any]], problems: Iterable[Problem], now: datetime) -> list[Row]:
+    """Rows of `incidents` that change: problems that are new or go on, and those that are over."""
+    open_ = {(row["slice"].get("part"), row["slice"].get("loop")): row for row in known}
+    told: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        told.setdefault((problem.part, problem.loop), []).append(problem)
+    rows = []
+    for place, found in told.items():
+        row = open_.pop(place, None) or _opened(*place, now)
+        rows.append(_seen(row, found, now))
+    rows += [_closed(row, now) for row in open_.values() if now - row["last_seen_at"] >= OVER_AFTER]
+    return rows
+
+
+def _opened(part: str, loop: str, now: datetime) -> Row:
+    where = {"part": part, "loop": loop}
+    numbers = dict.fromkeys((f.name for f in INCIDENTS.fields if f.type in ("int", "float") and not f.nullable), 0)
+    empty = dict.fromkeys(f.name for f in INCIDENTS.fields if f.nullable)
+    return {
+        **empty, **numbers, "property": PROPERTY, "source": "system", "state": "confirmed", "severity": "critical",
+        "id": sha256(f"{part} {loop} {now.isoformat()}".encode()).hexdigest()[:16], "metrics": METRIC, "slice": where,
+        "slice_name": f"{part}: {loop}" if loop else part, "opened_at": now, "confirmed_at": now, "onset_at": now,
+        "confidence": 1.0, "persistence": 1.0, "share": 1.0, "rivals": [], "sessions": [], "chart": [], "memory": {},
+        "query": "select * from part_health",
+    }  # fmt: skip
+
+
+def _seen(row: Mapping[str, Any], found: Sequence[Problem], now: datetime) -> Row:
+    story = "; ".join(str(problem) for problem in found)
+    return {**row, "story": story, "last_seen_at": now, "updated_at": now, "version": row["version"] + 1}
+
+
+def _closed(row: Mapping[str, Any], now: datetime) -> Row:
+    return {**row, "state": "closed", "closed_at": now, "updated_at": now, "version": row["version"] + 1}
