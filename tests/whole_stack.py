@@ -17,7 +17,7 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.connect import lake, postgres
 from qoescope.emit import jobs as emit
 from qoescope.emit.traffic import Sent
-from qoescope.settings import Settings
+from qoescope.settings import Settings, environment
 from qoescope.stack import demo, progress
 from qoescope.stack.children import Children
 
@@ -127,6 +127,6 @@ class Stack:
         """One of `qoescope`'s own commands, as a person would run it beside the stack; killed at a crash point."""
         return subprocess.run(
             [sys.executable, "-m", "qoescope.cli.app", *arguments], capture_output=True, text=True, check=False,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "QOESCOPE_VAR": str(self.settings.var),
-                 "QOESCOPE_CRASH_AT": crash_at}, timeout=SETTLED_S,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": environment({}).get("PYTHONPATH", ""),
+                 "QOESCOPE_VAR": str(self.settings.var), "QOESCOPE_CRASH_AT": crash_at}, timeout=SETTLED_S,
         )  # fmt: skip

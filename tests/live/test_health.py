@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -18,7 +20,7 @@ from whole_stack import Stack, Traffic
 from qoescope.connect import checkpoints, health, postgres
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings, environment
-from qoescope.stack import assembly, children, demo, processes, progress
+from qoescope.stack import assembly, children, demo, processes, progress, system
 
 pytestmark = pytest.mark.live
 UP_S, BACK_S, TOLD_S = 600, 600, 120
@@ -27,6 +29,9 @@ DISK = "96m"
 
 class Running(Stack):
     """The stack of this module."""
+
+    told: list[dict[str, Any]]
+    """Bodies that the operators' channel has got."""
 
     def said(self, name: str = "stream") -> str:
         """The log of a part."""
@@ -63,6 +68,27 @@ class Running(Stack):
         until(lambda: check_books(self.settings).ok, BACK_S, "the books agree", every_s=0.5)
 
 
+@contextmanager
+def channel(told: list[dict[str, Any]]) -> Iterator[str]:
+    """A webhook's receiver that keeps what it gets; its URL."""
+
+    class Taken(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Taken) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join(10)
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Postgres, Kafka, door, streams and monitor; the lake and the checkpoints on a small disk of their own."""
@@ -71,7 +97,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     disk.mkdir()
     if processes.is_root():
         subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(disk)], check=True)
+    told: list[dict[str, Any]] = []
+    hook = ExitStack()
     settings = Settings(
+        webhook_url=hook.enter_context(channel(told)),
         var=folder / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0, console_port=0,
         stream_port=0, monitor_port=0,
         lake=str(disk / "lake"), checkpoints=str(disk / "checkpoints"), session_gap_s=5, sessions_every_s=1,
@@ -83,8 +112,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             changed.setattr(children, "STEADY_S", 0.0)
             with assembly.running(settings, ["collect", "stream", "monitor"]) as (placed, parts):
                 parts.wait(["collect", "stream", "monitor"], UP_S)
-                yield Running(placed, parts, key, folder)
+                stack = Running(placed, parts, key, folder)
+                stack.told = told
+                yield stack
     finally:
+        hook.close()
         if processes.is_root():
             subprocess.run(["/bin/umount", str(disk)], check=True)
 
@@ -124,6 +156,12 @@ def test_also_where_they_share_no_folder(running: Running, name: str, tmp_path: 
     assert f"is owned by process {process.pid} since" in second.stderr.splitlines()[-1]
 
 
+def heard(running: Running, state: str, words: str) -> bool:
+    """Whether the channel was told so of the system."""
+    return any(one["property"] == system.PROPERTY and one["state"] == state and words in one["story"]
+               for one in running.told)  # fmt: skip
+
+
 def fill(disk: Path) -> Path:
     """Takes all of the room that is left."""
     filler = disk / "filler"
@@ -144,8 +182,9 @@ def test_a_full_disk_is_named_makes_not_ready_and_goes_on_by_itself_once_there_i
         until(lambda: running.children["stream"].state == "failing", TOLD_S, "its supervisor knows")
         (code, words) = running.status()
         assert code == 1
-        named = [line for line in words.splitlines() if "failed" in line and "in a row: the disk is full" in line]
+        named = [line for line in words.splitlines() if line.startswith("stream: ") and "the disk is full: " in line]
         assert named, words
+        until(lambda: heard(running, "confirmed", "the disk is full"), TOLD_S, "the operators' channel is told")
         lines = [line for line in running.said().splitlines() if " stopped, again in " in line]
         assert lines
         assert all("Python Proxy" not in line for line in lines)
@@ -156,6 +195,7 @@ def test_a_full_disk_is_named_makes_not_ready_and_goes_on_by_itself_once_there_i
     running.holds(traffic)
     assert running.children["stream"].restarts == restarts
     assert running.status()[0] == 0
+    until(lambda: heard(running, "closed", "the disk is full"), 2 * TOLD_S, "and that it is over")
 
 
 def cut(file: Path) -> None:

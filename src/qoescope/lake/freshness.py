@@ -12,10 +12,18 @@ TICKS = 3_000
 
 
 def sent_ticks(events: pa.Table) -> pa.Table:
-    """(tick, events): when events were sent, in ticks since the epoch; null for players that do not say."""
-    ms = events["sent_at"].cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64())
+    """(tick, events): when events were sent, in ticks since the epoch.
+
+    A player that does not say when it sent them, or whose clock is ahead of the collector's, sent them when they came.
+    """
+    came, said = (_milliseconds(events[name]) for name in ("received_at", "sent_at"))
+    ms = pc.min_element_wise(pc.coalesce(said, came), came)
     ticks = pc.floor(pc.divide(ms.cast(pa.float64()), float(TICK_MS))).cast(pa.int64())
     return pa.table({"tick": ticks}).group_by("tick").aggregate([([], "count_all")]).rename_columns(["tick", "events"])
+
+
+def _milliseconds(instants: pa.ChunkedArray) -> pa.ChunkedArray:
+    return instants.cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64())
 
 
 def row(query: str, batch: int, ticks: Iterable[tuple[int | None, int]], committed_at: datetime) -> dict[str, object]:

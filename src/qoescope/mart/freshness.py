@@ -25,7 +25,7 @@ def freshness(rows: Sequence[tuple[datetime, datetime, int, Sequence[int], int]]
         older += kept_back
         for i, events in enumerate(sent):
             if events:
-                age = base - i * tick_ms
+                age = max(0, base - i * tick_ms)  # clocks of two machines
                 ages[age] = ages.get(age, 0) + events
     total = sum(ages.values())
     return Freshness(total, older, _quantile(ages, total, 0.5), _quantile(ages, total, 0.95), max(ages, default=None))

@@ -24,7 +24,7 @@ LOOPBACK_PORTS = (
     "stream_port",
     "monitor_port",
 )
-PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "session_gap_s")
+PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "lake", "checkpoints", "session_gap_s")
 """Settings that the parts are told, since they may differ from what they would read themselves."""
 SERVICES = ("postgres", "kafka")
 
