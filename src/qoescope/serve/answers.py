@@ -212,6 +212,14 @@ class Health(BaseModel):
     newest_session_at: datetime | None = Field(None, examples=[EXAMPLE_AT])
     newest_window_at: datetime | None = Field(None, examples=[EXAMPLE_AT])
     live_age_s: float | None = Field(None, examples=[4.2])
+    ready: bool = Field(
+        True, examples=[True], description="whether every stream and the monitor work, as far as they told"
+    )
+    problems: list[str] = Field(
+        [],
+        examples=[["stream: events failed 3 times in a row: the disk is full (disk-full)"]],
+        description="what is wrong with them, in a line each; for operators",
+    )
     withheld: list[Withheld] = Field(
         [],
         examples=[[{"day": "2026-01-31", "rules": ["one_outcome"]}]],

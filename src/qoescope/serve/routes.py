@@ -145,9 +145,18 @@ def catalog(app: FastAPI) -> None:
         """How new the numbers are, and which days are kept out of them."""
         mine, now = tenant_of(who, tenant), datetime.now(UTC)
         newest, window = who.desk.newest(mine), who.desk.newest_window(mine)
-        age = (now - window).total_seconds() - 10 if window else None
+        age = max(0.0, (now - window).total_seconds() - 10) if window else None  # one that still fills is new
         status: Literal["ok", "stale", "empty"] = (
             "empty" if newest is None and window is None else "ok" if age is not None and age < SOON_S else "stale"
         )
         days = [Withheld(**row) for row in who.desk.withheld(mine, (now - LONGEST, now))]
-        return Health(status=status, newest_session_at=newest, newest_window_at=window, live_age_s=age, withheld=days)
+        problems = who.desk.problems()
+        return Health(
+            status=status,
+            newest_session_at=newest,
+            newest_window_at=window,
+            live_age_s=age,
+            ready=not problems,
+            problems=[str(problem) for problem in problems] if who.person.may("operator") else [],
+            withheld=days,
+        )

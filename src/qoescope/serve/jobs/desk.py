@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from qoescope.catalog.metrics import Ratio
 from qoescope.compile import moments
 from qoescope.compile.ask import Between, Plan, Where
-from qoescope.connect import people, records, schemas
+from qoescope.connect import health, health_rows, people, readiness, records, schemas
 from qoescope.connect.ask import Answer, ask
+from qoescope.connect.health import PartHealth
 from qoescope.connect.postgres import pool
+from qoescope.connect.readiness import Problem
 from qoescope.serve.jobs.acts import Acts
 from qoescope.serve.outside import Outside
 from qoescope.serve.together import Together
@@ -101,6 +103,18 @@ class Desk(Acts):
     def newest_window(self, tenant: str) -> datetime | None:
         """The start of the newest live window."""
         return records.newest_window(self.reader, tenant)
+
+    def parts(self) -> list[PartHealth]:
+        """What each of our own parts last told of its health."""
+        if not self.has("", "part_health"):
+            return health.read(self.settings)
+        with self.reader.connection() as connection:
+            return health_rows.read(self.settings, connection, time.time())
+
+    def problems(self) -> list[Problem]:
+        """What is wrong with our own parts."""
+        now, limits = time.time(), readiness.limits(self.settings)
+        return [problem for part in self.parts() for problem in readiness.find_problems(part, now, limits)]
 
     def withheld(self, tenant: str, between: Between) -> list[dict[str, Any]]:
         """Days of the range that stay out of the marts, each with the rules that it breaks."""

@@ -12,6 +12,7 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.operations import COUNTED
 from qoescope.serve import figures, parts, words
 from qoescope.serve.frame import Asked, layout
+from qoescope.serve.pages import running
 from qoescope.serve.pages.kept import batches, dead, elsewhere, ends, has
 from qoescope.serve.pages.told import undelivered, withheld
 
@@ -38,6 +39,7 @@ def body(asked: Asked) -> Component:
         _verdict(asked),
         html.Div([_books(asked), _door(asked)], className="one-two"),
         html.Div([_streams(asked), _marts(asked), _trust(asked)], className="grid-3"),
+        running.card(asked),
         html.Div([dead(asked), batches(asked)], className="grid-2 own-heights"),
         elsewhere(),
     )
@@ -71,6 +73,7 @@ def _verdict(asked: Asked) -> Component:
         for r in _progress(asked)
         if r["complete_until"] and asked.now - r["complete_until"] > timedelta(seconds=LAG_S)
     ]
+    wrong += running.problems(asked)
     wrong += [*withheld(asked), *undelivered(asked)]
     if not wrong:
         resting = not any(_ages(asked).values())
