@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 SURVIVAL := tests/live/test_survival.py
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test live-stack live-parts live-survival live-console test-cluster golden bench recording lock sbom clean
+.PHONY: help setup demo check test live live-stack live-parts live-survival live-console test-cluster golden bench recording lock sbom clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,9 +21,11 @@ check: ## format, lint, types, import contracts and every test that needs no ser
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 -m "not live"
 
-test: ## set up, then everything: check, and the tests against real services, three groups at a time
+test: ## set up, then everything: check, and the tests against real services (LOAD=2: beside so many busy loops)
 	@bin/setup test
-	@$(MAKE) --no-print-directory check
+	@bin/beside $(or $(LOAD),0) $(MAKE) --no-print-directory check live
+
+live: # the tests against real services, three groups at a time
 	@$(MAKE) --no-print-directory -j 3 live-stack live-parts live-survival live-console
 
 live-stack: # the live tests that share one whole stack

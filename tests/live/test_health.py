@@ -17,7 +17,7 @@ import pytest
 from until import until
 from whole_stack import Stack, Traffic
 
-from qoescope.connect import checkpoints, health, postgres
+from qoescope.connect import checkpoints, health, locks, postgres
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings, environment
 from qoescope.stack import assembly, children, demo, processes, progress, system
@@ -154,6 +154,13 @@ def test_also_where_they_share_no_folder(running: Running, name: str, tmp_path: 
     second = command(running, name, QOESCOPE_VAR=str(tmp_path), QOESCOPE_WRITER_DSN=dsn)
     assert second.returncode == 2
     assert f"is owned by process {process.pid} since" in second.stderr.splitlines()[-1]
+
+
+def test_a_restatement_beside_one_of_the_same_day_stops_at_once(running: Running) -> None:
+    with locks.Lease(running.settings, "the restatement of 2099-01-02"):
+        second = running.command("batch", "restate", "2099-01-02")
+    assert second.returncode == 2
+    assert f"the restatement of 2099-01-02 is owned by process {os.getpid()} since" in second.stderr
 
 
 def heard(running: Running, state: str, words: str) -> bool:

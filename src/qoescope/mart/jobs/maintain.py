@@ -14,6 +14,7 @@ from qoescope.catalog.operations import (
 )
 from qoescope.catalog.tables import EVENTS
 from qoescope.connect import days, lake, postgres
+from qoescope.connect.locks import Lease
 from qoescope.settings import Settings
 
 
@@ -34,6 +35,11 @@ class Kept:
 
 def maintain(settings: Settings, today: date) -> Kept:
     """The lake and the marts kept small: small files joined, what is past its retention deleted."""
+    with Lease(settings, "the upkeep of lake and marts"):
+        return _maintain(settings, today)
+
+
+def _maintain(settings: Settings, today: date) -> Kept:
     expired = joined = deleted = 0
     for table in (EVENTS, LATE, REPORTS, QUARANTINE, SESSION_VERSIONS):
         kept_days = settings.sessions_days if table is SESSION_VERSIONS else settings.events_days

@@ -15,6 +15,7 @@ from qoescope.catalog.quality import CHECKS, USUAL_DAYS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, versions
 from qoescope.connect import days, lake, postgres
+from qoescope.connect.locks import Lease
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.writing import crash
 from qoescope.mart import gate
@@ -96,6 +97,11 @@ def publish_day(settings: Settings, folded: Folded) -> Restated:
 
     Raises `gate.BrokenDay` when the day broke a rule, once the properties that kept them all are published.
     """
+    with Lease(settings, f"the restatement of {folded.day}"):
+        return _publish(settings, folded)
+
+
+def _publish(settings: Settings, folded: Folded) -> Restated:
     since = datetime.now(UTC)
     rows = arrow.conform(lake_days.rows_of(settings, folded.days), SESSION_ROWS)
     with postgres.connect(settings, "writer") as connection:

@@ -17,6 +17,7 @@ from qoescope.catalog.operations import (
 from qoescope.compile import spark as frames
 from qoescope.compile import versions
 from qoescope.connect import lake
+from qoescope.connect.locks import Lease
 from qoescope.connect.writing import crash
 from qoescope.mart import restate as restatement
 from qoescope.mart.jobs import lake_days
@@ -41,6 +42,11 @@ def fold_day(settings: Settings, day: date, spark: SparkSession | None = None) -
     """The lake's sessions of the day, each from all of its events. Spark gives each task a bucket."""
     if day < lake_days.kept_since(settings.events_days):
         raise Mistake(f"the events of {day} are past their {settings.events_days} days: its sessions stay as they are")
+    with Lease(settings, f"the restatement of {day}"):
+        return _fold(settings, day, spark)
+
+
+def _fold(settings: Settings, day: date, spark: SparkSession | None) -> Folded:
     lake.ensure(settings)
     sessions = lake.opened(settings, SESSION_VERSIONS)
     found, before = lake_days.files_around(settings, day), lake.files(sessions, [day])
