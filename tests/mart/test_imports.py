@@ -87,3 +87,72 @@ def test_a_row_with_too_few_cells_is_kept_aside() -> None:
 def test_another_file_is_refused_with_what_it_lacks() -> None:
     with pytest.raises(Mistake, match="must name user_id"):
         imports.imported(StringIO("session_id\nx\n"), "archive", 8)
+
+
+@pytest.mark.parametrize("name", [name for name in imports.MOST if name != "session_duration_sec"])
+@pytest.mark.parametrize(
+    "cell", ["NaN", "nan", "inf", "-Infinity", "1e30", "-1e300", "1e400", "18446744073709551615", "x"]
+)
+def test_one_cell_that_is_no_number_keeps_its_row_aside_and_the_others_are_imported(name: str, cell: str) -> None:
+    found = imports.imported(file(PLAIN, PLAIN | {"session_id": "bad", name: cell}, NEVER_STARTED), "archive", 8)
+    assert sorted(found.sessions["session_id"].to_pylist()) == ["a", "b"]
+    assert [(row["line"], name in row["reason"]) for row in found.quarantined.to_pylist()] == [(3, True)]
+
+
+@pytest.mark.parametrize(
+    ("told", "utc"),
+    [
+        ("2025-10-12T00:30:00+02:00", "2025-10-11 22:30:00"),
+        ("2025-10-12 22:30:00-05", "2025-10-13 03:30:00"),
+        ("2025-10-12 22:30:00 -0330", "2025-10-13 02:00:00"),
+        ("2025-10-12T10:00:00Z", "2025-10-12 10:00:00"),
+        ("2025-10-12 10:00:00.5 UTC", "2025-10-12 10:00:00.500000"),
+        ("2025-10-12", "2025-10-12 00:00:00"),
+        ("1994-02-28 23:30:00+14:00", "1994-02-28 09:30:00"),
+    ],
+)
+def test_a_time_is_utc_by_the_zone_that_it_names(told: str, utc: str) -> None:
+    (row,) = imports.imported(
+        file(PLAIN | {"timestamp": told, "hour": "", "day_of_week": ""}), "archive", 8
+    ).sessions.to_pylist()
+    assert (str(row["started_at"].replace(tzinfo=None)), str(row["day"])) == (utc, utc[:10])
+
+
+@pytest.mark.parametrize("told", ["soon", "2025-13-01 10:00:00", "1970-01-01 00:00:00", "2500-01-01 00:00:00", "1e30"])
+def test_a_time_that_is_none_keeps_its_row_aside(told: str) -> None:
+    found = imports.imported(file(PLAIN | {"timestamp": told}, NEVER_STARTED), "archive", 8)
+    assert [row["reason"] for row in found.quarantined.to_pylist()] == ["timestamp is not a time"]
+    assert len(found.sessions) == 1
+
+
+@pytest.mark.parametrize("hour", ["0", "22"])
+def test_the_hour_beside_a_time_may_be_its_own_or_that_of_utc(hour: str) -> None:
+    row = PLAIN | {"timestamp": "2025-10-12T00:30:00+02:00", "hour": hour, "day_of_week": ""}
+    assert len(imports.imported(file(row), "archive", 8).sessions) == 1
+
+
+def test_time_in_stalls_that_never_happened_keeps_its_row_aside() -> None:
+    found = imports.imported(file(PLAIN | {"rebuffer_count": "0", "rebuffer_duration_ms": "4000"}), "archive", 8)
+    assert len(found.sessions) == 0
+    assert [row["reason"] for row in found.quarantined.to_pylist()] == ["rebuffering took time but never happened"]
+
+
+def lines(*agents: str) -> StringIO:
+    """A file of a row for each agent, written without quoting."""
+    rows = [
+        ",".join((PLAIN | {"session_id": f"q-{n}", "os_version": agent}).values()) for n, agent in enumerate(agents)
+    ]
+    return StringIO("\n".join([",".join(imports.COLUMNS), *rows]) + "\n")
+
+
+@pytest.mark.parametrize("open_ones", [{1}, {0}, {8}, {1, 4}, {2, 3}, {0, 8}, set(range(9))])
+def test_a_quote_that_is_never_closed_costs_its_row_alone(open_ones: set[int]) -> None:
+    found = imports.imported(lines(*('"Mozilla/5.0 (X11' if n in open_ones else "UA" for n in range(9))), "archive", 8)
+    assert set(found.sessions["session_id"].to_pylist()) == {f"q-{n}" for n in range(9) if n not in open_ones}
+    assert [row["line"] for row in found.quarantined.to_pylist()] == [n + 2 for n in sorted(open_ones)]
+
+
+def test_a_cell_of_several_lines_and_a_quote_inside_a_cell_are_read() -> None:
+    found = imports.imported(lines('"two\nlines, ""quoted"""', '5" screen', "UA"), "archive", 8)
+    told = sorted((row["session_id"], row["user_agent"]) for row in found.sessions.to_pylist())
+    assert told == [("q-0", 'two\nlines, "quoted"'), ("q-1", '5" screen'), ("q-2", "UA")]

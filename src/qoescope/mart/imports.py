@@ -1,17 +1,18 @@
 """Imports: the data set's CSV as session rows. Each row is told as a player would, and measured by the one fold."""
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
 import duckdb
 import pyarrow as pa
 
+from qoescope.catalog.bounds import LONGEST_STATE_MS, MOST_DROPPED, MOST_KBPS, MOST_STALLS
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold
 from qoescope.compile.records import bucket_sql
+from qoescope.mart import csv_rows
 
 COLUMNS = (
     "session_id", "user_id", "timestamp", "device_type", "os_version", "app_version", "content_id", "startup_time_ms",
@@ -26,20 +27,29 @@ _WHOLE = ("startup_time_ms", "rebuffer_count", "rebuffer_duration_ms", "bitrate_
 _NUMBERS = (*_WHOLE, "session_duration_sec", "hour", "day_of_week")
 _NEEDED = ("rebuffer_count", "rebuffer_duration_ms", "frames_dropped", "session_duration_sec")
 
+MOST = {
+    "startup_time_ms": LONGEST_STATE_MS,
+    "rebuffer_count": MOST_STALLS,
+    "rebuffer_duration_ms": LONGEST_STATE_MS,
+    "bitrate_kbps": MOST_KBPS,
+    "frames_dropped": MOST_DROPPED,
+    "session_duration_sec": LONGEST_STATE_MS // 1000,
+}
+"""What a cell can mean at most."""
+
 RULES: tuple[tuple[str, str], ...] = (
     ("session_id is empty or too long", "coalesce(length(session_id), 0) not between 1 and 200"),
-    ("timestamp is not a time", "started is null or year(started) not between 2000 and 2100"),
+    ("timestamp is not a time", "started is null or year(started) not between 1990 and 2099"),
     *((f"{name} is not a number", f"given_{name} is not null and {name} is null") for name in _NUMBERS),
     *((f"{name} is empty", f"given_{name} is null") for name in _NEEDED),
     *((f"{name} is negative", f"{name} < 0") for name in _NUMBERS),
-    *((f"{name} is beyond all reason", f"{name} > {most}") for name, most in (
-        ("startup_time_ms", 86_400_000), ("rebuffer_count", 10_000), ("rebuffer_duration_ms", 86_400_000),
-        ("bitrate_kbps", 10_000_000), ("frames_dropped", 1_000_000_000), ("session_duration_sec", 86_400))),
+    *((f"{name} is beyond all reason", f"{name} > {most}") for name, most in MOST.items()),
+    ("rebuffering took time but never happened", "rebuffer_count = 0 and rebuffer_duration_ms > 0"),
     ("rebuffering in a session that never started",
      "startup_time_ms is null and bitrate_kbps is null and rebuffer_count > 0"),
     ("resolution is unknown", f"resolution is not null and resolution not in {tuple(HEIGHTS)}"),
-    ("hour is another than in timestamp", "hour is not null and hour <> extract(hour from started)"),
-    ("day_of_week is another than in timestamp", "day_of_week is not null and day_of_week <> isodow(started) - 1"),
+    ("hour is another than in timestamp", "hour not in (hour(started), hour(wall))"),
+    ("day_of_week is another than in timestamp", "day_of_week not in (isodow(started) - 1, isodow(wall) - 1)"),
 )  # fmt: skip
 """(reason, SQL that is true of a row that breaks the rule); the first that applies is the reason given."""
 
@@ -75,8 +85,8 @@ def imported(file: TextIO, tenant: str, buckets: int) -> Imported:
 
 def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
     """(rows as text with their line, rows with another number of cells)."""
-    reader = csv.reader(_without_nul(file))
-    header = next(reader, [])
+    lines = enumerate((line.replace("\0", "") for line in file), 1)
+    header = next(csv.reader([next(lines, (0, ""))[1].removeprefix("\ufeff")]), [])
     if tuple(name.strip() for name in header) != COLUMNS:
         missing = [name for name in COLUMNS if name not in header]
         raise Mistake(
@@ -84,15 +94,14 @@ def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
             + (f"{', '.join(missing)}, too" if missing else f"exactly {', '.join(COLUMNS)}, in this order")
         )
     rows, places, ragged = [], [], []
-    try:
-        for row in reader:
-            if len(row) == len(COLUMNS):
-                rows.append(row)
-                places.append(reader.line_num)
-            elif row:
-                ragged.append((reader.line_num, f"{len(row)} cells, not {len(COLUMNS)}", ",".join(row)[:4096]))
-    except csv.Error as error:
-        raise Mistake(f"line {reader.line_num}: {error}; is the file a CSV?") from error
+    for number, row, text in csv_rows.rows(lines):
+        if isinstance(row, str):
+            ragged.append((number, row, text[:4096]))
+        elif len(row) == len(COLUMNS):
+            rows.append(row)
+            places.append(number)
+        elif row:
+            ragged.append((number, f"{len(row)} cells, not {len(COLUMNS)}", text[:4096]))
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
     table = pa.table({name: pa.array(c, pa.string()) for name, c in zip(COLUMNS, columns, strict=True)})
     line, reason, content = zip(*ragged, strict=True) if ragged else ((), (), ())
@@ -104,30 +113,41 @@ def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
     return table.append_column("line", pa.array(places, pa.int64())), pa.table(left)
 
 
-def _without_nul(file: TextIO) -> Iterator[str]:
-    for line in file:
-        yield line.replace("\0", "")
-
-
 _TEXTS = [name for name in COLUMNS if name not in _NUMBERS and name != "timestamp"]
+_ZONE = r"\s*(?:Z|UTC|GMT|([+-])([01][0-9]):?([0-5][0-9])?)$"
+"""What may follow a time: how far it is from UTC. A time without it is UTC."""
+_WALL = f"case when contains(told, ':') then regexp_replace(told, '{_ZONE}', '') else told end"
+_OFFSET = f"case when contains(told, ':') then regexp_extract(told, '{_ZONE}', ['sign', 'hours', 'minutes']) end"
+_GREATEST = 1e15
+
+
+def _number(text: str) -> str:
+    """The number in a text, as far as 64 bits go; null for what is none, NaN and infinity among them."""
+    said = f"try_cast({text} as double)"
+    return f"case when isfinite({said}) then least(greatest({said}, -{_GREATEST}), {_GREATEST}) end"
+
+
 _ROWS_SQL = f"""
 create temp table judged as
 with given as (
   select line, concat_ws(',', {", ".join(f'"{n}"' for n in COLUMNS)}) as content,
-    try_cast(trim("timestamp") as timestamp) as started,
+    try_cast({_WALL} as timestamp) as wall, {_OFFSET} as zone,
     {", ".join(f"nullif(trim({name}), '') as {name}" for name in _TEXTS)},
     {", ".join(f"nullif(trim({name}), '') as given_{name}" for name in _NUMBERS)}
-  from lines
+  from (select *, trim("timestamp") as told from lines)
 ),
 known as (
   select *, {
     ", ".join(
-        f"cast(round(try_cast(given_{name} as double)) as bigint) as {name}"
-        if name != "session_duration_sec"
-        else f"try_cast(given_{name} as double) as {name}"
+        f"{_number(f'given_{name}')} as {name}"
+        if name == "session_duration_sec"
+        else f"cast(round({_number(f'given_{name}')}) as bigint) as {name}"
         for name in _NUMBERS
     )
-}
+},
+    wall - to_minutes(coalesce(try_cast(zone.sign || '1' as bigint), 1)
+      * (60 * coalesce(try_cast(zone.hours as bigint), 0) + coalesce(try_cast(nullif(zone.minutes, '') as bigint), 0)))
+      as started
   from given
 )
 select *, case {" ".join(f"when {broken} then '{reason}'" for reason, broken in RULES)} end as reason,
