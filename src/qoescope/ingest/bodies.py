@@ -1,13 +1,20 @@
 """Bodies: what was sent, inflated within bounds."""
 
 import zlib
+from collections.abc import Callable, Mapping
+
+import brotli
+from backports import zstd
 
 from qoescope.ingest.limits import Limits
 
 STEP = 64 * 1024
 GZIP = 31  # zlib's window bits for a gzip header
+ZLIB_CHECK = 31  # a zlib header, as a number, is a multiple of it
+ZSTD_WINDOW = 23
+"""Zstandard's window, as a power of two: 8 MiB, its own limit for what a server should take."""
 MOST_MEMBERS = 100
-"""Gzip members of one body; who compresses once has one."""
+"""Packed members of one body; who compresses once has one."""
 
 
 class Refused(Exception):
@@ -28,35 +35,101 @@ class Refused(Exception):
 
 
 def plain(body: bytes, encoding: str | None, limits: Limits) -> bytes:
-    """The body without its encoding; raises `Refused` (415 an unknown encoding, 413 too large, 400 broken gzip)."""
-    if encoding in (None, "", "identity"):
+    """The body without its encoding; raises `Refused` (415 an unknown encoding, 413 too large, 400 broken)."""
+    named = [name for part in (encoding or "").split(",") if (name := part.strip().lower()) not in ("", "identity")]
+    if not named:
         return body
-    if encoding not in ("gzip", "x-gzip"):
-        raise Refused(415, "unknown Content-Encoding: send identity or gzip", body)
-    return _inflated(body, limits)
-
-
-def _inflated(body: bytes, limits: Limits) -> bytes:
-    """All members one after the other; reads each byte once, however many members there are."""
-    made, size, at, members = [], 0, 0, 0
+    unpack = UNPACKED.get(named[0]) if len(named) == 1 else None
+    if unpack is None:
+        raise Refused(415, f"unknown Content-Encoding: send one of {', '.join(UNPACKED)}, or none", body)
+    made = _Made(body, named[0], limits)
     try:
-        while at < len(body):
-            members += 1
-            if members > MOST_MEMBERS:
-                raise Refused(413, f"more than {MOST_MEMBERS} gzip members", body)
-            member = zlib.decompressobj(GZIP)
-            while not member.eof:
-                fed = body[at : at + STEP]
-                piece = member.decompress(fed, STEP)
-                at += len(fed) - len(member.unconsumed_tail) - len(member.unused_data)
-                size += len(piece)
-                if size > limits.inflated_bytes:
-                    raise Refused(413, f"larger than {limits.inflated_bytes} bytes when inflated", body)
-                if size > STEP and size > limits.inflated_ratio * at:
-                    raise Refused(413, f"inflates more than {limits.inflated_ratio} times", body)
-                made.append(piece)
-                if not piece and not fed and not member.eof:
-                    raise Refused(400, "gzip ends too early", body)
-    except zlib.error as error:
-        raise Refused(400, "not gzip, though its Content-Encoding says so", body) from error
-    return b"".join(made)
+        unpack(body, made)
+    except (zlib.error, zstd.ZstdError, brotli.error) as error:
+        raise Refused(400, f"not {named[0]}, though its Content-Encoding says so", body) from error
+    return b"".join(made.pieces)
+
+
+class _Made:
+    """What has been made of a body so far; raises `Refused` as soon as that is too much."""
+
+    def __init__(self, body: bytes, name: str, limits: Limits) -> None:
+        self.body, self.name, self.limits = body, name, limits
+        self.pieces: list[bytes] = []
+        self.size = self.members = 0
+
+    def begin(self) -> None:
+        """Counts a member."""
+        self.members += 1
+        if self.members > MOST_MEMBERS:
+            raise Refused(413, f"more than {MOST_MEMBERS} {self.name} members", self.body)
+
+    def take(self, piece: bytes, read: int) -> None:
+        """Takes a piece that was made of the first `read` bytes."""
+        self.size += len(piece)
+        if self.size > self.limits.inflated_bytes:
+            raise Refused(413, f"larger than {self.limits.inflated_bytes} bytes when inflated", self.body)
+        if self.size > STEP and self.size > self.limits.inflated_ratio * read:
+            raise Refused(413, f"inflates more than {self.limits.inflated_ratio} times", self.body)
+        self.pieces.append(piece)
+
+    def cut(self) -> Refused:
+        """The body ends before what was packed into it."""
+        return Refused(400, f"{self.name} ends too early", self.body)
+
+
+def _inflate(body: bytes, made: _Made, bits: int = GZIP) -> None:
+    """All members one after the other; reads each byte once, however many members there are."""
+    at = 0
+    while at < len(body):
+        made.begin()
+        member = zlib.decompressobj(bits)
+        while not member.eof:
+            fed = body[at : at + STEP]
+            piece = member.decompress(fed, STEP)
+            at += len(fed) - len(member.unconsumed_tail) - len(member.unused_data)
+            made.take(piece, at)
+            if not piece and not fed and not member.eof:
+                raise made.cut()
+
+
+def _inflate_deflate(body: bytes, made: _Made) -> None:
+    """As the standard says, in zlib's wrapping; or as some send it, without."""
+    wrapped = len(body) > 1 and body[0] & 0xF == zlib.DEFLATED and int.from_bytes(body[:2]) % ZLIB_CHECK == 0
+    _inflate(body, made, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+
+
+def _unpack_zstd(body: bytes, made: _Made) -> None:
+    left = body
+    while left:
+        made.begin()
+        frame = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW})
+        fed = left
+        while not frame.eof:
+            piece = frame.decompress(fed, max_length=STEP)
+            made.take(piece, len(body))
+            if not piece and not fed and not frame.eof:
+                raise made.cut()
+            fed = b""
+        left = frame.unused_data
+
+
+def _unpack_brotli(body: bytes, made: _Made) -> None:
+    stream = brotli.Decompressor()
+    fed = body
+    while not stream.is_finished():
+        piece = stream.process(fed, output_buffer_limit=STEP)
+        made.take(piece, len(body))
+        if not piece and not fed and not stream.is_finished():
+            raise made.cut()
+        fed = b""
+
+
+UNPACKED: Mapping[str, Callable[[bytes, _Made], None]] = {
+    "gzip": _inflate,
+    "x-gzip": _inflate,
+    "deflate": _inflate_deflate,
+    "zstd": _unpack_zstd,
+    "br": _unpack_brotli,
+}
+"""Encodings that are taken. Who packs twice has something to hide, and is not."""

@@ -11,7 +11,8 @@ from qoescope.ingest.keys import Keyring
 from qoescope.ingest.limits import Limits
 from qoescope.ingest.records import Outgoing
 
-GZIP = b"\x1f\x8b"
+PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+"""By how they begin; the others do not say what they are."""
 CMCD = "/v1/cmcd"
 
 
@@ -61,9 +62,13 @@ def letter(
     is_cmcd = "CMCD" in kept["reason"]
     if not owner.enabled or (is_cmcd and not owner.cmcd):
         return Again(why="filtered: switched_off")
-    arrival = Arrival(owner.property, received_at, secret[1], {}, secret[0], owner.honours_dnt)
+    came = kept.get("received_at")
+    arrival = Arrival(
+        owner.property, received_at, secret[1], {}, secret[0], owner.honours_dnt,
+        first_at=round(came.timestamp() * 1000) if came else None,
+    )  # fmt: skip
     try:
-        body = plain(body, "gzip" if body.startswith(GZIP) else None, limits)
+        body = plain(body, next((name for head, name in PACKED.items() if body.startswith(head)), None), limits)
         return _reports(body, arrival) if is_cmcd else _beacon(body, arrival, keyring, limits)
     except Refused as refused:
         return Again(why=refused.error)
