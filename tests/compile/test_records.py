@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.compile import records
+from qoescope.lake.events import kept_counts
 
 RECEIVED_MS = 1_762_000_001_123
 MINUTE = datetime(2025, 11, 1, 12, 26)  # noqa: DTZ001 - DuckDB's own, in UTC
@@ -110,7 +112,8 @@ def test_each_malformed_event_is_kept_by_itself_not_with_all_the_others_of_its_r
 
 
 def test_cmcd_is_kept_report_by_report() -> None:
-    body = {"property": "app", "received_at": RECEIVED_MS, "counts": COUNTS, "cmcd": ["sta=p", "sta=w"], "target": "t"}
+    counts = COUNTS | {"received": 2, "accepted": 2}
+    body = {"property": "app", "received_at": RECEIVED_MS, "counts": counts, "cmcd": ["sta=p", "sta=w"], "target": "t"}
     found = parsed(json.dumps(body).encode()).reports.to_pylist()
     assert [(r["session_id"], r["position"], r["record"]) for r in found] == [("s1", 0, "sta=p"), ("s1", 1, "sta=w")]
 
@@ -122,13 +125,94 @@ def test_offsets_tell_what_was_read() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("wrong", [("at", 2**63 - 1), ("state_ms", -(2**62)), ("seq", 2**60), ("bitrate_kbps", 2**62)])
-def test_a_number_that_no_door_takes_keeps_its_event_aside_and_stops_nothing(wrong: tuple[str, int]) -> None:
-    said = {"seq": 1, "at": 1, "type": "heartbeat", "state": "playing", "state_ms": 1} | dict([wrong])
-    whole = {"property": "a", "received_at": 1, "sent_at": 2**62, "session": {"session_id": "s"}, "events": [said]}
-    tick = {"property": "_door", "received_at": 1, "tick": True, "rate_limited": [["a", 2**62, 2**62], ["a", 1, 2**62]]}
-    found = parsed(*(json.dumps(one).encode() for one in (whole, tick, {**whole, "counts": {"received": 2**62}})))
-    assert (len(found.events), len(found.unreadable)) == (0, 2)
+@pytest.mark.parametrize("wrong", [("state_ms", -(2**62)), ("seq", 2**60), ("state_ms", 2**63), ("type", None)])
+def test_what_makes_an_event_meaningless_keeps_it_aside(wrong: tuple[str, object]) -> None:
+    found = parsed(record(events=[EVENT | dict([wrong])]), record())
+    assert (len(found.events), found.unreadable["reason_kept"].to_pylist()) == (1, ["malformed"])
+
+
+BEYOND = (-1, 2**31, 2**32 - 1, 2**53 - 1, 2**63 - 1, 2**64 - 1, -(2**63), 1e308)
+
+
+@pytest.mark.parametrize("value", BEYOND)
+def test_optional_numbers_beyond_all_meaning_are_unknown_and_their_event_stays(value: float) -> None:
+    numbers = [f for f in EVENT_FIELDS if f.nullable and f.bounds and not f.bounds[0] <= value <= f.bounds[1]]
+    (row,) = parsed(record(events=[EVENT | {f.name: value for f in numbers}])).events.to_pylist()
+    assert {f.name: row[f.name] for f in numbers} == {f.name: f.default for f in numbers}
+    assert numbers
+
+
+@pytest.mark.parametrize("value", [*BEYOND, 0, 1000])
+def test_a_time_that_no_clock_can_mean_places_its_event_at_arrival(value: float) -> None:
+    found = parsed(record(events=[EVENT | {"at": value}], sent_at=value)).events
+    assert [(r["at"], r["clock_adjusted"]) for r in found.to_pylist()] == [(found["received_at"][0].as_py(), True)]
+
+
+def test_a_length_that_no_content_has_is_live_without_one() -> None:
+    said = {"session_id": "s1", "content_duration_ms": 2**53 - 1, "content_type": "vod"}
+    (row,) = parsed(record(session=said)).events.to_pylist()
+    assert (row["content_type"], row["content_duration_ms"]) == ("live", None)
+
+
+def test_a_ticks_numbers_beyond_all_counts_are_none() -> None:
+    refused = [["a", 2**62, 2**62], ["a", RECEIVED_MS, 2**62]]
+    tick = {"property": "_door", "received_at": RECEIVED_MS, "tick": True, "rate_limited": refused}
+    assert [(r["property"], r["rate_limited"]) for r in parsed(json.dumps(tick).encode()).counts.to_pylist()] == [
+        ("a", 0)
+    ]
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "events are an object": {"events": {"0": EVENT}},
+    "events are a text": {"events": json.dumps([EVENT])},
+    "events are a number": {"events": 1},
+    "events are missing": {"events": None},
+    "fewer events than accepted": {"events": [], "counts": COUNTS},
+    "more events than accepted": {"events": [EVENT, EVENT | {"seq": 2}]},
+    "the session is a list": {"session": [{"session_id": "s1"}]},
+    "the session is missing": {"session": None},
+    "the session has no id": {"session": {"started_at": RECEIVED_MS}},
+    "neither counts nor events": {"counts": None, "events": None},
+    "counts are a list": {"counts": [1, 1, 0, 0, 0]},
+    "counts are negative": {"counts": COUNTS | {"received": 0, "invalid": -1}},
+    "counts do not add up": {"counts": COUNTS | {"received": 7}},
+    "counts are beyond all counts": {"counts": COUNTS | {"received": 2**62 + 1, "invalid": 2**62}},
+    "reports are no list": {"events": [], "cmcd": {"0": "sta=p"}},
+    "another version": {"version": 2},
+    "a version by name": {"version": "v2"},
+    "it came when no door was": {"received_at": 5},
+    "it came after all doors": {"received_at": 2**53},
+}
+
+
+@pytest.mark.parametrize("changes", SHAPES.values(), ids=SHAPES)
+def test_a_record_of_another_shape_is_kept_with_its_bytes_and_booked(changes: dict[str, Any]) -> None:
+    odd = record(**changes)
+    found = parsed(record(), odd, record())
+    assert len(found.events) == 2
+    assert [json.loads(text) for text in found.unreadable["record"].to_pylist()] == [json.loads(odd)]
+    assert sum(found.counts["accepted"].to_pylist()) == 3
+    kept = kept_counts(found.unreadable, found.reports)
+    assert sum(kept["quarantined"].to_pylist()) == 1
+
+
+def test_a_record_without_books_is_booked_by_what_it_holds() -> None:
+    found = parsed(record(counts=None, events=[EVENT, EVENT | {"seq": 2}]))
+    assert len(found.events) == 2
+    assert [(row["received"], row["accepted"]) for row in found.counts.to_pylist()] == [(2, 2)]
+
+
+def test_a_record_that_says_when_it_came_is_booked_in_that_minute() -> None:
+    (row,) = parsed(record(events=5)).counts.to_pylist()
+    assert (row["property"], row["minute_at"], row["received"], row["accepted"]) == ("app", MINUTE, 1, 1)
+
+
+def test_what_the_door_could_not_take_for_meant_is_counted_by_field_and_minute() -> None:
+    later = record(unknown={"width": 5}, received_at=RECEIVED_MS + 60_000)
+    found = parsed(record(unknown={"width": 2, "height": 1}), record(unknown={"width": 1}), later, record()).unknown
+    assert sorted((r["field"], r["minute_at"].minute, r["count"]) for r in found.to_pylist()) == [
+        ("height", 26, 1), ("width", 26, 3), ("width", 27, 5),
+    ]  # fmt: skip
 
 
 JSON = st.recursive(

@@ -8,7 +8,7 @@ from qoescope.catalog.doors import EVENT_BOUNDS, LONGEST_ID, LONGEST_TEXT
 from qoescope.catalog.events import EVENT_FIELDS, EVENT_TYPES, STATES
 from qoescope.compile import wire
 
-LEAST = {"seq": 1, "at": 0, "type": "heartbeat", "state": "playing", "state_ms": 0}
+LEAST = {"seq": 1, "at": EVENT_BOUNDS["at"][0], "type": "heartbeat", "state": "playing", "state_ms": 0}
 
 
 def event(**more: object) -> wire.Event:

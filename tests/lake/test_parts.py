@@ -26,7 +26,8 @@ def record(session: str, bodies: Iterable[tuple[int, int]], after_s: int = 0) ->
     """A record of the log: events by (seq, state_ms), so many seconds after AT."""
     told = [{"seq": seq, "at": AT, "type": "heartbeat", "state": "playing", "state_ms": ms} for seq, ms in bodies]
     return msgspec.json.encode(
-        {"property": "app", "received_at": AT + after_s * 1000, "counts": {"received": len(told)},
+        {"property": "app", "received_at": AT + after_s * 1000,
+         "counts": {"received": len(told), "accepted": len(told)},
          "session": {"session_id": session, "started_at": AT}, "events": told}
     )  # fmt: skip
 

@@ -4,6 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from qoescope.catalog.bounds import (
+    DEVICE_DATES,
+    LATEST_MS,
+    LONGEST_REQUEST_MS,
+    LONGEST_STATE_MS,
+    MOST_DROPPED,
+    MOST_EVENTS,
+    MOST_KBPS,
+    MOST_STALLS,
+    MOST_THROUGHPUT_KBPS,
+)
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
 from qoescope.catalog.schema import Field, Table
 
@@ -26,9 +37,13 @@ class Key:
     """Longest string in version 2; 0 = none."""
     limit_v1: int = 0
     tokens: tuple[str, ...] = ()
+    bounds: tuple[int, int] = (0, MOST_KBPS)
+    """Least and greatest value that a number can mean; one beyond them is left out, and noted."""
 
 
 _V1, _V12, _V2 = (1,), (1, 2), (2,)
+_DAY, _HOUR = (0, LONGEST_STATE_MS), (0, LONGEST_REQUEST_MS)
+_THROUGHPUT, _PLACE = (0, MOST_THROUGHPUT_KBPS), (0, LATEST_MS)
 
 KEYS: Mapping[str, Key] = {
     k.name: k
@@ -37,53 +52,53 @@ KEYS: Mapping[str, Key] = {
         Key("lab", _V2, "Object", "ints", "kbps of the lowest combination of tracks"),
         Key("tab", _V2, "Object", "ints", "kbps of the top combination of tracks"),
         Key("br", _V12, "Object", "ints", "kbps of the object asked for; in events, of the selected rendition"),
-        Key("d", _V12, "Object", "int", "ms that the object plays"),
+        Key("d", _V12, "Object", "int", "ms that the object plays", bounds=_DAY),
         Key("lb", _V2, "Object", "ints", "kbps of the lowest rendition"),
         Key("tb", _V12, "Object", "ints", "kbps of the top rendition"),
         Key("tpb", _V2, "Object", "ints", "kbps of the top rendition that can play here"),
         Key("ot", _V12, "Object", "token", "type of object", tokens=("m", "a", "v", "av", "i", "c", "tt", "k", "o")),
-        Key("bl", _V12, "Request", "ints", "ms in the buffer", step=100),
-        Key("tbl", _V2, "Request", "ints", "ms that the buffer aims at", step=100),
+        Key("bl", _V12, "Request", "ints", "ms in the buffer", step=100, bounds=_DAY),
+        Key("tbl", _V2, "Request", "ints", "ms that the buffer aims at", step=100, bounds=_DAY),
         Key("cs", _V2, "Request", "string", "signature of the content"),
-        Key("dfa", _V2, "Request", "int", "frames dropped since the session began"),
-        Key("dl", _V12, "Request", "int", "ms until the buffer would run dry", step=100),
-        Key("ltc", _V2, "Request", "int", "ms behind the live edge"),
-        Key("mtp", _V12, "Request", "ints", "kbps of throughput as measured", step=100),
+        Key("dfa", _V2, "Request", "int", "frames dropped since the session began", bounds=(0, MOST_DROPPED)),
+        Key("dl", _V12, "Request", "int", "ms until the buffer would run dry", step=100, bounds=_DAY),
+        Key("ltc", _V2, "Request", "int", "ms behind the live edge", bounds=_DAY),
+        Key("mtp", _V12, "Request", "ints", "kbps of throughput as measured", step=100, bounds=_THROUGHPUT),
         Key("nor", _V12, "Request", "strings", "relative paths of the next objects"),
         Key("nrr", _V1, "Request", "string", "next byte range"),
         Key("pb", _V2, "Request", "ints", "kbps on screen now"),
-        Key("sn", _V2, "Request", "int", "number of the report, per session, mode and target"),
+        Key("sn", _V2, "Request", "int", "number of the report, per session, mode and target", bounds=(0, MOST_EVENTS)),
         Key("sta", _V2, "Request", "token", "player state",
             tokens=("d", "s", "p", "k", "r", "w", "a", "e", "f", "q")),
         Key("su", _V12, "Request", "bool", "needed urgently, until the target buffer is reached"),
         Key("bg", _V2, "Status", "bool", "no player is visible"),
         Key("bs", _V12, "Status", "bool", "the buffer was starved since the last report"),
-        Key("bsa", _V2, "Status", "ints", "starvations since the session began"),
-        Key("bsd", _V2, "Status", "ints", "ms of each starvation, told once after it ends"),
-        Key("bsda", _V2, "Status", "ints", "ms of starvation since the session began"),
+        Key("bsa", _V2, "Status", "ints", "starvations since the session began", bounds=(0, MOST_STALLS)),
+        Key("bsd", _V2, "Status", "ints", "ms of each starvation, told once after it ends", bounds=_DAY),
+        Key("bsda", _V2, "Status", "ints", "ms of starvation since the session began", bounds=_DAY),
         Key("cdn", _V12, "Status", "string", "CDN; not in the standard, one library sends it", limit=128, limit_v1=128),
         Key("ec", _V2, "Status", "strings", "error codes since the last report"),
         Key("nr", _V2, "Status", "bool", "fetched but not rendered"),
-        Key("pr", _V12, "Status", "decimal", "playback rate, 0 = not playing, left out when 1"),
-        Key("pt", _V2, "Status", "int", "ms of playhead: an offset, or for live since the epoch"),
-        Key("rtp", _V12, "Status", "int", "kbps of throughput that is enough", step=100),
+        Key("pr", _V12, "Status", "decimal", "playback rate, 0 = not playing, left out when 1", bounds=(0, 100)),
+        Key("pt", _V2, "Status", "int", "ms of playhead: an offset, or for live since the epoch", bounds=_PLACE),
+        Key("rtp", _V12, "Status", "int", "kbps of throughput that is enough", step=100, bounds=_THROUGHPUT),
         Key("cid", _V12, "Session", "string", "content", limit=128, limit_v1=64),
-        Key("msd", _V2, "Session", "int", "ms from starting to playing"),
+        Key("msd", _V2, "Session", "int", "ms from starting to playing", bounds=_DAY),
         Key("sf", _V12, "Session", "token", "streaming format", tokens=("d", "h", "s", "o", "e")),
         Key("sid", _V12, "Session", "string", "playback session", limit=64, limit_v1=64),
         Key("st", _V12, "Session", "token", "VOD, live or low-latency live", tokens=("v", "l", "ll")),
-        Key("v", _V12, "Session", "int", "version; absent means 1"),
+        Key("v", _V12, "Session", "int", "version; absent means 1", bounds=(1, 999)),
         Key("e", _V2, "", "token", "what the event report tells",
             tokens=("ps", "t", "e", "rr", "bc", "pr", "c", "b", "abs", "abe", "as", "ae", "sk", "m", "um", "pe", "pc",
                     "h", "ce")),
-        Key("ts", _V2, "", "int", "ms since the epoch"),
+        Key("ts", _V2, "", "int", "ms since the epoch", bounds=(0, DEVICE_DATES[1])),
         Key("h", _V2, "", "string", "host that serves now", limit=128),
         Key("cen", _V2, "", "string", "name of a custom event", limit=64),
         Key("url", _V2, "", "string", "first URL asked for"),
-        Key("rc", _V2, "", "int", "final status, 0 = no response"),
-        Key("ttfb", _V2, "", "int", "ms to the first byte"),
-        Key("ttfbb", _V2, "", "int", "ms to the first byte of the body"),
-        Key("ttlb", _V2, "", "int", "ms to the last byte"),
+        Key("rc", _V2, "", "int", "final status, 0 = no response", bounds=(0, 999)),
+        Key("ttfb", _V2, "", "int", "ms to the first byte", bounds=_HOUR),
+        Key("ttfbb", _V2, "", "int", "ms to the first byte of the body", bounds=_HOUR),
+        Key("ttlb", _V2, "", "int", "ms to the last byte", bounds=_HOUR),
         Key("cmsdd", _V2, "", "string", "dynamic CMSD, Base64"),
         Key("cmsds", _V2, "", "string", "static CMSD, Base64"),
         Key("smrt", _V2, "", "string", "request tracing, Base64"),
@@ -110,7 +125,7 @@ MEDIA_TYPES = ("application/cmcd", "text/cmcd", "text/plain", "application/json"
 
 NOTES: Mapping[str, str] = {
     "cmcd_repaired": "a member could not be parsed and was left out",
-    "cmcd_dropped": "a value had the wrong type and was left out",
+    "cmcd_dropped": "a value had the wrong type, or was beyond all meaning, and was left out",
     "cmcd_mended": "a value had another shape or type than it should and was taken as what it means",
     "cmcd_cut": "a string was over its limit and was cut",
     "cmcd_encoded_twice": "percent-encoded twice",

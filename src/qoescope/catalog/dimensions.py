@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from qoescope.catalog.bounds import DATES, LONGEST_CONTENT_MS
 from qoescope.catalog.schema import Field
 
 UNKNOWN = "unknown"
@@ -104,8 +105,13 @@ PAIRS = (
 CONTEXT_FIELDS = (
     Field("session_id", "text", "one press of play", nullable=False),
     Field("viewer_id", "text", "pseudonym of the viewer", default=UNKNOWN),
-    Field("started_at", "instant", "the press of play; says in which day of the lake the session lies"),
-    Field("content_duration_ms", "int", "length of the content; null when live or not known"),
+    Field("started_at", "instant", "the press of play; says in which day of the lake the session lies", bounds=DATES),
+    Field(
+        "content_duration_ms",
+        "int",
+        "length of the content; null when live or not known",
+        bounds=(1, LONGEST_CONTENT_MS),
+    ),
     *(Field(name, "text", BY_NAME[name].doc, default=UNKNOWN) for name in SENT),
 )
 """What a beacon says once of its session."""

@@ -1,32 +1,15 @@
 """Doors: who may write, and what the wire allows beyond each field's type."""
 
+from qoescope.catalog.dimensions import CONTEXT_FIELDS
+from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.catalog.schema import Field, Table
 
 LARGEST_INT = 2**53
 """Beyond it a JavaScript player cannot count."""
 
-EVENT_BOUNDS: dict[str, tuple[int, int]] = {
-    "seq": (1, LARGEST_INT),
-    "at": (0, LARGEST_INT),
-    "state_ms": (0, 86_400_000),
-    "rate": (-100, 100),
-    "bitrate_kbps": (0, 10_000_000),
-    "next_bitrate_kbps": (0, 10_000_000),
-    "width": (0, 100_000),
-    "height": (0, 100_000),
-    "player_width": (0, 100_000),
-    "player_height": (0, 100_000),
-    "dropped_frames": (0, 1_000_000_000),
-    "playhead_ms": (-LARGEST_INT, LARGEST_INT),
-    "startup_ms": (0, 86_400_000),
-}
-"""Least and greatest value of an event's numbers. Beyond them an event is invalid: sums over a session stay exact in 64
-bits, and no device shows ten million kbps."""
-
-CONTEXT_BOUNDS: dict[str, tuple[int, int]] = {
-    "started_at": (0, LARGEST_INT),
-    "content_duration_ms": (0, LARGEST_INT),
-}
+EVENT_BOUNDS: dict[str, tuple[int, int]] = {f.name: f.bounds for f in EVENT_FIELDS if f.bounds is not None}
+CONTEXT_BOUNDS: dict[str, tuple[int, int]] = {f.name: f.bounds for f in CONTEXT_FIELDS if f.bounds is not None}
+"""Least and greatest value of the numbers of an event and of its session, as their fields declare them."""
 
 LONGEST_TEXT = 512
 """Characters of a text that are kept; what is longer is cut."""

@@ -1,5 +1,15 @@
 """Events: what a player says, and the states that its events end. Sources: CTA-2066, and our own additions."""
 
+from qoescope.catalog.bounds import (
+    DATES,
+    LATEST_MS,
+    LONGEST_CONTENT_MS,
+    LONGEST_STATE_MS,
+    MOST_DROPPED,
+    MOST_EVENTS,
+    MOST_KBPS,
+    MOST_PIXELS,
+)
 from qoescope.catalog.schema import Field
 
 STATES = {
@@ -67,24 +77,42 @@ ERROR_CLASSES = ("technical", "business")
 FINISH_REASONS = ("finished", "exited")
 
 EVENT_FIELDS = (
-    Field("seq", "int", "1, 2, 3 … in a session; a gap is a lost event", nullable=False),
-    Field("at", "instant", "when it happened, by the device's wall clock; orders nothing", nullable=False),
+    Field("seq", "int", "1, 2, 3 … in a session; a gap is a lost event", nullable=False, bounds=(1, MOST_EVENTS)),
+    Field(
+        "at", "instant", "when it happened, by the device's wall clock; orders nothing", nullable=False, bounds=DATES
+    ),
     Field("type", "text", "what happened", nullable=False),
     Field("state", "text", "the player state that just ended", nullable=False),
-    Field("state_ms", "int", "how long that state lasted, by the player's monotonic clock", nullable=False),
+    Field(
+        "state_ms",
+        "int",
+        "how long that state lasted, by the player's monotonic clock",
+        nullable=False,
+        bounds=(0, LONGEST_STATE_MS),
+    ),
     Field("ad", "bool", "the interval lay inside an ad break", default=False),
     Field("hidden", "bool", "page or app was not visible during the interval", default=False),
-    Field("rate", "float", "playback rate of the interval, at most 2 decimals", default=1.0),
-    Field("bitrate_kbps", "int", "bitrate of the video rendition during the interval"),
-    Field("width", "int", "width of the video rendition in pixels"),
-    Field("height", "int", "height of the video rendition in pixels"),
-    Field("player_width", "int", "width on screen in device pixels"),
-    Field("player_height", "int", "height on screen in device pixels"),
+    Field("rate", "float", "playback rate of the interval, at most 2 decimals", default=1.0, bounds=(-100, 100)),
+    Field("bitrate_kbps", "int", "bitrate of the video rendition during the interval", bounds=(0, MOST_KBPS)),
+    Field("width", "int", "width of the video rendition in pixels", bounds=(0, MOST_PIXELS)),
+    Field("height", "int", "height of the video rendition in pixels", bounds=(0, MOST_PIXELS)),
+    Field("player_width", "int", "width on screen in device pixels", bounds=(0, MOST_PIXELS)),
+    Field("player_height", "int", "height on screen in device pixels", bounds=(0, MOST_PIXELS)),
     Field("cdn", "text", "CDN that served the interval"),
-    Field("dropped_frames", "int", "frames dropped in the interval", default=0),
-    Field("playhead_ms", "int", "content position at the event"),
-    Field("startup_ms", "int", "the player's own total of `starting`, on the event that leaves it"),
-    Field("next_bitrate_kbps", "int", "bitrate that comes now, on rendition_update"),
+    Field("dropped_frames", "int", "frames dropped in the interval", default=0, bounds=(0, MOST_DROPPED)),
+    Field(
+        "playhead_ms",
+        "int",
+        "content position at the event; of live it may be a wall clock",
+        bounds=(-LONGEST_CONTENT_MS, LATEST_MS),
+    ),
+    Field(
+        "startup_ms",
+        "int",
+        "the player's own total of `starting`, on the event that leaves it",
+        bounds=(0, LONGEST_STATE_MS),
+    ),
+    Field("next_bitrate_kbps", "int", "bitrate that comes now, on rendition_update", bounds=(0, MOST_KBPS)),
     Field("next_cdn", "text", "CDN that comes now, on cdn_change"),
     Field("error_code", "text", "code of an error as sent"),
     Field("error_class", "text", "technical (also when absent) or business, on error and playback_fail"),

@@ -12,13 +12,17 @@ ints: a list of int (a histogram) · sketch: a list of 32-bit registers, packed 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column: its name (with unit), type and meaning; `default` is what absence means, None is null."""
+    """One column: its name (with unit), type and meaning; `default` is what absence means, None is null.
+
+    `bounds` are the least and the greatest value that can be meant: a number beyond them is unknown.
+    """
 
     name: str
     type: Type
     doc: str
     default: str | int | float | bool | None = None
     nullable: bool = True
+    bounds: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def read(text: str, mode: Mode) -> Reading:
                 _take_custom(reading, name, value)
         elif reading.version not in key.versions:
             continue
-        elif key.kind == "int" and key.step == 1 and type(value) is int and value >= 0:
+        elif key.kind == "int" and key.step == 1 and type(value) is int and key.bounds[0] <= value <= key.bounds[1]:
             reading.numbers[name] = value  # nearly all integers, without a call
         elif key.kind == "token" and value in key.tokens:
             reading.texts[name] = value
@@ -124,10 +124,11 @@ def _bare(reading: Reading, value: Value) -> Value:
 
 
 def _integer(reading: Reading, key: Key, value: Value) -> int | None:
-    """A whole number from 0; None, and noted, if it is none."""
-    if type(value) is int and value >= 0:
+    """A whole number that the key can mean; None, and noted, if it is none."""
+    least, greatest = key.bounds
+    if type(value) is int and least <= value <= greatest:
         number = value
-    elif type(value) is float and value >= 0:
+    elif type(value) is float and least <= value <= greatest:
         number = rounded(value)
         reading.notes.add("cmcd_mended")
     else:
@@ -146,7 +147,8 @@ def _take_int(reading: Reading, key: Key, value: Value) -> None:
 
 def _take_decimal(reading: Reading, key: Key, value: Value) -> None:
     bare = _bare(reading, value)
-    if isinstance(bare, bool) or not isinstance(bare, int | float) or bare < 0:
+    least, greatest = key.bounds
+    if isinstance(bare, bool) or not isinstance(bare, int | float) or not least <= bare <= greatest:
         reading.notes.add("cmcd_dropped")
     else:
         reading.rate = float(bare)

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qoescope.catalog.bounds import DATES, DAY_MS, DEVICE_DATES, LONGEST_CONTENT_MS
 from qoescope.catalog.dimensions import CONTEXT_FIELDS, UNKNOWN
 from qoescope.catalog.doors import EVENT_BOUNDS, LARGEST_INT
 from qoescope.catalog.events import EVENT_FIELDS, IN_TABLES
@@ -35,7 +36,8 @@ RECORDS = pa.schema(
 """Records as a stream or a reader gives them."""
 
 DOOR = ("received", "accepted", "duplicate", "invalid", "filtered")
-DAY_MS = 86_400_000
+VERSION = "1"
+"""Of the record's form; one that says another is not read by what its names mean today."""
 SANE_START_DAYS = (-30, 2)
 """A press of play may be so many days from the arrival of its events; else the device's clock is not believed."""
 
@@ -54,6 +56,8 @@ class Parsed:
     """Rows of the catalog's `quarantine`: records and events that are not what the log should hold."""
     reports: pa.Table
     """Rows of the catalog's `reports`."""
+    unknown: pa.Table
+    """(property, minute_at, field, count): values that could not be meant, by field."""
 
 
 def parsed(records: pa.Table, buckets: int) -> Parsed:
@@ -76,6 +80,7 @@ def parsed(records: pa.Table, buckets: int) -> Parsed:
         tables["offsets"],
         arrow.conform(tables["unreadable"], QUARANTINE) if odd else arrow.schema(QUARANTINE).empty_table(),
         arrow.conform(tables["reports"], REPORTS) if reported else arrow.schema(REPORTS).empty_table(),
+        tables["unknown"],
     )
 
 
@@ -129,6 +134,7 @@ def _shape() -> str:
     """The record as DuckDB's JSON reader wants it said."""
     return json.dumps(
         {
+            "version": "VARCHAR",
             "tick": "BOOLEAN",
             "property": "VARCHAR",
             "received_at": "BIGINT",
@@ -140,29 +146,46 @@ def _shape() -> str:
             "cmcd": ["VARCHAR"],
             "mode": "VARCHAR",
             "target": "VARCHAR",
+            "unknown": "MAP(VARCHAR, BIGINT)",
         }
     )
 
 
 @cache
 def _read_sql(value: str, buckets: int) -> str:
-    """Records with their parts, and what each of their events shares; `good` ones hold what every record must."""
+    """Records with their parts, and what each of their events shares; `good` ones hold what every record must.
+
+    What a record holds is as much as its books say were accepted: else its sender meant something else by its names.
+    One without books, which no door writes, is booked by what it holds.
+    """
     early, ahead = SANE_START_DAYS
-    began = (
-        f'case when e."at" between 0 and {LARGEST_INT} and e.state_ms between 0 and {LARGEST_INT} '
-        'then e."at" - e.state_ms end'
-    )
+    told_at, believed = _within('e."at"', DATES), _within("e.state_ms", EVENT_BOUNDS["state_ms"])
+    began = f'case when {told_at} and {believed} then e."at" - e.state_ms end'
     context = ", ".join(_context(f) for f in CONTEXT_FIELDS if f.name not in ("session_id", "started_at"))
+    held = {"received": "events + reports", "accepted": "events + reports"}
+    derived = ", ".join(f"{name} := cast({held.get(name, 0)} as bigint)" for name in DOOR)
+    count = {name: f"coalesce(counts.{name}, 0)" for name in DOOR}
+    booked = " and ".join(_within(said, (0, LARGEST_INT)) for said in count.values())
     return f"""
 with said as (
   select kafka_partition, kafka_offset, key, from_json({value}, '{_shape()}') as j from given
 ),
-judged as (
-  select *, coalesce(j.property is not null and j.received_at between 0 and {2**53} and (
-      coalesce(j.tick, false) or j.cmcd is not null or j.session.session_id is not null
-      or len(coalesce(j.events, [])) = 0
-    ), false) as good
+counted as (
+  select *, coalesce(j.tick, false) and j.events is null and j.cmcd is null as tick,
+    coalesce(len(j.events), 0) as events, coalesce(len(j.cmcd), 0) as reports
   from said
+),
+parts as (
+  select *, case when j.counts is null and events + reports > 0 then struct_pack({derived}) else j.counts end as counts
+  from counted
+),
+judged as (
+  select *, coalesce(j.property is not null and {_within("j.received_at", DATES)}
+      and coalesce(j.version, '{VERSION}') = '{VERSION}' and (tick or (
+        counts is not null and {booked} and {count["received"]} = {" + ".join(count[name] for name in DOOR[1:])}
+        and {count["accepted"]} = events + reports and (events = 0 or j.session.session_id is not null)
+      )), false) as good
+  from parts
 ),
 known as (
   select *, case when good then case when j.session.started_at between j.received_at + {early * DAY_MS}
@@ -171,12 +194,14 @@ known as (
 )
 select kafka_partition, kafka_offset, key, j.property as property, j.session.session_id as session_id, {context},
   epoch_ms(press) as session_started_at, case when good then epoch_ms(j.received_at) end as received_at,
-  {_instant("j.sent_at")} as sent_at,
+  {_instant("j.sent_at", DEVICE_DATES)} as sent_at,
+  epoch_ms(case when {_within("j.received_at", DATES)} then j.received_at end) as heard_at,
   case when good then cast(epoch_ms(coalesce(press, list_min(list_transform(j.events, lambda e: {began})),
     j.received_at)) as date) end as session_day,
-  {bucket_sql("j.session.session_id", buckets)} as bucket, good, coalesce(j.tick, false) as tick, j.counts as counts,
+  {bucket_sql("j.session.session_id", buckets)} as bucket, good, tick, counts,
   j.rate_limited as rate_limited, case when good and j.session.session_id is not null then j.events end as events,
-  good and j.cmcd is not null as reported, j.cmcd as cmcd, j.mode as mode, j.target as target
+  good and j.cmcd is not null as reported, j.cmcd as cmcd, j.mode as mode, j.target as target,
+  case when good then j.unknown end as unknown
 from known"""
 
 
@@ -209,6 +234,10 @@ def _rows(records: pa.Table) -> pa.Table:
     told = answered(_SAID_SQL, said=parts).append_column("position", pa.array(position))
     shared = {name: records[name] for name in EVENTS.names if name not in told.column_names}
     known = {name: _numbered(c).take(parents) for name, c in shared.items()}
+    if told["at"].null_count:  # then it is placed at its arrival
+        marked = pc.or_(told["clock_adjusted"], pc.is_null(told["at"]))
+        told = told.set_column(told.column_names.index("clock_adjusted"), "clock_adjusted", marked)
+        told = told.set_column(told.column_names.index("at"), "at", pc.coalesce(told["at"], known["received_at"]))
     columns = {name: known[name] if name in known else told[name] for name in EVENTS.names}
     return pa.table(columns | {"good": told["good"]})
 
@@ -228,40 +257,51 @@ def _encoded(rows: pa.Table) -> pa.Table:
 
 def _context(f: Field) -> str:
     said = f"j.session.{f.name}"
-    return f"coalesce(nullif({said}, ''), '{UNKNOWN}') as {f.name}" if f.type == "text" else f"{said} as {f.name}"
+    if f.name == "content_type":  # a length that no content has is what players say of live
+        said = f"case when j.session.content_duration_ms > {LONGEST_CONTENT_MS} then 'live' else {said} end"
+    if f.type == "text":
+        return f"coalesce(nullif({said}, ''), '{UNKNOWN}') as {f.name}"
+    return f"{_believed(f, said)} as {f.name}"
 
 
 def _event(f: Field) -> str:
     name = IN_TABLES[f.name]
+    said = f'said."{f.name}"'
     if f.type == "instant":
-        said = f'"{f.name}"'
         return f'{_instant(said)} as "{name}"'
-    if f.default is None:
-        return f'"{f.name}" as {name}'
-    return f"coalesce({f.name}, cast({str(f.default).lower()} as {types[f.type]})) as {name}"
+    if f.nullable:
+        said = _believed(f, said)
+    return f"{said if f.default is None else _filled(f, said)} as {name}"
 
 
-def _instant(ms: str) -> str:
+def _filled(f: Field, said: str) -> str:
+    return f"coalesce({said}, cast({str(f.default).lower()} as {types[f.type]}))"
+
+
+def _believed(f: Field, said: str) -> str:
+    """The number where it can be meant, else null."""
+    return said if f.bounds is None else f"case when {_within(said, f.bounds)} then {said} end"
+
+
+def _within(said: str, bounds: tuple[int, int]) -> str:
+    return f"{said} between {bounds[0]} and {bounds[1]}"
+
+
+def _instant(ms: str, dates: tuple[int, int] = DATES) -> str:
     """The instant of a time in ms; null for one that no clock can mean."""
-    return f"epoch_ms(case when {ms} between 0 and {LARGEST_INT} then {ms} end)"
+    return f"epoch_ms(case when {_within(ms, dates)} then {ms} end)"
 
 
 def _count(number: str) -> str:
     """A count that can be added up; 0 for one that is none."""
-    return f"case when {number} between 0 and {LARGEST_INT} then {number} else 0 end"
+    return f"case when {_within(number, (0, LARGEST_INT))} then {number} else 0 end"
 
 
-def _bounded() -> str:
-    """True of an event whose numbers the door would have taken: beyond them a sum fails, and its stream with it."""
-    return " and ".join(
-        f'coalesce(said."{name}" between {least} and {most}, true)' for name, (least, most) in EVENT_BOUNDS.items()
-    )
-
-
+_NEEDED = [f for f in EVENT_FIELDS if not f.nullable and f.type != "instant"]
 _SAID_SQL = f"""
 select {", ".join(_event(f) for f in EVENT_FIELDS)}, coalesce(clock_adjusted, false) as clock_adjusted,
-  said.seq is not null and said."at" is not null and said.type is not null and said.state is not null
-    and said.state_ms is not null and {_bounded()} as good
+  {" and ".join(f"said.{f.name} is not null" for f in _NEEDED)}
+    and {" and ".join(_within(f"said.{f.name}", f.bounds) for f in _NEEDED if f.bounds)} as good
 from said"""
 """Events, and which of them hold what every event must."""
 
@@ -270,7 +310,7 @@ def _outputs() -> dict[str, str]:
     door = ", ".join(f"{_count(f'counts.{name}')} as {name}" for name in DOOR)
     refused = _count("try_cast(refused[3] as bigint)")
     minute = "time_bucket(interval '1 minute', received_at)"
-    broken = "time_bucket(interval '1 minute', now()::timestamp)"
+    broken = "time_bucket(interval '1 minute', coalesce(heard_at, now()::timestamp))"
     summed = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in (*DOOR, "rate_limited"))
     return {
         "counts": f"""
@@ -284,12 +324,16 @@ select property, minute_at, {summed} from (
     {refused} as rate_limited
   from (select unnest(rate_limited) as refused from records where good and tick)
   union all by name
-  select '{UNKNOWN}' as property, {broken} as minute_at, 1 as received, 1 as accepted, 0 as duplicate, 0 as invalid,
-    0 as filtered, 0 as rate_limited from records where not good
+  select coalesce(property, '{UNKNOWN}') as property, {broken} as minute_at, 1 as received, 1 as accepted,
+    0 as duplicate, 0 as invalid, 0 as filtered, 0 as rate_limited from records where not good
 ) where minute_at is not null and property is not null group by all""",
         "offsets": """
 select kafka_partition, min(kafka_offset) as first_offset, max(kafka_offset) + 1 as next_offset, count(*) as records,
   max(received_at) as complete_until from records group by all""",
+        "unknown": f"""
+select property, {minute} as minute_at, entry.key as field, cast(sum({_count("entry.value")}) as bigint) as count
+from (select property, received_at, unnest(map_entries(unknown)) as entry from records where unknown is not null)
+group by all having count > 0""",
     }
 
 
@@ -314,10 +358,11 @@ each as (
     generate_subscripts(told, 1) - 1 as "position"
   from listed
 )
-select '{UNKNOWN}' as property, '{UNKNOWN}' as session_id, 0 as seq, now()::timestamp as "at", '{UNKNOWN}' as type,
-  '{UNKNOWN}' as state, 0 as state_ms, now()::timestamp as received_at, kafka_partition, kafka_offset,
-  today() as session_day, 0 as bucket, 'unreadable' as reason_kept, record
-from (select kafka_partition, kafka_offset from records where not good)
+select coalesce(property, '{UNKNOWN}') as property, '{UNKNOWN}' as session_id, 0 as seq, heard as "at",
+  '{UNKNOWN}' as type, '{UNKNOWN}' as state, 0 as state_ms, heard as received_at, kafka_partition, kafka_offset,
+  cast(heard as date) as session_day, 0 as bucket, 'unreadable' as reason_kept, record
+from (select kafka_partition, kafka_offset, property, coalesce(heard_at, now()::timestamp) as heard
+  from records where not good)
 join kept using (kafka_partition, kafka_offset)
 union all by name
 select {
@@ -335,7 +380,7 @@ where not rows.good"""
 def _reports_sql(buckets: int) -> str:
     return f"""
 select property, coalesce(key, '{UNKNOWN}') as session_id, coalesce(mode, 'event') as mode,
-  coalesce(target, '') as target, unnest(cmcd) as record, received_at,
+  coalesce(target, '') as target, unnest(list_transform(cmcd, lambda said: coalesce(said, ''))) as record, received_at,
   {", ".join(f.name for f in CONTEXT_FIELDS if f.name in REPORTS.names and f.name != "session_id")},
   kafka_partition, kafka_offset, generate_subscripts(cmcd, 1) - 1 as position,
   cast(received_at as date) as session_day,

@@ -137,8 +137,11 @@ class Counts(msgspec.Struct, gc=False, frozen=True):
     filtered: int = 0
 
 
-class Record(msgspec.Struct, gc=False):
-    """A record of the topic `beacons`: the books of one request and its accepted events."""
+class Record(msgspec.Struct, gc=False, omit_defaults=True):
+    """A record of the topic `beacons`: the books of one beacon and its accepted events.
+
+    A record that means something else by these names says so by a `version` other than 1, and is kept aside.
+    """
 
     property: str
     received_at: int
@@ -146,6 +149,8 @@ class Record(msgspec.Struct, gc=False):
     counts: Counts
     session: Session | None
     events: list[Event]
+    unknown: dict[str, int] = {}
+    """By field: values that could not be meant, such as a player's sentinels."""
 
 
 class CmcdRecord(msgspec.Struct, gc=False):

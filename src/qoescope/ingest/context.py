@@ -13,7 +13,9 @@ from qoescope.catalog.errors import UnknownName
 from qoescope.compile.agents import fields as agent_fields
 from qoescope.compile.pseudonyms import pseudonym
 from qoescope.compile.wire import Session
+from qoescope.ingest.clocks import Clocks
 from qoescope.ingest.privacy import NO_TRACKING, without_query
+from qoescope.ingest.texts import clean
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 CLOSED = tuple((name, BY_NAME[name].values) for name in SENT if BY_NAME[name].values)
@@ -44,6 +46,10 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     honours_dnt: bool = True
     edge: tuple[tuple[str, str], ...] = ()
     """(dimension, header in lower case) that the edge in front of the door tells."""
+    clocks: Clocks | None = None
+    """What is known of the clocks of sessions."""
+    first_at: int | None = None
+    """When it first came, of a letter that is judged again."""
 
 
 def edge(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -66,7 +72,7 @@ def kept(session: Session, arrival: Arrival, ahead_ms: int, urls: bool = True) -
         session.started_at = arrival.received_at if ahead else session.started_at
     for name, header in arrival.edge:
         if getattr(session, name) is None:
-            setattr(session, name, (arrival.headers.get(header) or "")[:LONGEST_TEXT] or None)
+            setattr(session, name, clean(arrival.headers.get(header) or "")[:LONGEST_TEXT] or None)
     _spell(session)
     if urls or not NOTHING.isdisjoint(msgspec.structs.astuple(session)):
         for name in OPEN:

@@ -8,6 +8,7 @@ from qoescope.compile import wire
 from qoescope.ingest import answers, costs, judge, records, reports
 from qoescope.ingest.bodies import Refused, plain
 from qoescope.ingest.books import Books
+from qoescope.ingest.clocks import Clocks
 from qoescope.ingest.context import Arrival, edge
 from qoescope.ingest.keys import Key, Keyring, Property, Snapshot, token
 from qoescope.ingest.limits import Bucket, InFlight, Limits
@@ -40,6 +41,7 @@ class Door:
         self.books = Books()
         self.keyring = Keyring(Snapshot())
         self.repeats = Repeats()
+        self.clocks = Clocks()
         self.stopping = False
         self.look_again: Callable[[], None] = _nothing
         """Reads the keys again if they have changed: a key may be used as soon as it is shown."""
@@ -77,7 +79,7 @@ class Door:
         self.in_flight.requests += 1
         arrival = Arrival(
             key.property, time.time_ns() // 1_000_000, self._secret, request.headers, self._version, owner.honours_dnt,
-            self._edge,
+            self._edge, self.clocks,
         )  # fmt: skip
         try:
             body, paid = await self._paid_body(request, key, arrival.received_at)

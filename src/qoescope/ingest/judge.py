@@ -1,38 +1,22 @@
 """Judge: each event on its own, so that a bad one never sinks its beacon."""
 
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
-from qoescope.catalog.dimensions import CONTEXT_FIELDS
-from qoescope.catalog.doors import LARGEST_INT, LONGEST_TEXT
-from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.compile import wire
+from qoescope.ingest import clocks, drafts, fields, texts
 from qoescope.ingest.bodies import Refused
+from qoescope.ingest.clocks import NONE, Shift
 from qoescope.ingest.context import Arrival, kept
+from qoescope.ingest.drafts import LONGEST_REASON, UNREADABLE, Bad, Draft
 from qoescope.ingest.limits import Limits
-from qoescope.ingest.privacy import without_query
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are no such JSON; the last two are no `DecodeError`."""
 
 _BEACON = msgspec.json.Decoder(wire.Beacon).decode
-_ENVELOPE = msgspec.json.Decoder(wire.Envelope).decode
 _ANYTHING = msgspec.json.Decoder().decode
-_NUL = b"\\u0000"
 _URL, _SLASH, _BACKSLASH = b"://", b"/", b"\\"
-_EVENT_TEXTS = tuple(f.name for f in EVENT_FIELDS if f.type == "text" and f.name not in wire.WORDS)
-_EVENT_NAMES = frozenset(f.name for f in EVENT_FIELDS)
-_CONTEXT_NAMES = frozenset(f.name for f in CONTEXT_FIELDS)
-_WHOLE = frozenset({"session_id", *wire.WORDS})
-"""Texts that are never cut: a cut one would be another one."""
-LONGEST_REASON = 200
-Kind = TypeVar("Kind", bound=msgspec.Struct)
-
-
-class Bad(Exception):
-    """Why one event, or the context, cannot be understood."""
 
 
 @dataclass(slots=True)
@@ -46,6 +30,8 @@ class Judged:
     verdicts: list[wire.Verdict]
     dead: bytes | None = None
     """A beacon of the original bytes of the events that were not understood; None when there are none."""
+    unknown: dict[str, int] = field(default_factory=dict)
+    """By field: values of accepted events and of their session that could not be meant."""
 
 
 def judged(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
@@ -53,22 +39,21 @@ def judged(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
 
     Most bodies are exactly as declared and pass in one reading; the others are read again, event by event.
     """
-    horizon = arrival.received_at + limits.ahead_ms
-    beacon = _plain_beacon(body, horizon, limits)
+    beacon = _plain_beacon(body, arrival, limits)
     if beacon is None:
         return _patient(body, arrival, limits)
     urls = _BACKSLASH in body or (_SLASH in body and _URL in body)
     if urls:
         for event in beacon.events:
-            _strip_queries(event)
+            drafts.strip_queries(event)
     count = len(beacon.events)
     session = kept(beacon.session, arrival, limits.ahead_ms, urls)
     return Judged(session, beacon.events, beacon.sent_at, wire.Counts(count, count), [])
 
 
-def _plain_beacon(body: bytes, horizon: int, limits: Limits) -> wire.Beacon | None:
+def _plain_beacon(body: bytes, arrival: Arrival, limits: Limits) -> wire.Beacon | None:
     """The beacon if nothing about it needs a second look."""
-    if _BACKSLASH in body and _NUL in body:  # looking for one byte first is twenty times faster
+    if not texts.plain(body):
         return None
     try:
         beacon = _BEACON(body)
@@ -77,56 +62,74 @@ def _plain_beacon(body: bytes, horizon: int, limits: Limits) -> wire.Beacon | No
     events, cap = beacon.events, limits.session_events
     if len(events) > limits.beacon_events or (len(body) > limits.event_bytes and _oversized(body, limits)):
         return None
-    seen = set()
+    latest, earliest = arrival.received_at + limits.ahead_ms, arrival.received_at - clocks.BELIEVED_MS
+    seen, last = set(), 0
     for event in events:
-        if event.at > horizon or event.seq > cap:
+        if not earliest <= event.at <= latest or event.seq > cap:
             return None
         seen.add(event.seq)
-    return beacon if len(seen) == len(events) else None
+        last = max(last, event.at)
+    if len(seen) < len(events) or _shift(arrival, beacon.session.session_id, beacon.sent_at, (last,)) != NONE:
+        return None
+    return beacon
+
+
+def _shift(arrival: Arrival, session_id: str, sent_at: int | None, times: tuple[int, ...]) -> Shift:
+    """What to add to the times of a beacon of this session."""
+    behind = clocks.measured(arrival.first_at or arrival.received_at, sent_at, times)
+    if arrival.clocks is None:
+        return NONE if behind is None else Shift(behind, behind)
+    return arrival.clocks.shift(arrival.property, session_id, behind)
 
 
 def _oversized(body: bytes, limits: Limits) -> bool:
-    envelope = _ENVELOPE(body)
+    envelope = drafts.ENVELOPE(body)
     return any(memoryview(raw).nbytes > limits.event_bytes for raw in (envelope.session, *envelope.events))
 
 
 def _patient(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
     envelope = _opened(body, limits)
     raws = [bytes(raw) for raw in envelope.events]
+    unknown = Counter[str]()
     try:
-        session = kept(_session(bytes(envelope.session), limits), arrival, limits.ahead_ms)
+        context = drafts.context(bytes(envelope.session), limits, unknown)
     except Bad as bad:
         reason = f"session: {bad}"
         verdicts = [wire.Verdict(i, "invalid", reason) for i in range(len(raws))]
-        return Judged(None, [], None, wire.Counts(len(raws), invalid=len(raws)), verdicts, body)
-    horizon = arrival.received_at + limits.ahead_ms
+        counts = wire.Counts(len(raws), invalid=len(raws))
+        return Judged(None, [], None, counts, verdicts, body if raws else None)
+    told = [drafts.draft(raw, limits) for raw in raws]
+    sent_at = _sent_at(envelope.sent_at)
+    times = tuple(at for draft in told if isinstance(draft, Draft) and (at := draft.at) is not None)
+    shift = _shift(arrival, str(context["session_id"]), sent_at, times)
+    session = kept(drafts.begun(context, shift, unknown), arrival, limits.ahead_ms)
     events: list[wire.Event] = []
     verdicts = []
     bad_raws: list[bytes] = []
     seen: dict[int, wire.Event] = {}
-    for index, raw in enumerate(raws):
-        try:
-            event = _event(raw, limits)
-        except Bad as bad:
-            verdicts.append(wire.Verdict(index, "invalid", str(bad), _seq(raw)))
-            bad_raws.append(raw)
+    for index, draft in enumerate(told):
+        if isinstance(draft, Bad):
+            verdicts.append(wire.Verdict(index, "invalid", str(draft), drafts.seq(raws[index])))
+            bad_raws.append(raws[index])
             continue
-        if event.seq > limits.session_events:
-            verdicts.append(wire.Verdict(index, "filtered", "session_too_long", event.seq))
+        event = draft.event(arrival, shift.events, limits, sent_at is not None)
+        if draft.seq > limits.session_events:
+            verdicts.append(wire.Verdict(index, "filtered", "session_too_long", draft.seq))
         elif seen.setdefault(event.seq, event) is not event and seen[event.seq] == event:
             verdicts.append(wire.Verdict(index, "duplicate", "repeated in this beacon", event.seq))
         else:
-            events.append(_adjusted(event, arrival.received_at) if event.at > horizon else event)
+            events.append(event)
+            unknown.update(draft.unknown)
     dead = None
     if bad_raws:
         dead = b'{"session":' + bytes(envelope.session) + b',"events":[' + b",".join(bad_raws) + b"]}"
-    return Judged(session, events, _sent_at(envelope.sent_at), _counts(len(events), verdicts), verdicts, dead)
+    return Judged(session, events, sent_at, _counts(len(events), verdicts), verdicts, dead, dict(unknown))
 
 
 def _opened(body: bytes, limits: Limits) -> wire.Envelope:
     """The beacon's parts as bytes; raises `Refused` for what is no beacon."""
     try:
-        envelope = _ENVELOPE(body)
+        envelope = drafts.envelope(body)
     except msgspec.ValidationError as error:
         raise Refused(400, f"not a beacon: {error}"[:LONGEST_REASON], body) from error
     except UnicodeDecodeError as error:
@@ -163,99 +166,8 @@ def withdrawn(found: Judged, outcome: Literal["duplicate", "filtered"], reason: 
     return Judged(found.session, [], found.sent_at, _counts(0, verdicts), verdicts, found.dead)
 
 
-def _event(raw: bytes, limits: Limits) -> wire.Event:
-    """One event; raises `Bad`. What we do not know is left out, null is absent, long texts are cut."""
-    event = _converted(_known(raw, _EVENT_NAMES, limits), wire.Event)
-    _strip_queries(event)
-    return event
-
-
-def _session(raw: bytes, limits: Limits) -> wire.Session:
-    return _converted(_known(raw, _CONTEXT_NAMES, limits), wire.Session)
-
-
-def _converted(known: dict[str, object], kind: type[Kind]) -> Kind:
-    try:
-        return msgspec.convert(known, kind)
-    except msgspec.ValidationError as error:
-        raise Bad(str(error)[:LONGEST_REASON]) from error
-
-
-def _known(raw: bytes, names: frozenset[str], limits: Limits) -> dict[str, object]:
-    """The object's members that the catalog names; raises `Bad` when it is none or beyond a limit."""
-    if len(raw) > limits.event_bytes:
-        raise Bad(f"larger than {limits.event_bytes} bytes")
-    try:
-        found = _ANYTHING(raw)
-    except UnicodeDecodeError as error:
-        raise Bad("not UTF-8") from error
-    except RecursionError as error:
-        raise Bad("nested too deeply") from error
-    except msgspec.DecodeError as error:
-        raise Bad(str(error)[:LONGEST_REASON]) from error
-    if not isinstance(found, dict):
-        raise Bad("not an object")
-    _within(found, limits)
-    return {name: _tidy(name, value) for name, value in found.items() if name in names and value is not None}
-
-
-def _tidy(name: str, value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if name in _WHOLE:
-        if "\0" in value:
-            raise Bad(f"NUL in `{name}`")
-        return value
-    return value.replace("\0", "")[:LONGEST_TEXT]
-
-
-def _within(found: object, limits: Limits) -> None:
-    """Nothing when the value is within the limits on nesting, keys, texts and numbers; else raises `Bad`."""
-    level: list[object] = [found]
-    depth = 1
-    while level:
-        if depth > limits.nesting:
-            raise Bad(f"nested deeper than {limits.nesting}")
-        below: list[object] = []
-        for value in level:
-            if isinstance(value, dict):
-                if len(value) > limits.object_keys:
-                    raise Bad(f"more than {limits.object_keys} keys in an object")
-                below.extend(value.values())
-            elif isinstance(value, list):
-                below.extend(value)
-            elif isinstance(value, str):
-                if len(value) * 4 > limits.text_bytes and len(value.encode()) > limits.text_bytes:
-                    raise Bad(f"a text of more than {limits.text_bytes} bytes")
-            elif type(value) is int and abs(value) > LARGEST_INT:
-                raise Bad("an integer beyond 2^53")
-        level, depth = below, depth + 1
-
-
-def _strip_queries(event: wire.Event) -> None:
-    for name in _EVENT_TEXTS:
-        value = getattr(event, name)
-        if value is not None and "://" in value:
-            setattr(event, name, without_query(value))
-
-
-def _adjusted(event: wire.Event, received_at: int) -> wire.Event:
-    return wire.AdjustedEvent(**{**msgspec.structs.asdict(event), "at": received_at, "clock_adjusted": True})
-
-
-def _seq(raw: bytes) -> int | None:
-    """The bad event's number, if at least that can be read."""
-    try:
-        found = _ANYTHING(raw)
-    except UNREADABLE:
-        return None
-    seq = found.get("seq") if isinstance(found, dict) else None
-    return seq if type(seq) is int and abs(seq) <= LARGEST_INT else None
-
-
 def _sent_at(raw: msgspec.Raw) -> int | None:
     try:
-        value = _ANYTHING(bytes(raw)) if memoryview(raw).nbytes else None
+        return fields.instant(_ANYTHING(bytes(raw))) if memoryview(raw).nbytes else None
     except UNREADABLE:
         return None
-    return value if type(value) is int and 0 <= value <= LARGEST_INT else None

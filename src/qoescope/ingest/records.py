@@ -25,7 +25,7 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
 def of_beacon(found: Judged, arrival: Arrival) -> list[Outgoing]:
     """A beacon's record with its books, and a dead letter of what was not understood."""
     record = wire.Record(
-        arrival.property, arrival.received_at, found.sent_at, found.counts, found.session, found.events
+        arrival.property, arrival.received_at, found.sent_at, found.counts, found.session, found.events, found.unknown
     )
     key = found.session.session_id.encode() if found.session is not None else None
     records = [Outgoing(BEACONS.name, _ENCODE(record), key)]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from qoescope.catalog.bounds import MOST_STALLS_TOLD
 from qoescope.lake.cmcd_order import Told
 
 Source = Literal["states", "bsd", "bsda", "bs"]
@@ -38,7 +39,7 @@ class Counters:
         """Lengths of the stalls that ended before this record and that no state told; 0 where only a count is known."""
         lists = record.reading.lists
         if self.source == "bsd" and "bsd" in lists and self._first_way("bsd", record):
-            return lengths(lists["bsd"])
+            return lengths(lists["bsd"])[:MOST_STALLS_TOLD]
         if self.source == "bsda" and ("bsda" in lists or "bsa" in lists) and self._first_way("bsda", record):
             return self._grown(record)
         if self.source == "bs" and record.reading.flags.get("bs") and self._first_way("bs", record):
@@ -52,7 +53,8 @@ class Counters:
         time, count = record.reading.one("bsda"), record.reading.one("bsa")
         longer = 0 if time is None else self._difference("bsda", time)
         more = int(longer > 0) if count is None else self._difference("bsa", count)
-        return [0] * (max(more, int(longer > 0)) - 1) + [longer] if more or longer else []
+        stalls = min(max(more, int(longer > 0)), MOST_STALLS_TOLD)
+        return [0] * (stalls - 1) + [longer] if stalls else []
 
     def errors(self, record: Told) -> list[str | None]:
         """Codes that were not told before; None is an error without a code."""

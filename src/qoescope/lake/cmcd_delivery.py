@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from qoescope.catalog.bounds import LARGEST_SUM, LONGEST_REQUEST_MS
 from qoescope.catalog.cmcd import Rules
 from qoescope.lake.cmcd_order import Session, Told, lost_reports
 
@@ -13,8 +14,6 @@ _VIDEO = ("v", "av")
 _STARVED = ("v", "av", "i", None)
 _SAME_FLAG_MS = 2000
 _FIRST_ERROR = 400
-_LONGEST_REQUEST_MS = 3_600_000
-"""A request that took longer was not timed."""
 
 
 def observation(session: Session, context: Mapping[str, str], *, tells_states: bool) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def observation(session: Session, context: Mapping[str, str], *, tells_states: b
         "request_count": len(asked) or None,
         "request_errors": sum(map(_failed, status)) if status else None,
         "media_ms": sum(durations) if durations else None,
-        "requested_kbps_ms": requested if weights else None,
+        "requested_kbps_ms": min(requested, LARGEST_SUM) if weights else None,
         "requested_ms": weights or None,
         "requested_kbps": (2 * requested + weights) // (2 * weights) if weights else None,
         "top_kbps": max(_told(records, "tb"), default=None),
@@ -73,7 +72,7 @@ def media_requests(session: Session) -> list[Told]:
 
 def _sums(session: Session, host: str, cdn: str, asked: Sequence[Told]) -> dict[str, Any]:
     status = [code for r in asked if (code := _status(r)) is not None]
-    last = [ms for r in asked if (ms := r.reading.numbers.get("ttlb")) is not None and ms <= _LONGEST_REQUEST_MS]
+    last = [ms for r in asked if (ms := r.reading.numbers.get("ttlb")) is not None]
     first = [ms for r in asked if (ms := r.reading.numbers.get("ttfb")) is not None and ms <= _latest_first_byte(r)]
     weighed = _weighed(asked)
     return {
@@ -89,14 +88,14 @@ def _sums(session: Session, host: str, cdn: str, asked: Sequence[Told]) -> dict[
         "ttfb_count": len(first),
         "ttlb_ms_sum": sum(last),
         "ttlb_count": len(last),
-        "requested_kbps_ms": sum(d * kbps for d, kbps in weighed),
+        "requested_kbps_ms": min(sum(d * kbps for d, kbps in weighed), LARGEST_SUM),
         "requested_ms": sum(d for d, _ in weighed),
     }
 
 
 def _latest_first_byte(record: Told) -> int:
     """No first byte comes after the last one; a player that has none has been seen to send the time of day."""
-    return min(record.reading.numbers.get("ttlb", _LONGEST_REQUEST_MS), _LONGEST_REQUEST_MS)
+    return record.reading.numbers.get("ttlb", LONGEST_REQUEST_MS)
 
 
 def _host(record: Told) -> str | None:

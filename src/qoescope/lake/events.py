@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qoescope.catalog.bounds import DAY_MS
 from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.compile import arrow
 from qoescope.compile.duck import answered, naive
-from qoescope.compile.records import DAY_MS
 
 AHEAD = timedelta(minutes=5)
 """How far a device's clock may be ahead before the door adjusts it."""

@@ -1,0 +1,59 @@
+"""Texts: JSON however it was written, and texts without what no table, mail or page should have to hold."""
+
+import json
+import re
+
+_LINE_BREAKS = dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x85\u2028\u2029"), " ")
+_NO_CHARACTERS = dict.fromkeys((*range(1, 0x20), *range(0x7F, 0xA0)), "\ufffd")
+_CLEAN = {0: None, **_NO_CHARACTERS, **_LINE_BREAKS}
+"""NUL goes, breaks of a line become spaces, other control characters the sign for what is no character."""
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SURROGATES = re.compile(r"\\\\|\\ud[89ab]..\\ud[c-f]..|(\\ud[89a-f]..)")
+_ESCAPED_CONTROL = re.compile(rb"\\(?:[bfnrt]|u(?:00(?:[01]|7[fF]|[89])|202[89]))")
+_WRITTEN_CONTROL = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+_BACKSLASH, _DELETE = b"\\", b"\x7f"
+_DIGITS_OF_64_BITS = 19
+
+
+def plain(body: bytes) -> bool:
+    """Whether no text in the JSON holds a control character or a line separator, written or escaped."""
+    if _BACKSLASH in body and _ESCAPED_CONTROL.search(body):  # one byte is found twenty times faster than a pattern
+        return False
+    return _DELETE not in body and (body.isascii() or _WRITTEN_CONTROL.search(body) is None)
+
+
+def clean(text: str) -> str:
+    """The text without control characters and line separators."""
+    return text.translate(_CLEAN) if _CONTROL.search(text) else text
+
+
+def holds_no_character(text: str) -> bool:
+    """Whether something in it is no character: then it is not what its sender meant."""
+    return "\ufffd" in text or _CONTROL.search(text) is not None
+
+
+def mended(body: bytes) -> bytes | None:
+    """JSON that was written in a way that is not quite allowed, as it should have been; None for what is no JSON.
+
+    A byte order mark, bytes that are no UTF-8, half of a pair of surrogates, control characters inside texts, NaN and
+    Infinity, numbers that no computer holds: the last three become texts, which no number can be mistaken for.
+    """
+    try:
+        text = body.decode(json.detect_encoding(body), "replace")
+        found = json.loads(text, strict=False, parse_int=_whole, parse_float=_fraction, parse_constant=str)
+        written = json.dumps(found, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return None
+    if r"\ud" in written:
+        written = _SURROGATES.sub(lambda met: r"\ufffd" if met[1] else met[0], written)
+    return written.encode()
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _DIGITS_OF_64_BITS else digits
+
+
+def _fraction(digits: str) -> float | str:
+    value = float(digits)
+    return digits if value in (float("inf"), float("-inf")) else value
