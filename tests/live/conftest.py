@@ -1,18 +1,23 @@
-"""What live tests share: one real stack of Postgres, Kafka, Airflow and our own parts; a month of marts; a browser."""
+"""What live tests share: a whole stack of real parts; doors on a broker of their own; a month of marts; a browser."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import browsing
 import console_marts
 import httpx
 import pytest
 from console_marts import Console, Marts
+from doors import NUMBERS, Door, started_broker
 from playwright.sync_api import Browser, BrowserContext, Page
 from whole_stack import Stack
 
+from qoescope.connect import kafka
 from qoescope.settings import Settings
-from qoescope.stack import assembly, demo
+from qoescope.stack import assembly, demo, processes
 
 UP_S = 900.0
 
@@ -83,3 +88,55 @@ def page(ada: BrowserContext) -> Iterator[Page]:
     """A page of hers, in which nothing may go wrong."""
     with browsing.watched(ada) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A broker of this module's own."""
+    with processes.held(0) as (port,):
+        settings = Settings(var=tmp_path_factory.mktemp("log"), broker_port=port, brokers=f"127.0.0.1:{port}")
+        process = started_broker(settings)
+        kafka.ensure_topics(settings)
+        yield settings
+        process.end(within_s=UP_S)
+
+
+@pytest.fixture
+def opened(log: Settings, tmp_path: Path) -> Iterator[Callable[..., Door]]:
+    """Opens doors on the module's broker, each with its own folder, port and limits; closes them all."""
+    doors: list[Door] = []
+
+    with ExitStack() as ports:
+
+        def door(**more: Any) -> Door:
+            (port,) = ports.enter_context(processes.held(0))
+            settings = Settings(**{"var": tmp_path, "brokers": log.brokers, "door_port": port, **more})
+            doors.append(Door(settings, f"shop-{port}"))
+            return doors[-1]
+
+        yield door
+        for one in doors:
+            one.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(log: Settings) -> Iterator[Door]:
+    """A door that many tests share."""
+    with processes.held(0) as (port,):
+        one = Door(Settings(var=log.var, brokers=log.brokers, door_port=port), "first").ready()
+        yield one
+        one.stop()
+
+
+@pytest.fixture
+def hasty(opened: Callable[..., Door]) -> Door:
+    """A door with short times."""
+    return opened(header_timeout_s=1, body_timeout_s=2).ready()
+
+
+@pytest.fixture
+def door(shared: Door) -> Iterator[Door]:
+    """The shared door by a key of the test's own property."""
+    one = Door(shared.settings, f"shop-{next(NUMBERS)}", shared.process)
+    yield one
+    one.http.close()

@@ -24,6 +24,7 @@ from qoescope.ingest.keys import Keyring, decoded
 from qoescope.settings import Settings
 
 if TYPE_CHECKING:
+    from qoescope.ingest.http import Server
     from qoescope.ingest.requests import Request
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class App:
         self.settings, self._keys_path = settings, keys
         self.door = Door(settings, secret)
         self.door.books.worker = str(worker) if settings.door_workers > 1 else ""
+        self.server: Server | None = None
+        """What brings the requests, once it is there."""
         self.keys_known = False
         """Whether it was asked what others know of keys; if not, a good key might be refused."""
         self._keys_seen: tuple[int, int] | None = None
@@ -132,18 +135,26 @@ class App:
             ready = {"ready": self.ready, "kafka_silent_s": round(silent, 1) if silent < EVER_S else None}
             _say(request, 200 if self.ready else 503, ready)
         elif path == "/metrics":
-            books, in_flight = self.door.books, self.door.in_flight
-            books.ready, books.requests_in_flight, books.bytes_in_flight = (
-                self.ready,
-                in_flight.requests,
-                in_flight.bytes,
-            )
-            request.answer(200, [("content-type", "text/plain; version=0.0.4")], exposition(books))
+            self._take_levels()
+            request.answer(200, [("content-type", "text/plain; version=0.0.4")], exposition(self.door.books))
         elif path == openapi.PATH:
             request.answer(200, [answers.JSON], openapi.document())
         else:
             refused = Refused(404, "no such path")
             request.answer(404, answers.refusal_headers(refused, None), answers.of_refused(refused))
+
+    def _take_levels(self) -> None:
+        """Notes in the books what is held now."""
+        books, in_flight, server = self.door.books, self.door.in_flight, self.server
+        books.levels = {
+            "ready": self.ready,
+            "requests_in_flight": in_flight.requests,
+            "bytes_in_flight": in_flight.bytes,
+            "tasks": len(asyncio.all_tasks()),
+        }
+        if server is not None:
+            books.failures = server.failures
+            books.levels |= {"connections": len(server.connections), "bytes_ahead": server.ahead_bytes}
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -11,6 +11,15 @@ from qoescope.compile.wire import Counts
 
 MINUTE_MS = 60_000
 OUTCOMES = ("accepted", "duplicate", "invalid", "filtered")
+LEVELS = {
+    "ready": "1 while Kafka acknowledges.",
+    "requests_in_flight": "Requests not answered yet.",
+    "bytes_in_flight": "Bytes that Kafka has not acknowledged.",
+    "bytes_ahead": "Bytes of requests that wait for the one before them on their connection.",
+    "connections": "Connections that are open.",
+    "tasks": "Tasks of the event loop.",
+}
+"""Gauges by name, and what they mean."""
 UPPER_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -24,9 +33,10 @@ class Books:
         self.wait_s = 0.0
         self.worker = ""
         """This process' number, where there are several."""
-        self.ready = False
-        self.requests_in_flight = 0
-        self.bytes_in_flight = 0
+        self.failures = 0
+        """Requests that ended in what nobody foresaw."""
+        self.levels: dict[str, float] = {}
+        """What is held now, by the names of `LEVELS`."""
         self._refused: Counter[tuple[str, int]] = Counter()
 
     def count(self, property_name: str, counts: Counts) -> None:
@@ -70,14 +80,14 @@ class Books:
         )
         for (route, status), count in list(self.requests.items()):
             answered.add_metric((route, str(status), *values), count)
-        yield from (events, answered, self._histogram(dict(zip(names, values, strict=True))))
-        for name, doc, level in (
-            ("qoescope_door_ready", "1 while Kafka acknowledges.", float(self.ready)),
-            ("qoescope_door_requests_in_flight", "Requests not answered yet.", float(self.requests_in_flight)),
-            ("qoescope_door_bytes_in_flight", "Bytes that Kafka has not acknowledged.", float(self.bytes_in_flight)),
-        ):
-            gauge = GaugeMetricFamily(name, doc, labels=names)
-            gauge.add_metric(values, level)
+        failed = CounterMetricFamily(
+            "qoescope_door_failures", "Requests that ended in what nobody foresaw; each is in the log.", labels=names
+        )
+        failed.add_metric(values, self.failures)
+        yield from (events, answered, failed, self._histogram(dict(zip(names, values, strict=True))))
+        for name, doc in LEVELS.items():
+            gauge = GaugeMetricFamily(f"qoescope_door_{name}", doc, labels=names)
+            gauge.add_metric(values, self.levels.get(name, 0.0))
             yield gauge
 
     def _histogram(self, labels: dict[str, str]) -> Metric:

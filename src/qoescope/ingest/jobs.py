@@ -69,7 +69,7 @@ async def _served(settings: Settings, number: int, duties: Duties) -> None:
     for one in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
     app = App(settings, keys_path(settings), viewer_secret(settings), number)
-    server = Server(app.handle, settings)
+    app.server = server = Server(app.handle, settings)
     try:
         await server.start()
     except OSError as error:

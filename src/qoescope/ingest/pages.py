@@ -35,7 +35,7 @@ KINDS = {
     ".ts": "video/mp2t",
 }
 """Media types by the file's ending; Python's own table lacks those of streaming."""
-CHUNK = 16 * 1024
+CHUNK, SLOW_CHUNK = 64 * 1024, 16 * 1024
 LEAST_KBPS, MOST_KBPS = 50.0, 1_000_000.0
 CLOSED = "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"
 BITS_A_BYTE = 8
@@ -43,7 +43,7 @@ BITS_A_BYTE = 8
 
 async def show(request: "Request", settings: Settings) -> None:
     """Answers with a file of ours, or says that there is none."""
-    path = found(request.path, settings)
+    path = find_file(request.path, settings)
     if path is None or request.method not in ("GET", "HEAD"):
         refused = Refused(404, "no such path") if path is None else Refused(405, "read it by GET", allow="GET, HEAD")
         request.answer(refused.status, answers.refusal_headers(refused, None), answers.of_refused(refused))
@@ -54,21 +54,20 @@ async def show(request: "Request", settings: Settings) -> None:
         headers.append(("content-security-policy", CLOSED))
     if request.path.startswith("/v1/"):
         headers.append(("access-control-allow-origin", "*"))
-    speed = kbps(request.query)
-    if speed is None or request.method == "HEAD":
-        request.answer(200, headers, await asyncio.to_thread(path.read_bytes))
-    else:
-        await _slowly(request, headers, path, speed)
+    await _send_file(request, headers, path, kbps(request.query) if request.path.startswith(MEDIA) else None)
 
 
-def found(path: str, settings: Settings) -> Path | None:
-    """The file behind a path; None if there is none, or it lies outside its folder."""
+def find_file(path: str, settings: Settings) -> Path | None:
+    """The file behind a path; None if there is none, it lies outside its folder, or no file can be named so."""
     if path in PATHS:
         file = STATIC / PATHS[path]
         return file if file.is_file() else None
     folder = (settings.var / "media").resolve()
-    file = (folder / unquote(path.removeprefix(MEDIA))).resolve()
-    return file if file.is_relative_to(folder) and file.is_file() else None
+    try:
+        file = (folder / unquote(path.removeprefix(MEDIA))).resolve()
+        return file if file.is_relative_to(folder) and file.is_file() else None
+    except (ValueError, OSError, RuntimeError):  # NUL, a name too long, a link to itself
+        return None
 
 
 def kbps(query: str) -> float | None:
@@ -80,16 +79,35 @@ def kbps(query: str) -> float | None:
         return None
 
 
-async def _slowly(request: "Request", headers: list[answers.Header], path: Path, speed: float) -> None:
-    """Sends the file at so many kbit/s."""
-    a_second = speed * 1000 / BITS_A_BYTE
+async def _send_file(request: "Request", headers: list[answers.Header], path: Path, speed: float | None) -> None:
+    """Sends the file, at so many kbit/s if that is asked for; holds one piece of it at a time, and no descriptor."""
+    length = path.stat().st_size
+    if request.method == "HEAD":
+        request.answer(200, headers, length=length)
+        return
+    chunk = CHUNK if speed is None else SLOW_CHUNK
+    if length <= chunk:
+        request.answer(200, headers, await asyncio.to_thread(_piece, path, 0, length))
+        return
+    a_second = (speed or MOST_KBPS) * 1000 / BITS_A_BYTE
     loop = asyncio.get_running_loop()
-    bucket = Bucket(1e9, a_second, max(0.1, CHUNK / a_second), loop.time())
-    data = await asyncio.to_thread(path.read_bytes)
-    request.head(200, headers, len(data))
-    for start in range(0, len(data), CHUNK):
-        chunk = data[start : start + CHUNK]
-        while (wait_s := bucket.take(1, len(chunk), loop.time())) > 0:
+    bucket = Bucket(1e9, a_second, max(0.1, chunk / a_second), loop.time())
+    request.give_way()
+    request.head(200, headers, length)
+    for start in range(0, length, chunk):
+        size = min(chunk, length - start)
+        piece = await asyncio.to_thread(_piece, path, start, size)
+        while (wait_s := bucket.take(1, size, loop.time())) > 0:
             await asyncio.sleep(wait_s)
-        await request.send(chunk)
+        await request.send(piece)
     request.done()
+
+
+def _piece(path: Path, start: int, size: int) -> bytes:
+    """So many bytes of the file; raises `EOFError` when it has become shorter."""
+    with path.open("rb") as file:
+        file.seek(start)
+        found = file.read(size)
+    if len(found) < size:
+        raise EOFError(f"{path} has become shorter")
+    return found

@@ -7,17 +7,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from qoescope.ingest.bodies import Refused
+from qoescope.ingest.heads import Headers, origin_form
 
 if TYPE_CHECKING:
-    from qoescope.ingest.http import Connection
+    from qoescope.ingest.connections import Connection
 
 Header = tuple[str, str]
 KEPT_OF_TOO_LARGE = 64 * 1024
 """Bytes of a body beyond its limit that its dead letter keeps."""
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
 _NO_CONTENT = 204
 
 
@@ -31,33 +30,15 @@ class Gone(Exception):
     """The sender closed the connection before its request was whole."""
 
 
-class Headers:
-    """A request's headers, read as text only where they are asked for."""
-
-    __slots__ = ("raw",)
-
-    def __init__(self) -> None:
-        self.raw: dict[bytes, bytes] = {}
-
-    def get(self, name: str) -> str | None:
-        """The header of this name in lower case; a repeated one is joined by commas."""
-        value = self.raw.get(name.encode())
-        return None if value is None else value.decode("latin-1")
-
-    def items(self) -> list[tuple[str, str]]:
-        """All of them."""
-        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw.items()]
-
-
 class Request:
     """One request, and the way to answer it."""
 
     __slots__ = (
+        "_body",
         "_connection",
         "_full",
-        "_read",
-        "_size",
         "_wrong",
+        "begun",
         "headers",
         "keeps_alive",
         "method",
@@ -66,21 +47,27 @@ class Request:
     )
 
     def __init__(self, connection: "Connection", method: str, url: bytes, headers: Headers) -> None:
-        path, _, query = url.decode("latin-1").partition("?")
+        path, _, query = origin_form(url).decode("latin-1").partition("?")
         self.method, self.path, self.query, self.headers = method, path, query, headers
         self.keeps_alive = True
+        self.begun = False
+        """Something of the answer is out."""
         self._connection = connection
-        self._read: list[bytes] = []
-        self._size = 0
+        self._body: bytes | bytearray = b""
         self._wrong: Exception | None = None
         self._full: asyncio.Future[None] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that are held for it."""
+        return self.headers.size + len(self._body)
 
     @property
     def whole(self) -> bytes | None:
         """The body if it is here already; most are, so that nobody has to wait."""
         if self._wrong is not None or self._connection.incoming is self:
             return None
-        return self._read[0] if len(self._read) == 1 else b"".join(self._read)
+        return bytes(self._body)
 
     async def body(self) -> bytes:
         """All that was sent; raises `Refused` (413, 408), or `Gone`."""
@@ -92,38 +79,44 @@ class Request:
             await self._full
         if self._wrong is not None:
             raise self._wrong
-        return self._read[0] if len(self._read) == 1 else b"".join(self._read)
+        return bytes(self._body)
 
     def add(self, piece: bytes, most: int) -> None:
-        """Takes a piece of the body, unless that is too long already."""
+        """Takes a piece of the body, unless that is too long already; many small pieces take no more room than one."""
         if self._wrong is not None:
             return
-        self._read.append(piece)
-        self._size += len(piece)
-        if self._size > most:
-            kept = b"".join(self._read)[:KEPT_OF_TOO_LARGE]
-            self.end(Refused(413, f"larger than {most} bytes", kept))
+        if not self._body:
+            self._body = piece
+        elif isinstance(self._body, bytearray):
+            self._body += piece
+        else:
+            self._body = bytearray(self._body) + piece
+        if len(self._body) > most:
+            self.end(Refused(413, f"larger than {most} bytes", bytes(self._body[:KEPT_OF_TOO_LARGE])))
 
     def end(self, wrong: Exception | None = None) -> None:
         """The body is whole, or will never be."""
         if self._wrong is None:
             self._wrong = wrong
         if wrong is not None:
-            self._read.clear()
+            self._body = b""
         if self._full is not None and not self._full.done():
             self._full.set_result(None)
 
-    def answer(self, status: int, headers: Sequence[Header] = (), body: bytes = b"") -> None:
-        """Sends the whole answer; the first one counts."""
-        head = self._head(status, headers, len(body))
+    def answer(self, status: int, headers: Sequence[Header] = (), body: bytes = b"", length: int | None = None) -> None:
+        """Sends the whole answer; the first one counts. Who asks by HEAD may be told a `length` without the body."""
+        if self.begun:
+            return
+        head = self._head(status, headers, len(body) if length is None else length)
         self._connection.write(head if self.method == "HEAD" else head + body)
-        self._connection.answered(self)
+        self._connection.finish(self)
 
     def head(self, status: int, headers: Sequence[Header], length: int) -> None:
         """Sends status and headers; `send` and `done` follow."""
         self._connection.write(self._head(status, headers, length))
 
     def _head(self, status: int, headers: Sequence[Header], length: int) -> bytes:
+        self.begun = True
         connection = self._connection
         if connection.incoming is self or connection.server.stopping:
             self.keeps_alive = False
@@ -136,6 +129,10 @@ class Request:
         await self._connection.drained()
         self._connection.write(piece)
 
+    def give_way(self) -> None:
+        """Says that this request may be ended where others have no room: it takes its time."""
+        self._connection.offer()
+
     def done(self) -> None:
         """The answer that `head` began is whole."""
-        self._connection.answered(self)
+        self._connection.finish(self)
