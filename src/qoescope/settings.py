@@ -146,7 +146,11 @@ class Settings(BaseSettings):
     console_tls_certificate: Path | None = None
     console_tls_key: Path | None = None
     console_proxy: str = ""
-    """Name of the proxy that speaks TLS in front of the console."""
+    """The proxy that speaks TLS in front of the console: its name, or its address or network.
+
+    Named, it is believed who asks (`X-Forwarded-For`, `X-Forwarded-Host`); by an address, only from there."""
+    console_body_timeout_s: float = 10.0
+    """How long a request's body may take to arrive."""
     console_threads: int = 8
     """Questions of the console that are worked on at once."""
     console_stop_s: float = 10.0

@@ -1,12 +1,14 @@
 """Auth: passwords, logins and tokens; and what a request from elsewhere is."""
 
+import base64
+import hashlib
 from datetime import UTC, datetime
 
 import pytest
 
 from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.serve import auth
-from qoescope.serve.auth import Failures, Logins, Person
+from qoescope.serve.auth import Logins, Person
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -21,12 +23,36 @@ def test_a_password_is_known_by_its_digest_and_no_two_digests_are_alike() -> Non
 
 def test_a_cookie_names_its_account_and_a_changed_one_names_nobody() -> None:
     logins = Logins(b"k" * 32)
-    cookie = logins.cookie("ada", AT)
-    assert logins.read(cookie) == ("ada", round(AT.timestamp() * 1000))
+    cookie = logins.cookie("ada", auth.version({"changed_at": AT}))
+    login = logins.read(cookie)
+    assert login is not None
+    assert (login.name, login.version) == ("ada", round(AT.timestamp() * 1000))
+    other = logins.read(logins.cookie("ada", login.version))
+    assert other is not None
+    assert other.id != login.id
     for at in range(len(cookie) - 1):  # the last character holds bits that mean nothing
         assert logins.read(cookie[:at] + ("A" if cookie[at] != "A" else "B") + cookie[at + 1 :]) is None
     assert Logins(b"x" * 32).read(cookie) is None
     assert logins.read("") is None
+
+
+def test_a_digest_of_an_earlier_version_still_opens_and_is_known_as_stale() -> None:
+    salt, cost = b"0123456789abcdef", 2**14
+    made = hashlib.scrypt(b"horse", salt=salt, n=cost, r=8, p=1, maxmem=2**27, dklen=32)
+    stored = f"scrypt${cost}$8$1${base64.b64encode(salt).decode()}${base64.b64encode(made).decode()}"
+    assert auth.matches("horse", stored)
+    assert not auth.matches("house", stored)
+    assert auth.stale(stored)
+    assert not auth.stale(auth.digest("horse"))
+
+
+def test_rights_come_from_a_field_and_not_from_a_name() -> None:
+    assert not auth.person({"name": "token bob", "role": "reader", "properties": "*"}).is_token
+    token, prefix, digest = auth.new_token()
+    row = {"prefix": prefix, "digest": digest, "property": "demo", "scopes": "read", "revoked_at": None}
+    who = auth.bearer(row, token)
+    assert who is not None
+    assert who.is_token
 
 
 def test_a_token_reads_only_its_property_and_not_once_it_is_revoked() -> None:
@@ -38,25 +64,6 @@ def test_a_token_reads_only_its_property_and_not_once_it_is_revoked() -> None:
     assert auth.bearer(row, token + "x") is None
     assert auth.bearer(row | {"revoked_at": AT}, token) is None
     assert auth.bearer(None, token) is None
-
-
-def test_ten_failures_close_the_door_for_that_account_and_address_only() -> None:
-    failures = Failures()
-    for second in range(10):
-        assert failures.wait_s("ada", "10.0.0.1", second) == 0
-        failures.failed("ada", "10.0.0.1", second)
-    assert failures.wait_s("ada", "10.0.0.1", 10) == 890
-    assert failures.wait_s("ada", "10.0.0.2", 10) == 0
-    assert failures.wait_s("bob", "10.0.0.1", 10) == 0
-    assert failures.wait_s("ada", "10.0.0.1", 901) == 0
-
-
-def test_a_success_forgets_the_failures() -> None:
-    failures = Failures()
-    for _ in range(10):
-        failures.failed("ada", "", 0)
-    failures.succeeded("ada", "")
-    assert failures.wait_s("ada", "", 1) == 0
 
 
 def test_roles_hold_what_lower_ones_may_and_properties_limit_what_is_seen() -> None:

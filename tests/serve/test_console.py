@@ -11,7 +11,8 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from qoescope.serve import console, frame
-from qoescope.serve.app import policy, sign_in_page
+from qoescope.serve.app import policy
+from qoescope.serve.doors import sign_in_page
 from qoescope.serve.statics import Statics
 
 ASSETS = Path(console.__file__).parent / "assets"

@@ -41,7 +41,9 @@ def test_another_key_needs_a_fresh_start() -> None:
 
 
 def test_whoever_reads_metrics_reads_no_digest_and_not_who_asked_to_be_forgotten() -> None:
-    assert {table.name for table in POSTGRES_TABLES if table.private} == {"users", "tokens", "keys", "forgotten"}
+    assert {table.name for table in POSTGRES_TABLES if table.private} == {
+        "users", "ended_logins", "tokens", "keys", "forgotten",
+    }  # fmt: skip
     assert not [table.name for table in POSTGRES_TABLES if "digest" in table.names and not table.private]
     for table in POSTGRES_TABLES:
         granted = f"grant select on qoescope.{table.name} to {ddl.READER};" in ddl.create(table)

@@ -35,15 +35,19 @@ SCOPES = {
 LOGIN_S = 12 * 3600
 """A login ends after this long."""
 LONGEST_PASSWORD = 256
-FAILURES, FAILURES_S = 10, 15 * 60
-"""So many failed logins of one account from one address in so long a time, and more are refused."""
+LONGEST_NAME = 200
+FAILURES, FAILURES_ADDRESS, FAILURES_ACCOUNT, FAILURES_S = 10, 30, 30, 15 * 60
+"""So many failed logins of one account from one address, of all from one address, of one account from everywhere, in
+so long a time, and more are refused."""
+MOST_OF = {"views": 100, "rules": 200, "annotations": 10_000}
+"""So many of each a property may have."""
 
 USERS = Table(
     "users",
     "one row a person who may sign in",
     (
         Field("name", "text", "what they sign in with, lower case", nullable=False),
-        Field("digest", "text", "scrypt of the password, with its parameters and salt", nullable=False),
+        Field("digest", "text", "Argon2id of the password, with its parameters and salt", nullable=False),
         Field("role", "text", "reader, operator or admin", nullable=False),
         Field("properties", "text", "properties they see, separated by spaces; * for all", nullable=False),
         Field("created_at", "instant", "when the account was made", nullable=False),
@@ -51,6 +55,17 @@ USERS = Table(
         Field("disabled_at", "instant", "from when on they may not sign in"),
     ),
     key=("name",),
+    private=True,
+)
+
+ENDED_LOGINS = Table(
+    "ended_logins",
+    "one row a login that its owner ended by signing out, until it would have ended by itself",
+    (
+        Field("id", "text", "of the login, as its cookie has it", nullable=False),
+        Field("ended_at", "instant", "when", nullable=False),
+    ),
+    key=("id",),
     private=True,
 )
 
@@ -111,4 +126,4 @@ ACKNOWLEDGEMENTS = Table(
     key=("property", "incident_id"),
 )
 
-PEOPLE = (USERS, TOKENS, VIEWS, ANNOTATIONS, ACKNOWLEDGEMENTS)
+PEOPLE = (USERS, ENDED_LOGINS, TOKENS, VIEWS, ANNOTATIONS, ACKNOWLEDGEMENTS)

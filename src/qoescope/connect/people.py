@@ -21,6 +21,31 @@ def user(writer: Pool, name: str) -> Row | None:
     return _one(writer, "select * from users where name = %s and disabled_at is null", name)
 
 
+def signed_in(writer: Pool, name: str, login: str) -> Row | None:
+    """The account of this name, if it may sign in and did not end this login."""
+    sql = (
+        "select * from users where name = %s and disabled_at is null "
+        "and not exists (select from ended_logins where id = %s)"
+    )
+    with writer.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, (name, login)).fetchone()
+
+
+def renew(writer: Pool, name: str, old: str, new: str) -> None:
+    """The account's digest is the new one, where it still is the old one."""
+    with writer.connection() as connection:
+        connection.execute("update users set digest = %s where name = %s and digest = %s", (new, name, old))
+
+
+def end_login(writer: Pool, login: str, longest_s: int) -> None:
+    """The login is over, whatever its cookie says; those that are over by themselves are forgotten."""
+    over = "delete from ended_logins where ended_at < now() - make_interval(secs => %s)"
+    ended = "insert into ended_logins (id, ended_at) values (%s, now()) on conflict do nothing"
+    with writer.connection() as connection, connection.transaction():
+        connection.execute(over, (longest_s,))
+        connection.execute(ended, (login,))
+
+
 def token(writer: Pool, prefix: str) -> Row | None:
     """The token of this prefix, revoked or not."""
     return _one(writer, "select * from tokens where prefix = %s", prefix)
@@ -42,6 +67,18 @@ def put(writer: Pool, table: Table, row: Row) -> None:
     """The row into its table, in place of the one with its key."""
     with writer.connection() as connection, connection.transaction():
         upsert(connection, Write(table, pa.Table.from_pylist([row], schema=arrow.schema(table))))
+
+
+def add(writer: Pool, table: Table, row: Row, most: int) -> bool:
+    """Whether the property had fewer than `most` rows in the table; then this one is there, too."""
+    count = f"select count(*) from {table.name} where property = %s"
+    with writer.connection() as connection, connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"{table.name} {row['property']}",))
+        there = connection.execute(count.encode(), (row["property"],)).fetchone()
+        if there is None or there[0] >= most:
+            return False
+        upsert(connection, Write(table, pa.Table.from_pylist([row], schema=arrow.schema(table))))
+        return True
 
 
 def annotations(reader: Pool, tenant: str, between: tuple[datetime, datetime]) -> list[Row]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from psycopg import Error
+from psycopg import DataError, Error
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -25,6 +25,8 @@ Pool = ConnectionPool[Connection]
 Row = dict[str, Any]
 AWAY: tuple[type[Exception], ...] = (Error, PoolTimeout)
 """What says that the marts do not answer."""
+UNASKABLE: tuple[type[Exception], ...] = (DataError, UnicodeEncodeError)
+"""What says that a value cannot be asked for, though the marts answer."""
 EVENT_COLUMNS = (
     *(f.name for f in EVENTS.fields if f.name in IN_TABLES.values()),
     "received_at",

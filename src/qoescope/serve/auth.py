@@ -4,23 +4,26 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from qoescope.catalog.errors import Mistake, UnknownName
-from qoescope.catalog.people import EVERY_PROPERTY, FAILURES, FAILURES_S, LOGIN_S, LONGEST_PASSWORD, RANK, SCOPES
+from qoescope.catalog.people import EVERY_PROPERTY, LOGIN_S, LONGEST_PASSWORD, RANK, SCOPES
 
 COOKIE = "qoescope_login"
 TOKEN_MARK, PREFIX = "qt_", 11
-COST, BLOCK, PARALLEL = 2**15, 8, 1
-"""scrypt's parameters: 32 MiB and some 80 ms a try."""
+ARGON2 = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
+"""Argon2id of 32 MiB and one thread; its parameters stand in each digest."""
+SCRYPT = "scrypt$"
+"""Digests of earlier versions; each is made anew when its owner signs in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Person:
     role: str
     properties: tuple[str, ...]
     scopes: frozenset[str] = frozenset(SCOPES)
+    is_token: bool = False
+    """Whether a program asks: what it may do, its scopes say, and no role."""
 
     def may(self, role: str) -> bool:
         """Whether they have this role or a higher one."""
@@ -42,30 +47,34 @@ class Person:
 
 
 def digest(password: str) -> str:
-    """The password as it is stored: scrypt with its parameters and a new salt."""
-    salt = secrets.token_bytes(16)
-    return f"scrypt${COST}${BLOCK}${PARALLEL}${_text(salt)}${_text(_scrypt(password, salt, COST, BLOCK, PARALLEL))}"
+    """The password as it is stored: Argon2id with its parameters and a new salt."""
+    return ARGON2.hash(password[:LONGEST_PASSWORD])
 
 
 def matches(password: str, stored: str) -> bool:
     """Whether it is the password behind what is stored."""
-    _, cost, block, parallel, salt, wanted = stored.split("$")
-    made = _scrypt(password[:LONGEST_PASSWORD], base64.b64decode(salt), int(cost), int(block), int(parallel))
-    return hmac.compare_digest(made, base64.b64decode(wanted))
+    if stored.startswith(SCRYPT):
+        _, cost, block, parallel, salt, wanted = stored.split("$")
+        made = hashlib.scrypt(
+            password[:LONGEST_PASSWORD].encode(), salt=base64.b64decode(salt), n=int(cost), r=int(block),
+            p=int(parallel), maxmem=2**27, dklen=32,
+        )  # fmt: skip
+        return hmac.compare_digest(made, base64.b64decode(wanted))
+    try:
+        return ARGON2.verify(stored, password[:LONGEST_PASSWORD])
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def stale(stored: str) -> bool:
+    """Whether what is stored was made in another way than it would be now."""
+    return stored.startswith(SCRYPT) or ARGON2.check_needs_rehash(stored)
 
 
 @cache
 def nobody() -> str:
     """Compared with where there is no such account, so that time tells nothing."""
     return digest(secrets.token_urlsafe(16))
-
-
-def _scrypt(password: str, salt: bytes, cost: int, block: int, parallel: int) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=cost, r=block, p=parallel, maxmem=2**27, dklen=32)
-
-
-def _text(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
 
 
 def new_password() -> str:
@@ -94,7 +103,7 @@ def bearer(row: Mapping[str, Any] | None, token: str) -> Person | None:
     """Who the token is, if it is the one behind the row and not revoked."""
     if row is None or row["revoked_at"] is not None or not hmac.compare_digest(row["digest"], token_digest(token)):
         return None
-    return Person(f"token {row['prefix']}", "reader", (row["property"],), frozenset(row["scopes"].split()))
+    return Person(f"token {row['prefix']}", "reader", (row["property"],), frozenset(row["scopes"].split()), True)
 
 
 def checked_role(role: str) -> str:
@@ -115,54 +124,42 @@ def checked_scopes(scopes: Iterable[str]) -> str:
     return " ".join(wanted)
 
 
+def version(user: Mapping[str, Any]) -> int:
+    """Of the account: it changes with password and role, and ends the logins before."""
+    changed_at: datetime = user["changed_at"]
+    return round(changed_at.timestamp() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One login: of whom, to which version of the account, and its id, by which it is ended."""
+
+    name: str
+    version: int
+    id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Logins:
-    """Signed cookies: who signed in, and to which version of the account."""
+    """Signed cookies, one a login."""
 
     key: bytes
 
-    def cookie(self, name: str, changed_at: datetime) -> str:
-        """The cookie's value."""
-        return self._signer().dumps([name, round(changed_at.timestamp() * 1000)])
+    def cookie(self, name: str, version: int) -> str:
+        """The value of a new login's cookie."""
+        return self._signer().dumps([name, version, secrets.token_hex(16)])
 
-    def read(self, value: str) -> tuple[str, int] | None:
-        """The account's name and version in the cookie; None when it is forged, broken or older than 12 h."""
+    def read(self, value: str) -> Login | None:
+        """The login in the cookie; None when it is forged, broken or older than 12 h."""
         try:
-            name, version = self._signer().loads(value, max_age=LOGIN_S)
+            name, changed, identity = self._signer().loads(value, max_age=LOGIN_S)
         except (BadData, ValueError, TypeError):
             return None
-        return (name, version) if isinstance(name, str) and isinstance(version, int) else None
+        known = isinstance(name, str) and isinstance(changed, int) and isinstance(identity, str)
+        return Login(name, changed, identity) if known else None
 
     def _signer(self) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(self.key, salt="qoescope login", signer_kwargs={"digest_method": hashlib.sha256})
-
-
-@dataclass(slots=True)
-class Failures:
-    """Failed logins by account and address; too many of one, and no more are tried for a while."""
-
-    seen: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
-    most: int = 10_000
-    """Pairs that are remembered."""
-
-    def wait_s(self, name: str, address: str, now: float) -> float:
-        """Seconds until another try is allowed; 0 when it is now."""
-        times = self.seen.get((name, address))
-        if not times:
-            return 0.0
-        while times and times[0] <= now - FAILURES_S:
-            times.popleft()
-        return max(times[0] + FAILURES_S - now, 0.0) if len(times) >= FAILURES else 0.0
-
-    def failed(self, name: str, address: str, now: float) -> None:
-        """Notes a failed try."""
-        if len(self.seen) >= self.most:
-            self.seen.pop(next(iter(self.seen)))
-        self.seen.setdefault((name, address), deque(maxlen=FAILURES)).append(now)
-
-    def succeeded(self, name: str, address: str) -> None:
-        """Forgets the failures before."""
-        self.seen.pop((name, address), None)
 
 
 def from_here(headers: Mapping[str, str], proxied: bool = False) -> bool:

@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from qoescope.catalog.errors import Mistake
 from qoescope.compile.ask import MOST_ROWS
 from qoescope.serve import decisions, exports, sessions
-from qoescope.serve.answers import Annotation, NewAnnotation, Rows, SessionAnswer, SessionList, Told
+from qoescope.serve.answers import Annotation, NewAnnotation, Replay, Rows, SessionAnswer, SessionList, Told
 from qoescope.serve.asking import BY, TEXT, Name, Property, Reader, Scoped, Shared, Step, answered, tenant_of
 from qoescope.serve.decisions import Decision
+from qoescope.serve.jobs import replays
 from qoescope.serve.seat import Seat
 
 
@@ -177,9 +178,9 @@ def notes(app: FastAPI) -> None:
 
 
 def letters(app: FastAPI) -> None:
-    """Adds the route of dead letters."""
+    """Adds the routes of dead letters."""
 
-    @app.post("/dead-letters/replay", tags=["dead letters"])
+    @app.post("/dead-letters/replay", status_code=202, tags=["dead letters"])
     def replay(
         who: Annotated[Seat, Depends(Scoped("replay"))],
         reason: Annotated[
@@ -189,15 +190,30 @@ def letters(app: FastAPI) -> None:
             ),
         ] = "",
         tenant: Property = None,
-    ) -> Told:
-        """Judges dead letters again and sends on what is understood now, once; people need the role operator."""
+    ) -> Replay:
+        """Begins to judge dead letters again and to send on what is understood now; people need the role operator.
+
+        One replay of a property at a time: 409 while it runs.
+        """
         _may(who, "replay")
-        return Told(told=who.desk.replay(tenant_of(who, tenant), reason))
+        begun = replays.start(who.desk, tenant_of(who, tenant), reason, who.person.name)
+        if begun is None:
+            raise HTTPException(409, "a replay runs already: GET /dead-letters/replay says how far it is")
+        return Replay(**begun)
+
+    @app.get("/dead-letters/replay", tags=["dead letters"])
+    def replayed(who: Annotated[Seat, Depends(Scoped("replay"))], tenant: Property = None) -> Replay:
+        """How far the replay that runs is, or what became of the last one; people need the role operator."""
+        _may(who, "replay")
+        found = replays.state(who.desk, tenant_of(who, tenant))
+        if found is None:
+            raise HTTPException(404, "nothing was replayed yet")
+        return Replay(**found)
 
 
 def _may(who: Seat, what: str) -> None:
     """Refuses a person who is no operator; what a token may do, its scopes say."""
-    if not who.person.name.startswith("token ") and not who.person.may("operator"):
+    if not who.person.is_token and not who.person.may("operator"):
         raise HTTPException(403, f"only operators {what}")
 
 

@@ -1,17 +1,22 @@
 """Acts: what people do at the desk: decisions, annotations, saved views, rules, replays."""
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from qoescope.catalog.people import ACKNOWLEDGEMENTS, ANNOTATIONS, VIEWS
-from qoescope.catalog.watch import MUTES, RULES
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.people import ACKNOWLEDGEMENTS, ANNOTATIONS, LOGIN_S, MOST_OF, VIEWS
+from qoescope.catalog.schema import Table
+from qoescope.catalog.watch import MUTES, NOTIFICATIONS, RULES
 from qoescope.connect import people, records
 from qoescope.connect.records import Pool
 from qoescope.serve.outside import Outside
 from qoescope.settings import Settings
+
+TESTS_APART = timedelta(seconds=30)
 
 
 @dataclass
@@ -22,6 +27,20 @@ class Acts:
     reader: Pool
     writer: Pool
     outside: Outside = field(default_factory=Outside)
+
+    def sign_out(self, login: str) -> None:
+        """Ends the login, at once and everywhere."""
+        people.end_login(self.writer, login, LOGIN_S)
+
+    def renew(self, user: Mapping[str, Any], digest: str) -> None:
+        """Stores the same password under a newer digest; logins go on."""
+        people.renew(self.writer, user["name"], user["digest"], digest)
+
+    def _add(self, table: Table, row: dict[str, Any]) -> dict[str, Any]:
+        most = MOST_OF[table.name]
+        if not people.add(self.writer, table, row, most):
+            raise Mistake(f"a property has at most {most:,} {table.name}: remove some first")
+        return row
 
     def decide(self, tenant: str, identity: str, state: str) -> bool:
         """Whether there was such an incident; its state is what the person decided."""
@@ -59,15 +78,13 @@ class Acts:
             "made_by": who,
             "created_at": datetime.now(UTC),
         }
-        people.put(self.writer, ANNOTATIONS, row)
-        return row
+        return self._add(ANNOTATIONS, row)
 
     def save_view(self, tenant: str, title: str, address: str, who: str) -> dict[str, Any]:
         """A new saved view."""
         row = {"property": tenant, "id": secrets.token_hex(8), "title": title, "address": address, "made_by": who,
                "created_at": datetime.now(UTC)}  # fmt: skip
-        people.put(self.writer, VIEWS, row)
-        return row
+        return self._add(VIEWS, row)
 
     def remove_view(self, tenant: str, identity: str) -> bool:
         """Whether there was such a view; it is gone."""
@@ -80,12 +97,19 @@ class Acts:
     def add_rule(self, tenant: str, rule: Mapping[str, Any]) -> None:
         """A new rule; the monitor follows it from its next look on."""
         new = {"property": tenant, "id": secrets.token_hex(8), "version": 1, "enabled": True}
-        people.put(self.writer, RULES, new | dict(rule))
+        self._add(RULES, new | dict(rule))
 
     def remove_rule(self, tenant: str, identity: str) -> bool:
         """Whether there was such a rule; it is gone, and the monitor closes its incidents."""
         return people.remove(self.writer, RULES, tenant, identity)
 
-    def replay(self, tenant: str, reason: str) -> str:
-        """What became of the dead letters of this reason, judged again."""
-        return str(self.outside.replay(self.settings, tenant, reason))
+    def ask_test(self, tenant: str, who: str) -> None:
+        """Asks the monitor to tell a test to every channel; once in a while, for it reaches people."""
+        sql = "select count(*) as n from notifications where state = 'test' and created_at > %(since)s"
+        now = datetime.now(UTC)
+        if records.query(self.reader, tenant, sql, {"since": now - TESTS_APART})[0]["n"]:
+            raise Mistake("a test was sent just now: wait half a minute")
+        row = {"property": tenant, "incident_id": f"test-{secrets.token_hex(8)}", "state": "test", "target": "*",
+               "status": "pending", "attempts": 0, "next_at": now, "detail": None, "payload": json.dumps({"by": who}),
+               "created_at": now, "sent_at": None}  # fmt: skip
+        people.put(self.writer, NOTIFICATIONS, row)

@@ -23,6 +23,8 @@ from qoescope.settings import Settings
 T = TypeVar("T")
 AWAY = records.AWAY
 """What says that the marts do not answer."""
+UNASKABLE = records.UNASKABLE
+"""What says that a question has a value that none can have."""
 REMEMBERED_S = 10.0
 """How long an account or a list of properties is remembered: a revocation holds after it."""
 LONG_S = 60.0
@@ -66,6 +68,10 @@ class Desk(Acts):
     def user(self, name: str) -> dict[str, Any] | None:
         """The account of this name."""
         return self._remembered("user", name, lambda: people.user(self.writer, name))
+
+    def signed_in(self, name: str, login: str) -> dict[str, Any] | None:
+        """The account of this name, if this login to it goes on; asked each time, so that an end is one everywhere."""
+        return people.signed_in(self.writer, name, login)
 
     def token(self, prefix: str) -> dict[str, Any] | None:
         """The token of this prefix."""
@@ -199,4 +205,4 @@ class Desk(Acts):
 
 def desk(settings: Settings, outside: Outside | None = None) -> Desk:
     """A desk with its pools open; close them at the end."""
-    return Desk(settings, pool(settings, "reader", 6), pool(settings, "writer", 2), outside or Outside())
+    return Desk(settings, pool(settings, "reader", 6), pool(settings, "writer", 4), outside or Outside())

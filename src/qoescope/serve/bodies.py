@@ -1,0 +1,55 @@
+"""Bodies: read as they arrive, up to so many bytes and for so long, before anybody parses them."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.types import Message, Receive
+
+LARGEST = 1024 * 1024
+LARGEST_FORM = 16 * 1024
+"""A body of somebody who has not signed in: the sign-in form."""
+NO_BODY = ("GET", "HEAD", "OPTIONS")
+
+
+class Refused(Exception):
+    """A body that is not read to its end; its text is shown."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status, self.said = status, said
+
+
+def promised(headers: Mapping[str, str]) -> int:
+    """How many bytes the request says that it has; 0 where it does not say."""
+    length = headers.get("content-length") or "0"
+    if not (length.isascii() and length.isdigit()):
+        raise Refused(400, "the content-length is no number")
+    return int(length)
+
+
+async def read(receive: Receive, most: int, within_s: float) -> bytes:
+    """The whole body. Raises `Refused` once it is longer than `most`, however it is framed, or too slow."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(400, "the body ended before its end")
+                body += message.get("body", b"")
+                if len(body) > most:
+                    raise Refused(413, "the body is too large")
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError as error:
+        raise Refused(408, "the body came too slowly") from error
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """What gives the body that was read, once, and then what the connection says."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Message:  # granian's own is a future, where the WSGI bridge wants a coroutine
+        return left.pop() if left else await receive()
+
+    return received
