@@ -91,11 +91,11 @@ def console(marts: Marts, folder: Path, *beside: str, **more: Any) -> Iterator[C
     shutil.rmtree(folder / "var")
 
 
-def filled(settings: Settings, path: Path) -> tuple[str, int]:
+def filled(settings: Settings, path: Path, count: int = SESSIONS, days: int = DAYS) -> tuple[str, int]:
     """Marts, lake and books with something in them; a session that stalled, and how many there are."""
     now = datetime.now(UTC)
-    length, until = DAYS * 86_400_000, now + LASTS
-    run = Scenario(sessions=SESSIONS, begin_ms=int(until.timestamp() * 1000) - length, length_ms=length)
+    length, until = days * 86_400_000, now + LASTS
+    run = Scenario(sessions=count, begin_ms=int(until.timestamp() * 1000) - length, length_ms=length)
     load = Load(run)
     folded: list[pa.Table] = []
     for chunk in range(run.chunks):

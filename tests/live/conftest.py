@@ -9,6 +9,7 @@ from typing import Any
 import browsing
 import console_marts
 import httpx
+import little
 import pytest
 from console_marts import Console, Marts
 from doors import NUMBERS, Door, started_broker
@@ -51,6 +52,13 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marts]:
     folder = tmp_path_factory.mktemp("marts")
     yield console_marts.made(folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def small() -> Iterator[Console]:
+    """A console on a day of few viewers, behind a proxy that is us, impatient with slow bodies."""
+    with little.console("console", console_body_timeout_s=2.0, console_proxy="127.0.0.0/8") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.serve import routes, routes_records
 from qoescope.serve.answers import Problem
 from qoescope.serve.asking import Scoped
-from qoescope.serve.jobs.desk import AWAY
+from qoescope.serve.jobs.desk import AWAY, UNASKABLE
 from qoescope.serve.tagged import Tagged
 
 LOG = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ REFUSED: dict[int | str, dict[str, Any]] = {
         401: "not signed in",
         403: "not allowed",
         404: "no such thing, or it is of a property that is not yours",
+        409: "it is under way already",
         422: "a mistake in the question",
         429: "too many questions at once",
         503: "the marts do not answer",
@@ -135,5 +136,10 @@ def _problems(app: FastAPI) -> None:
         LOG.warning("postgres: %s: %s", type(error).__name__, error)
         return _problem(503, "The marts do not answer", "try again in a moment", headers={"Retry-After": "5"})
 
+    def unaskable(_: Request, error: Exception) -> Response:
+        return _problem(422, "This cannot be answered", "a value is one that none can have")
+
+    for kind in UNASKABLE:
+        app.add_exception_handler(kind, unaskable)
     for kind in AWAY:
         app.add_exception_handler(kind, away)

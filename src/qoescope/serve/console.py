@@ -6,11 +6,10 @@ from pathlib import Path
 import dash
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, html
-from dash.exceptions import PreventUpdate
 
-from qoescope.serve import theme
-from qoescope.serve.auth import safe_next
+from qoescope.serve import theme, views
 from qoescope.serve.frame import asking
+from qoescope.serve.refusals import refusals
 
 PAGES = (
     "overview",
@@ -69,6 +68,8 @@ def built() -> Dash:
         importlib.import_module(f"qoescope.serve.pages.{name}")
     app.layout = shell
     _controls(app)
+    views.acts(app)
+    refusals(app)
     app.enable_pages()
     return app
 
@@ -107,26 +108,12 @@ def _controls(app: Dash) -> None:
     )
 
     @app.callback(
-        Output("view-told", "children"), Input("view-save", "n_clicks"), State("view-title", "value"),
-        State("_pages_location", "pathname"), State("_pages_location", "search"), prevent_initial_call=True,
-    )  # fmt: skip
-    def saved(clicks: int | None, title: str | None, path: str, search: str) -> str:
-        if not clicks:
-            raise PreventUpdate
-        named = (title or "").replace("\x00", "").strip()[:80]
-        if not named:
-            return "Give it a name first."
-        asked = asking(search, path)
-        asked.seat.desk.save_view(asked.tenant, named, safe_next(path + (search or "")), asked.seat.person.name)
-        return f"Saved as {named}."
-
-    @app.callback(
         Output("filter-values", "data"),
         Input("filter-name", "value"),
         State("_pages_location", "search"),
         prevent_initial_call=True,
     )
-    def known(name: str | None, search: str) -> list[dict[str, str]]:
+    def known(name: str | None, search: str | None) -> list[dict[str, str]]:
         if not name:
             return []
         asked = asking(search, "/")

@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.errors import Mistake
 from qoescope.serve import parts, state, words
-from qoescope.serve.jobs.desk import AWAY
+from qoescope.serve.jobs.desk import AWAY, UNASKABLE
 from qoescope.serve.seat import SEAT, Seat
 from qoescope.serve.state import State
 
@@ -73,6 +73,8 @@ def answered(question: str, body: Body, asked: Asked) -> Component:
         return body(asked)
     except Mistake as mistake:
         return parts.page(question, asked.subject, parts.failure(str(mistake)))
+    except UNASKABLE:
+        return parts.page(question, asked.subject, parts.failure("The address holds a value that none can have."))
     except AWAY as error:
         LOG.warning("%s: %s: %s", asked.path, type(error).__name__, error)
         said = "The marts do not answer, or are busy. Load the page again; `qoescope status` says which part is down."
@@ -105,6 +107,8 @@ def framed(asked: Asked, content: Component, timed: bool = True) -> Component:
 
 
 def _top(asked: Asked) -> Component:
+    from qoescope.serve import views  # it is asked what a page is asked, which is told here
+
     keep = {"p": asked.state.own.get("p")}
     here = "/" + asked.path.strip("/").split("/")[0]
     links = [
@@ -127,7 +131,7 @@ def _top(asked: Asked) -> Component:
             html.Div(
                 [
                     _properties(asked),
-                    _views(asked),
+                    views.menu(asked),
                     dmc.ColorSchemeToggle(
                         lightIcon="☀",
                         darkIcon="☾",
@@ -155,21 +159,6 @@ def _properties(asked: Asked) -> Component | None:
         return html.Span(asked.tenant, className="property", title="property")
     links = [html.A(name, href=asked.path + asked.state.query(p=name)) for name in names]
     return html.Details([html.Summary(asked.tenant), html.Div(links, className="menu")], className="property")
-
-
-def _views(asked: Asked) -> Component | None:
-    """Saved views, and a way to save this one."""
-    if not asked.tenant:
-        return None
-    saved = [dcc.Link(row["title"], href=row["address"]) for row in asked.seat.desk.views(asked.tenant)]
-    form = [
-        dmc.TextInput(
-            id="view-title", size="xs", placeholder="name of this view", **{"aria-label": "Name of this view"}
-        ),
-        html.Button("Save this view", id="view-save", type="button", className="secondary"),
-        html.Span(id="view-told", role="status", className="faint"),
-    ]
-    return html.Details([html.Summary("Views"), html.Div([*saved, *form], className="menu")], className="person")
 
 
 def _person(asked: Asked) -> Component:

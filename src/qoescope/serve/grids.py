@@ -1,7 +1,9 @@
 """Grids: long tables that sort, filter and are saved as CSV; their look comes from the stylesheet's colours."""
 
+import string
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import dash_ag_grid as dag
 from dash import html
@@ -29,6 +31,12 @@ def text(name: str, title: str, **more: object) -> dict[str, Any]:
 def link(name: str, title: str, **more: object) -> dict[str, Any]:
     """A column of links, written `[text](address)`."""
     return {"field": name, "headerName": title, "cellRenderer": "markdown", **more}
+
+
+def linked(shown: object, address: str) -> str:
+    """A cell of such a column: what is shown is text, whatever Markdown or HTML it looks like."""
+    text = "".join(f"\\{c}" if c in string.punctuation else c if c.isprintable() else " " for c in str(shown))
+    return f"[{text.strip() or '(empty)'}]({quote(address, safe='/?&=:;,!%+-._~')})"
 
 
 def number(name: str, title: str, **more: object) -> dict[str, Any]:

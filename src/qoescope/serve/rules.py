@@ -28,7 +28,7 @@ def said(rule: Mapping[str, Any]) -> tuple[str, str, str]:
     return metric.label, whom, when
 
 
-def checked(metric: str, direction: str, threshold: str, minutes: object, audience: object, severity: str,
+def checked(metric: str, direction: str, threshold: object, minutes: object, audience: object, severity: str,
             only: str) -> dict[str, Any]:  # fmt: skip
     """The rule as it is stored. Raises `Mistake` with what is wrong in it."""
     for kind, value, known in (("metric", metric, LIVE), ("severity", severity, SEVERITIES),
@@ -54,6 +54,6 @@ def _number(name: str, text: object, least: float, most: float) -> float:
         value = float(str(text).replace(",", "."))
     except ValueError as error:
         raise Mistake(f"'{text}' is no number: {MEANING[name]}") from error
-    if not least <= value <= most:
+    if not least <= value <= most:  # not a number is neither
         raise Mistake(f"{name} must be between {least:g} and {most:g}")
     return value

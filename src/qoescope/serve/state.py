@@ -1,9 +1,10 @@
 """State: what a page shows, as it stands in its address; a link shows the same thing."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.errors import Mistake, UnknownName
@@ -35,6 +36,8 @@ SPANS = (
 )
 BY_NAME = {span.name: span for span in SPANS}
 DEFAULT = "24h"
+CALENDAR = 1970, 2200
+NEVER = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ def from_pairs(pairs: Sequence[tuple[str, str]], now: datetime) -> State:
     ends: dict[str, datetime] = {}
     span = ""
     for key, value in pairs:
+        sound(key + value)
         match key:
             case "t":
                 span = value
@@ -140,15 +144,21 @@ def checked(between: Between) -> Between:
 
 
 def instant(text: str) -> datetime:
-    """An ISO 8601 time, UTC where it names no zone."""
+    """An ISO 8601 time, UTC where it names no zone; of years in which a range has days before and after it."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise Mistake(f"'{text}' is no time: write it as 2026-01-31T20:00, in UTC") from error
-    try:
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except OverflowError as error:
-        raise Mistake(f"'{text}' is beyond the calendar") from error
+    if not CALENDAR[0] <= at.year < CALENDAR[1]:
+        raise Mistake(f"'{text}' is beyond the calendar")
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def sound(text: str) -> str:
+    """The text, if it can be stored and asked for: NUL and halves of characters cannot."""
+    if NEVER.search(text):
+        raise Mistake("the address or a value in it holds a character that no text has")
+    return text
 
 
 def floor(at: datetime, grid: timedelta) -> datetime:
@@ -164,7 +174,7 @@ def ceiling(at: datetime, grid: timedelta) -> datetime:
 def where(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Filters as `ask` takes them: `device_type:smart_tv,web` keeps, `!country_code:US` leaves out."""
     chosen: dict[str, tuple[str, ...]] = {}
-    for text in filters:
+    for text in map(sound, filters):
         name, colon, values = text.partition(":")
         if not colon or not values:
             raise Mistake(f"'{text}' is no filter: write dimension:value, or !dimension:value to leave it out")
@@ -183,6 +193,11 @@ def _split(values: str) -> tuple[str, ...]:
 def written(name: str, values: Sequence[str]) -> str:
     """A filter as it is written in an address."""
     return f"{name}:" + ",".join(value.replace(",", "\\,") for value in values)
+
+
+def place(path: str, identity: str) -> str:
+    """The address of one thing among those of a page, whatever its id holds."""
+    return f"{path}/{quote(identity, safe='')}"
 
 
 def link(path: str, state: State, **changes: str | None) -> str:

@@ -139,7 +139,7 @@ def _content(asked: Asked) -> Component:
     rows = []
     for row in sorted(answer.rows, key=lambda r: -r["watch_hours"])[:MOST]:
         href = "/explore" + asked.state.narrowed("content_id", row["content_id"]).query()
-        line: dict[str, Any] = {"content": f"[{row['content_id']}]({href})"}
+        line: dict[str, Any] = {"content": grids.linked(row["content_id"], href)}
         for name in CONTENT:
             line |= {name: row[name], f"{name}_text": words.number(row[name], METRICS[name].unit)}
         rows.append(line)

@@ -165,7 +165,7 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
         href = asked.path + asked.state.narrowed(by, name).query()
         rows.append(
             {
-                "slice": f"[{_plain(name)}]({href})",
+                "slice": grids.linked(name, href),
                 "attempts": row["attempts"],
                 "attempts_text": f"{row['attempts']:,}",
                 "value": here,
@@ -208,11 +208,6 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
         note="a click on a name keeps only that slice",
         actions=grids.saver("ex-grid"),
     )
-
-
-def _plain(name: str) -> str:
-    """The name with what Markdown would read marked as text."""
-    return "".join("\\" + c if c in "\\[]()*_`<>#!|" else c for c in name) or "(empty)"
 
 
 def _starts(asked: Asked) -> Component:

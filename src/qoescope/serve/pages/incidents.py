@@ -53,6 +53,7 @@ def body(asked: Asked) -> Component:
 
 def _item(asked: Asked, row: dict[str, Any]) -> Component:
     ended = row["closed_at"]
+    href = state.place("/incidents", row["id"]) + asked.state.query(kind=None)
     return html.Article(
         [
             html.Div(
@@ -64,7 +65,7 @@ def _item(asked: Asked, row: dict[str, Any]) -> Component:
             ),
             html.Div(
                 [
-                    html.H2(dcc.Link(row["story"], href=f"/incidents/{row['id']}" + asked.state.query(kind=None))),
+                    html.H2(dcc.Link(row["story"], href=href)),
                     html.Div(
                         [
                             html.Span(row["slice_name"], className="strong"),
@@ -186,7 +187,7 @@ def _rivals(row: dict[str, Any]) -> Component:
 
 def _sessions(row: dict[str, Any]) -> Component:
     found = _json(row["sessions"]) or []
-    items = [html.Li(dcc.Link(str(s), href=f"/sessions/{s}")) for s in found]
+    items = [html.Li(dcc.Link(str(s), href=state.place("/sessions", str(s)))) for s in found]
     return parts.card(
         "Sessions to open",
         html.Ul(items, className="ids")
@@ -239,14 +240,13 @@ _DECISIONS: dict[str, Decision] = {"in-ack": "acknowledge", "in-dismiss": "dismi
 )
 def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: str, search: str) -> str:
     """Carries out what an operator decided, and says so."""
-    if not (ack or dismiss or mute):
+    decision = _DECISIONS.get(ctx.triggered_id)
+    if decision is None or not (ack or dismiss or mute):
         raise PreventUpdate
     asked = asking(search, "/incidents")
     if not asked.seat.person.may("operator"):
         return "Only operators may do that."
-    told = decisions.decided(
-        asked.seat.desk, asked.tenant, identity, _DECISIONS[ctx.triggered_id], asked.seat.person.name
-    )
+    told = decisions.decided(asked.seat.desk, asked.tenant, identity, decision, asked.seat.person.name)
     if told is None:
         raise PreventUpdate
     return told

@@ -29,7 +29,7 @@ def card(asked: Asked) -> Component:
         html.Li(
             [
                 parts.badge(r["severity"], r["severity"]),
-                dcc.Link(r["story"], href=f"/incidents/{r['id']}"),
+                dcc.Link(r["story"], href=state.place("/incidents", r["id"])),
                 html.Span(
                     f"over {words.ago(ended, asked.now)}"
                     if (ended := r["closed_at"])

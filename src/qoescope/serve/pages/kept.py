@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from dash import ALL, Input, Output, callback, ctx, dcc, html
+from dash import Input, Output, callback, dcc, html
 from dash import State as Given
 from dash.development.base_component import Component
-from dash.exceptions import PreventUpdate
 
 from qoescope.catalog.errors import Mistake
 from qoescope.connect.schemas import Stored
 from qoescope.serve import grids, parts, words
 from qoescope.serve.frame import Asked, asking
+from qoescope.serve.pages.replaying import again, progress
 from qoescope.serve.state import instant
 
 
@@ -44,7 +44,7 @@ def dead(asked: Asked) -> Component:
     )
     rows = [{k: _cell(v) for k, v in letter.items()} for letter in letters]
     lines = [
-        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], asked.now), f"{r['open']:,}", _again(r)]
+        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], asked.now), f"{r['open']:,}", again(r)]
         for r in reasons
     ]
     columns = [
@@ -67,7 +67,7 @@ def dead(asked: Asked) -> Component:
             "to the lake, once.",
             className="note",
         ),
-        html.P(id="he-replayed", role="status"),
+        progress(asked),
     )
 
 
@@ -75,35 +75,6 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     return "" if value is None else str(value)
-
-
-def _again(row: dict[str, Any]) -> Component | None:
-    """A button that replays the letters of this reason; none where all were."""
-    if not row["open"]:
-        return None
-    return html.Button(
-        "Replay", id={"type": "he-replay", "reason": row["reason"]}, type="button", className="secondary",
-        **{"aria-label": f"Replay the letters of reason {row['reason']}"},
-    )  # fmt: skip
-
-
-@callback(
-    Output("he-replayed", "children"),
-    Input({"type": "he-replay", "reason": ALL}, "n_clicks"),
-    Given("_pages_location", "search"),
-    prevent_initial_call=True,
-)
-def replayed(clicks: list[int | None], search: str) -> str:
-    """What became of the letters that an operator replays."""
-    if not any(clicks) or not isinstance(ctx.triggered_id, dict):
-        raise PreventUpdate
-    asked = asking(search, "/health")
-    if not asked.seat.person.may("operator"):
-        return "Only operators may do that."
-    try:
-        return f"{asked.seat.desk.replay(asked.tenant, ctx.triggered_id['reason'])}."
-    except Mistake as mistake:
-        return str(mistake)
 
 
 def batches(asked: Asked) -> Component:

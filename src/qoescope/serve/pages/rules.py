@@ -13,8 +13,11 @@ from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve import parts, rules, state
 from qoescope.serve.frame import Asked, asking, layout
+from qoescope.serve.pages import channels
 
 QUESTION = "When should an alarm ring?"
+Typed = str | int | float | None
+"""What a field for numbers holds."""
 
 
 def body(asked: Asked) -> Component:
@@ -27,6 +30,7 @@ def body(asked: Asked) -> Component:
         parts.card(
             "Another rule", *_form(may), note="shares as 0.05, times in ms; the monitor follows it within a minute"
         ),
+        channels.card(asked),
         aside=dcc.Link("All incidents", href=state.link("/incidents", asked.state), className="more"),
     )
 
@@ -85,9 +89,12 @@ def _form(may: bool) -> list[Component | None]:
     Given("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def changed(add: int | None, deleted: list[int | None], *given: Any) -> tuple[Component, str]:  # noqa: ANN401
+def changed(  # noqa: PLR0913, PLR0917 - as many as the form has
+    add: int | None, deleted: list[int | None], metric: str | None, direction: str | None, threshold: Typed,
+    minutes: Typed, audience: Typed, severity: str | None, only: str | None, search: str | None,
+) -> tuple[Component, str]:  # fmt: skip
     """Adds or deletes a rule for an operator, and says so."""
-    *rule, search = given
+    rule = (metric or "", direction or "", threshold, minutes, audience, severity or "", only or "")
     if not add and not any(deleted):
         raise PreventUpdate
     asked = asking(search, "/rules")
@@ -98,6 +105,8 @@ def changed(add: int | None, deleted: list[int | None], *given: Any) -> tuple[Co
             raise PreventUpdate
         gone = asked.seat.desk.remove_rule(asked.tenant, ctx.triggered_id["rule"])
         return _listed(asked), "Deleted; its open incident closes." if gone else "It was gone already."
+    if not add:
+        raise PreventUpdate
     try:
         asked.seat.desk.add_rule(asked.tenant, rules.checked(*rule))
     except Mistake as mistake:

@@ -154,8 +154,8 @@ def _line(asked: Asked, r: dict[str, Any]) -> dict[str, Any]:
     score = r["experience_score"]
     kept = asked.state.query(kind=None, q=None, after=None)
     return {
-        "session": f"[{r['started_at']:%d %b %H:%M:%S}](/sessions/{r['session_id']}{kept})",
-        "viewer": f"[{r['viewer_id'][:18]}](/sessions{asked.state.query(q=r['viewer_id'], after=None)})",
+        "session": grids.linked(f"{r['started_at']:%d %b %H:%M:%S}", state.place("/sessions", r["session_id"]) + kept),
+        "viewer": grids.linked(r["viewer_id"][:18], "/sessions" + asked.state.query(q=r["viewer_id"], after=None)),
         "what": outcome(r),
         "bad": r["is_good"] is False,
         "device": r["device_type"],

@@ -12,7 +12,7 @@ _TABLE = "notifications"
 _OF = """select state, target, status, detail, attempts, created_at from notifications
 where incident_id = %(id)s order by created_at"""
 _DEAD = """select target, count(*) as number from notifications
-where status = 'dead' and created_at >= %(from)s and created_at < %(to)s group by 1 order by 1"""
+where status = 'dead' and state <> 'test' and created_at >= %(from)s and created_at < %(to)s group by 1 order by 1"""
 _KINDS = {"sent": "good", "dead": "bad", "pending": "warn"}
 
 
