@@ -95,6 +95,31 @@ create policy reading on qoescope.dead_letters for select to qoescope_reader
   using (property = current_setting('qoescope.property', true));
 create policy writing on qoescope.dead_letters for all to qoescope_writer using (true) with check (true);
 
+create table if not exists qoescope.replays (
+  "property" text not null,
+  "id" text not null,
+  "state" text not null,
+  "reason" text not null,
+  "total" bigint not null,
+  "letters" bigint not null,
+  "replayed" bigint not null,
+  "events" bigint not null,
+  "detail" text,
+  "made_by" text not null,
+  "started_at" timestamptz not null,
+  "updated_at" timestamptz not null,
+  primary key ("property")
+);
+grant select, insert, update, delete, truncate on qoescope.replays to qoescope_writer;
+grant select on qoescope.replays to qoescope_reader;
+alter table qoescope.replays enable row level security;
+alter table qoescope.replays force row level security;
+drop policy if exists reading on qoescope.replays;
+drop policy if exists writing on qoescope.replays;
+create policy reading on qoescope.replays for select to qoescope_reader
+  using (property = current_setting('qoescope.property', true));
+create policy writing on qoescope.replays for all to qoescope_writer using (true) with check (true);
+
 create table if not exists qoescope.stream_progress (
   "stream" text not null,
   "complete_until" timestamptz,
@@ -749,6 +774,14 @@ create table if not exists qoescope.users (
 );
 grant select, insert, update, delete, truncate on qoescope.users to qoescope_writer;
 revoke all on qoescope.users from qoescope_reader;
+
+create table if not exists qoescope.ended_logins (
+  "id" text not null,
+  "ended_at" timestamptz not null,
+  primary key ("id")
+);
+grant select, insert, update, delete, truncate on qoescope.ended_logins to qoescope_writer;
+revoke all on qoescope.ended_logins from qoescope_reader;
 
 create table if not exists qoescope.tokens (
   "prefix" text not null,

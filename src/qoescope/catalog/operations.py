@@ -74,6 +74,26 @@ DEAD_LETTERS = Table(
     key=("kafka_partition", "kafka_offset"),
 )
 
+REPLAYS = Table(
+    "replays",
+    "the replay of a property's dead letters that runs, or the last one",
+    (
+        _PROPERTY,
+        Field("id", "text", "of the replay", nullable=False),
+        Field("state", "text", "running, done or failed", nullable=False),
+        Field("reason", "text", "only letters refused for this reason; empty for all", nullable=False),
+        Field("total", "int", "letters that waited when it began", nullable=False),
+        Field("letters", "int", "letters judged so far", nullable=False),
+        Field("replayed", "int", "letters of which something was understood", nullable=False),
+        Field("events", "int", "their events", nullable=False),
+        Field("detail", "text", "what became of them all, or why it stopped"),
+        Field("made_by", "text", "who started it", nullable=False),
+        Field("started_at", "instant", "when", nullable=False),
+        Field("updated_at", "instant", "when it last said where it is", nullable=False),
+    ),
+    key=("property",),
+)
+
 STREAM_PROGRESS = Table(
     "stream_progress",
     "one row a stream: how far it has come, also in silence",
@@ -226,7 +246,7 @@ LAKE_TABLES = (EVENTS, SESSION_VERSIONS, LATE, QUARANTINE, REPORTS)
 """Delta tables."""
 
 POSTGRES_TABLES = (
-    EPOCHS, OUTCOMES, FRESHNESS, DEAD_LETTERS, STREAM_PROGRESS, STREAM_OFFSETS, PART_HEALTH, RESTATEMENTS, IMPORTS,
-    IMPORT_QUARANTINE, ERASURES, SESSION_ROWS, OBSERVED, REQUESTS,
+    EPOCHS, OUTCOMES, FRESHNESS, DEAD_LETTERS, REPLAYS, STREAM_PROGRESS, STREAM_OFFSETS, PART_HEALTH, RESTATEMENTS,
+    IMPORTS, IMPORT_QUARANTINE, ERASURES, SESSION_ROWS, OBSERVED, REQUESTS,
 )  # fmt: skip
 """Tables in Postgres beside the marts."""

@@ -8,6 +8,9 @@ from qoescope.cli.repairing import repair
 from qoescope.cli.terminal import AsJson, cell, line, logged, said, settings, table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qoescope.serve.outside import Progress
     from qoescope.settings import Settings
 
 
@@ -77,10 +80,10 @@ def console() -> None:
     from qoescope.serve.outside import Outside
     from qoescope.stack import airflow
 
-    def replay(here: "Settings", tenant: str, reason: str) -> object:
+    def replay(here: "Settings", tenant: str, reason: str, tell: "Callable[[Progress], None]") -> object:
         from qoescope.ingest import jobs as doors
 
-        return doors.replay(here, tenant, reason=reason)
+        return doors.replay(here, tenant, reason=reason, tell=tell)
 
     serve(_alone(), Outside(replay, airflow.last_runs))
 

@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -168,7 +168,7 @@ def _write_snapshot(settings: Settings, known: keys.Snapshot) -> None:
 
 def replay(
     settings: Settings, property_name: str, only: Sequence[letters.Place] = (), reason: str = "", *,
-    dry_run: bool = False,
+    dry_run: bool = False, tell: Callable[[rejudged.Replayed], object] = lambda _: None,
 ) -> rejudged.Replayed:  # fmt: skip
     """The property's dead letters judged again, and what is accepted of them written to the log; blocks.
 
@@ -183,6 +183,7 @@ def replay(
             now = datetime.now(UTC)
             again = [rejudged.letter(one, known, int(now.timestamp() * 1000), secret, limits) for one in found]
             told.count(again)
+            tell(told)
             if dry_run:
                 continue
             kept = _acknowledged(out, [one.outgoing for one in again], settings.kafka_delivery_ms / 1000 + 1)

@@ -179,7 +179,24 @@ class Rows(BaseModel):
 class Told(BaseModel):
     """What was done, in words."""
 
-    told: str = Field(examples=["3 letters: 3 replayed with 41 events accepted"])
+    told: str = Field(examples=["ada has taken it on, just now"])
+
+
+class Replay(BaseModel):
+    """A replay of dead letters: how far it is, or what became of it."""
+
+    state: Literal["running", "done", "failed", "died"] = Field(
+        examples=["running"], description="died: its process ended before it did; start it again"
+    )
+    reason: str = Field(examples=["malformed"], description="only letters refused for this reason; empty for all")
+    total: int = Field(examples=[120], description="letters that waited when it began")
+    letters: int = Field(examples=[40], description="judged so far")
+    replayed: int = Field(examples=[38], description="of which something was understood")
+    events: int = Field(examples=[410], description="their events")
+    detail: str | None = Field(None, examples=["3 letters: 3 replayed with 41 events accepted."])
+    made_by: str = Field(examples=["ada"])
+    started_at: datetime = Field(examples=[EXAMPLE_AT])
+    updated_at: datetime = Field(examples=[EXAMPLE_AT])
 
 
 class NewAnnotation(BaseModel):

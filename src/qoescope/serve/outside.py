@@ -2,18 +2,35 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from qoescope.catalog.errors import Mistake
 from qoescope.settings import Settings
 
-Replay = Callable[[Settings, str, str], object]
-"""(settings, property, reason): what became of that property's dead letters of the reason, in words."""
+
+class Progress(Protocol):
+    """How far a replay has come."""
+
+    @property
+    def letters(self) -> int:
+        """Letters that were looked at."""
+
+    @property
+    def replayed(self) -> int:
+        """Letters of which something was understood."""
+
+    @property
+    def events(self) -> int:
+        """Their events."""
+
+
+Replay = Callable[[Settings, str, str, Callable[[Progress], None]], object]
+"""(settings, property, reason, who is told of its progress): what became of the dead letters of the reason."""
 Runs = Callable[[Settings], list[dict[str, Any]]]
 """Airflow's last runs, newest first; raises `Mistake` while it does not answer."""
 
 
-def _no_replay(settings: Settings, tenant: str, reason: str) -> object:
+def _no_replay(settings: Settings, tenant: str, reason: str, tell: Callable[[Progress], None]) -> object:
     raise Mistake("this console was started without the collector: use `qoescope batch replay`")
 
 

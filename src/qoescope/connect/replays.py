@@ -1,0 +1,48 @@
+"""Replays: where the replay of each property's dead letters stands, so that every process and page can see it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from qoescope.connect.people import Pool, Row
+from qoescope.connect.postgres import reading
+
+SILENT_S = 120
+"""A replay that has said nothing for so long has died with its process."""
+_COLUMNS = ("state", "reason", "total", "letters", "replayed", "events", "detail", "made_by")
+
+
+def begin(writer: Pool, tenant: str, identity: str, given: Mapping[str, Any]) -> bool:
+    """Whether none of the property runs: then this one does."""
+    row = {name: given.get(name, 0) for name in _COLUMNS} | {"state": "running", "detail": None}
+    changes = ", ".join(f"{name} = excluded.{name}" for name in ("id", *_COLUMNS, "started_at", "updated_at"))
+    sql = (
+        f"insert into replays (property, id, {', '.join(_COLUMNS)}, started_at, updated_at) "
+        f"values (%(property)s, %(id)s, {', '.join(f'%({name})s' for name in _COLUMNS)}, now(), now()) "
+        f"on conflict (property) do update set {changes} "
+        "where replays.state <> 'running' or replays.updated_at < now() - make_interval(secs => %(silent_s)s)"
+    )
+    with writer.connection() as connection:
+        known = {"property": tenant, "id": identity, "silent_s": SILENT_S}
+        return connection.execute(sql.encode(), row | known).rowcount > 0
+
+
+def note(writer: Pool, tenant: str, identity: str, state: str, given: Mapping[str, Any]) -> None:
+    """Writes how far this replay has come; nothing, where another one has begun since."""
+    sql = (
+        "update replays set state = %(state)s, letters = %(letters)s, replayed = %(replayed)s, events = %(events)s, "
+        "detail = %(detail)s, updated_at = now() where property = %(property)s and id = %(id)s"
+    )
+    with writer.connection() as connection:
+        connection.execute(sql, {**given, "state": state, "property": tenant, "id": identity})
+
+
+def last(reader: Pool, tenant: str) -> Row | None:
+    """The property's replay that runs, or the last one; one that died says so."""
+    sql = (
+        "select *, case when state = 'running' and updated_at < now() - make_interval(secs => %s) then 'died' "
+        "else state end as state from replays"
+    )
+    with reading(reader, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, (SILENT_S,)).fetchone()
