@@ -47,6 +47,13 @@ def test_a_success_forgets_the_failures_of_this_account_from_here_and_no_others(
     assert attempts.reserve("bob", "here", 11) > 0
 
 
+def test_a_try_that_was_not_made_does_not_count() -> None:
+    attempts = Attempts()
+    for n in range(60):
+        assert attempts.reserve("ada", "here", n) == 0
+        attempts.withdraw("ada", "here", n)
+
+
 def test_what_is_remembered_is_bounded() -> None:
     attempts = Attempts(most=100)
     for n in range(1_000):

@@ -41,15 +41,19 @@ class Attempts:
 
     def release(self, name: str, address: str, at: float) -> None:
         """The try of then succeeded: it does not count, nor do the failures before of this account from here."""
+        self.withdraw(name, address, at)
         self._seen.pop((name, address), None)
-        for key in (("", address), (name, "")):
-            times = self._seen.get(key)
-            if times and at in times:
-                times.remove(at)
         self._known.pop((name, address), None)
         self._known[name, address] = None
         if len(self._known) > self.most:
             del self._known[next(iter(self._known))]
+
+    def withdraw(self, name: str, address: str, at: float) -> None:
+        """The try of then was not made after all: it does not count."""
+        for key in ((name, address), ("", address), (name, "")):
+            times = self._seen.get(key)
+            if times and at in times:
+                times.remove(at)
 
     def _wait_s(self, key: tuple[str, str], most: int, now: float) -> float:
         times = self._seen.get(key)

@@ -3,6 +3,8 @@
 import asyncio
 import html
 import time
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import FastAPI, Request
@@ -13,16 +15,60 @@ from qoescope.serve import auth, theme
 from qoescope.serve.attempts import Attempts, Hashing, address_of
 from qoescope.serve.auth import Logins
 from qoescope.serve.gate import by_tls, cookie
-from qoescope.serve.jobs.desk import Desk
+from qoescope.serve.jobs.desk import AWAY, Desk
 
 WRONG = "Name or password is not right."
 BUSY = "Many people sign in at this moment. Try again."
 BUSY_S = 5
 
 
+class NotIn(Exception):
+    """Somebody who may not come in; its text is shown."""
+
+    def __init__(self, said: str, status: int, wait_s: float = 0.0) -> None:
+        super().__init__(said)
+        self.said, self.status, self.wait_s = said, status, wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Doorman:
+    """Looks at names and passwords."""
+
+    desk: Desk
+    attempts: Attempts = field(default_factory=Attempts)
+    hashing: Hashing = field(default_factory=Hashing)
+
+    async def account(self, name: str, password: str, address: str) -> dict[str, Any]:
+        """The account whose name and password these are. Raises `NotIn`.
+
+        A try counts before the password is looked at, so that guesses side by side count too.
+        """
+        at = time.monotonic()
+        wait_s = self.attempts.reserve(name, address, at)
+        if wait_s:
+            raise NotIn(f"Too many tries. Wait {wait_s / 60:.0f} minutes, then try again.", 429, wait_s)
+        try:
+            user = await asyncio.to_thread(self.desk.user, name) if name and name.isprintable() else None
+            stored = user["digest"] if user else ""
+            right = await self.hashing.do(lambda: auth.matches(password, stored or auth.nobody()))
+        except AWAY:
+            self.attempts.withdraw(name, address, at)
+            raise
+        if right is None:
+            self.attempts.withdraw(name, address, at)
+            raise NotIn(BUSY, 503, BUSY_S)
+        if user is None or not right:
+            raise NotIn(WRONG, 401)
+        self.attempts.release(name, address, at)
+        if auth.stale(stored):
+            renewed = await self.hashing.do(lambda: auth.digest(password))
+            await asyncio.to_thread(self.desk.renew, user, renewed or stored)
+        return user
+
+
 def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
     """Adds the routes of signing in and out."""
-    attempts, hashing = Attempts(), Hashing()
+    doorman = Doorman(desk)
 
     @app.get("/alive")
     async def alive() -> Response:
@@ -37,23 +83,12 @@ def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
         given = {k: v[0] for k, v in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
         name, then = given.get("name", "").strip().lower()[:LONGEST_NAME], auth.safe_next(given.get("next", "/"))
         peer = request.client.host if request.client else ""
-        address, at = address_of(peer, request.headers, desk.settings.console_proxy), time.monotonic()
-        wait = attempts.reserve(name, address, at)  # before the password is looked at: guesses side by side count too
-        if wait:
-            return _wait(
-                sign_in_page(then, f"Too many tries. Wait {wait / 60:.0f} minutes, then try again.", name), wait
-            )
-        user = await asyncio.to_thread(desk.user, name) if name and name.isprintable() else None
-        password, stored = given.get("password", "")[:LONGEST_PASSWORD], user["digest"] if user else ""
-        right = await hashing.do(lambda: auth.matches(password, stored or auth.nobody()))
-        if right is None:
-            return _wait(sign_in_page(then, BUSY, name), BUSY_S, 503)
-        if user is None or not right:
-            return HTMLResponse(sign_in_page(then, WRONG, name), 401)
-        attempts.release(name, address, at)
-        if auth.stale(stored):
-            renewed = await hashing.do(lambda: auth.digest(password))
-            await asyncio.to_thread(desk.renew, user, renewed or stored)
+        address = address_of(peer, request.headers, desk.settings.console_proxy)
+        try:
+            user = await doorman.account(name, given.get("password", "")[:LONGEST_PASSWORD], address)
+        except NotIn as why:
+            later = {"Retry-After": str(round(why.wait_s) + 1)} if why.wait_s else {}
+            return HTMLResponse(sign_in_page(then, why.said, name), why.status, later)
         answer = RedirectResponse(then, 303)
         value = logins.cookie(user["name"], auth.version(user))
         secure = by_tls(desk.settings)
@@ -68,10 +103,6 @@ def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
         answer = RedirectResponse("/sign-in", 303)
         answer.delete_cookie(auth.COOKIE, path="/")
         return answer
-
-
-def _wait(page: str, seconds: float, status: int = 429) -> Response:
-    return HTMLResponse(page, status, {"Retry-After": str(round(seconds) + 1)})
 
 
 def sign_in_page(then: str, problem: str = "", name: str = "") -> str:

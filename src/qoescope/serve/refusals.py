@@ -31,7 +31,8 @@ def refusals(app: Dash) -> None:
         if status == 500:  # noqa: PLR2004
             LOG.exception("request %s failed", identity, exc_info=error)
         else:
-            LOG.info("request %s is refused: %d %s: %s", identity, status, ascii(request.path), ascii(said))
+            level = logging.DEBUG if status == 404 else logging.INFO  # noqa: PLR2004 - anybody may ask for anything
+            LOG.log(level, "request %s is refused: %d %s: %s", identity, status, ascii(request.path), ascii(said))
         answer = jsonify({"status": status, "detail": said, "request_id": identity})
         answer.status_code, answer.mimetype = status, "application/problem+json"
         return answer
