@@ -1,5 +1,6 @@
 """Figures: rows become charts without a browser; what is drawn is what was answered."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from qoescope.catalog.measures import BUCKETS
 from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.serve import charts, figures, sparks, theme
+from qoescope.serve import charts, figures, sessions, sparks, theme
 from qoescope.serve.sessions import Moment, Stretch
 
 AT = datetime(2026, 1, 31, 20, tzinfo=UTC)
@@ -122,3 +123,19 @@ def test_marks_can_be_seen_on_both_grounds() -> None:
         panel = next(getattr(c, scheme) for c in theme.COLOURS if c.meaning == "panel")
         for mark in (theme.ACCENT, theme.GOOD, theme.BAD):
             assert contrast(mark, panel) >= 3
+
+
+LINK = '<a href="https://evil.example">click</a>'
+
+
+def test_no_name_is_mark_up_in_a_chart() -> None:
+    at = datetime(2026, 1, 31, tzinfo=UTC)
+    metric = METRICS["plays"]
+    rows = [{"starts_at": at, "plays": 5}]
+    event = {"seq": 1, "state": "playing", "state_ms": 1000, "type": "error", "error_code": LINK, "event_cdn": LINK}
+    for figure in (
+        figures.trend(metric, rows, rows, notes=[(at, LINK)], other=LINK),
+        figures.lines(metric, {LINK: rows}),
+        charts.session(sessions.stretches([event]), sessions.moments([event]), [event]),
+    ):
+        assert "<a" not in str(json.loads(figure.to_json()))

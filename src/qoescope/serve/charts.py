@@ -73,7 +73,9 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
             y=["state"] * len(mine),
             marker={"color": theme.STATES[name], "line": {"width": 0}},
             name=name,
-            customdata=[(words.milliseconds(s.length_ms), s.cdn, "out of sight" if s.hidden else "") for s in mine],
+            customdata=[
+                (words.milliseconds(s.length_ms), words.drawn(s.cdn), "out of sight" if s.hidden else "") for s in mine
+            ],
             hovertemplate="<b>" + name + "</b> %{customdata[0]} %{customdata[1]} %{customdata[2]}<extra></extra>",
             row=1,
             col=1,
@@ -83,7 +85,7 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
             x=[m.at_ms / per for m in marks],
             y=["state"] * len(marks),
             mode="markers",
-            text=[m.text for m in marks],
+            text=[words.drawn(m.text) for m in marks],
             marker={"symbol": "line-ns-open", "size": 22, "color": [_mark(m) for m in marks], "line": {"width": 1.5}},
             hovertemplate="%{text}<extra></extra>",
             row=1,
@@ -125,3 +127,7 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
 
 def _mark(moment: Moment) -> str:
     return theme.BAD if moment.type in ("error", "playback_fail", "playback_stall") else theme.NEUTRAL
+
+
+def _out_of_sight(stretch: Stretch) -> str:
+    return "out of sight" if stretch.hidden else ""

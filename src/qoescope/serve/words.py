@@ -1,5 +1,6 @@
 """Words: numbers as people read them, with unit, direction and definition; all of it from the catalog."""
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -161,3 +162,8 @@ def moment(at: datetime) -> str:
 def period(start: datetime, end: datetime) -> str:
     """A range, UTC."""
     return f"{start:%d %b %Y %H:%M} – {end:%d %b %Y %H:%M} UTC"
+
+
+def drawn(text: str) -> str:
+    """The text as charts take it, which read some HTML in what they draw: none of it acts."""
+    return html.escape(text, quote=False)
