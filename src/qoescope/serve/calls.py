@@ -7,7 +7,7 @@ import inspect
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
@@ -15,7 +15,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.serve.state import sound
 
 LONGEST_TEXT = 16 * 1024
-ROUTED = {"pathname": str, "search": str | None}
+ROUTED = {"pathname": Annotated[str, msgspec.Meta(pattern="^/")], "search": str | None}
 """What Dash's own callback is given, which shows the page of an address."""
 Id = str | dict[str, str | int | float | bool]
 
