@@ -97,7 +97,11 @@ def _check_outputs(call: Call, callback: Mapping[str, Any]) -> None:
 
 def _written(identity: Id) -> str:
     """As Dash writes it where it names a change."""
-    return identity if isinstance(identity, str) else json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return (
+        identity
+        if isinstance(identity, str)
+        else json.dumps(identity, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    )
 
 
 def _check_values(values: list[Any], names: list[str], function: Any) -> None:  # noqa: ANN401

@@ -41,7 +41,8 @@ def menu(asked: Asked) -> Component | None:
     ]
     told = html.Span(id="view-told", role="status", className="faint")
     note = html.Span("Operators save views that all may follow.", className="faint")
-    inside = [html.Div(saved(asked), id="view-list"), *(form if asked.seat.person.may("operator") else [note]), told]
+    may = asked.seat.person.may("operator")  # what a callback names must be there, seen or not
+    inside = [html.Div(saved(asked), id="view-list"), html.Div(form, hidden=not may), None if may else note, told]
     return html.Details([html.Summary("Views"), html.Div(inside, className="menu")], className="person")
 
 

@@ -57,7 +57,7 @@ def _said(row: dict[str, Any]) -> list[Component | str]:
     Given("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def tested(clicks: int | None, _: int | None, search: str) -> tuple[Component | str, bool]:
+def tested(clicks: int | None, _: int | None, search: str | None) -> tuple[Component | str, bool]:
     """Asks for a test where an operator wants one, and says what became of it."""
     asked = asking(search, "/rules")
     if not asked.seat.person.may("operator"):

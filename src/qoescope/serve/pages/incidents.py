@@ -238,7 +238,7 @@ _DECISIONS: dict[str, Decision] = {"in-ack": "acknowledge", "in-dismiss": "dismi
     Given("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: str, search: str) -> str:
+def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: str, search: str | None) -> str:
     """Carries out what an operator decided, and says so."""
     decision = _DECISIONS.get(ctx.triggered_id)
     if decision is None or not (ack or dismiss or mute):

@@ -34,7 +34,8 @@ def dead(asked: Asked) -> Component:
         **ends(asked),
     )
     if not reasons:
-        return parts.card("Dead letters", parts.empty("None in this range", "Everything that came was understood."))
+        none = parts.empty("None in this range", "Everything that came was understood.")
+        return parts.card("Dead letters", none, progress(asked))
     letters = asked.seat.desk.rows(
         asked.tenant,
         "select received_at, stage, reason, detail, left(encode(body, 'escape'), 400) as body, replayed_at "
@@ -140,7 +141,7 @@ def elsewhere() -> Component:
 
 
 @callback(Output("he-runs", "children"), Input("he-ready", "data"), Given("_pages_location", "search"))
-def runs(_: bool, search: str) -> Component:
+def runs(_: bool, search: str | None) -> Component:
     """Airflow's last runs."""
     asked = asking(search, "/health")
     try:
@@ -170,7 +171,7 @@ def _run(asked: Asked, run: dict[str, Any]) -> list[Any]:
 
 
 @callback(Output("he-schemas", "children"), Input("he-ready", "data"), Given("_pages_location", "search"))
-def schemas(_: bool, search: str) -> Component:
+def schemas(_: bool, search: str | None) -> Component:
     """Every stored table with the version of its schema, those that differ first."""
     asked = asking(search, "/health")
     found = sorted(asked.seat.desk.schemas(), key=lambda t: (not t.missing, t.there, t.place != "lake"))

@@ -193,7 +193,7 @@ def _age(asked: Asked, newest: datetime | None) -> Component:
     Given("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def refreshed(_: int, search: str) -> tuple[Any, ...]:
+def refreshed(_: int, search: str | None) -> tuple[Any, ...]:
     """The same a few seconds later."""
     now = dynamic(asking(search, "/live"))
     return tuple(now[k] for k in ("headline", "concurrent", "tiles", "breakdown", "age"))

@@ -50,7 +50,7 @@ def _told(asked: Asked, row: dict[str, Any] | None) -> tuple[str, bool]:
     Given("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def replayed(clicks: list[int | None], _: int | None, search: str) -> tuple[str, bool]:
+def replayed(clicks: list[int | None], _: int | None, search: str | None) -> tuple[str, bool]:
     """Starts the replay that an operator asked for, and says how far it is."""
     asked = asking(search, "/health")
     if not asked.seat.person.may("operator"):
