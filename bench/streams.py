@@ -18,7 +18,7 @@ from qoescope.catalog.topics import BEACONS
 from qoescope.connect import kafka, postgres, spark
 from qoescope.connect.spark import Stream
 from qoescope.settings import Settings
-from qoescope.stack.streaming import streams
+from qoescope.stack.streaming import parts
 
 SESSIONS, BEACON = 20_000, 5
 
@@ -93,7 +93,7 @@ def seconds(settings: Settings, stream: Stream, question: str, wanted: int) -> t
 def measured(session: SparkSession, settings: Settings, events: int) -> None:
     """Prints events a second of both streams, each alone, after a round that warms up."""
     stopping, warm = Event(), 2 * settings.batch_records * BEACON  # one batch for each task that is started
-    known = {s.name: s for s in streams(session, settings, stopping)}
+    known = {s.name: s for s in parts(session, settings, stopping)[0]}
     told = {
         "events": ("log to Delta and live windows, repeats looked for", "select coalesce(sum(lake), 0) from outcomes"),
     }

@@ -123,6 +123,7 @@ create policy writing on qoescope.replays for all to qoescope_writer using (true
 create table if not exists qoescope.stream_progress (
   "stream" text not null,
   "complete_until" timestamptz,
+  "open_since" timestamptz,
   "version" bigint,
   "updated_at" timestamptz not null,
   primary key ("stream")

@@ -102,17 +102,17 @@ class Settings(BaseSettings):
     events_every_s: float = 1.0
     """How often the stream writes events; 0 for as often as it can."""
     sessions_every_s: float = 5.0
+    """How often sessions that fell silent are measured, at most."""
     quality_every_s: float = 5.0
+    """How often measured sessions are published, at most."""
+    events_in_memory: int = 100_000
+    """Events of closing sessions in memory at once, in each Python process; a session is never in two parts."""
     give_way_s: float = 60.0
     """For how long at most closed sessions wait while events come faster than they can be written."""
     batch_records: int = 80_000
     """Records of the log in one batch at most; a task reads 32 MB of them at once, however large they are."""
-    batch_bytes: str = "64m"
-    """Bytes of the lake in one batch of a stream that reads it, about."""
     session_gap_s: int = 60
     """A session closes after this long without events."""
-    watermark_s: int = 5
-    """How much later than others a record may come, by `received_at`, before sessions close without it."""
     late_after_days: int = 7
     """An event older than this when received is kept aside as late."""
     repeats_within_s: int = 600

@@ -1,18 +1,16 @@
-"""A table as a stream without Spark's own reader: every row that came, once, and none that was only written again."""
+"""A table that is followed: every row that came, once, and none that was only written again."""
 
 from collections import Counter
 from datetime import UTC, date, datetime
-from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from pyspark.sql.streaming.datasource import ReadAllAvailable
 
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
 from qoescope.connect import lake
-from qoescope.connect.changes import Place, Reader
+from qoescope.connect.changes import Changes
 from qoescope.settings import Settings
 
 AT = datetime(2026, 1, 2, 8, tzinfo=UTC)
@@ -20,7 +18,7 @@ AT = datetime(2026, 1, 2, 8, tzinfo=UTC)
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    here = Settings(var=tmp_path, spark_partitions=2, batch_bytes="1k")
+    here = Settings(var=tmp_path)
     lake.ensure(here, [EVENTS])
     return here
 
@@ -36,55 +34,49 @@ def appended(settings: Settings, *sessions: str) -> None:
     lake.append(lake.opened(settings, EVENTS), EVENTS, lake.write(settings, EVENTS, table), {})
 
 
-def read(reader: Reader, start: Place, end: Place) -> list[str]:
-    """Sessions of the rows between."""
-    parts = reader.partitions(start, end)
-    assert len(parts) <= 2
-    return sorted(name for part in parts for batch in reader.read(part) for name in batch["session_id"].to_pylist())
-
-
-def followed(reader: Reader, place: Place) -> tuple[list[list[str]], Place]:
-    """Batches until nothing is new, and where that is."""
-    batches = []
-    while (after := reader.latestOffset(place, ReadAllAvailable())) != place:
-        batches.append(read(reader, place, after))
-        place = after
-    return batches, place
+def followed(settings: Settings, version: int | None) -> tuple[list[str], int | None]:
+    """Sessions of the rows that came after a version, by one who begins there; and the version where that ends."""
+    names: list[str] = []
+    for change in Changes(settings, EVENTS).after(version):
+        names += lake.rows(settings, EVENTS, list(change.files))["session_id"].to_pylist()
+        version = change.version
+    return sorted(names), version
 
 
 def test_it_begins_with_what_is_there_and_goes_on_with_what_comes(settings: Settings) -> None:
     appended(settings, "a", "b")
     appended(settings, "c")
-    reader = Reader(settings, EVENTS)
-    begin = reader.initialOffset()
-    first, place = followed(reader, begin)
-    assert sorted(chain(*first)) == ["a", "b", "c"]
+    first, version = followed(settings, None)
+    assert first == ["a", "b", "c"]
     appended(settings, "d")
     appended(settings, "e")
-    again, place = followed(Reader(settings, EVENTS), place)
-    assert sorted(chain(*again)) == ["d", "e"]
-    assert followed(reader, place) == ([], place)
+    assert followed(settings, version) == (["d", "e"], 4)
+    assert followed(settings, 4) == ([], 4)
 
 
-def test_a_batch_holds_no_more_than_its_bytes_and_a_broken_one_comes_again_alike(settings: Settings) -> None:
-    appended(settings, *(f"s{number}" for number in range(5)))
-    reader = Reader(settings, EVENTS)
-    begin = reader.initialOffset()
-    batches, _ = followed(reader, begin)
-    assert [len(batch) for batch in batches] == [1, 1, 1, 1, 1]
-    end = reader.latestOffset(begin, ReadAllAvailable())
-    assert read(Reader(settings, EVENTS), begin, end) == batches[0]
+def test_one_who_follows_on_sees_each_row_once(settings: Settings) -> None:
+    changes, version, seen = Changes(settings, EVENTS), None, Counter[str]()
+    for number in range(12):
+        appended(settings, f"s{number}", f"t{number}")
+        if number % 4 == 3:
+            lake.compact(settings, EVENTS, files_a_part=1)
+        if number % 3 == 2:
+            for change in changes.after(version):
+                seen.update(lake.rows(settings, EVENTS, list(change.files))["session_id"].to_pylist())
+                version = change.version
+    assert set(seen.values()) == {1}
+    assert len(seen) == 24
 
 
 def test_rows_that_are_only_written_again_do_not_come_again(settings: Settings) -> None:
     appended(settings, "a", "b")
     appended(settings, "c")
-    reader = Reader(settings, EVENTS)
-    _, place = followed(reader, reader.initialOffset())
+    _, version = followed(settings, None)
     lake.compact(settings, EVENTS, files_a_part=1)
     lake.erase(settings, EVENTS, "app", "v1")
     appended(settings, "d")
-    assert sorted(chain(*followed(reader, place)[0])) == ["d"]
+    lake.compact(settings, EVENTS, files_a_part=0)
+    assert followed(settings, version)[0] == ["d"]
 
 
 def test_small_files_are_joined_where_there_are_most_of_them_and_large_ones_left_alone(settings: Settings) -> None:

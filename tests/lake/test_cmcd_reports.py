@@ -1,6 +1,6 @@
 """Reports of silent sessions become beacons that the lake takes as it takes a player's own."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from qoescope.compile.fold import sessions
 from qoescope.lake import reports
 from qoescope.lake.cmcd import mapped
 from qoescope.lake.events import IDENTITY, SAID
+from qoescope.lake.open_sessions import marks
 
 NOW = datetime(2026, 11, 24, 8, 10, tzinfo=UTC)
 T = 1_795_507_800_000
@@ -55,11 +56,9 @@ def test_a_session_told_again_makes_the_same_events_and_appends_what_is_new() ->
     assert len(whole) > len(short) > 0
 
 
-def test_only_sessions_whose_last_report_is_old_enough_are_silent() -> None:
-    later = NOW + timedelta(seconds=30)
-    found = pa.concat_tables([stored(["v=2"], "old"), stored(["v=2"], "busy"), stored(["v=2"], "busy", later)])
-    silent = reports.silent(found, NOW)
-    assert silent["session_id"].to_pylist() == ["old"]
+def test_only_the_reports_of_these_sessions_are_told() -> None:
+    found = pa.concat_tables([stored(["v=2"], "old"), stored(["v=2"], "busy")])
+    silent = marks(stored(["v=2"], "old"))
     assert reports.of_sessions(found, silent)["session_id"].to_pylist() == ["old"]
 
 

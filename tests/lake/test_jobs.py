@@ -11,6 +11,7 @@ from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold, versions
 from qoescope.connect import lake
 from qoescope.lake.jobs import sessions as job
+from qoescope.lake.open_sessions import MARKS, marks
 from qoescope.settings import Settings
 
 BEFORE = datetime(2026, 1, 2, 23, 40, tzinfo=UTC)
@@ -24,9 +25,11 @@ def settings(tmp_path: Path) -> Settings:
     return here
 
 
-def heard(settings: Settings, at: datetime, seq: int, kind: str, after: timedelta = timedelta()) -> pa.Table:
+def heard(
+    settings: Settings, at: datetime, seq: int, kind: str, after: timedelta = timedelta(), session: str = "silent"
+) -> pa.Table:
     """An event of a session that does not say when it began, put into the lake, in the day of the event itself."""
-    event = {"property": "app", "session_id": "silent", "seq": seq, "at": at, "type": kind, "state": "playing",
+    event = {"property": "app", "session_id": session, "seq": seq, "at": at, "type": kind, "state": "playing",
              "state_ms": 0 if kind == "playback_request" else 4_000, "received_at": at + after, "kafka_offset": seq,
              "session_day": at.date(), "bucket": 1}  # fmt: skip
     rows = arrow.conform(pa.Table.from_pylist([event]), EVENTS)
@@ -34,13 +37,15 @@ def heard(settings: Settings, at: datetime, seq: int, kind: str, after: timedelt
     return rows
 
 
-def closed(settings: Settings, since: datetime) -> None:
-    """The stream takes note that the session, heard of since then, fell silent."""
-    silent = {"property": "app", "session_id": "silent", "bucket": 1, "since": since, "kafka_partition": 0,
-              "kafka_offset": 0}  # fmt: skip
+def closed(settings: Settings, since: datetime) -> int:
+    """The session, marked since then, fell silent; how many versions were written."""
+    silent = {"property": "app", "session_id": "silent", "bucket": 1, "events": 1, "first_received_at": since,
+              "last_received_at": since}  # fmt: skip
     sessions, events = (lake.opened(settings, table) for table in (SESSION_VERSIONS, EVENTS))
-    told = job.folded(settings, lake.files(sessions), lake.files(events), {0: 1}, pa.Table.from_pylist([silent]))
-    lake.append(sessions, SESSION_VERSIONS, lake.unpacked(told["body"].to_pylist()), {})
+    due = pa.Table.from_pylist([silent], MARKS)
+    files = list(job.measured(settings, lake.files(sessions), lake.files(events), due))
+    lake.append(sessions, SESSION_VERSIONS, files, {})
+    return sum(f.rows for f in files)
 
 
 def rows(settings: Settings) -> pa.Table:
@@ -80,13 +85,33 @@ def test_a_session_that_was_silent_for_a_whole_day_is_another_one(settings: Sett
     assert sorted(rows(settings)["day"].to_pylist()) == [BEFORE.date(), later.date()]
 
 
-def test_looking_for_missed_records_leaves_a_session_over_midnight_whole(settings: Settings) -> None:
+def test_measured_again_a_session_over_midnight_changes_nothing(settings: Settings) -> None:
     spoken = [heard(settings, BEFORE, 1, "playback_request"), heard(settings, AFTER, 2, "heartbeat")]
-    closed(settings, BEFORE)
+    assert closed(settings, BEFORE) == 1
     whole = fold.sessions(pa.concat_tables(spoken))
     assert rows(settings).equals(whole)
+    assert [closed(settings, day) for day in (BEFORE, AFTER)] == [0, 0]
+
+
+def test_sessions_that_are_measured_in_parts_are_the_same(settings: Settings) -> None:
+    """Also where what they said before is more than their marks tell."""
+    names = [f"s{n}" for n in range(20)]
+    spoken = [heard(settings, BEFORE + timedelta(seconds=n), n + 1, "heartbeat", session=name)
+              for n in range(3) for name in names]  # fmt: skip
+    small = settings.model_copy(update={"events_in_memory": 7})
+    due = marks(pa.concat_tables(spoken))
     sessions, events = (lake.opened(settings, table) for table in (SESSION_VERSIONS, EVENTS))
-    for day in (BEFORE, AFTER):
-        parts = {(day.date().isoformat(), 1)}
-        told = job.mended(settings, lake.files(sessions), lake.files(events), parts, AFTER, pa.table({"bucket": [1]}))
-        assert told["body"].to_pylist() == []
+    files = list(job.measured(small, [], lake.files(events), due))
+    assert len(files) == 9
+    lake.append(sessions, SESSION_VERSIONS, files, {})
+    spoken.append(heard(settings, AFTER, 4, "heartbeat", session=names[0]))
+    again = pa.concat_tables([marks(spoken[-1]), marks(spoken[0]), marks(spoken[1])])
+    files = list(job.measured(small, lake.files(sessions), lake.files(lake.opened(settings, EVENTS)), again))
+    lake.append(sessions, SESSION_VERSIONS, files, {})
+    held = lake.read(settings, SESSION_VERSIONS)
+    assert (
+        versions.latest(held)
+        .select(SESSIONS.names)
+        .sort_by("session_id")
+        .equals(fold.sessions(pa.concat_tables(spoken)).sort_by("session_id"))
+    )

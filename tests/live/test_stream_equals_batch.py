@@ -127,10 +127,10 @@ def ordered(rows: pa.Table) -> list[dict[str, Any]]:
     return rows.select(list(SESSIONS.names)).sort_by("session_id").to_pylist()
 
 
-def in_postgres(settings: Settings) -> pa.Table:
+def in_postgres(settings: Settings, tenant: str = "app") -> pa.Table:
     names = ", ".join(SESSION_ROWS.names)
     with postgres.connect(settings, "writer") as connection:
-        return days.table(connection, f"select {names} from sessions where property = 'app'", SESSION_ROWS)
+        return days.table(connection, f"select {names} from sessions where property = %s", SESSION_ROWS, (tenant,))
 
 
 def test_repeats_and_disorder_change_no_session(running: Settings) -> None:
@@ -181,6 +181,37 @@ def test_repeats_and_disorder_change_no_session(running: Settings) -> None:
     until(lambda: check_books(running).ok, SETTLED_S, "the books agree", every_s=2)
     ledger = check_books(running)
     assert ledger.totals["duplicate"] == ledger.totals["received"] - ledger.totals["accepted"] > 0
+
+
+def test_clocks_retries_and_ticks_far_ahead_cost_no_session_anything(running: Settings) -> None:
+    """Two doors whose clocks differ by a minute, a producer that tries for ten seconds, and one tick an hour ahead."""
+    random = Random(23)  # noqa: S311
+    pressed = datetime.now(UTC).replace(hour=15, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    began = int(pressed.timestamp() * 1000)
+    ahead = {True: MINUTE_MS, False: 0}
+    sent: list[tuple[int, Sent]] = []
+    for n in range(1000, 1000 + SESSIONS_SENT // 3):
+        for at, key, told in session(random, n, began + random.randrange(MINUTE_MS)):
+            received = at + ahead[random.random() < 0.5]
+            retried = random.randrange(10_000) if random.random() < 0.2 else 0
+            sent.append((at + retried, (received, key, told | {"property": "doors", "received_at": received})))
+    arrived = [one for _, one in sorted(sent, key=lambda one: one[0])]
+    expected = folded(running, arrived)
+    third = len(arrived) // 3
+    write(running, arrived[:third])
+    tick(running, arrived[third][0] + 60 * MINUTE_MS)
+    until(lambda: len(in_postgres(running, "doors")) > 0, SETTLED_S, "sessions closed that go on", every_s=0.5)
+    for start in (third, 2 * third):
+        write(running, arrived[start : start + third if start == third else None])
+        tick(running, arrived[start][0])
+    until(
+        lambda: ordered(in_postgres(running, "doors")) == expected,
+        SETTLED_S,
+        "the stream measures what the fold does, and no clock has gone on meanwhile",
+        every_s=1,
+    )
+    assert max(in_postgres(running, "doors")["version"].to_pylist()) > 1
+    assert restate_day(running, pressed.date()).changed == 0
 
 
 def test_a_poison_record_is_kept_aside_and_stops_nothing(running: Settings) -> None:

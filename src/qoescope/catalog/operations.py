@@ -100,6 +100,7 @@ STREAM_PROGRESS = Table(
     (
         Field("stream", "text", "its name", nullable=False),
         Field("complete_until", "instant", "everything received before is in"),
+        Field("open_since", "instant", "of sessions that are open, the first event that is not in a row yet"),
         Field("version", "int", "the lake's version that it is about"),
         Field("updated_at", "instant", "when that was written", nullable=False),
     ),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -29,15 +29,6 @@ TYPES: dict[Type, T.DataType] = {
     "bytes": T.BinaryType(),
     "json": T.StringType(),
 }
-
-HEAD = T.StructType(
-    [
-        T.StructField("tick", T.BooleanType()),
-        T.StructField("property", T.StringType()),
-        T.StructField("received_at", T.LongType()),
-    ]
-)
-"""All that a session window must know of a record."""
 
 
 def schema(table: Table) -> T.StructType:
@@ -65,44 +56,6 @@ def records(kafka: DataFrame, buckets: int) -> DataFrame:
 def _without_nul(column: str) -> str:
     """Text as `compile.records` reads it."""
     return f"replace(cast({column} as string), chr(0), '')"
-
-
-def closed(kafka: DataFrame, buckets: int, gap_s: int, watermark_s: int) -> DataFrame:
-    """One row a session that fell silent, in append mode.
-
-    (property, session_id, bucket, since, kafka_partition, kafka_offset): when its first record was received, and the
-    place of its last one. That is all the state there is: what a session said lies in the lake.
-
-    Ticks move the watermark and are dropped after it: the condition names the watermark's column, or Spark would drop
-    them before it.
-    """
-    head = F.from_json(F.col("value").cast("string"), HEAD)
-    received_at = F.timestamp_millis(F.col("head.received_at"))
-    speaks: Column = F.when(F.coalesce("head.tick", F.lit(False)), F.lit(False)).otherwise(
-        F.col("received_at").isNotNull() & F.col("head.property").isNotNull() & F.col("key").isNotNull()
-    )
-    return (
-        kafka.withColumn("head", head)
-        .withColumn("received_at", received_at)
-        .withWatermark("received_at", f"{watermark_s} seconds")
-        .where(speaks)
-        .select(
-            "received_at",
-            F.expr(_without_nul("head.property")).alias("property"),
-            "key",
-            F.struct("partition", "offset").alias("place"),
-        )
-        .groupBy("property", "key", F.session_window("received_at", f"{gap_s} seconds").alias("spoken"))
-        .agg(F.max("place").alias("last"))
-        .select(
-            "property",
-            F.expr(_without_nul("key")).alias("session_id"),
-            F.expr(spark_bucket(_without_nul("key"), buckets)).cast("bigint").alias("bucket"),
-            F.col("spoken.start").alias("since"),
-            F.col("last.partition").cast("bigint").alias("kafka_partition"),
-            F.col("last.offset").alias("kafka_offset"),
-        )
-    )
 
 
 Batches = Iterator[pa.RecordBatch]

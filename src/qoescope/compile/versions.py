@@ -1,6 +1,6 @@
 """Versions: session rows as they grow; one that was closed before is measured again from all of its events."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -82,25 +82,6 @@ where before.session_id is null
   or not ({" and ".join(f"folded.{name} is not distinct from before.{name}" for name in SESSIONS.names)})"""
 
 
-def stale(identities: pa.Table, before: pa.Table, silent_since: datetime) -> pa.Table:
-    """(property, session_id) of closed sessions whose row, if any, counts other events than are there.
-
-    `identities` has (property, session_id, seq, received_at) of all events of a part of the lake.
-    """
-    known = latest(before).select([*KEY, "event_count"])
-    found = answered(_STALE, identities=naive(identities), before=known)
-    since = pa.scalar(silent_since.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us"))
-    return found.filter(pc.less_equal(found["heard"], since)).select(list(KEY))
-
-
-_STALE = """
-with counted as (
-  select property, session_id, count(distinct seq) as n, max(received_at) as heard from identities group by all
-)
-select property, session_id, heard from counted left join before using (property, session_id)
-where coalesce(event_count, -1) <> n"""
-
-
 def without(rows: pa.Table, others: pa.Table) -> pa.Table:
     """The rows whose session is not among the others'."""
     if not len(rows) or not len(others):
@@ -109,6 +90,16 @@ def without(rows: pa.Table, others: pa.Table) -> pa.Table:
         "select row from ids anti join others using (property, session_id) order by row",
         ids=rows.select(list(KEY)).append_column("row", _numbers(rows)),
         others=others.select(list(KEY)),
+    )
+    return rows.take(kept["row"])
+
+
+def among(rows: pa.Table, versions: pa.Table) -> pa.Table:
+    """The rows whose (property, session_id, version) is among these."""
+    kept = answered(
+        "select row from ids semi join versions using (property, session_id, version) order by row",
+        ids=rows.select([*KEY, "version"]).append_column("row", _numbers(rows)),
+        versions=versions.select([*KEY, "version"]),
     )
     return rows.take(kept["row"])
 

@@ -20,17 +20,13 @@ _HELD = "distinct property, day from checks where day = any(%s) and not passed"
 _LOCK = "select pg_advisory_xact_lock(hashtext('qoescope.sessions'))"
 
 
-def correct(
-    connection: Connection, query: str, batch: int, rows: pa.Table, moved: pa.Table, corrected: Corrected,
-    also: Sequence[Write],
-) -> bool:  # fmt: skip
-    """New versions of sessions take the place of older ones, and the marts change by the difference, once.
+def correct(connection: Connection, rows: pa.Table, moved: pa.Table, corrected: Corrected) -> None:
+    """New versions of sessions take the place of older ones, and the marts change by the difference.
 
-    `moved` has the keys (property, day, session_id) of rows whose session is now in another day.
+    A version that is there, or an older one, changes nothing: rows may come again. `moved` has the keys
+    (property, day, session_id) of rows whose session is now in another day.
     """
     with connection.transaction():
-        if not postgres.noted(connection, query, batch):
-            return False
         connection.execute(_LOCK)
         old = stored(connection, [*rows.select(_KEY).to_pylist(), *moved.select(_KEY).to_pylist()])
         newer = {(r["property"], r["session_id"]): r["version"] for r in old.select([*_KEY, "version"]).to_pylist()}
@@ -47,9 +43,8 @@ def correct(
         )
         _delete(connection, replaced)
         postgres.upsert(connection, Write(SESSION_ROWS, new))
-        for write in (*corrected(new, replaced), *also):
+        for write in corrected(new, replaced):
             postgres.upsert(connection, write)
-    return True
 
 
 _KEY = list(SESSION_ROWS.key)

@@ -6,7 +6,7 @@ Long because files, commits and reads of Delta tables share one picture of a tab
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
@@ -236,6 +236,7 @@ def append(delta: DeltaTable, table: Table, added: Sequence[File], note: dict[st
         delta.create_write_transaction(
             [_action(f) for f in added], "append", arrow.schema(table), list(table.partition),
             commit_properties=CommitProperties(custom_metadata=note, max_commit_retries=50),
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
         )  # fmt: skip
 
 
@@ -288,6 +289,20 @@ def _with_defaults(rows: pa.Table, table: Table) -> pa.Table:
             filled = pc.fill_null(rows[f.name], pa.scalar(f.default, arrow.TYPES[f.type]))
             rows = rows.set_column(place, arrow.field(f), filled)
     return rows
+
+
+def batches(settings: Settings, table: Table, found: Sequence[File], most_rows: int) -> Iterator[pa.Table]:
+    """Rows of these files, so many at a time, about: what is in memory does not grow with them."""
+    part: list[pa.RecordBatch] = []
+    source = _dataset(settings, table, found)
+    names = list(table.names)
+    for batch in source.to_batches(columns=names, batch_size=most_rows, use_threads=False, fragment_readahead=1):
+        if part and sum(map(len, part)) + len(batch) > most_rows:
+            yield _with_defaults(pa.Table.from_batches(part), table)
+            part = []
+        part.append(batch)
+    if part:
+        yield _with_defaults(pa.Table.from_batches(part), table)
 
 
 def _dataset(settings: Settings, table: Table, found: Sequence[File]) -> ds.Dataset:

@@ -2,26 +2,20 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.schema import Table
-from qoescope.connect import changes as object_store
-from qoescope.connect import checkpoints, lake
+from qoescope.connect import checkpoints
 from qoescope.connect.writing import Stopped, Writer
 from qoescope.settings import Settings
 
 __all__ = [
     "Stopped",
     "beginning",
-    "changes",
     "collected",
-    "dropped",
     "kafka",
     "query_id",
     "written",
@@ -77,18 +71,6 @@ def kafka(spark: SparkSession, settings: Settings, topic: str, start: str, recor
     return reader.load()
 
 
-def changes(spark: SparkSession, settings: Settings, table: Table) -> DataFrame:
-    """Rows appended to a table of the lake, as a stream that begins with those that are there."""
-    if "://" in lake.uri(settings, table):
-        return object_store.changes(spark, settings, table)
-    reader = (
-        spark.readStream.format("delta")
-        .option("maxBytesPerTrigger", settings.batch_bytes)
-        .option("skipChangeCommits", "true")
-    )
-    return reader.load(lake.uri(settings, table))
-
-
 def written(
     frame: DataFrame, settings: Settings, name: str, every_s: float, write: Callable[[DataFrame, int], None]
 ) -> StreamingQuery:
@@ -109,35 +91,6 @@ def query_id(batch: DataFrame) -> str:
     if not found:
         raise RuntimeError("not inside a stream's batch")
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """Records that came after the watermark, in batches up to `until`."""
-
-    rows: int = 0
-    watermark: datetime | None = None
-    """All of them were received before."""
-    until: int = -1
-
-
-def dropped(spark: SparkSession, query: str, before: Dropped) -> Dropped:
-    """What a stateful stream has dropped as too late in batches that are over; `before` is the last answer.
-
-    In the first batch since a start, it may have dropped some. Only the session that started a stream knows it, not
-    the one that its batches are given.
-    """
-    running = spark.streams.get(query)
-    if running is None:
-        raise RuntimeError(f"no stream {query} in this session")
-    rows, watermark, until = before.rows, before.watermark, before.until
-    for told in running.recentProgress:
-        late = sum(int(operator["numRowsDroppedByWatermark"]) for operator in told["stateOperators"])
-        if told["batchId"] > before.until and (late or watermark is None):
-            rows += late
-            watermark = datetime.fromisoformat(told["eventTime"]["watermark"])
-        until = max(until, int(told["batchId"]))
-    return Dropped(rows, watermark, until)
 
 
 def collected(told: DataFrame) -> dict[str, list[bytes]]:

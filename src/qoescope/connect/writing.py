@@ -14,6 +14,7 @@ import pyarrow as pa
 from psycopg_pool import PoolTimeout
 
 from qoescope.catalog.operations import STREAM_PROGRESS
+from qoescope.compile import arrow
 from qoescope.connect import postgres
 from qoescope.connect.causes import explain
 from qoescope.connect.health import Loop
@@ -92,10 +93,13 @@ where stream = 'live' and updated_at - complete_until > interval '2 seconds'
 """Small batches are late for other reasons, which waiting does not mend: a machine that is slow, a start."""
 
 
-def progress(stream: str, complete_until: datetime | None, version: int | None = None) -> Write:
+def progress(
+    stream: str, complete_until: datetime | None, version: int | None = None, open_since: datetime | None = None
+) -> Write:
     """How far a stream has come, to be written with its batch."""
-    row = {"stream": stream, "complete_until": complete_until, "version": version, "updated_at": datetime.now(UTC)}
-    return Write(STREAM_PROGRESS, pa.Table.from_pylist([row]))
+    row = {"stream": stream, "complete_until": complete_until, "version": version, "updated_at": datetime.now(UTC),
+           "open_since": open_since}  # fmt: skip
+    return Write(STREAM_PROGRESS, pa.Table.from_pylist([row], arrow.schema(STREAM_PROGRESS)))
 
 
 def crash(settings: Settings, point: str) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS, UNKNOWN
 from qoescope.catalog.doors import EVENT_BOUNDS
@@ -20,12 +19,6 @@ LOOKED_BACK = timedelta(days=1)
 KEY = ("property", "session_id")
 _ENCODE = msgspec.json.Encoder().encode
 _CONTEXT = tuple(f.name for f in CONTEXT_FIELDS if f.name not in ("session_id", "started_at"))
-
-
-def silent(reports: pa.Table, until: datetime) -> pa.Table:
-    """(property, session_id, bucket) of sessions whose last report came no later than `until`."""
-    last = reports.group_by([*KEY, "bucket"]).aggregate([("received_at", "max")])
-    return last.filter(pc.less_equal(last["received_at_max"], pa.scalar(until))).select([*KEY, "bucket"])
 
 
 def of_sessions(reports: pa.Table, sessions: pa.Table) -> pa.Table:

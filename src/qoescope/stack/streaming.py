@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from qoescope.connect.health import Board
+    from qoescope.connect.loops import Worker
     from qoescope.connect.spark import Stream
 
 STREAMS = ("events", "sessions", "dead_letters", "reports", "quality")
@@ -21,7 +22,7 @@ PART = "stream"
 
 def run(settings: Settings) -> None:
     """Runs every stream until SIGTERM or SIGINT, then lets the batches under way finish; blocks."""
-    from qoescope.connect import health_http, health_rows, locks, readiness, spark
+    from qoescope.connect import health_http, health_rows, locks, loops, readiness, spark
     from qoescope.connect.health import Board, folder
 
     stopping = signals.told()
@@ -34,20 +35,31 @@ def run(settings: Settings) -> None:
             threading.Thread(target=beside, args=(settings, board, stopping), daemon=True).start()
         session = spark.session(settings)
         try:
-            spark.keep_running(streams(session, settings, stopping, board), stopping, board, settings)
+            queries, workers = parts(session, settings, stopping, board)
+            with loops.running(workers, stopping, board):
+                spark.keep_running(queries, stopping, board, settings)
         finally:
             with suppress(*spark.GONE):
                 session.stop()
 
 
-def streams(
+def parts(
     session: SparkSession, settings: Settings, stopping: threading.Event, board: Board | None = None
-) -> list[Stream]:
-    """Every stream, ready to be kept running."""
-    from qoescope.lake.jobs import dead_letters, events, reports, sessions
+) -> tuple[list[Stream], list[Worker]]:
+    """Spark's queries, ready to be kept running, and the workers beside them."""
+    from qoescope.lake.jobs import dead_letters, events, marks, reports, sessions
     from qoescope.mart.jobs import quality
 
-    jobs = dict(zip(STREAMS, (events, sessions, dead_letters, reports, quality), strict=True))
-    return [
-        job.stream(session, settings, stopping, None if board is None else board[name]) for name, job in jobs.items()
+    written = threading.Event()
+    still_open = {name: marks.following(settings) for name in (marks.SESSIONS, marks.REPORTED)}
+    loop = dict.fromkeys(STREAMS) if board is None else {name: board[name] for name in STREAMS}
+    queries = [
+        events.stream(session, settings, stopping, still_open, loop["events"]),
+        dead_letters.stream(session, settings, stopping, loop["dead_letters"]),
     ]
+    workers = [
+        sessions.worker(session, settings, stopping, still_open[marks.SESSIONS], written, loop["sessions"]),
+        reports.worker(settings, stopping, still_open[marks.REPORTED], loop["reports"]),
+        quality.worker(settings, stopping, written, loop["quality"]),
+    ]
+    return queries, workers

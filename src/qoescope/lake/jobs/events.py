@@ -40,8 +40,9 @@ from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.writing import Writer, crash, progress
 from qoescope.lake import events as product
-from qoescope.lake import freshness
-from qoescope.lake.jobs import identities, messages
+from qoescope.lake import freshness, open_sessions
+from qoescope.lake.jobs import identities, marks, messages
+from qoescope.lake.open_sessions import OpenSessions
 from qoescope.settings import Settings
 
 TABLES = {table.name: table for table in (EVENTS, LATE, QUARANTINE, REPORTS, SESSION_VERSIONS)}
@@ -60,9 +61,12 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of two collectors may differ."""
 
 
-def stream(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None = None) -> Stream:
-    """The stream, ready to be kept running."""
-    return Stream("events", partial(_start_events, spark, settings, stopping, loop), warms_up=True)
+def stream(
+    spark: SparkSession, settings: Settings, stopping: Event, still_open: Mapping[str, OpenSessions],
+    loop: Loop | None = None,
+) -> Stream:  # fmt: skip
+    """The stream, ready to be kept running; it marks the sessions whose events, or reports, it stores."""
+    return Stream("events", partial(_start_events, spark, settings, stopping, still_open, loop), warms_up=True)
 
 
 @dataclass(slots=True)
@@ -106,9 +110,13 @@ class Place:
         return after, pa.Table.from_pylist(rows)
 
 
-def _start_events(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None) -> StreamingQuery:
+def _start_events(
+    spark: SparkSession, settings: Settings, stopping: Event, still_open: Mapping[str, OpenSessions], loop: Loop | None
+) -> StreamingQuery:
     writer = Writer(settings, stopping, loop)
     lake.ensure(settings)
+    for name, sessions in still_open.items():
+        marks.restore(settings, writer, sessions, name)
     start = streams.beginning(settings, writer, "events", BEACONS.name, lake.exists(settings, EVENTS))
     if (
         start != "earliest"
@@ -116,14 +124,14 @@ def _start_events(spark: SparkSession, settings: Settings, stopping: Event, loop
         for table in (LATE, QUARANTINE, REPORTS):
             lake.take_back(settings, table, json.loads(start)[BEACONS.name])
     kafka = streams.kafka(spark, settings, BEACONS.name, start, settings.batch_records)
-    return streams.written(kafka, settings, "events", settings.events_every_s, _Events(settings, writer))
+    return streams.written(kafka, settings, "events", settings.events_every_s, _Events(settings, writer, still_open))
 
 
 class _Events:
     """Batches of the log into the lake, then into the books. A batch that comes again changes nothing."""
 
-    def __init__(self, settings: Settings, writer: Writer) -> None:
-        self.settings, self.writer = settings, writer
+    def __init__(self, settings: Settings, writer: Writer, still_open: Mapping[str, OpenSessions]) -> None:
+        self.settings, self.writer, self.still_open = settings, writer, still_open
         self.place: Place | None = None
         self.tables = {name: lake.opened(settings, table) for name, table in TABLES.items()}
         self.version = self.tables[EVENTS.name].version()
@@ -142,16 +150,22 @@ class _Events:
         if told.get(EVENTS.name):
             self.version = self.tables[EVENTS.name].version()
         crash(self.settings, "lake.after_delta")
+        for name, sessions in self.still_open.items():
+            for marked in told.get(f"marks of {name}", ()):
+                sessions.mark(messages.unpacked(marked))
         books = _books(map(json.loads, told.get("count", ())))
         writes = [
             Write(OUTCOMES, books),
             Write(STREAM_OFFSETS, offsets),
             *self._live(query, number, told),
             *(progress(name, after.complete_until, self.version) for name in ("events", "live")),
+            *(write for name, sessions in self.still_open.items() for write in marks.floors(name, sessions)),
         ]
         if self.writer.write(query, number, [w for w in writes if len(w.rows)]):
             self.writer.ask(_SEEN, (query, number))
         crash(self.settings, "lake.before_commit")
+        for sessions in self.still_open.values():
+            sessions.advance(after.complete_until)
         self.place, self.records = after, sum(row["records"] for row in offsets.to_pylist())
         self._tidy()
 
@@ -255,6 +269,9 @@ def _stored(
         for counts in (parsed.counts, fate.counts, product.kept_counts(parsed.unreadable, parsed.reports)):
             yield messages.rows("count", counts)
         yield messages.rows("offset", parsed.offsets)
+        for name, stored in (("sessions", fate.held), ("reports", parsed.reports)):
+            if len(stored):
+                yield messages.lines(f"marks of {name}", [messages.packed(open_sessions.marks(stored))])
         if len(fate.held):
             yield messages.lines(SENT, [messages.packed(freshness.sent_ticks(fate.held))])
             for name, cube in live(fate.held).items():

@@ -1,39 +1,34 @@
 """Reports: CMCD sessions that fell silent, from the lake back into the log as beacons."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime
 from threading import Event
+from time import monotonic
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.cmcd import OBSERVED, REQUESTS
 from qoescope.catalog.operations import REPORTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect import kafka, lake, postgres, streams
+from qoescope.connect import kafka, lake, postgres
 from qoescope.connect.health import Loop
+from qoescope.connect.loops import Worker
 from qoescope.connect.postgres import Connection, Write
-from qoescope.connect.spark import Stream
-from qoescope.connect.writing import Writer, crash, progress
+from qoescope.connect.writing import Writer, crash
 from qoescope.lake import cmcd, reports
+from qoescope.lake.open_sessions import OpenSessions
 from qoescope.settings import Settings
 
 NAME = "reports"
+AT_ONCE = 2_000
+"""Sessions whose reports are in memory together."""
 
 
-def stream(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None = None) -> Stream:
-    """Reports to beacons, ready to be kept running."""
-    return Stream(NAME, partial(_start, spark, settings, stopping, loop))
-
-
-def _start(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None) -> StreamingQuery:
-    writer = Writer(settings, stopping, loop)
-    lake.ensure(settings)
-    clock = spark.readStream.format("rate").load()  # silence is what is waited for, and silence brings no rows
-    return streams.written(clock, settings, NAME, settings.sessions_every_s, _Reports(settings, writer))
+def worker(settings: Settings, stopping: Event, still_open: OpenSessions, loop: Loop | None = None) -> Worker:
+    """Reports to beacons, as sessions told by CMCD fall silent."""
+    reporter = _Reports(settings, Writer(settings, stopping, loop), stopping, still_open)
+    return Worker(NAME, reporter.wait, reporter.tell)
 
 
 class Teller:
@@ -44,7 +39,7 @@ class Teller:
         self.delta = lake.opened(settings, REPORTS)
         self.log = kafka.Log(settings)
 
-    def tell(self, sessions: pa.Table, since: datetime | None, query: str, number: int, *more: Write) -> int:
+    def tell(self, sessions: pa.Table, since: datetime | None, query: str, number: int) -> int:
         """Maps all reports of the sessions, which came after `since`; how many events they made."""
         self.delta.update_incremental()
         files = lake.files(self.delta, buckets=pc.unique(sessions["bucket"]).to_pylist(), since=since)
@@ -52,7 +47,7 @@ class Teller:
         mapped = cmcd.mapped(reports.of_sessions(lake.rows(self.settings, REPORTS, files, where=who), sessions))
         self._send(mapped.events)
         crash(self.settings, "lake.after_reports")
-        self.writer.do(lambda connection: seen(connection, query, number, mapped, more))
+        self.writer.do(lambda connection: seen(connection, query, number, mapped))
         return len(mapped.events)
 
     def _send(self, events: pa.Table) -> None:
@@ -73,7 +68,7 @@ class Teller:
             )
 
 
-def seen(connection: Connection, query: str, number: int, mapped: cmcd.Mapped, more: Sequence[Write] = ()) -> None:
+def seen(connection: Connection, query: str, number: int, mapped: cmcd.Mapped) -> None:
     """Writes what the sessions told of delivery, once, in place of what is there of them, unless that knows more.
 
     An import and the stream may tell of a session at the same time; who read the lake first may come last.
@@ -96,46 +91,37 @@ def seen(connection: Connection, query: str, number: int, mapped: cmcd.Mapped, m
             "delete from cmcd_requests r using unnest(%s::text[], %s::text[]) as told (property, session_id) "
             "where (r.property, r.session_id) = (told.property, told.session_id)", columns,
         )  # fmt: skip
-        for write in (Write(OBSERVED, observed), Write(REQUESTS, requests), *more):
+        for write in (Write(OBSERVED, observed), Write(REQUESTS, requests)):
             postgres.upsert(connection, write)
 
 
 class _Reports:
     """Sessions whose reports stopped.
 
-    How far it is lies in Postgres, and is written after Kafka has the beacons: what comes again after a kill are
-    repeats, which the lake knows.
+    What comes again after a kill are repeats, which the lake knows.
     """
 
-    def __init__(self, settings: Settings, writer: Writer) -> None:
-        self.settings, self.writer = settings, writer
-        self.teller = Teller(settings, writer)
+    def __init__(self, settings: Settings, writer: Writer, stopping: Event, still_open: OpenSessions) -> None:
+        self.settings, self.writer, self.stopping, self.still_open = settings, writer, stopping, still_open
+        self.teller: Teller | None = None
+        self.run, self.rounds = uuid4().hex, 0
+        self.next_at = 0.0
 
-    def __call__(self, batch: DataFrame, number: int) -> None:
-        """Looks for silent sessions; the batch only says that time has passed."""
-        until = self._silent_until()
-        since = self.writer.complete_until(NAME)
-        if until is None or (since is not None and until <= since):
-            return
-        query, done = streams.query_id(batch), progress(NAME, until)
-        silent = self._silent(since, until)
-        if len(silent):
-            first = None if since is None else since - reports.LOOKED_BACK
-            self.teller.tell(silent, first, query, number, done)
-        else:
-            self.writer.write(query, number, [done])
+    def wait(self) -> bool:
+        """Whether there is something to tell, and the last time is long enough ago."""
+        if (left := self.next_at - monotonic()) > 0:
+            self.stopping.wait(min(left, 1.0))
+            return False
+        return self.still_open.wait(1.0) and self.still_open.restored
 
-    def _silent_until(self) -> datetime | None:
-        """A session without a report since then is silent: the lake holds all that was received until later."""
-        done = self.writer.complete_until("events")
-        return None if done is None else done - timedelta(seconds=self.settings.session_gap_s)
-
-    def _silent(self, since: datetime | None, until: datetime) -> pa.Table:
-        """Sessions whose last report came after `since` and no later than `until`."""
-        delta = self.teller.delta
-        delta.update_incremental()
-        recent = lake.rows(
-            self.settings, REPORTS, lake.files(delta, since=since), (*reports.KEY, "bucket", "received_at"),
-            None if since is None else pc.field("received_at") > pa.scalar(since),
-        )  # fmt: skip
-        return reports.silent(recent, until)
+    def tell(self) -> None:
+        """Tells what is due, some sessions at a time."""
+        due = self.still_open.due(AT_ONCE)
+        if len(due):
+            self.teller = self.teller or Teller(self.settings, self.writer)
+            since = pc.min(due["first_received_at"]).as_py() - reports.LOOKED_BACK
+            self.rounds += 1
+            self.teller.tell(due, since, f"{NAME}:{self.run}", self.rounds)
+            self.still_open.forget(due)
+        if len(due) < AT_ONCE:
+            self.next_at = monotonic() + self.settings.sessions_every_s

@@ -1,13 +1,12 @@
 """Quality: new versions of sessions into Postgres, as corrections of the marts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from threading import Event
+from time import monotonic
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.marts import SESSION_MARTS
 from qoescope.catalog.operations import (
@@ -15,51 +14,103 @@ from qoescope.catalog.operations import (
     SESSION_VERSIONS,
 )
 from qoescope.compile import arrow, versions
-from qoescope.connect import days, lake, streams
+from qoescope.connect import days, lake, postgres
+from qoescope.connect.changes import Changes
 from qoescope.connect.health import Loop
-from qoescope.connect.postgres import Write
-from qoescope.connect.spark import Stream
-from qoescope.connect.writing import Writer, crash, give_way, progress
+from qoescope.connect.lake import File
+from qoescope.connect.loops import Worker
+from qoescope.connect.postgres import Connection, Write
+from qoescope.connect.writing import Stopped, Writer, crash, give_way, progress
 from qoescope.mart import cubes
 from qoescope.settings import Settings
 
+NAME = "quality"
+LOOKS_EVERY_S = 10.0
+"""How often it looks for rows that another process appended; of those of this one it is told."""
+ROWS_AT_ONCE = 10_000
+"""Rows in one transaction, about."""
 
-def stream(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None = None) -> Stream:
-    """The stream, ready to be kept running."""
-    return Stream("quality", partial(_start_quality, spark, settings, stopping, loop))
 
-
-def _start_quality(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None) -> StreamingQuery:
-    writer = Writer(settings, stopping, loop)
-    lake.ensure(settings)
-    streams.beginning(settings, writer, "quality", None, written=False)
-    rows = streams.changes(spark, settings, SESSION_VERSIONS)
-    return streams.written(rows, settings, "quality", settings.quality_every_s, _Quality(settings, writer, stopping))
+def worker(settings: Settings, stopping: Event, written: Event, loop: Loop | None = None) -> Worker:
+    """Follows the sessions of the lake; `written` tells that there are new ones."""
+    quality = _Quality(settings, Writer(settings, stopping, loop), stopping, written)
+    return Worker(NAME, quality.wait, quality.publish)
 
 
 class _Quality:
-    """New versions of sessions into Postgres: their rows, and the marts by what changed."""
+    """New versions of sessions into Postgres: their rows, and the marts by what changed.
 
-    def __init__(self, settings: Settings, writer: Writer, stopping: Event) -> None:
-        self.settings, self.writer, self.stopping = settings, writer, stopping
+    How far it is lies in Postgres, and is written with what it is about. A version that is in Postgres already changes
+    nothing, so that what comes again after a kill does no harm.
+    """
 
-    def __call__(self, batch: DataFrame, number: int) -> None:
-        """Writes one batch; its size is bounded by the settings."""
-        give_way(self.writer, self.stopping, self.settings.give_way_s)
-        query = streams.query_id(batch)
-        rows = versions.latest(arrow.conform(batch.toArrow(), SESSION_VERSIONS))
-        gone = rows.filter(
-            pc.and_kleene(pc.is_valid(rows["replaces_day"]), pc.not_equal(rows["replaces_day"], rows["day"]))
-        )
-        moved = pa.table({"property": gone["property"], "day": gone["replaces_day"], "session_id": gone["session_id"]})
-        new = arrow.conform(rows, SESSION_ROWS)
-        self.writer.do(
-            lambda connection: days.correct(
-                connection, query, number, new, moved, _corrected, [progress("quality", None)]
-            )
-        )
-        crash(self.settings, "mart.before_commit")
+    def __init__(self, settings: Settings, writer: Writer, stopping: Event, written: Event) -> None:
+        self.settings, self.writer, self.stopping, self.written = settings, writer, stopping, written
+        lake.ensure(settings, [SESSION_VERSIONS])
+        self.changes = Changes(settings, SESSION_VERSIONS)
+        self.next_at = self.look_at = 0.0
+        self.version: int | None = None
+        self.asked = False
+
+    def wait(self) -> bool:
+        """Whether there may be new rows, and the last time is long enough ago."""
+        if (left := self.next_at - monotonic()) > 0:
+            self.stopping.wait(min(left, 1.0))
+            return False
+        return self.written.wait(1.0) or monotonic() >= self.look_at
+
+    def publish(self) -> None:
+        """Publishes what is new. It begins where Postgres is, and with all that is there where it does not say."""
+        now = monotonic()
+        self.next_at, self.look_at = now + self.settings.quality_every_s, now + LOOKS_EVERY_S
+        self.written.clear()
+        if not self.asked:
+            found = self.writer.ask("select version from stream_progress where stream = %s", (NAME,))
+            self.version, self.asked = (found[0][0] if found else None), True
+        for change in self.changes.after(self.version):
+            for rows in parts(self.settings, change.files):
+                if self.stopping.is_set():
+                    raise Stopped
+                give_way(self.writer, self.stopping, self.settings.give_way_s)
+                self.writer.do(partial(_correct, rows))
+                crash(self.settings, "mart.before_commit")
+            if change.files or self.version is None:
+                self.writer.do(partial(_note, change.version))
+            self.version = change.version
 
 
-def _corrected(new: pa.Table, old: pa.Table) -> Sequence[Write]:
+def parts(settings: Settings, files: Collection[File]) -> Iterator[pa.Table]:
+    """The last version of each session in these files, some sessions at a time.
+
+    All versions of one lie in one bucket. An older one must not come after a newer one that lies in another day.
+    """
+    whole = sum(f.rows for f in files) <= ROWS_AT_ONCE
+    for bucket in [None] if whole else sorted({f.bucket for f in files}):
+        mine = [f for f in files if bucket in (None, f.bucket)]
+        if whole:
+            rows = versions.latest(lake.rows(settings, SESSION_VERSIONS, mine))
+            yield from [rows] if len(rows) else []
+            continue
+        last = versions.latest(lake.rows(settings, SESSION_VERSIONS, mine, _VERSION)).select(_VERSION[:3])
+        for rows in lake.batches(settings, SESSION_VERSIONS, mine, ROWS_AT_ONCE):
+            kept = versions.among(rows, last)
+            yield from [versions.latest(kept)] if len(kept) else []
+
+
+_VERSION = ("property", "session_id", "version", "written_at")
+
+
+def _correct(rows: pa.Table, connection: Connection) -> None:
+    moves = pc.and_kleene(pc.is_valid(rows["replaces_day"]), pc.not_equal(rows["replaces_day"], rows["day"]))
+    gone = rows.filter(moves)
+    moved = pa.table({"property": gone["property"], "day": gone["replaces_day"], "session_id": gone["session_id"]})
+    days.correct(connection, arrow.conform(rows, SESSION_ROWS), moved, _corrections)
+
+
+def _corrections(new: pa.Table, old: pa.Table) -> Sequence[Write]:
     return [Write(mart.table, cubes.corrections(new, old, mart)) for mart in SESSION_MARTS]
+
+
+def _note(version: int, connection: Connection) -> None:
+    with connection.transaction():
+        postgres.upsert(connection, progress(NAME, None, version))
