@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     """How often sessions that fell silent are measured, at most."""
     quality_every_s: float = 5.0
     """How often measured sessions are published, at most."""
-    events_in_memory: int = 100_000
+    events_in_memory: int = 50_000
     """Events of closing sessions in memory at once, in each Python process; a session is never in two parts."""
     give_way_s: float = 60.0
     """For how long at most closed sessions wait while events come faster than they can be written."""

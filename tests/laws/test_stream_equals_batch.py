@@ -23,7 +23,7 @@ from qoescope.lake.jobs.sessions import measured
 from qoescope.lake.open_sessions import Floor
 from qoescope.settings import Settings
 
-EXAMPLES = 400 if settings.get_current_profile_name() == "explore" else 8
+EXAMPLES = 400 if settings.get_current_profile_name() == "explore" else 12
 START = datetime(2026, 1, 2, 23, 50, tzinfo=UTC)
 """Ten minutes before midnight: sessions go on into the next day."""
 GAP_S, EVERY_S, SETTLED_S = 60, 5, 60
@@ -53,16 +53,21 @@ class Step:
 
     records: int
     closes: bool
+    meanwhile: int
+    """Records that come while sessions are measured."""
     kill: str | None
     compacts: bool
     tick_ahead_s: int
 
 
-PLAYS = st.builds(Play, st.integers(0, 900), st.lists(st.integers(1, 150), min_size=1, max_size=6), st.booleans())
+PLAYS = st.builds(
+    Play, st.integers(0, 900), st.lists(st.sampled_from([1, 20, 59, 61, 130]), min_size=1, max_size=6), st.booleans()
+)
 BEACONS = st.builds(Beacon, st.integers(0, 2), st.sampled_from([0, 0, 0, 1, 9, 70, 600, 3600]))
 STEPS = st.builds(
-    Step, st.integers(1, 12), st.booleans(), st.none() | st.sampled_from(KILLS), st.booleans(),
-    st.sampled_from([0, 0, 0, 30, 3600]),
+    Step, st.integers(1, 8), st.sampled_from([True, True, False]), st.sampled_from([0, 0, 3]),
+    st.sampled_from([None, None, None, *KILLS]),
+    st.booleans(), st.sampled_from([0, 0, 0, 30, 3600]),
 )  # fmt: skip
 
 
@@ -114,11 +119,13 @@ class Stream:
             return
         self.open.advance(self.books.complete_until)
 
-    def close(self, kill: str | None) -> None:
-        """Measures what is due."""
+    def close(self, kill: str | None, meanwhile: int = 0) -> None:
+        """Measures what is due; so many records come before its rows are there."""
         due = self.open.due()
         delta, events = (lake.opened(self.settings, table) for table in (SESSION_VERSIONS, EVENTS))
         files = list(measured(self.settings, lake.files(delta), lake.files(events), due))
+        if meanwhile:
+            self.read(meanwhile, self.books.complete_until or START, None)
         if kill == KILLS[2]:
             self.start()
             return
@@ -161,7 +168,7 @@ def travelled(plays: list[Play], skews_s: list[int], ways: list[Beacon]) -> list
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    plays=st.lists(PLAYS, min_size=1, max_size=6),
+    plays=st.lists(PLAYS, min_size=1, max_size=5),
     skews_s=st.lists(st.sampled_from([-180, -60, -1, 0, 1, 60, 180]), min_size=3, max_size=3),
     ways=st.lists(BEACONS, min_size=1, max_size=12),
     steps=st.lists(STEPS, min_size=1, max_size=8),
@@ -184,7 +191,7 @@ def test_however_events_come_and_whenever_it_is_killed_the_stream_measures_what_
             ticks = START + timedelta(seconds=stream.now_s + max(skews_s) + step.tick_ahead_s)
             stream.read(step.records, ticks, kill)
             if step.closes:
-                stream.close(kill)
+                stream.close(kill, step.meanwhile)
             if step.compacts:
                 lake.compact(here, EVENTS, 1)
                 lake.compact(here, SESSION_VERSIONS, 1)

@@ -33,6 +33,7 @@ from qoescope.stack import postgres as server
 pytestmark = pytest.mark.live
 UP_S, BACK_S = 600, 600
 CRASHES = ("lake.after_delta", "lake.before_commit")
+CLOSING = ("lake.before_sessions", "lake.after_sessions", "mart.before_commit")
 CONNECTIONS = "24"
 ROLES: tuple[postgres.Role, ...] = ("writer", "reader")
 KIB = 1024
@@ -104,11 +105,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("survival")
     settings = Settings(
         var=folder / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0, console_port=0,
-        session_gap_s=5, sessions_every_s=1, quality_every_s=1, give_way_s=0, crash_at=",".join(CRASHES),
+        session_gap_s=5, sessions_every_s=1, quality_every_s=1, give_way_s=0, crash_at=",".join((*CRASHES, *CLOSING)),
         budget_events=100_000, budget_bytes=1e9,
     )  # fmt: skip
     key = demo.door_key(settings)
-    marks = [settings.var / f"crashed-{point}" for point in CRASHES]
+    marks = [settings.var / f"crashed-{point}" for point in (*CRASHES, *CLOSING)]
     for mark in marks:
         mark.touch()
     own = ("stream", "console")
@@ -224,7 +225,7 @@ def test_a_door_that_is_killed_again_and_again_loses_nothing_that_it_answered(ru
 
 def test_a_stream_killed_twice_while_it_writes_a_batch_writes_it_once(running: Running) -> None:
     """Between Delta and Postgres; then, with the same batch, between Postgres and the note that it is done."""
-    restarts, marks = running.children["stream"].restarts, running.marks
+    restarts, marks = running.children["stream"].restarts, running.marks[: len(CRASHES)]
     traffic = running.traffic(rate=400, seconds=4)
     until(lambda: traffic.sent.acknowledged > 200, BACK_S, "traffic flows")
     for mark in marks:
@@ -232,6 +233,19 @@ def test_a_stream_killed_twice_while_it_writes_a_batch_writes_it_once(running: R
     until(lambda: any(mark.exists() for mark in marks), BACK_S, "it is killed")
     running.back("stream", restarts + 2)
     assert all(mark.exists() for mark in marks)
+    running.holds(traffic)
+
+
+def test_a_stream_killed_before_and_after_it_writes_sessions_and_their_marts_closes_each_once(running: Running) -> None:
+    """What was open is found again in the lake, and what was written already changes nothing."""
+    restarts, marks = running.children["stream"].restarts, running.marks[len(CRASHES) :]
+    traffic = running.traffic(rate=400, seconds=10)
+    until(lambda: traffic.sent.acknowledged > 200, BACK_S, "traffic flows")
+    for mark in marks:
+        mark.unlink()
+    until(lambda: all(mark.exists() for mark in marks), BACK_S, "it is killed at each point")
+    running.back("stream", restarts + len(marks))
+    running.settled()
     running.holds(traffic)
 
 

@@ -11,7 +11,7 @@ from qoescope.connect.health import Board
 from qoescope.connect.writing import Stopped
 
 log = logging.getLogger("qoescope.loops")
-LONGEST_WAIT_S = 30.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ def running(
 
 def _go_on(worker: Worker, stopping: Event, board: Board | None) -> None:
     health = board[worker.name] if board is not None else None
-    wait_s = 1.0
+    wait_s, failing = FIRST_WAIT_S, False
     while not stopping.is_set():
         try:
-            if worker.wait():
+            if failing or worker.wait():
                 if health is not None:
                     health.working()
                 worker.work()
@@ -59,8 +59,8 @@ def _go_on(worker: Worker, stopping: Event, board: Board | None) -> None:
             cause = health.failed(error) if health is not None else error
             log.exception("%s failed, again in %.0f s: %s", worker.name, wait_s, cause)
             stopping.wait(wait_s)
-            wait_s = min(LONGEST_WAIT_S, wait_s * 2)
+            wait_s, failing = min(LONGEST_WAIT_S, wait_s * 2), True
         else:
-            wait_s = 1.0
+            wait_s, failing = FIRST_WAIT_S, False
             if health is not None:
                 health.succeeded()
