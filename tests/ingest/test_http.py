@@ -9,6 +9,7 @@ from loopback import GET, LAST, WITHIN_S, Seen, echo, hear, heard_by, serving, s
 
 from qoescope.ingest import pages
 from qoescope.ingest.bodies import Refused
+from qoescope.ingest.connections import MOST_AT_ONCE
 from qoescope.ingest.heads import MOST_HEADERS
 from qoescope.ingest.requests import Request
 from qoescope.settings import Settings
@@ -230,6 +231,12 @@ def test_what_waits_for_its_turn_is_bounded_for_all_connections_together() -> No
     heard = heard_by(slow, (GET % b"a") * 300, door_unacknowledged_bytes=50_000)
     assert 10 < len(statuses(heard)) < 100
     assert heard.count(b"connection: close") == 1
+
+
+def test_requests_sent_faster_than_they_are_answered_are_refused_in_their_order() -> None:
+    heard = statuses(heard_by(echo, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n" * 3_000))
+    assert heard == [200] * (len(heard) - 1) + [heard[-1]]
+    assert (len(heard) > MOST_AT_ONCE, heard[-1] in (200, 503)) == (True, True)
 
 
 @pytest.mark.parametrize("chunk", [b"1\r\nx\r\n", b"1;" + b"y" * 1_000 + b"\r\nx\r\n"], ids=["body", "framing"])

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 MOST_WAITING = 16
 """Requests that may wait behind the one that is being answered."""
+MOST_AT_ONCE = 512
+"""Of them, where they came so fast that reading could not be stopped before; more are refused."""
 AHEAD_BYTES = 64 * 1024
 """Bytes of them; then nothing more is read until their turn has come."""
 REQUEST_BYTES = 1024
@@ -66,7 +68,7 @@ class Connection(asyncio.Protocol):
         self.server.connections.discard(self)
         self.server.idle.pop(self, None)
         self._waiting.clear()
-        self._count_ahead()
+        self._count_ahead(-self._ahead)
         self._reader.end(Gone())
         self.resume_writing()
 
@@ -83,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._deaf, self._receive_by = True, inf
         if incoming is not None:
             self._reader.incoming = None
-            self._waiting.pop()
+            self._count_ahead(-self._waiting.pop().held)
         if self._unfit is None:
             (self._waiting[-1] if self._waiting else self._busy).keeps_alive = False
         return True
@@ -132,18 +134,21 @@ class Connection(asyncio.Protocol):
         if self._busy is None:
             self._begin_next()
         else:
-            self._count_ahead()
+            self.hold(request, request.headers.size + REQUEST_BYTES)
 
-    def hold(self, request: Request) -> None:
-        """A piece of the request's body is here."""
+    def hold(self, request: Request, size: int) -> None:
+        """So many bytes more are here of a request; where that waits, no more is read while that is too much."""
         if request is not self._busy:
-            self._count_ahead()
+            request.held += size
+            self._count_ahead(size)
 
-    def _count_ahead(self) -> None:
-        """Knows how much waits, and reads no more while that is too much."""
-        ahead = sum([request.size + REQUEST_BYTES for request in self._waiting])
-        self.server.ahead_bytes += ahead - self._ahead
-        self._ahead = ahead
+    def is_crowded(self) -> bool:
+        """Too much waits, here or on all connections together."""
+        return len(self._waiting) > MOST_AT_ONCE or self.server.ahead_bytes > self.server.most_ahead_bytes
+
+    def _count_ahead(self, size: int) -> None:
+        self._ahead += size
+        self.server.ahead_bytes += size
         self._read_or_not()
 
     # What the handler tells
@@ -196,8 +201,8 @@ class Connection(asyncio.Protocol):
         self._busy = self._waiting.popleft()
         self.server.idle.pop(self, None)
         self._answer_by = time.monotonic() + self.server.answer_s
-        if self._ahead:
-            self._count_ahead()
+        if self._busy.held:
+            self._count_ahead(-self._busy.held)
         self._task = self.loop.create_task(self._handle(self._busy))
 
     async def _handle(self, request: Request) -> None:
@@ -243,7 +248,7 @@ class Connection(asyncio.Protocol):
         """Closes: at once when all was read, else after the sender had time to hear the answer."""
         self._deaf, self._receive_by = True, inf
         self._waiting.clear()
-        self._count_ahead()
+        self._count_ahead(-self._ahead)
         self._reader.incoming = None
         unsent = self._transport.get_write_buffer_size() > 0
         self._end_by = time.monotonic() + (self.server.body_s if unsent else LINGER_S)

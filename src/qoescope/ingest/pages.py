@@ -35,6 +35,7 @@ KINDS = {
     ".ts": "video/mp2t",
 }
 """Media types by the file's ending; Python's own table lacks those of streaming."""
+LONGEST_PATH = 512
 CHUNK, SLOW_CHUNK = 64 * 1024, 16 * 1024
 LEAST_KBPS, MOST_KBPS = 50.0, 1_000_000.0
 CLOSED = "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'"
@@ -62,6 +63,8 @@ def find_file(path: str, settings: Settings) -> Path | None:
     if path in PATHS:
         file = STATIC / PATHS[path]
         return file if file.is_file() else None
+    if len(path) > LONGEST_PATH:
+        return None
     folder = (settings.var / "media").resolve()
     try:
         file = (folder / unquote(path.removeprefix(MEDIA))).resolve()

@@ -118,7 +118,7 @@ class Reader:
         """A piece of the body."""
         if self.incoming is not None:
             self.incoming.add(body, self._server.body_bytes)
-            self._connection.hold(self.incoming)
+            self._connection.hold(self.incoming, len(body))
             self._check_room()
 
     def on_message_complete(self) -> None:
@@ -132,7 +132,7 @@ class Reader:
         self._connection.allow(None)
 
     def _check_room(self) -> None:
-        if self._server.ahead_bytes > self._server.most_ahead_bytes:
+        if self._connection.is_crowded():
             self._stop(CROWDED)
 
     def _stop(self, unfit: Unfit) -> None:

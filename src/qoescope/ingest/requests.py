@@ -40,6 +40,7 @@ class Request:
         "_wrong",
         "begun",
         "headers",
+        "held",
         "keeps_alive",
         "method",
         "path",
@@ -52,15 +53,12 @@ class Request:
         self.keeps_alive = True
         self.begun = False
         """Something of the answer is out."""
+        self.held = 0
+        """Bytes that are counted for it while it waits."""
         self._connection = connection
         self._body: bytes | bytearray = b""
         self._wrong: Exception | None = None
         self._full: asyncio.Future[None] | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes that are held for it."""
-        return self.headers.size + len(self._body)
 
     @property
     def whole(self) -> bytes | None:
