@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     """How far back each event is compared with those received before; older events with all of their day."""
     stream_port: int = 8470
     """Where the streams answer `/livez`, `/readyz` and `/metrics`, on loopback; 0 for any free port."""
-    stuck_s: float = 60.0
+    stuck_s: float = 120.0
     """After so long with work and without a good batch, a stream is not ready."""
     least_free_bytes: int = 256 * 1024 * 1024
     """With less room on a disk that a part writes to, it is not ready."""

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qoescope.connect import checkpoints, readiness
 from qoescope.connect.causes import KNOWN, LONGEST, Cause, Explained, explain
 
 OPERATORS = Path(__file__).parents[2] / "docs" / "operators.md"
-ANCHORS = sorted({anchor for _, _, anchor in KNOWN})
+ANCHORS = sorted({anchor for _, _, anchor in KNOWN} | {checkpoints.ANCHOR, *readiness.ANCHORS})
 
 
 def caught(work: Callable[[], object]) -> BaseException:
@@ -133,25 +134,38 @@ def test_who_knows_the_cause_is_believed() -> None:
     ("line", "anchor"),
     [
         ("FATAL:  sorry, too many clients already", "postgres-has-no-connection-left"),
-        ("remaining connection slots are reserved for roles with the SUPERUSER attribute",
-         "postgres-has-no-connection-left"),
+        (
+            "remaining connection slots are reserved for roles with the SUPERUSER attribute",
+            "postgres-has-no-connection-left",
+        ),
         ('password authentication failed for user "qoescope_writer"', "postgres-refuses-the-password"),
         ("cannot execute INSERT in a read-only transaction", "postgres-is-read-only"),
         ('could not extend file "base/5/16401": No space left on device', "disk-full"),
         ("server closed the connection unexpectedly", "postgres-does-not-answer"),
-        ("Some data may have been lost: records in offset [3, 9) for topic partition beacons-2",
-         "records-were-lost-before-they-were-read"),
-        ("Failed to read log file file:/var/checkpoints/events/offsets/2. Incomplete log file",
-         "a-checkpoint-is-damaged"),
-        ("There are [0] sources in the checkpoint offsets and now there are [1] sources requested by the query",
-         "a-checkpoint-is-damaged"),
-        ("org.apache.kafka.common.errors.TimeoutException: Timed out waiting for a node assignment. Call: "
-         "describeTopics", "kafka-does-not-answer"),
+        (
+            "Some data may have been lost: records in offset [3, 9) for topic partition beacons-2",
+            "records-were-lost-before-they-were-read",
+        ),
+        (
+            "Failed to read log file file:/var/checkpoints/events/offsets/2. Incomplete log file",
+            "a-checkpoint-is-damaged",
+        ),
+        (
+            "There are [0] sources in the checkpoint offsets and now there are [1] sources requested by the query",
+            "a-checkpoint-is-damaged",
+        ),
+        (
+            "org.apache.kafka.common.errors.TimeoutException: Timed out waiting for a node assignment. Call: "
+            "describeTopics",
+            "kafka-does-not-answer",
+        ),
         ("PermissionError: [Errno 13] Permission denied: '/lake'", "access-is-denied"),
-        ("Generic S3 error: error sending request for url (http://127.0.0.1:9/lake)",
-         "the-lakes-store-does-not-answer"),
+        (
+            "Generic S3 error: error sending request for url (http://127.0.0.1:9/lake)",
+            "the-lakes-store-does-not-answer",
+        ),
     ],
-)  # fmt: skip
+)
 def test_known_causes_are_told_by_their_words(line: str, anchor: str) -> None:
     assert explain(line).anchor == anchor
 

@@ -83,6 +83,18 @@ def test_no_beginning_of_a_file_of_offsets_is_taken_for_the_whole(length: int, t
     assert len(list(checkpoints.find_damages(str(folder)))) == 1
 
 
+def test_what_a_first_batch_left_on_a_full_disk_does_not_stop_the_next_one(settings: Settings) -> None:
+    folder = Path(checkpoints.place(settings, "quality"), "offsets")
+    folder.mkdir(parents=True)
+    for leftover in (".0.6f9c.tmp", "..0.6f9c.tmp.crc"):
+        (folder / leftover).touch()
+        (Path(checkpoints.place(settings, "events")) / "offsets" / leftover).touch()
+    for name in ("quality", "events"):
+        checkpoints.check(settings, name)
+    assert list(folder.iterdir()) == []
+    assert Path(checkpoints.place(settings, "events"), "offsets", "2").exists()  # batches were planned there
+
+
 def test_a_repair_sets_aside_books_and_allows_one_new_checkpoint(settings: Settings) -> None:
     folder = Path(checkpoints.place(settings, "events"))
     (folder / "offsets" / "2").write_bytes(b"")

@@ -38,20 +38,29 @@ def test_a_running_part_whose_loops_succeed_is_ready() -> None:
 @pytest.mark.parametrize(
     ("part", "problem"),
     [
-        (with_loop(failures=FAILURES, cause="the disk is full", anchor="disk-full"),
-         "stream: events failed 3 times in a row: the disk is full (disk-full)"),
-        (with_loop(waiting_since=NOW - 61),
-         "stream: events has had work for 61 s and no good batch (a-stream-is-stuck)"),
-        (with_loop(waiting_since=NOW - 61, failures=1, cause="no Kafka", anchor="kafka-does-not-answer"),
-         "stream: events has had work for 61 s and no good batch: no Kafka (kafka-does-not-answer)"),
-        (replace(PART, written_at=NOW - SILENT_S - 1),
-         "stream is frozen or gone: no word for 16 s (a-part-is-frozen-or-gone)"),
-        (replace(PART, ends=(NOW - 90, NOW - 60, NOW - 9), since=NOW - STEADY_S + 1),
-         "stream ended 3 times within 5 minutes (a-part-ends-again-and-again)"),
-        (replace(PART, free_bytes={"/lake": 999}),
-         "stream has 0 MB of disk left under /lake (disk-full)"),
+        (
+            with_loop(failures=FAILURES, cause="the disk is full", anchor="disk-full"),
+            "stream: events failed 3 times in a row: the disk is full (disk-full)",
+        ),
+        (
+            with_loop(waiting_since=NOW - 61),
+            "stream: events has had work for 61 s and no good batch (a-stream-is-stuck)",
+        ),
+        (
+            with_loop(waiting_since=NOW - 61, failures=1, cause="no Kafka", anchor="kafka-does-not-answer"),
+            "stream: events has had work for 61 s and no good batch: no Kafka (kafka-does-not-answer)",
+        ),
+        (
+            replace(PART, written_at=NOW - SILENT_S - 1),
+            "stream is frozen or gone: no word for 16 s (a-part-is-frozen-or-gone)",
+        ),
+        (
+            replace(PART, ends=(NOW - 90, NOW - 60, NOW - 9), since=NOW - STEADY_S + 1),
+            "stream ended 3 times within 5 minutes (a-part-ends-again-and-again)",
+        ),
+        (replace(PART, free_bytes={"/lake": 999}), "stream has 0 MB of disk left under /lake (disk-full)"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_told_in_a_line_and_makes_it_not_ready(part: PartHealth, problem: str) -> None:
     assert sentences(part) == [problem]
     assert not is_ready(part, NOW, Limits(60, 1000))
@@ -73,12 +82,18 @@ def test_what_may_pass_by_itself_is_no_problem(part: PartHealth) -> None:
 
 @given(
     part=st.builds(
-        PartHealth, part=st.text(min_size=1), host=st.text(), pid=st.integers(1), since=st.floats(0, 1e10),
-        written_at=st.floats(0, 1e10), state=st.sampled_from(["starting", "running", "stopping", "stopped"]),
-        ends=st.lists(st.floats(0, 1e10)).map(tuple), free_bytes=st.dictionaries(st.text(), st.integers(0)),
+        PartHealth,
+        part=st.text(min_size=1),
+        host=st.text(),
+        pid=st.integers(1),
+        since=st.floats(0, 1e10),
+        written_at=st.floats(0, 1e10),
+        state=st.sampled_from(["starting", "running", "stopping", "stopped"]),
+        ends=st.lists(st.floats(0, 1e10)).map(tuple),
+        free_bytes=st.dictionaries(st.text(), st.integers(0)),
         loops=st.lists(st.builds(LoopHealth)).map(tuple),
     )
-)  # fmt: skip
+)
 def test_a_part_is_read_as_it_was_written_also_by_an_older_version(part: PartHealth) -> None:
     assert health.load(health.dump(part)) == part
     newer = json.loads(health.dump(part)) | {"unheard_of": 1}

@@ -37,3 +37,10 @@ def test_a_newcomer_is_told_who_owns_it_and_gets_it_once_the_owner_was_killed(tm
 def test_the_name_of_a_process_tells_it_apart_within_what_postgres_keeps_of_it() -> None:
     assert locks.describe_process()[:63].startswith("process ")
     assert " UTC on " in locks.describe_process()[:63]
+
+
+def test_a_state_is_owned_also_where_the_disk_is_full(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.symlink_to("/dev/full")  # takes every lock and no byte
+    with locks.own(path, "the state"), pytest.raises(locks.Owned, match="a process that has not told its name"):
+        locks.own(path, "the state").__enter__()

@@ -33,6 +33,7 @@ def logged() -> None:
     )
     for name in ("httpx", "py4j", "pyspark", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("py4j.clientserver").setLevel(logging.CRITICAL)  # who started the stream says why it failed
 
 
 def plain(value: object) -> object:

@@ -80,8 +80,18 @@ def names(settings: Settings) -> list[str]:
     return sorted(found.parent.name for found in folders if ".damaged-" not in found.parent.name)
 
 
+def remove_leftovers(where: str) -> None:
+    """Removes what a first batch left that was never planned: Spark begins only where there is nothing of it."""
+    for kind in ("offsets", "commits"):
+        files = [] if "://" in where else list(Path(where, kind).glob("*"))
+        if not any(file.name.isdecimal() for file in files):
+            for file in files:
+                file.unlink()
+
+
 def check(settings: Settings, name: str) -> None:
     """Raises `Explained` when a file of the checkpoint is damaged, naming the file and the repair."""
+    remove_leftovers(place(settings, name))
     found = list(find_damages(place(settings, name)))
     if found:
         sentence = f"the checkpoint is damaged: {found[0]}; run `qoescope repair {name}`"

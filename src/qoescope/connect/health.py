@@ -83,9 +83,12 @@ class Loop:
         cause = explain(error)
         with self._lock:
             self.health = replace(
-                self.health, failures=self.health.failures + 1, failed_at=time.time(), cause=cause.sentence,
+                self.health,
+                failures=self.health.failures + 1,
+                failed_at=time.time(),
+                cause=cause.sentence,
                 anchor=cause.anchor,
-            )  # fmt: skip
+            )
         return cause
 
     def restarted(self) -> None:
@@ -214,11 +217,14 @@ def moved(part: PartHealth, by_s: float) -> PartHealth:
 
     loops = tuple(
         replace(
-            loop, succeeded_at=at(loop.succeeded_at), waiting_since=at(loop.waiting_since),
-            failed_at=at(loop.failed_at), oldest_open_at=at(loop.oldest_open_at),
+            loop,
+            succeeded_at=at(loop.succeeded_at),
+            waiting_since=at(loop.waiting_since),
+            failed_at=at(loop.failed_at),
+            oldest_open_at=at(loop.oldest_open_at),
         )
         for loop in part.loops
-    )  # fmt: skip
+    )
     ends = tuple(end + by_s for end in part.ends)
     return replace(part, since=part.since + by_s, written_at=part.written_at + by_s, ends=ends, loops=loops)
 

@@ -31,6 +31,7 @@ NOTICE_DEATH: LiteralString = (
     "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3"
 )
 """So Postgres releases the lease of a machine that lost its power, too."""
+LONGEST = 300
 UNKNOWN = "a process that has not told its name"
 
 
@@ -52,16 +53,15 @@ def describe_process() -> str:
 def own(path: Path, what: str) -> Iterator[None]:
     """Owns what the lock file stands for while the block runs; raises `Owned` at once when another process does."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with path.open("ab+", buffering=0) as file:  # what is buffered would fail at the end, where the disk is full
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise Owned(what, file.read().strip()) from None
+            raise Owned(what, file.read(LONGEST).decode(errors="replace").strip("\0 \n")) from None
         with suppress(OSError):  # a full disk: it is owned all the same
             file.truncate(0)
-            file.write(describe_process())
-            file.flush()
+            file.write(describe_process().encode())
         yield
         with suppress(OSError):
             file.truncate(0)

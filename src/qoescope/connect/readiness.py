@@ -14,11 +14,21 @@ LOOPING_ENDS, LOOPING_WITHIN_S, STEADY_S = 3, 300.0, 30.0
 """A process that ended so often so recently, and runs for less than that, is taken to end again."""
 
 
+FROZEN, LOOPING, STUCK, FULL = (
+    "a-part-is-frozen-or-gone",
+    "a-part-ends-again-and-again",
+    "a-stream-is-stuck",
+    "disk-full",
+)
+ANCHORS = (FROZEN, LOOPING, STUCK, FULL)
+"""Sections of the runbook."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What differs by installation."""
 
-    stuck_s: float = 60.0
+    stuck_s: float = 120.0
     least_free_bytes: int = 256 * 1024 * 1024
 
 
@@ -60,13 +70,13 @@ def is_ready(part: PartHealth, now: float, limits: Limits = Limits()) -> bool:
 def _of_process(part: PartHealth, now: float, limits: Limits) -> Iterator[tuple[str, str]]:
     silent = now - part.written_at
     if silent > SILENT_S:
-        yield f"is frozen or gone: no word for {silent:.0f} s", "a-part-is-frozen-or-gone"
+        yield f"is frozen or gone: no word for {silent:.0f} s", FROZEN
     ends = [end for end in part.ends if now - end < LOOPING_WITHIN_S]
     if len(ends) >= LOOPING_ENDS and now - part.since < STEADY_S:
-        yield f"ended {len(ends)} times within {LOOPING_WITHIN_S / 60:.0f} minutes", "a-part-ends-again-and-again"
+        yield f"ended {len(ends)} times within {LOOPING_WITHIN_S / 60:.0f} minutes", LOOPING
     for place, free in part.free_bytes.items():
         if free < limits.least_free_bytes:
-            yield f"has {free / 1e6:,.0f} MB of disk left under {place}", "disk-full"
+            yield f"has {free / 1e6:,.0f} MB of disk left under {place}", FULL
 
 
 def _of_loop(loop: LoopHealth, now: float, limits: Limits) -> Iterator[tuple[str, str]]:
@@ -76,5 +86,5 @@ def _of_loop(loop: LoopHealth, now: float, limits: Limits) -> Iterator[tuple[str
         why = f": {loop.cause}" if loop.failures else ""
         yield (
             f"has had work for {now - loop.waiting_since:.0f} s and no good batch{why}",
-            loop.anchor or "a-stream-is-stuck",
+            loop.anchor or STUCK,
         )

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from time import monotonic
@@ -29,6 +29,8 @@ from qoescope.settings import Settings
 log = logging.getLogger("qoescope.spark")
 WARM_S = 30.0
 """A stream without a batch for so long counts as ready all the same: the log may be silent."""
+GONE = (PySparkException, Py4JError, OSError)
+"""What a call says when the JVM went first."""
 ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 JVM = (
     "-Duser.timezone=UTC -Dderby.system.home=/nonexistent -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "
@@ -54,7 +56,8 @@ def session(settings: Settings, name: str = "qoescope") -> SparkSession:
     options = SparkConf(loadDefaults=False).setAll([("spark.app.name", name), ("spark.master", settings.spark_master)])
     options.setAll(list((_options(settings, jars) | settings.spark_options).items()))
     if SparkContext._active_spark_context is None:  # noqa: SLF001  there is no public way to ask
-        gateway = launch_gateway(options, _Undisturbed())  # type: ignore[no-untyped-call]
+        known = SparkContext._gateway  # noqa: SLF001  an earlier session's JVM, which is used again
+        gateway = known or launch_gateway(options, _Undisturbed())  # type: ignore[no-untyped-call]
         SparkContext(conf=options, gateway=gateway)
     spark = SparkSession.builder.config(conf=options).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
@@ -75,6 +78,12 @@ class _Undisturbed(dict[str, Any]):
 def _ignore_stops() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+
+
+def stop(session: SparkSession) -> None:
+    """Stops it, also where the JVM went first."""
+    with suppress(*GONE):
+        session.stop()
 
 
 def _options(settings: Settings, jars: Sequence[str]) -> dict[str, str]:
@@ -132,8 +141,6 @@ class _Running:
     lock: ExitStack = field(default_factory=ExitStack)
 
 
-GONE = (PySparkException, Py4JError, OSError)
-"""What a call says when the JVM went first."""
 LOOK_EVERY = 4
 """Between so many looks at whether a stream runs, one at how far it is: that costs more."""
 
@@ -160,6 +167,9 @@ def keep_running(
                 if not cold or monotonic() > warm_by:
                     board.turn("running")
             stopping.wait(0.5)
+    except (Py4JError, ConnectionError) as error:
+        if not stopping.is_set():
+            raise Mistake(f"Spark's JVM is gone, its own log lines say why: {explain(error)}") from error
     finally:
         stopping.set()
         board.turn("stopping")
@@ -207,6 +217,9 @@ def _start(one: _Running, board: Board, settings: Settings) -> None:
             raise
         _failed(one, board, owned, "did not start")
         return
+    except OSError as error:
+        _failed(one, board, error, "did not start")
+        return
     try:
         checkpoints.check(settings, name)
         one.query = one.stream.start()
@@ -226,7 +239,9 @@ def _failed(one: _Running, board: Board, error: BaseException | str, what: str) 
     one.query, one.seen, one.has_run = None, None, True
     one.lock.close()
     cause = board[one.stream.name].failed(error)
-    log.warning("stream %s %s, again in %.0f s: %s", one.stream.name, what, one.wait_s, cause)
+    log.warning("stream %s %s: %s; again in %.0f s", one.stream.name, what, cause, one.wait_s)
+    if not cause.anchor:  # nobody knows it yet: all of it is worth reading
+        log.info("stream %s: %s", one.stream.name, error)
     one.again_at, one.wait_s = monotonic() + one.wait_s, min(30.0, one.wait_s * 2)
 
 
@@ -238,12 +253,12 @@ def _note_progress(one: _Running, query: StreamingQuery, board: Board) -> None:
     except GONE:
         return
     seen = None if last is None else (last["batchId"], last["timestamp"])
-    if seen != one.seen or not busy:
-        if seen != one.seen:
-            one.wait_s = 1.0
-        one.seen = seen
+    moved, one.seen = seen != one.seen, seen
+    if moved:
+        one.wait_s = 1.0
+    if moved or (seen is not None and not busy):  # one that has just been started has done nothing yet
         board[one.stream.name].succeeded()
-    else:
+    elif busy:
         board[one.stream.name].working()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from qoescope.settings import Settings
@@ -39,8 +39,7 @@ def run(settings: Settings) -> None:
             with loops.running(workers, stopping, board):
                 spark.keep_running(queries, stopping, board, settings)
         finally:
-            with suppress(*spark.GONE):
-                session.stop()
+            spark.stop(session)
 
 
 def parts(

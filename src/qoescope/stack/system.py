@@ -88,12 +88,28 @@ def _opened(part: str, loop: str, now: datetime) -> Row:
     numbers = dict.fromkeys((f.name for f in INCIDENTS.fields if f.type in ("int", "float") and not f.nullable), 0)
     empty = dict.fromkeys(f.name for f in INCIDENTS.fields if f.nullable)
     return {
-        **empty, **numbers, "property": PROPERTY, "source": "system", "state": "confirmed", "severity": "critical",
-        "id": sha256(f"{part} {loop} {now.isoformat()}".encode()).hexdigest()[:16], "metrics": METRIC, "slice": where,
-        "slice_name": f"{part}: {loop}" if loop else part, "opened_at": now, "confirmed_at": now, "onset_at": now,
-        "confidence": 1.0, "persistence": 1.0, "share": 1.0, "rivals": [], "sessions": [], "chart": [], "memory": {},
+        **empty,
+        **numbers,
+        "property": PROPERTY,
+        "source": "system",
+        "state": "confirmed",
+        "severity": "critical",
+        "id": sha256(f"{part} {loop} {now.isoformat()}".encode()).hexdigest()[:16],
+        "metrics": METRIC,
+        "slice": where,
+        "slice_name": f"{part}: {loop}" if loop else part,
+        "opened_at": now,
+        "confirmed_at": now,
+        "onset_at": now,
+        "confidence": 1.0,
+        "persistence": 1.0,
+        "share": 1.0,
+        "rivals": [],
+        "sessions": [],
+        "chart": [],
+        "memory": {},
         "query": "select * from part_health",
-    }  # fmt: skip
+    }
 
 
 def _seen(row: Mapping[str, Any], found: Sequence[Problem], now: datetime) -> Row:
