@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
 from time import monotonic
 from typing import Any
 
@@ -58,7 +58,10 @@ def session(settings: Settings, name: str = "qoescope") -> SparkSession:
     if SparkContext._active_spark_context is None:  # noqa: SLF001  there is no public way to ask
         known = SparkContext._gateway  # noqa: SLF001  an earlier session's JVM, which is used again
         gateway = known or launch_gateway(options, _Undisturbed())  # type: ignore[no-untyped-call]
+        interrupted = signal.getsignal(signal.SIGINT)
         SparkContext(conf=options, gateway=gateway)
+        if current_thread() is main_thread():  # Spark puts its own in its place, which raises wherever we are
+            signal.signal(signal.SIGINT, interrupted)
     spark = SparkSession.builder.config(conf=options).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
