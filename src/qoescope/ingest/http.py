@@ -1,9 +1,10 @@
 """HTTP: listens, bounds how many connections there are, and keeps time for all of them.
 
-One request costs a fifth of what it does behind a general server; `docs/decisions/0011` measures it again.
+One request costs a fifth of what it does behind a general server; `docs/decisions/0013` measures it again.
 """
 
 import asyncio
+import logging
 import resource
 import ssl
 import time
@@ -16,6 +17,7 @@ from qoescope.ingest.heads import HEADER_BYTES
 from qoescope.ingest.requests import Request
 from qoescope.settings import Settings
 
+log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[None]]
 SPARE_S = 5.0
 """How much longer than all that it waits for an answer may take."""
@@ -31,7 +33,8 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.header_s, self.body_s = settings.header_timeout_s, settings.body_timeout_s
         self.answer_s = self.body_s + settings.kafka_delivery_ms / 1000 + SPARE_S
-        self.body_bytes, self.most_connections = settings.body_bytes, settings.door_connections
+        self.body_bytes = settings.body_bytes
+        self.most_connections = min(settings.door_connections, allow_files(settings.door_connections))
         self.message_bytes = 2 * self.body_bytes + HEADER_BYTES
         """Of one body with its framing, chunk by chunk."""
         self.ahead_bytes = 0
@@ -48,7 +51,6 @@ class Server:
         self._shared = settings.door_workers > 1
         self._tls = _tls(settings)
         self._listening: asyncio.Server
-        _allow_files(self.most_connections + SPARE_FILES)
         self.look()
 
     async def start(self) -> None:
@@ -90,13 +92,18 @@ class Server:
             connection.close_if_idle()
 
 
-def _allow_files(count: int) -> None:
-    """Lets this process have so many descriptors, if the system does."""
+def allow_files(connections: int) -> int:
+    """Lets this process have so many descriptors for connections, or as many as the system does; how many these are."""
+    wanted = connections + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < count:
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (count if hard == resource.RLIM_INFINITY else min(count, hard), hard)
-        )
+    if soft == resource.RLIM_INFINITY:
+        return connections
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < wanted:
+        log.warning("%d descriptors are allowed, so fewer than %d connections are taken", soft, connections)
+    return max(soft // 2, soft - SPARE_FILES)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
