@@ -14,8 +14,8 @@ from qoescope.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = sorted({README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"),
-                *(ROOT / "deploy").rglob("*.md")})  # fmt: skip
+PAGES = sorted({README, *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "CHANGELOG", "SECURITY")),
+                *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")})  # fmt: skip
 
 OUTLINE = """\
 # Streaming Service QoE Analytics
