@@ -115,8 +115,6 @@ class Settings(BaseSettings):
     """A session closes after this long without events."""
     late_after_days: int = 7
     """An event older than this when received is kept aside as late."""
-    repeats_within_s: int = 600
-    """How far back each event is compared with those received before; older events with all of their day."""
     stream_port: int = 8470
     """Where the streams answer `/livez`, `/readyz` and `/metrics`, on loopback; 0 for any free port."""
     stuck_s: float = 120.0

@@ -36,38 +36,42 @@ def rows(*given: Row) -> pa.Table:
 NONE = arrow.schema(EVENTS).empty_table()
 
 
+def fate_of(batch: pa.Table, known: pa.Table) -> product.Judged:
+    return product.judged(batch, product.hashes(batch), known, 7)
+
+
 def counted(fate: product.Judged) -> dict[str, int]:
     names = ("lake", "late", "quarantined", "accepted", "duplicate")
     return {name: sum(fate.counts[name].to_pylist()) for name in names}
 
 
 def test_a_new_event_goes_to_the_lake() -> None:
-    fate = product.judged(rows(("s1", 1, 10, 7, 0)), NONE, 7)
+    fate = fate_of(rows(("s1", 1, 10, 7, 0)), NONE)
     assert (len(fate.fresh), counted(fate)["lake"]) == (1, 1)
 
 
 def test_a_repeat_in_one_batch_is_written_once_and_booked_as_duplicate() -> None:
-    fate = product.judged(rows(("s1", 1, 11, 7, 5), ("s1", 1, 10, 7, 0)), NONE, 7)
+    fate = fate_of(rows(("s1", 1, 11, 7, 5), ("s1", 1, 10, 7, 0)), NONE)
     assert fate.fresh["kafka_offset"].to_pylist() == [10]
     assert counted(fate) == {"lake": 1, "late": 0, "quarantined": 0, "accepted": -1, "duplicate": 1}
 
 
 def test_a_repeat_of_what_the_lake_holds_is_not_written() -> None:
     stored = rows(("s1", 1, 10, 7, 0))
-    fate = product.judged(rows(("s1", 1, 99, 7, 60)), stored, 7)
+    fate = fate_of(rows(("s1", 1, 99, 7, 60)), stored)
     assert (len(fate.fresh), counted(fate)["duplicate"]) == (0, 1)
 
 
 def test_a_batch_that_comes_again_after_a_kill_finds_its_own_rows_and_counts_the_same() -> None:
     batch = rows(("s1", 1, 10, 7, 0), ("s1", 2, 11, 8, 1), ("s1", 2, 12, 8, 2))
-    first = product.judged(batch, NONE, 7)
-    again = product.judged(batch, first.fresh, 7)
+    first = fate_of(batch, NONE)
+    again = fate_of(batch, first.fresh)
     assert len(again.fresh) == 0
     assert counted(again) == counted(first)
 
 
 def test_the_same_identity_with_another_body_is_kept_aside_and_the_first_one_stays() -> None:
-    fate = product.judged(rows(("s1", 1, 11, 8, 5)), rows(("s1", 1, 10, 7, 0)), 7)
+    fate = fate_of(rows(("s1", 1, 11, 8, 5)), rows(("s1", 1, 10, 7, 0)))
     assert (len(fate.fresh), fate.conflicts["reason_kept"].to_pylist()) == (0, ["conflict"])
     assert counted(fate)["quarantined"] == 1
 
@@ -78,11 +82,11 @@ def test_only_the_time_of_an_event_may_differ_between_repeats() -> None:
     place = again.column_names.index("at")
     adjusted = again.set_column(place, again.schema.field("at"), again["received_at"])
     for known, batch in ((stored, adjusted), (NONE, pa.concat_tables([stored, adjusted]))):
-        assert counted(product.judged(batch, known, 7))["duplicate"] == 1
+        assert counted(fate_of(batch, known))["duplicate"] == 1
 
 
 def test_an_event_older_than_what_is_restated_is_late() -> None:
-    fate = product.judged(rows(("s1", 1, 10, 7, 8 * 86_400)), NONE, 7)
+    fate = fate_of(rows(("s1", 1, 10, 7, 8 * 86_400)), NONE)
     assert (len(fate.fresh), len(fate.late), counted(fate)["late"]) == (0, 1, 1)
 
 

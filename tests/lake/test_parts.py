@@ -1,6 +1,5 @@
 """A task that reads its records a part at a time: the same outcome, and no more memory for more records."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -15,7 +14,9 @@ from qoescope.compile.adding import added
 from qoescope.compile.live import LIVE_TABLES
 from qoescope.compile.records import RECORDS
 from qoescope.connect import lake
-from qoescope.lake.jobs import events
+from qoescope.lake.jobs import storing
+from qoescope.lake.jobs.identities import Shared
+from qoescope.lake.jobs.storing import Stored
 from qoescope.settings import Settings
 
 AT = int(datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp() * 1000)
@@ -39,13 +40,13 @@ def batch(records: Iterable[tuple[str, bytes]], first: int) -> pa.RecordBatch:
     return pa.record_batch([[key.encode() for key in keys], values, [0] * len(keys), offsets], schema=RECORDS)
 
 
-def told(settings: Settings, batches: Iterator[pa.RecordBatch], part_bytes: int) -> dict[str, list[bytes]]:
-    """What a task answers, by kind."""
+def told(settings: Settings, batches: Iterator[pa.RecordBatch], part_bytes: int) -> Stored:
+    """What a task answers."""
     found: dict[str, list[bytes]] = {}
-    for answer in events.storing(settings, [], None, part_bytes)(batches):
+    for answer in storing.storing(settings, [], Shared(()), part_bytes)(batches):
         for row in answer.to_pylist():
             found.setdefault(row["kind"], []).append(row["body"])
-    return found
+    return storing.of_tasks(found)
 
 
 def test_in_how_many_parts_a_task_reads_changes_nothing(tmp_path: Path) -> None:
@@ -58,13 +59,12 @@ def test_in_how_many_parts_a_task_reads_changes_nothing(tmp_path: Path) -> None:
         records = ((session, record(session, [(seq, ms)], after)) for session, seq, ms, after in given)
         found = told(here, (batch([one], n) for n, one in enumerate(records)), part_bytes)
         written = {
-            table.name: lake.rows(here, table, lake.unpacked(found.get(table.name, ()))).sort_by("kafka_offset")
+            table.name: lake.rows(here, table, found.files[table.name]).sort_by("kafka_offset")
             for table in (EVENTS, QUARANTINE)
         }
         for name, table in LIVE_TABLES.items():
-            cubes = [pa.ipc.open_stream(cube).read_all() for cube in found[name]]
-            written[name] = added(cubes, table).sort_by([(key, "ascending") for key in table.key])
-        counts = list(map(json.loads, found["count"]))
+            written[name] = added(found.tables[name], table).sort_by([(key, "ascending") for key in table.key])
+        counts = list(found.rows(storing.COUNTS))
         books = {f.name: sum(count.get(f.name, 0) for count in counts) for f in COUNTED}
         outcomes.append({name: rows.to_pylist() for name, rows in written.items()} | {"books": [books]})
     assert outcomes[0] == outcomes[1]
@@ -95,5 +95,5 @@ def test_a_task_needs_no_more_memory_for_more_records(tmp_path: Path) -> None:
     told(settings, batches(4), 4 * size)
     once = peak_bytes()
     found = told(settings, batches(16), 4 * size)
-    assert sum(json.loads(count).get("lake", 0) for count in found["count"]) == 16 * 12 * len(events)
+    assert sum(count.get("lake", 0) for count in found.rows(storing.COUNTS)) == 16 * 12 * len(events)
     assert peak_bytes() - once < 100 * size  # a part needs 200 times it, and all at once another 200

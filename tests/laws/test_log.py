@@ -71,7 +71,7 @@ def table(values: list[bytes]) -> pa.Table:
 def test_each_record_is_stored_or_kept_aside_and_the_books_balance(values: list[bytes]) -> None:
     good = json.dumps(GOOD | {"session": {"session_id": "good"}}).encode()
     found = compiled.parsed(table([*values, good]), 8)
-    fate = product.judged(found.events, arrow.schema(EVENTS).empty_table(), 7)
+    fate = product.judged(found.events, product.hashes(found.events), arrow.schema(EVENTS).empty_table(), 7)
     kept = product.kept_counts(found.unreadable, found.reports)
     booked = [*found.counts.to_pylist(), *fate.counts.to_pylist(), *kept.to_pylist()]
     total = {name: sum(row.get(name) or 0 for row in booked) for row in booked for name in row if name in BOOKED}

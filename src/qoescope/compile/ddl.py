@@ -111,6 +111,14 @@ def upsert(table: Table, staging: str) -> str:
     )
 
 
+def given(table: Table) -> str:
+    """Rows that a statement is given as a list of texts a column, in the place of a table's name."""
+    columns = ", ".join(f"c{n}::{TYPES[f.type]} as {quoted(f.name)}" for n, f in enumerate(table.fields))
+    lists = ", ".join("%s::text[]" for _ in table.fields)
+    names = ", ".join(f"c{n}" for n in range(len(table.fields)))
+    return f"(select {columns} from unnest({lists}) as given ({names})) as rows"
+
+
 def _added(table: str, name: str, kind: Type) -> str:
     column_name = quoted(name)
     match kind:

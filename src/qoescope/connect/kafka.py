@@ -1,7 +1,7 @@
 """Kafka: one producer that waits for all, topics as declared, and readers that end."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -137,8 +137,10 @@ def _new(topic: Topic) -> NewTopic:
     )
 
 
-def consumer(settings: Settings, group: str = "qoescope-reader") -> Consumer:
-    """A reader that commits nothing and is told of the log's holes."""
+def consumer(
+    settings: Settings, group: str = "qoescope-reader", more: Mapping[str, str | int | float | bool] | None = None
+) -> Consumer:
+    """A reader that commits nothing and is told of the log's holes; `more` options of its own."""
     return Consumer(
         {
             **_client_options(settings),
@@ -146,6 +148,7 @@ def consumer(settings: Settings, group: str = "qoescope-reader") -> Consumer:
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
             "fetch.message.max.bytes": max(topic.largest_record_bytes for topic in TOPICS),
+            **(more or {}),
         }
     )
 

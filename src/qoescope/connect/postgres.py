@@ -94,9 +94,25 @@ def upsert(connection: Connection, write: Write) -> None:
     """The rows into their table, by its key; call it inside a transaction. Keys must not repeat within the rows."""
     if not len(write.rows):
         return
+    if len(write.rows) * len(write.table.fields) <= FEW_VALUES:
+        _upsert_few(connection, write)
+        return
     staging = staged(connection, write)
     connection.execute(ddl.upsert(write.table, staging))
     connection.execute(sql.SQL("drop table {}").format(sql.Identifier(staging)))
+
+
+FEW_VALUES = 2_000
+"""So many go with their statement; a table to put more of them first costs as much as it takes to write these."""
+
+
+def _upsert_few(connection: Connection, write: Write) -> None:
+    """A column is sent as a list of texts, which the statement reads as what they are."""
+    rows, table = arrow.conform(write.rows, write.table), write.table
+    _make_partitions(connection, table, rows)
+    columns = [_text(column).cast(pa.string()).to_pylist() for column in rows.columns]
+    given = [[value and value.replace("\x00", "") for value in column] for column in columns]
+    connection.execute(ddl.upsert(table, ddl.given(table)), given)
 
 
 def staged(connection: Connection, write: Write) -> str:
@@ -109,10 +125,14 @@ def staged(connection: Connection, write: Write) -> str:
     with connection.cursor().copy(f"copy {staging} ({names}) from stdin (format csv)") as copy:
         for batch in rows.to_batches(max_chunksize=10_000):
             copy.write(_csv(pa.Table.from_batches([batch])))
+    _make_partitions(connection, table, rows)
+    return staging
+
+
+def _make_partitions(connection: Connection, table: Table, rows: pa.Table) -> None:
     if table.partition == ("day",):
         for day in pc.unique(rows["day"]).to_pylist():
             connection.execute("select make_partition(%s, %s)", (table.name, day))
-    return staging
 
 
 def _csv(rows: pa.Table) -> bytes:

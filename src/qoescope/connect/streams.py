@@ -15,6 +15,7 @@ from qoescope.settings import Settings
 __all__ = [
     "Stopped",
     "beginning",
+    "bounds",
     "collected",
     "kafka",
     "query_id",
@@ -91,6 +92,30 @@ def query_id(batch: DataFrame) -> str:
     if not found:
         raise RuntimeError("not inside a stream's batch")
     return found
+
+
+def bounds(settings: Settings, name: str, number: int, topic: str) -> dict[int, tuple[int, int]] | None:
+    """What a batch of the log is to read, as Spark has planned it: for each partition the first offset and the end.
+
+    None where it cannot be told: the checkpoint lies elsewhere, or a partition is new.
+    """
+    where = checkpoint(settings, name)
+    if "://" in where:
+        return None
+    before = Path(where, "offsets", str(number - 1)) if number else Path(where, "sources", "0", "0")
+    try:
+        first, end = (_offsets(path, topic) for path in (before, Path(where, "offsets", str(number))))
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
+    if first.keys() != end.keys():
+        return None
+    return {partition: (first[partition], following) for partition, following in end.items()}
+
+
+def _offsets(path: Path, topic: str) -> dict[int, int]:
+    """Offsets by partition in the last line of a file of the checkpoint."""
+    last = path.read_text(errors="replace").splitlines()[-1]
+    return {int(partition): offset for partition, offset in json.loads(last[last.index("{") :])[topic].items()}
 
 
 def collected(told: DataFrame) -> dict[str, list[bytes]]:

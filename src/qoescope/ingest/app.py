@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
-READY_S = 3.0
+QUIET_S = 3.0
+"""Between ticks where nobody sends: each of them makes the streams write a batch."""
+READY_S = 5.0
 ASK_S = 2.0
 EVER_S = 1e6
 
@@ -55,11 +57,14 @@ class App:
         self.refresh()
 
     async def live(self, stop: asyncio.Event, look: Callable[[], None]) -> None:
-        """Ticks, reads changed keys and looks after what `look` does, each second, until `stop`."""
+        """Reads changed keys, does `look` and ticks each second until `stop`; in silence it ticks more rarely."""
+        ticked = -EVER_S
         while not stop.is_set():
             self.refresh()
             look()
-            self.delivery.tick(self._partitions, time.time_ns() // 1_000_000, self.door.books)
+            if self.delivery.spoke or time.monotonic() - ticked > QUIET_S - TICK_S / 2:
+                ticked = time.monotonic()
+                self.delivery.tick(self._partitions, time.time_ns() // 1_000_000, self.door.books)
             await _pause(stop, TICK_S)
 
     async def keep(self, stop: asyncio.Event, synchronise: Callable[[], None]) -> None:

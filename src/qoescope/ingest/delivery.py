@@ -38,6 +38,8 @@ class Delivery:
         self._loop = asyncio.get_running_loop()
         self._waiting = 0
         self._polling = False
+        self.spoke = True
+        """Whether anybody has sent anything since the last tick."""
         self._heard_at = self._loop.time() - 2 * silence_s
 
     @property
@@ -47,11 +49,12 @@ class Delivery:
 
     @property
     def away(self) -> bool:
-        """Kafka has said nothing for longer than a delivery may take; a tick each second would have been answered."""
+        """Kafka has said nothing for longer than a delivery may take; ticks of its time would have been answered."""
         return self.silent_s > self.silence_s
 
     async def put(self, records: list[Outgoing]) -> bool:
         """Whether Kafka has them all. False: not all, or not known, so the sender must come again."""
+        self.spoke = True
         future: asyncio.Future[bool] = self._loop.create_future()
         size, left, good = sum([len(record.value) for record in records]), len(records), True
 
@@ -95,6 +98,7 @@ class Delivery:
     def tick(self, partitions: list[int], received_at: int, books: Books) -> None:
         """One tick to each partition; the first carries what was refused since the last, and books it again if lost."""
         self._log.poll(0)
+        self.spoke = False
         for partition in partitions:
             refused = books.refused() if partition == partitions[0] else []
             value = _ENCODE(Tick(TICK_PROPERTY, received_at, refused))

@@ -2,21 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from qoescope.catalog.bounds import DAY_MS
 from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.compile import arrow
 from qoescope.compile.duck import answered, naive
-
-AHEAD = timedelta(minutes=5)
-"""How far a device's clock may be ahead before the door adjusts it."""
 
 IDENTITY = ("property", "session_id", "seq")
 PLACE = ("kafka_partition", "kafka_offset", "position")
@@ -48,8 +43,17 @@ class Judged:
 
 def hashes(rows: pa.Table) -> Hashes:
     """One number an identity; equal identities have equal ones, also in another process with this DuckDB."""
-    found = answered("select hash(property, session_id, seq) as h from given", given=rows.select(list(IDENTITY)))
-    return np.asarray(found["h"].to_numpy(), dtype=np.uint64)
+    return both_hashes(rows)[0] if len(rows) else np.array([], np.uint64)
+
+
+def both_hashes(rows: pa.Table) -> tuple[Hashes, npt.NDArray[np.int64]]:
+    """The same, and one number a session alike."""
+    found = answered(_HASHES, given=rows.select(list(IDENTITY)))
+    identities, sessions = (np.asarray(found[name].to_numpy(), dtype=np.uint64) for name in ("h", "s"))
+    return identities, sessions.view(np.int64)
+
+
+_HASHES = "select hash(property, session_id, seq) as h, hash(property, session_id) as s from given"
 
 
 def suspects(
@@ -73,33 +77,30 @@ def suspects(
     return files, events.filter(pa.array(np.isin(mine, np.concatenate(met))))
 
 
-def old(events: pa.Table, repeats_within: timedelta) -> pa.Table:
-    """Events so long under way that a first copy may have come before the time that is looked back on."""
-    age = pc.subtract(events["received_at"], events["at"])
-    return events.filter(pc.greater(age, pa.scalar(max(timedelta(0), repeats_within - AHEAD), pa.duration("us"))))
+def judged(events: pa.Table, mine: Hashes, known: pa.Table, late_after_days: int) -> Judged:
+    """Each event's fate. `known` holds stored rows of these identities (columns `KNOWN`); more rows do no harm.
 
-
-def judged(events: pa.Table, known: pa.Table, late_after_days: int) -> Judged:
-    """Each event's fate. `known` holds stored rows of these identities (columns `KNOWN`); more rows do no harm."""
-    rows = pa.array(np.arange(len(events)))
-    ids = naive(events.select([*KNOWN, "at", "received_at"]).append_column("row", rows))
-    doubtful = ids.filter(pa.array(_doubtful(hashes(events), hashes(known))))
-    told = answered(_VERDICTS, ids=doubtful, known=known.select(list(KNOWN)))
-    verdict = np.full(len(events), NEW)
-    verdict[told["row"].to_numpy()] = told["verdict"].to_numpy()
-    received_ms, at_ms = (ids[name].cast(pa.int64()).to_numpy() // 1000 for name in ("received_at", "at"))
-    verdict[received_ms - at_ms > late_after_days * DAY_MS] = LATE
-    counted = ids.select(["property", "received_at"]).append_column("verdict", pa.array(verdict))
-    own, late, conflict = (events.filter(pa.array(verdict == fate)) for fate in (OWN, LATE, CONFLICT))
+    `mine` are the events' hashes. A late one is kept aside, unless it repeats what is stored: in this batch or before,
+    so that a batch which comes again is judged alike.
+    """
+    received_ms, at_ms = (events[n].cast(pa.int64()).to_numpy() // 1000 for n in ("received_at", "at"))
+    late = received_ms - at_ms > late_after_days * DAY_MS
+    verdict = np.where(late, LATE, NEW)
+    if (doubtful := _doubtful(mine, hashes(known))).any():
+        ids = naive(events.select([*KNOWN, "at", "received_at"]))
+        ids = ids.append_column("row", pa.array(np.arange(len(events)))).append_column("late", pa.array(late))
+        told = answered(_VERDICTS, ids=ids.filter(pa.array(doubtful)), known=known.select(list(KNOWN)))
+        verdict[told["row"].to_numpy()] = told["verdict"].to_numpy()
+    own, aside, conflict = (events.filter(pa.array(verdict == fate)) for fate in (OWN, LATE, CONFLICT))
     new = verdict == NEW
     fresh = events if new.all() else events.filter(pa.array(new))
     reasons = pa.repeat(pa.scalar("conflict"), len(conflict))
     return Judged(
         fresh,
         pa.concat_tables([fresh, own]) if len(own) else fresh,
-        late,
+        aside,
         arrow.conform(conflict.append_column("reason_kept", reasons), QUARANTINE),
-        answered(_COUNTS, verdicts=counted),
+        _counts(events, verdict),
     )
 
 
@@ -114,15 +115,16 @@ _BODY = f"hash({', '.join(SAID)}) as body"
 _VERDICTS = f"""
 with new as (select *, {_BODY} from ids), old as (select *, {_BODY} from known),
 first as (
-  select property, session_id, seq, row, body from new
+  select property, session_id, seq, row, late, body from new
   qualify row_number() over (
-    partition by property, session_id, seq order by kafka_partition, kafka_offset, position) = 1
+    partition by property, session_id, seq order by late, kafka_partition, kafka_offset, position) = 1
 ),
 mine as (select distinct {", ".join((*IDENTITY, *PLACE, "body"))} from old),
 there as (select property, session_id, seq, any_value(body) as body from old group by property, session_id, seq)
 select new.row, case
   when mine.seq is not null then {OWN}
   when there.seq is not null then case when there.body = new.body then {REPEAT} else {CONFLICT} end
+  when first.late then {LATE}
   when first.row = new.row then {NEW}
   when first.body = new.body then {REPEAT}
   else {CONFLICT} end as verdict
@@ -131,13 +133,21 @@ left join there on (new.property, new.session_id, new.seq) = (there.property, th
 left join first on (new.property, new.session_id, new.seq) = (first.property, first.session_id, first.seq)
 """
 
-_COUNTS = f"""
-select property, time_bucket(interval '1 minute', received_at) as minute_at,
-  count(*) filter (where verdict in ({NEW}, {OWN})) as lake, count(*) filter (where verdict = {LATE}) as late,
-  count(*) filter (where verdict = {CONFLICT}) as quarantined,
-  -count(*) filter (where verdict = {REPEAT}) as accepted, count(*) filter (where verdict = {REPEAT}) as duplicate
-from verdicts group by all
-"""
+MINUTE_US = 60_000_000
+
+
+def _counts(events: pa.Table, verdict: npt.NDArray[np.int64]) -> pa.Table:
+    """(property, minute_at, lake, late, quarantined, accepted, duplicate) of the verdicts."""
+    minute = events["received_at"].cast(pa.int64()).to_numpy() // MINUTE_US * MINUTE_US
+    repeats = (verdict == REPEAT).astype(np.int64)
+    counts = {
+        "lake": np.isin(verdict, (NEW, OWN)), "late": verdict == LATE, "quarantined": verdict == CONFLICT,
+        "accepted": -repeats, "duplicate": repeats,
+    }  # fmt: skip
+    keys = {"property": events["property"], "minute_at": pa.array(minute).cast(pa.timestamp("us"))}
+    rows = pa.table(keys | {name: np.asarray(count, np.int64) for name, count in counts.items()})
+    summed = rows.group_by(list(keys)).aggregate([(name, "sum") for name in counts])
+    return summed.select([*keys, *(f"{name}_sum" for name in counts)]).rename_columns([*keys, *counts])
 
 
 def kept_counts(unreadable: pa.Table, reports: pa.Table) -> pa.Table:

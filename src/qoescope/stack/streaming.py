@@ -52,11 +52,9 @@ def parts(
     written = threading.Event()
     still_open = {name: marks.following(settings) for name in (marks.SESSIONS, marks.REPORTED)}
     loop = dict.fromkeys(STREAMS) if board is None else {name: board[name] for name in STREAMS}
-    queries = [
-        events.stream(session, settings, stopping, still_open, loop["events"]),
-        dead_letters.stream(session, settings, stopping, loop["dead_letters"]),
-    ]
+    queries = [events.stream(session, settings, stopping, still_open, loop["events"])]
     workers = [
+        dead_letters.worker(settings, stopping, loop["dead_letters"]),
         sessions.worker(session, settings, stopping, still_open[marks.SESSIONS], written, loop["sessions"]),
         reports.worker(settings, stopping, still_open[marks.REPORTED], loop["reports"]),
         quality.worker(settings, stopping, written, loop["quality"]),

@@ -1,42 +1,60 @@
-"""Dead letters: what was not understood, from the log into Postgres."""
+"""Dead letters: what was not understood, from the log into Postgres, each once: its place in the log is its key."""
 
-from datetime import UTC
-from functools import partial
 from threading import Event
+from typing import LiteralString
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.streaming import StreamingQuery
-
-from qoescope.catalog.operations import (
-    DEAD_LETTERS,
-)
+from qoescope.catalog.operations import DEAD_LETTERS
 from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
-from qoescope.connect import streams
+from qoescope.connect import postgres
+from qoescope.connect.following import Tail
 from qoescope.connect.health import Loop
-from qoescope.connect.postgres import Write
-from qoescope.connect.spark import Stream
+from qoescope.connect.loops import Worker
+from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.writing import Writer, progress
 from qoescope.lake import dead_letters
+from qoescope.lake.dead_letters import Letter
 from qoescope.settings import Settings
 
 LETTERS = 200
-"""Dead letters in one batch at most; each may hold a body."""
+"""Dead letters that are written at once at most; each may hold a body."""
+WAIT_S = 1.0
+_REACHED: LiteralString = "select kafka_partition, max(kafka_offset) + 1 from dead_letters group by kafka_partition"
 
 
-def stream(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None = None) -> Stream:
-    """The stream, ready to be kept running."""
-    return Stream("dead_letters", partial(_start_letters, spark, settings, stopping, loop))
+def worker(settings: Settings, stopping: Event, loop: Loop | None = None) -> Worker:
+    """The worker, ready to be kept going."""
+    letters = _Letters(settings, Writer(settings, stopping, loop))
+    return Worker("dead_letters", letters.wait, letters.write)
 
 
-def _start_letters(spark: SparkSession, settings: Settings, stopping: Event, loop: Loop | None) -> StreamingQuery:
-    writer = Writer(settings, stopping, loop)
-    start = streams.beginning(settings, writer, "dead_letters", TOPIC_OF_LETTERS.name, written=False)
-    kafka = streams.kafka(spark, settings, TOPIC_OF_LETTERS.name, start, LETTERS)
+class _Letters:
+    """How far it is lies in the table itself: the next letter is the one behind the last."""
 
-    def write(batch: DataFrame, number: int) -> None:
-        query = streams.query_id(batch)
-        found = batch.select("partition", "offset", "value", "timestamp").collect()
-        rows = dead_letters.rows((p, o, bytes(v) if v else None, t.replace(tzinfo=UTC)) for p, o, v, t in found)
-        writer.write(query, number, [Write(DEAD_LETTERS, rows), progress("dead_letters", None)])
+    def __init__(self, settings: Settings, writer: Writer) -> None:
+        self.writer = writer
+        self.tail = Tail(settings, TOPIC_OF_LETTERS.name)
+        self.came: list[Letter] = []
 
-    return streams.written(kafka, settings, "dead_letters", settings.quality_every_s, write)
+    def wait(self) -> bool:
+        """Whether letters came."""
+        try:
+            if not self.tail.began:
+                self.came = []
+                self.tail.begin(dict(self.writer.ask(_REACHED)))
+            self.came += self.tail.letters(LETTERS - len(self.came), WAIT_S)
+        except BaseException:
+            self.tail.close()  # it begins behind the last letter that is written
+            raise
+        return bool(self.came)
+
+    def write(self) -> None:
+        """Writes the letters that came; they stay until that is done."""
+        writes = [Write(DEAD_LETTERS, dead_letters.rows(self.came)), progress("dead_letters", None)]
+
+        def written(connection: Connection) -> None:
+            with connection.transaction():
+                for write in writes:
+                    postgres.upsert(connection, write)
+
+        self.writer.do(written)
+        self.came = []

@@ -1,6 +1,5 @@
 """Messages: what a task tells the driver, as rows of a kind and a body."""
 
-import json
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
@@ -9,7 +8,7 @@ from qoescope.connect import lake
 from qoescope.connect.lake import File
 
 TOLD = "kind string, body binary"
-"""What a task tells the driver: names of the files that it wrote, counts, and partial cubes as Arrow streams."""
+"""What a task tells the driver: names of files that it wrote, and small tables as Arrow streams."""
 
 
 def lines(kind: str, bodies: Sequence[bytes]) -> pa.Table:
@@ -20,11 +19,6 @@ def lines(kind: str, bodies: Sequence[bytes]) -> pa.Table:
 def files(kind: str, written: Iterable[File]) -> pa.Table:
     """Names of files that were written."""
     return lines(kind, [line.encode() for line in lake.packed(written)])
-
-
-def rows(kind: str, table: pa.Table) -> pa.Table:
-    """Each row as JSON."""
-    return lines(kind, [json.dumps(row, default=str).encode() for row in table.to_pylist()])
 
 
 def packed(table: pa.Table) -> bytes:

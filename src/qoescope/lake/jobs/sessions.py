@@ -26,8 +26,8 @@ from qoescope.connect.lake import File
 from qoescope.connect.loops import Worker
 from qoescope.connect.writing import Stopped, Writer, crash, give_way
 from qoescope.lake.jobs import messages
-from qoescope.lake.jobs.events import join_small_files
 from qoescope.lake.jobs.identities import places
+from qoescope.lake.jobs.shelves import join_small_files
 from qoescope.lake.open_sessions import OpenSessions
 from qoescope.settings import Settings
 

@@ -1,0 +1,145 @@
+"""Following: records of a topic between offsets that a stream has planned, read by this process and no other."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from time import monotonic
+from typing import ClassVar
+
+import pyarrow as pa
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from qoescope.compile.records import RECORDS
+from qoescope.connect import kafka
+from qoescope.settings import Settings
+
+Bounds = Mapping[int, tuple[int, int]]
+"""For each partition the first offset to read, and the first one not to read."""
+OPTIONS = {
+    "enable.partition.eof": True,
+    "fetch.wait.max.ms": 10,  # what is asked for lies there already
+    "fetch.error.backoff.ms": 50,
+    "queued.max.messages.kbytes": 32 * 1024,
+}
+
+
+class Follower:
+    """A reader that keeps its connection, and fetches nothing between two reads."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._settings, self._topic = settings, topic
+        self._consumer: Consumer | None = None
+
+    def read(self, bounds: Bounds, most_bytes: int, within_s: float) -> pa.Table | None:
+        """The records (`RECORDS`) in order of partition and offset; None when they are larger than `most_bytes`.
+
+        Raises `KafkaException` when they cannot be had, and `TimeoutError` when the broker does not give them in time.
+        """
+        try:
+            return self._read(bounds, most_bytes, monotonic() + within_s)
+        except BaseException:
+            self.close()
+            raise
+
+    def _read(self, bounds: Bounds, most_bytes: int, deadline: float) -> pa.Table | None:
+        reader = self._consumer = self._consumer or kafka.consumer(self._settings, "qoescope-stream", OPTIONS)
+        left = {partition: end for partition, (first, end) in bounds.items() if first < end}
+        reader.assign([TopicPartition(self._topic, partition, bounds[partition][0]) for partition in left])
+        found: list[Message] = []
+        size = 0
+        while left and size <= most_bytes:
+            if monotonic() > deadline:
+                raise TimeoutError(f"{self._topic}: partitions {sorted(left)} were not read in time")
+            for message in reader.consume(10_000, 0.1):
+                if not self._is_past(message, left):
+                    found.append(message)
+                    size += len(message)
+        reader.unassign()
+        return _table(found) if size <= most_bytes else None
+
+    @staticmethod
+    def _is_past(message: Message, left: dict[int, int]) -> bool:
+        """Whether it is no record of those asked for; notes partitions that are read to their end."""
+        partition, offset = message.partition() or 0, message.offset() or 0
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+            raise KafkaException(error)
+        end = left.get(partition)
+        past = end is None or offset >= end or error is not None
+        if end is not None and offset + (error is None) >= end:
+            del left[partition]
+        return past
+
+    def close(self) -> None:
+        """Gives the connection back; the next read makes a new one."""
+        if self._consumer is not None:
+            self._consumer.close()
+        self._consumer = None
+
+
+def _letter(message: Message) -> tuple[int, int, bytes | None, datetime]:
+    if (error := message.error()) is not None:
+        raise KafkaException(error)
+    logged_ms = message.timestamp()[1]
+    return (
+        message.partition() or 0,
+        message.offset() or 0,
+        message.value(),
+        datetime.fromtimestamp(logged_ms / 1000, UTC),
+    )
+
+
+def _table(found: list[Message]) -> pa.Table:
+    found.sort(key=lambda message: (message.partition(), message.offset()))
+    return pa.table(
+        [
+            pa.array([message.key() for message in found], pa.binary()),
+            pa.array([message.value() for message in found], pa.binary()),
+            pa.array([message.partition() for message in found], pa.int64()),
+            pa.array([message.offset() for message in found], pa.int64()),
+        ],
+        schema=RECORDS,
+    )
+
+
+class Tail:
+    """A topic read from its last known records on, as new ones come; it waits for them without asking again."""
+
+    OPTIONS: ClassVar[dict[str, str | int | float | bool]] = {"fetch.wait.max.ms": 5_000}
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self._settings, self._topic = settings, topic
+        self._consumer: Consumer | None = None
+
+    def begin(self, following: Mapping[int, int]) -> None:
+        """Reads on from these offsets by partition; from the first record of others, and of a topic that was made anew.
+
+        Raises `KafkaException` when the broker is away.
+        """
+        bounds = kafka.offsets(self._settings, self._topic)
+        known = {p: following[p] for p, (low, high) in bounds.items() if low <= following.get(p, low - 1) <= high}
+        places = [TopicPartition(self._topic, p, known.get(p, low)) for p, (low, _) in bounds.items()]
+        self._consumer = kafka.consumer(self._settings, "qoescope-tail", self.OPTIONS)
+        self._consumer.assign(places)
+
+    def letters(self, most: int, timeout_s: float) -> list[tuple[int, int, bytes | None, datetime]]:
+        """(partition, offset, record, when the log had it) of records that came since the last call, at most so many.
+
+        Waits a while for the first. Raises `KafkaException`, and `RuntimeError` before it has begun.
+        """
+        if self._consumer is None:
+            raise RuntimeError("where to begin was not said")
+        found = self._consumer.consume(1, timeout_s)
+        if found and most > 1:
+            found += self._consumer.consume(most - 1, 0.05)
+        return [_letter(message) for message in found]
+
+    @property
+    def began(self) -> bool:
+        """Whether it reads."""
+        return self._consumer is not None
+
+    def close(self) -> None:
+        """Gives the connection back; it is to begin anew."""
+        if self._consumer is not None:
+            self._consumer.close()
+        self._consumer = None

@@ -1,0 +1,95 @@
+"""One record that breaks its batch is set aside with its bytes and booked, and all others go on."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qoescope.catalog.operations import COUNTED, QUARANTINE
+from qoescope.catalog.tables import EVENTS
+from qoescope.compile.records import RECORDS
+from qoescope.connect import lake
+from qoescope.lake.isolation import MOST_ALIKE, Culprit, isolated
+from qoescope.lake.jobs import storing
+from qoescope.lake.jobs.identities import Known
+from qoescope.lake.jobs.shelves import Shelves
+from qoescope.lake.jobs.storing import Stored
+from qoescope.settings import Settings
+
+AT = int(datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp() * 1000)
+POISON = b"poison"
+
+
+def batch(keys: list[bytes]) -> pa.Table:
+    """A record of one event a key."""
+    rows = []
+    for offset, key in enumerate(keys):
+        told = {"seq": offset + 1, "at": AT, "type": "heartbeat", "state": "playing", "state_ms": 1000}
+        counts = {"received": 1, "accepted": 1, "duplicate": 0, "invalid": 0, "filtered": 0}
+        record = {"property": "app", "received_at": AT, "counts": counts, "events": [told],
+                  "session": {"session_id": key.decode(), "started_at": AT}}  # fmt: skip
+        rows.append({"key": key, "value": msgspec.json.encode(record), "kafka_partition": 0, "kafka_offset": offset})
+    return pa.Table.from_pylist(rows, RECORDS)
+
+
+def sensitive(here: Settings, known: Known, rows: pa.Table) -> Stored:
+    """What the stream does, with a fault in it: it cannot bear some records."""
+    if POISON in rows["key"].to_pylist():
+        raise OverflowError("int too big to convert")
+    return storing.store(here, known, rows)
+
+
+def stored(here: Settings, rows: pa.Table) -> Stored:
+    lake.ensure(here)
+    shelves = Shelves(here)
+    done = storing.store_all(here, shelves.known(), rows, sensitive)
+    shelves.commit(done, "query", 0)
+    return done
+
+
+def test_a_record_that_breaks_its_batch_is_set_aside_with_its_bytes_and_the_others_are_stored(tmp_path: Path) -> None:
+    here = Settings(var=tmp_path)
+    rows = batch([b"a", b"b", POISON, b"c", b"d", POISON, b"e"])
+    done = stored(here, rows)
+    assert sorted(lake.read(here, EVENTS)["session_id"].to_pylist()) == ["a", "b", "c", "d", "e"]
+    kept = lake.read(here, QUARANTINE).sort_by("kafka_offset").to_pylist()
+    assert [(row["kafka_offset"], row["property"]) for row in kept] == [(2, "app"), (5, "app")]
+    assert [row["record"].encode() for row in kept] == [rows["value"][n].as_py() for n in (2, 5)]
+    assert {row["reason_kept"] for row in kept} == {"broken: OverflowError: int too big to convert"}
+    books = {f.name: sum(row.get(f.name) or 0 for row in done.rows(storing.COUNTS)) for f in COUNTED}
+    assert (books["received"], books["accepted"], books["lake"], books["quarantined"]) == (7, 7, 5, 2)
+    assert sum(row["records"] for row in done.rows(storing.OFFSETS)) == 7
+
+
+def test_where_nothing_passes_it_is_the_program_that_is_broken(tmp_path: Path) -> None:
+    with pytest.raises(OverflowError):
+        stored(Settings(var=tmp_path), batch([POISON] * (MOST_ALIKE + 1)))
+
+
+def test_no_record_is_to_blame_for_a_full_disk() -> None:
+    def full(rows: pa.Table) -> int:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        list(isolated(full, batch([b"a", b"b"]), storing.ENVIRONMENT))
+
+
+@settings(max_examples=50, deadline=None)
+@given(poisons=st.lists(st.booleans(), min_size=1, max_size=64))
+def test_whatever_breaks_is_found_and_all_else_is_done_in_its_order(poisons: list[bool]) -> None:
+    def work(rows: pa.Table) -> list[int]:
+        offsets: list[int] = rows["kafka_offset"].to_pylist()
+        if any(poisons[offset] for offset in offsets):
+            raise ValueError
+        return offsets
+
+    done = list(isolated(work, batch([b"k"] * len(poisons)), storing.ENVIRONMENT))
+    culprits = [one.record["kafka_offset"][0].as_py() for one in done if isinstance(one, Culprit)]
+    assert culprits == [n for n, poison in enumerate(poisons) if poison]
+    assert [n for one in done if not isinstance(one, Culprit) for n in one] == [
+        n for n, poison in enumerate(poisons) if not poison
+    ]
