@@ -22,7 +22,7 @@ from qoescope.catalog.events import EVENT_FIELDS, IN_TABLES
 from qoescope.catalog.operations import QUARANTINE, REPORTS
 from qoescope.catalog.schema import Field
 from qoescope.catalog.tables import EVENTS
-from qoescope.compile import arrow
+from qoescope.compile import arrow, tallies
 from qoescope.compile.duck import answered, types
 
 RECORDS = pa.schema(
@@ -68,7 +68,10 @@ def parsed(records: pa.Table, buckets: int) -> Parsed:
     except duckdb.Error:  # one record that is no JSON: now each is looked at before it is read
         read = answered(_read_sql("case when json_valid(value) then value end", buckets), given=given)
     rows = _rows(read)
-    tables = {name: answered(sql, records=read) for name, sql in _OUTPUTS.items()}
+    if tallies.are_plain(read):
+        tables = {"counts": tallies.counts(read), "offsets": tallies.offsets(read), "unknown": _NOTHING_UNKNOWN}
+    else:
+        tables = {name: answered(sql, records=read) for name, sql in _OUTPUTS.items()}
     odd = not (_all(read["good"]) and _all(rows["good"]))
     if odd:
         tables["unreadable"] = answered(_unreadable_sql(), given=given, records=read, rows=rows)
@@ -338,6 +341,9 @@ group by all having count > 0""",
 
 
 _OUTPUTS = _outputs()
+_NOTHING_UNKNOWN = pa.schema(
+    [("property", pa.string()), ("minute_at", pa.timestamp("us")), ("field", pa.string()), ("count", pa.int64())]
+).empty_table()
 
 
 @cache

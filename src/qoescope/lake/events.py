@@ -10,7 +10,7 @@ import pyarrow as pa
 from qoescope.catalog.bounds import DAY_MS
 from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.operations import QUARANTINE
-from qoescope.compile import arrow
+from qoescope.compile import arrow, tallies
 from qoescope.compile.duck import answered, naive
 
 IDENTITY = ("property", "session_id", "seq")
@@ -133,18 +133,15 @@ left join there on (new.property, new.session_id, new.seq) = (there.property, th
 left join first on (new.property, new.session_id, new.seq) = (first.property, first.session_id, first.seq)
 """
 
-MINUTE_US = 60_000_000
-
 
 def _counts(events: pa.Table, verdict: npt.NDArray[np.int64]) -> pa.Table:
     """(property, minute_at, lake, late, quarantined, accepted, duplicate) of the verdicts."""
-    minute = events["received_at"].cast(pa.int64()).to_numpy() // MINUTE_US * MINUTE_US
     repeats = (verdict == REPEAT).astype(np.int64)
     counts = {
         "lake": np.isin(verdict, (NEW, OWN)), "late": verdict == LATE, "quarantined": verdict == CONFLICT,
         "accepted": -repeats, "duplicate": repeats,
     }  # fmt: skip
-    keys = {"property": events["property"], "minute_at": pa.array(minute).cast(pa.timestamp("us"))}
+    keys = {"property": events["property"], "minute_at": tallies.minutes(events["received_at"])}
     rows = pa.table(keys | {name: np.asarray(count, np.int64) for name, count in counts.items()})
     summed = rows.group_by(list(keys)).aggregate([(name, "sum") for name in counts])
     return summed.select([*keys, *(f"{name}_sum" for name in counts)]).rename_columns([*keys, *counts])

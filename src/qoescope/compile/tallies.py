@@ -1,0 +1,43 @@
+"""Tallies: counts and places of records that say nothing odd, column by column; most batches hold no others."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MINUTE_US = 60_000_000
+
+
+def are_plain(read: pa.Table) -> bool:
+    """Whether each record is good, no tick tells of refusals, and no value was unknown."""
+    refused = pc.sum(pc.list_value_length(read["rate_limited"])).as_py()
+    return pc.all(read["good"]).as_py() is not False and not refused and read["unknown"].null_count == len(read)
+
+
+def minutes(instants: pa.ChunkedArray) -> pa.Array:
+    """The minute of each instant, without its zone."""
+    return pa.array(instants.cast(pa.int64()).to_numpy() // MINUTE_US * MINUTE_US).cast(pa.timestamp("us"))
+
+
+def counts(read: pa.Table) -> pa.Table:
+    """(property, minute_at, received, accepted, duplicate, invalid, filtered, rate_limited) of plain records."""
+    said = read.filter(pc.invert(read["tick"]))
+    counted = said["counts"].combine_chunks()
+    names = [field.name for field in counted.type]
+    rows = pa.table([said["property"], minutes(said["received_at"]), *counted.flatten()],
+                    ["property", "minute_at", *names])  # fmt: skip
+    summed = rows.group_by(["property", "minute_at"]).aggregate([(name, "sum") for name in names])
+    told = {name: summed[f"{name}_sum"] for name in names}
+    nothing = pa.array(np.zeros(len(summed), np.int64))
+    keys = {"property": summed["property"], "minute_at": summed["minute_at"]}
+    return pa.table(keys | told | {"rate_limited": nothing})
+
+
+def offsets(read: pa.Table) -> pa.Table:
+    """(kafka_partition, first_offset, next_offset, records, complete_until), one row a partition."""
+    some = read.select(["kafka_partition", "kafka_offset", "received_at"])
+    wanted = [("kafka_offset", "min"), ("kafka_offset", "max"), ("kafka_offset", "count"), ("received_at", "max")]
+    found = some.group_by("kafka_partition").aggregate(wanted)
+    following = pc.add(found["kafka_offset_max"], 1)
+    columns = [found["kafka_partition"], found["kafka_offset_min"], following, found["kafka_offset_count"],
+               found["received_at_max"]]  # fmt: skip
+    return pa.table(columns, ["kafka_partition", "first_offset", "next_offset", "records", "complete_until"])
