@@ -138,10 +138,13 @@ def measure(seconds: float) -> None:
                     ages = connection.execute(
                         "select committed_at, first_at, tick_ms, sent from freshness where committed_at > %s", (since,)
                     ).fetchall()
+                    (batches,) = connection.execute(
+                        "select count(*) from epochs where committed_at > %s", (since,)
+                    ).fetchall()[0]
                 if player is not None:
                     player.wait()
                 p50, p95 = ages_s(ages)
-                told = {"rate": rate, "batches": len(ages), "p50": p50, "p95": p95, "cores": cores}
+                told = {"rate": rate, "batches": batches, "wall": wall, "p50": p50, "p95": p95, "cores": cores}
                 print(json.dumps(told), flush=True)
 
 
@@ -172,9 +175,11 @@ def compare(found: list[list[dict[str, Any]]]) -> None:
     for lines in zip(*found, strict=True):
         sums = [sum(line["cores"].values()) for line in lines]
         for name, line, total in zip(("older", "this") if len(lines) > 1 else ("this",), lines, sums, strict=True):
+            each = line["cores"]["stream"] * line["wall"] / max(1, line["batches"]) * 1000
             parts = ", ".join(f"{part} {cores:.3f}" for part, cores in line["cores"].items())
             print(f"{line['rate']} events/s, {name}: {total:.3f} cores ({parts}), "
-                  f"live p50 {line['p50']:.2f} s, p95 {line['p95']:.2f} s, {line['batches']} batches")  # fmt: skip
+                  f"live p50 {line['p50']:.2f} s, p95 {line['p95']:.2f} s, {line['batches']} batches, "
+                  f"{each:.0f} ms of the streams each")  # fmt: skip
         if len(lines) > 1:
             print(f"{lines[0]['rate']} events/s: {sums[1] / sums[0]:.2f} of the older one's processor")
 

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     """Shuffle partitions, fixed for the life of a stream's checkpoint."""
     spark_options: dict[str, str] = {}
     """More of Spark's options."""
-    events_every_s: float = 1.0
+    events_every_s: float = 1.5
     """How often the stream writes events; 0 for as often as it can."""
     sessions_every_s: float = 5.0
     """How often sessions that fell silent are measured, at most."""
