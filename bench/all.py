@@ -141,6 +141,14 @@ def serve(said: str) -> Iterator[Row]:
             yield Row(f"ask: {what.strip()}", float(ours), float(theirs), beside, "ms", more_is_better=False)
 
 
+def trickle(said: str) -> Iterator[Row]:
+    """What many events a second cost, each beside each of few."""
+    cores = {int(rate): float(used) for rate, used in re.findall(r"^(\d+) events/s, this: ([\d.]+) cores", said, re.M)}
+    few, many = (cores[rate] / rate * 1e6 for rate in (500, 5_000))
+    yield Row("trickle: an event from the door to live numbers, 500 to 5,000 a second", many, few,
+              "the same at the smaller rate", "µs", more_is_better=False)  # fmt: skip
+
+
 def scaling(said: str) -> Iterator[Row]:
     """What one costs when there are many, against what it costs when there are few."""
     for what, few, many in re.findall(r"^(.+): ([\d.]+) ms, then ([\d.]+) ", said, re.MULTILINE):
@@ -201,6 +209,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[], str], Callable[[str], Iterable[Row]]]
     "cmcd": (lambda: said_by("cmcd"), cmcd),
     "fold": (lambda: said_by("fold"), fold),
     "streams": (beside_broker_and_postgres, streams),
+    "trickle": (lambda: said_by("trickle"), trickle),
     "serve": (lambda: said_by("serve", "--sessions", "50000", "--times", "10"), serve),
     "incidents": (lambda: said_by("incidents", "--parts", "peers", "--seeds", "30"), incidents),
     "scaling": (lambda: said_by("scaling"), scaling),
