@@ -21,6 +21,7 @@ def test_plain_records_are_counted_as_all_are(said: list[tuple[str, int, int, bo
             {"seq": n, "at": AT, "type": "heartbeat", "state": "playing", "state_ms": 1} for n in range(1, events + 1)
         ]
         counts = {"received": events + 2, "accepted": events, "duplicate": 1, "invalid": 1, "filtered": 0}
+        counts = counts if events else {"received": 0, "accepted": 0}
         record = {"property": tenant, "received_at": AT + after}
         record |= {"tick": True} if tick else {"counts": counts, "session": {"session_id": "s"}, "events": told}
         rows.append({"key": None, "value": msgspec.json.encode(record), "kafka_partition": offset % 3,

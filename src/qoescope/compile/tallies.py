@@ -4,6 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qoescope.catalog.doors import LARGEST_INT
+
 MINUTE_US = 60_000_000
 
 
@@ -23,13 +25,20 @@ def counts(read: pa.Table) -> pa.Table:
     said = read.filter(pc.invert(read["tick"]))
     counted = said["counts"].combine_chunks()
     names = [field.name for field in counted.type]
-    rows = pa.table([said["property"], minutes(said["received_at"]), *counted.flatten()],
+    rows = pa.table([said["property"], minutes(said["received_at"]), *map(_count, counted.flatten())],
                     ["property", "minute_at", *names])  # fmt: skip
     summed = rows.group_by(["property", "minute_at"]).aggregate([(name, "sum") for name in names])
     told = {name: summed[f"{name}_sum"] for name in names}
     nothing = pa.array(np.zeros(len(summed), np.int64))
     keys = {"property": summed["property"], "minute_at": summed["minute_at"]}
     return pa.table(keys | told | {"rate_limited": nothing})
+
+
+def _count(numbers: pa.Array) -> pa.Array:
+    """Counts that can be added up; 0 for one that is none."""
+    told = pc.fill_null(numbers, 0)
+    good = pc.and_(pc.greater_equal(told, 0), pc.less_equal(told, LARGEST_INT))
+    return pc.if_else(good, told, 0)
 
 
 def offsets(read: pa.Table) -> pa.Table:

@@ -213,7 +213,7 @@ def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:
     books: dict[tuple[str, datetime], Counter[str]] = {}
     for row in counts:
         books.setdefault((row["property"], row["minute_at"]), Counter()).update(
-            {f.name: row.get(f.name, 0) for f in COUNTED}
+            {f.name: row.get(f.name) or 0 for f in COUNTED}
         )
     rows = [
         {"property": tenant, "minute_at": minute.replace(tzinfo=UTC), **counted}
