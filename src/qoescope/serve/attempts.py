@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -87,13 +87,16 @@ class Hashing:
             self._waiting -= 1
 
 
-def address_of(peer: str, headers: Mapping[str, str], proxy: str) -> str:
+def address_of(peer: str, forwarded: Sequence[str], proxy: str) -> str:
     """Who asks: the connection's other end; behind a named proxy what that one wrote last into X-Forwarded-For.
+
+    Some proxies append to the header that a client sent, some add a header of their own behind it: the last of all is
+    the proxy's, whatever stands before.
 
     A proxy named by its address or network is believed only from there. Of IPv6 the network counts: a house has many.
     """
-    forwarded = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() if _is(peer, proxy) else ""
-    return _house(forwarded) or _house(peer) or peer
+    last = ",".join(forwarded).rpartition(",")[2].strip() if _is(peer, proxy) else ""
+    return _house(last) or _house(peer) or peer
 
 
 def _is(peer: str, proxy: str) -> bool:

@@ -14,7 +14,7 @@ from qoescope.catalog.people import LOGIN_S, LONGEST_NAME, LONGEST_PASSWORD
 from qoescope.serve import auth, theme
 from qoescope.serve.attempts import Attempts, Hashing, address_of
 from qoescope.serve.auth import Logins
-from qoescope.serve.gate import by_tls, cookie
+from qoescope.serve.gate import by_tls, cookie, wrong
 from qoescope.serve.jobs.desk import AWAY, Desk
 
 WRONG = "Name or password is not right."
@@ -69,6 +69,8 @@ class Doorman:
 def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
     """Adds the routes of signing in and out."""
     doorman = Doorman(desk)
+    for kind in AWAY:  # else Starlette answers 500 before the gate can say why
+        app.add_exception_handler(kind, lambda request, error: wrong(error, request.url.path))
 
     @app.get("/alive")
     async def alive() -> Response:
@@ -83,7 +85,7 @@ def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
         given = {k: v[0] for k, v in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
         name, then = given.get("name", "").strip().lower()[:LONGEST_NAME], auth.safe_next(given.get("next", "/"))
         peer = request.client.host if request.client else ""
-        address = address_of(peer, request.headers, desk.settings.console_proxy)
+        address = address_of(peer, request.headers.getlist("x-forwarded-for"), desk.settings.console_proxy)
         try:
             user = await doorman.account(name, given.get("password", "")[:LONGEST_PASSWORD], address)
         except NotIn as why:

@@ -76,7 +76,7 @@ def answered(question: str, body: Body, asked: Asked) -> Component:
     except UNASKABLE:
         return parts.page(question, asked.subject, parts.failure("The address holds a value that none can have."))
     except AWAY as error:
-        LOG.warning("%s: %s: %s", asked.path, type(error).__name__, error)
+        LOG.warning("%a: %s: %s", asked.path, type(error).__name__, ascii(str(error)))
         said = "The marts do not answer, or are busy. Load the page again; `qoescope status` says which part is down."
         return parts.page(question, asked.subject, parts.failure(said))
 

@@ -41,20 +41,10 @@ class Gate:
         told = Told(send, self.headers, keeps=scope["path"].startswith(STATIC))
         try:
             await self._passed(scope, receive, told)
-        except Refused as refused:
-            await refusal(refused.said, refused.status, scope["path"])(scope, receive, told)
-        except AWAY as error:
-            LOG.warning("postgres is away: %s", type(error).__name__)
-            answer = refusal("the marts do not answer; try again in a moment", 503, scope["path"])
-            answer.headers["retry-after"] = "5"
-            await answer(scope, receive, told)
-        except Exception:
-            identity = secrets.token_hex(6)
-            LOG.exception("request %s failed", identity)
+        except Exception as error:  # noqa: BLE001 - `wrong` logs what is our fault
+            answer = wrong(error, scope["path"])
             if not told.started:
-                await refusal("this is our fault, and it is in the log", 500, scope["path"], identity)(
-                    scope, receive, told
-                )
+                await answer(scope, receive, told)
 
     async def _passed(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, path = Headers(scope=scope), scope["path"]
@@ -125,6 +115,20 @@ def refusal(said: str, status: int, path: str, identity: str = "") -> Response:
     problem = {"type": "about:blank", "title": TITLES.get(status, "Refused"), "status": status, "detail": said,
                "request_id": identity}  # fmt: skip
     return JSONResponse(problem, status, media_type="application/problem+json", headers=closing)
+
+
+def wrong(error: Exception, path: str) -> Response:
+    """The answer where a request ended in an error; what is our fault goes into the log."""
+    if isinstance(error, Refused):
+        return refusal(error.said, error.status, path)
+    if isinstance(error, AWAY):
+        LOG.warning("postgres is away: %s", type(error).__name__)
+        answer = refusal("the marts do not answer; try again in a moment", 503, path)
+        answer.headers["retry-after"] = "5"
+        return answer
+    identity = secrets.token_hex(6)
+    LOG.error("request %s failed", identity, exc_info=error)
+    return refusal("this is our fault, and it is in the log", 500, path, identity)
 
 
 def _sign_in_first(scope: Scope) -> Response:

@@ -69,6 +69,8 @@ class Statics:
         await self.app({**scope, **asked}, receive, keep)
         kept.body = b"".join(parts)
         kind = next((v for k, v in kept.headers if k.lower() == b"content-type"), b"")
+        if b"text/html" in kind and kept.status == 200:  # noqa: PLR2004 - Dash's page for a path that it does not know
+            return Kept(404, [(b"content-type", b"text/plain; charset=utf-8")], b"there is nothing of this name")
         if any(word in kind for word in PACKED) and len(kept.body) > 500:  # noqa: PLR2004
             kept.packed = await asyncio.to_thread(gzip.compress, kept.body, 6)
         return kept
