@@ -48,8 +48,16 @@ def test_the_same_slice_is_suppressed_for_an_hour() -> None:
     assert told(notify.due([again], start, [HOOK], [], NOW + timedelta(minutes=61))) == [("confirmed", "pending")]
 
 
+def test_what_is_told_and_muted_of_one_property_says_nothing_of_another_s() -> None:
+    mute = Mute("demo", {}, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+    start = notify.due([incident()], [], [HOOK], [], NOW)
+    other = incident(property="other")
+    assert told(notify.due([other], start, [HOOK], [mute], NOW)) == [("confirmed", "pending")]
+    assert told(notify.due([incident(), other], [], [HOOK], [], NOW)) == [("confirmed", "pending")] * 2
+
+
 def test_a_maintenance_mutes_what_lies_inside_its_slice() -> None:
-    mute = Mute({"cdn": "cascade"}, NOW - timedelta(hours=1), NOW + timedelta(hours=1), "certificate")
+    mute = Mute("demo", {"cdn": "cascade"}, NOW - timedelta(hours=1), NOW + timedelta(hours=1), "certificate")
     inside = incident(slice={"cdn": "cascade", "country_code": "BR"})
     outside = incident(slice={"cdn": "borealis"})
     assert told(notify.due([inside], [], [HOOK], [mute], NOW)) == [("confirmed", "muted")]
@@ -77,4 +85,4 @@ def test_slack_and_mail_carry_the_story() -> None:
     assert "Since 20:03" in messages.slack(payload)["text"]
     message = messages.mail(payload, "from@example.org", "to@example.org")
     assert message["Subject"] == "[qoescope] critical: cdn=cascade (confirmed)"
-    assert message["Message-ID"] == "<i1.confirmed@qoescope>"
+    assert message["Message-ID"] == "<demo.i1.confirmed@qoescope>"

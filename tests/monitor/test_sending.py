@@ -69,7 +69,7 @@ def test_a_state_arrives_signed_and_once(receiver: Receiver) -> None:
     assert told(receiver.url, rounds=3)["status"] == "sent"
     assert signed(receiver) == [True]
     (headers, body) = receiver.got[0]
-    assert headers["idempotency-key"] == "i1.confirmed"
+    assert headers["idempotency-key"] == "demo.i1.confirmed"
     assert '"cdn": "каскад"'.encode() in body
 
 
@@ -84,7 +84,7 @@ def test_a_receiver_that_fails_is_told_again_with_the_same_key(receiver: Receive
     receiver.answers = [500, 503]
     assert told(receiver.url, rounds=5)["status"] == "sent"
     assert signed(receiver) == [True] * 3
-    assert {headers["idempotency-key"] for headers, _ in receiver.got} == {"i1.confirmed"}
+    assert {headers["idempotency-key"] for headers, _ in receiver.got} == {"demo.i1.confirmed"}
 
 
 def test_a_slow_receiver_counts_as_failed_and_holds_nobody_up(receiver: Receiver) -> None:

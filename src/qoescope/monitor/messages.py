@@ -32,8 +32,8 @@ def facts(told: Row) -> list[tuple[str, str]]:
 
 
 def key(told: Row) -> str:
-    """The same for the same state of the same incident, so that a repeat is known as one."""
-    return f"{texts.token(told['id'])}.{texts.token(told['state'])}"
+    """The same for the same state of the same incident, so that a repeat is known as one; ids are a property's own."""
+    return ".".join(texts.token(told[name]) for name in ("property", "id", "state"))
 
 
 def slack(told: Row) -> dict[str, Any]:

@@ -41,8 +41,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Mute:
-    """A maintenance: nothing is sent of incidents inside its slice."""
+    """A maintenance: nothing is sent of the property's incidents inside its slice."""
 
+    property: str
     slice: Chosen
     starts_at: datetime
     ends_at: datetime
@@ -83,13 +84,14 @@ def due(
     """New rows of `notifications`: each state of an incident once a target; muted and suppressed ones are kept as such.
 
     A slice of which the target heard within the hour before is suppressed; an end is told only where the start was.
+    What is known, told and muted of one property says nothing of another's, though ids and slices be the same.
     """
-    known = {(r["incident_id"], r["state"], r["target"]): r for r in told}
+    known = {(r["property"], r["incident_id"], r["state"], r["target"]) for r in told}
     new: list[dict[str, Any]] = []
     for incident in incidents:
         state = incident["state"]
         for target in targets if state in TELLS else ():
-            key = (incident["id"], state, target.name)
+            key = (incident["property"], incident["id"], state, target.name)
             if key in known:
                 continue
             row = _pending(payload(incident), target, now)
@@ -121,10 +123,11 @@ def _silent(
     incident: Row, target: Target, told: Sequence[Row], mutes: Sequence[Mute], now: datetime
 ) -> tuple[str, str] | None:
     for mute in mutes:
+        ours = mute.property == incident["property"]
         begun, over = mute.starts_at <= incident["last_seen_at"], mute.ends_at < incident["opened_at"]
-        if begun and not over and within(incident["slice"], mute.slice):
+        if ours and begun and not over and within(incident["slice"], mute.slice):
             return "muted", mute.reason or "maintenance"
-    mine = [r for r in told if r["target"] == target.name]
+    mine = [r for r in told if r["target"] == target.name and r["property"] == incident["property"]]
     if incident["state"] == "closed":
         start = next((r for r in mine if r["incident_id"] == incident["id"] and r["state"] == "confirmed"), None)
         if start is None or start["status"] in ("muted", "suppressed"):

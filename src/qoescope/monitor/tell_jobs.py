@@ -32,7 +32,8 @@ def tell(connection: Connection, settings: Settings) -> int:
     if not targets and not asked:
         return 0
     told = dicts(connection, questions.TOLD)
-    mutes = [Mute(r["slice"], r["starts_at"], r["ends_at"], r["reason"]) for r in dicts(connection, questions.MUTES)]
+    muted = dicts(connection, questions.MUTES)
+    mutes = [Mute(r["property"], r["slice"], r["starts_at"], r["ends_at"], r["reason"]) for r in muted]
     new = [row for one in asked for row in notify.tests(one, list(targets.values()), now)]
     for incident in dicts(connection, questions.TO_TELL):
         try:
