@@ -224,7 +224,7 @@ QUARANTINE = Table(
     "events that were accepted and could not be stored: the same identity with another body",
     (
         *EVENTS.fields,
-        Field("reason_kept", "text", "conflict, malformed or unreadable", nullable=False),
+        Field("reason_kept", "text", "conflict, malformed, unreadable, or broken: why", nullable=False),
         Field("record", "text", "the record, or its event, as it came, where it could not be understood"),
     ),
     EVENTS.key,

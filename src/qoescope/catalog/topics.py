@@ -37,5 +37,6 @@ TOPICS = (BEACONS, DEAD_LETTERS)
 TICK_PROPERTY = "_door"
 """Property of a tick: the record that the door writes to each partition of `beacons` each second.
 
-It tells how far the log is complete when no player speaks. `rate_limited` holds [property, minute in epoch ms, events]
-since the last tick; only the tick of partition 0 carries it, so that adding up all ticks counts each once."""
+In silence it comes every three seconds. It tells how far the log is complete when no player speaks. `rate_limited`
+holds [property, minute in epoch ms, events] since the last tick; only the tick of partition 0 carries it: to add
+up all ticks counts each once."""
