@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 SURVIVAL := tests/live/test_survival.py
+EXPLORED := tests/laws/test_stream_equals_batch.py
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test live live-stack live-parts live-survival live-console test-cluster golden bench recording lock sbom clean
+.PHONY: help setup demo check test live live-stack live-parts live-survival live-console test-cluster explore golden bench recording lock sbom clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +43,9 @@ live-console: # those that open the console, and ask its API, on a month of mart
 
 test-cluster: setup ## a Spark cluster, three brokers and an object store: machines die, the books hold
 	$(BIN)/pytest -m cluster tests/cluster
+
+explore: ## the laws on many fresh examples; what fails says how to see it again
+	$(BIN)/pytest --hypothesis-profile=explore -n 2 $(EXPLORED)
 
 golden: ## rewrite tests/golden; a person reads the difference
 	GOLDEN=1 $(BIN)/pytest tests/golden

@@ -1,7 +1,7 @@
 """Open sessions: what the lake holds of sessions that have not been measured since they last spoke.
 
 A mark says that a batch put events of a session into the lake, how many, and when the first and the last of them were
-received. That is all the state there is, about a hundred bytes a session.
+received. That is all the state there is, about sixty bytes a session.
 """
 
 import time
