@@ -79,6 +79,12 @@ def test_rows_that_are_only_written_again_do_not_come_again(settings: Settings) 
     assert followed(settings, version)[0] == ["d"]
 
 
+def test_where_the_log_does_not_know_the_version_all_that_is_there_comes_again(settings: Settings) -> None:
+    """A lake that was put back from a copy is behind what was published of it."""
+    appended(settings, "a")
+    assert followed(settings, 7) == (["a"], 1)
+
+
 def test_small_files_are_joined_where_there_are_most_of_them_and_large_ones_left_alone(settings: Settings) -> None:
     for number in range(40):
         appended(settings, f"s{number % 10}")

@@ -31,14 +31,14 @@ class Changes:
     def after(self, version: int | None) -> Iterator[Change]:
         """Changes after this version, the oldest first; with None what is there now, and what came after it.
 
-        Where the log does not know these versions any more, all that is there comes again.
+        Where the log does not know these versions, any more or yet, all that is there comes again.
         """
         delta = self._newest()
         newest = delta.version()
         if version == newest:
             return
         told = delta.history(newest - version) if version is not None and version < newest else []
-        if version is None or len(told) < newest - version:
+        if version is None or version > newest or len(told) < newest - version:
             yield Change(newest, self._at(newest).values())
             return
         appends = {one["version"] for one in told if _appends(one)}
