@@ -144,6 +144,29 @@ create table if not exists qoescope.stream_offsets (
 grant select, insert, update, delete, truncate on qoescope.stream_offsets to qoescope_writer;
 grant select on qoescope.stream_offsets to qoescope_reader;
 
+create table if not exists qoescope.log_partitions (
+  "topic" text not null,
+  "kafka_partition" bigint not null,
+  "cluster_id" text not null,
+  "topic_id" text not null,
+  "first_offset" bigint not null,
+  "shift" bigint not null,
+  "met_at" timestamptz not null,
+  primary key ("topic", "kafka_partition")
+);
+grant select, insert, update, delete, truncate on qoescope.log_partitions to qoescope_writer;
+grant select on qoescope.log_partitions to qoescope_reader;
+
+create table if not exists qoescope.log_answered (
+  "topic_id" text not null,
+  "kafka_partition" bigint not null,
+  "next_offset" bigint not null,
+  "written_at" timestamptz not null,
+  primary key ("topic_id", "kafka_partition")
+);
+grant select, insert, update, delete, truncate on qoescope.log_answered to qoescope_writer;
+grant select on qoescope.log_answered to qoescope_reader;
+
 create table if not exists qoescope.part_health (
   "part" text not null,
   "written_at" timestamptz not null,

@@ -122,9 +122,11 @@ class Settings(BaseSettings):
     least_free_bytes: int = 256 * 1024 * 1024
     """With less room on a disk that a part writes to, it is not ready."""
     new_checkpoint: bool = False
-    """Allows a stream whose checkpoint is gone to begin a new one."""
+    """Allows a stream whose checkpoint is gone to begin a new one, also on a topic that was made again."""
     skip_lost_records: bool = False
-    """Allows a stream to go on where the log has lost records that it has not read; they are booked as lost."""
+    """Allows a stream to go on where the log has lost records that it has not read; they are booked as lost.
+
+    So it does where the topic itself was deleted and made again, or is another cluster's."""
 
     # The stack on one machine; a port that is taken is replaced by a free one, 0 always is
     postgres_port: int = 5842

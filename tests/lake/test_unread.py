@@ -8,6 +8,7 @@ import pyarrow as pa
 from qoescope.catalog.operations import LATE
 from qoescope.compile import arrow
 from qoescope.connect import lake
+from qoescope.lake.cdn_log import PARTITION as IMPORTED
 from qoescope.settings import Settings
 
 AT = datetime(2026, 6, 30, 12, tzinfo=UTC)
@@ -16,7 +17,7 @@ AT = datetime(2026, 6, 30, 12, tzinfo=UTC)
 def test_rows_of_records_that_the_books_do_not_have_go_and_the_others_stay(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
     lake.ensure(settings, [LATE])
-    places = [(0, 8), (0, 9), (0, 10), (1, 2), (2, 0)]
+    places = [(0, 8), (0, 9), (0, 10), (1, 2), (2, 0), (IMPORTED, 50)]
     rows = pa.Table.from_pylist([
         {"property": "app", "session_id": f"{partition}-{offset}", "seq": 1, "at": AT, "type": "heartbeat",
          "state": "playing", "state_ms": 1, "session_day": date(2025, 6, 30), "received_at": AT,
@@ -25,5 +26,6 @@ def test_rows_of_records_that_the_books_do_not_have_go_and_the_others_stay(tmp_p
     ])  # fmt: skip
     lake.append(lake.opened(settings, LATE), LATE, lake.write(settings, LATE, arrow.conform(rows, LATE)), {})
     for gone in (3, 0):
-        assert lake.take_back(settings, LATE, {"0": 9, "1": 3}) == gone
-        assert sorted(lake.read(settings, LATE, columns=["session_id"])["session_id"].to_pylist()) == ["0-8", "1-2"]
+        assert lake.take_back(settings, LATE, {0: 9, 1: 3}) == gone
+        there = lake.read(settings, LATE, columns=["session_id"])["session_id"].to_pylist()
+        assert sorted(there) == ["-1-50", "0-8", "1-2"]

@@ -134,6 +134,33 @@ PART_HEALTH = Table(
     key=("part",),
 )
 
+LOG_PARTITIONS = Table(
+    "log_partitions",
+    "one row a partition of the log as streams know it: by it they notice that another topic has its name",
+    (
+        Field("topic", "text", "the topic read", nullable=False),
+        Field("kafka_partition", "int", "partition of the topic", nullable=False),
+        Field("cluster_id", "text", "Kafka's id of its cluster", nullable=False),
+        Field("topic_id", "text", "Kafka's id of the topic; empty once the partition is gone", nullable=False),
+        Field("first_offset", "int", "Kafka's first offset when it was first met", nullable=False),
+        Field("shift", "int", "added to Kafka's offsets: they go on where a topic was made again", nullable=False),
+        Field("met_at", "instant", "when it was first met", nullable=False),
+    ),
+    key=("topic", "kafka_partition"),
+)
+
+LOG_ANSWERED = Table(
+    "log_answered",
+    "one row a partition: how far collectors have answered its senders, by their own word",
+    (
+        Field("topic_id", "text", "Kafka's id of the topic", nullable=False),
+        Field("kafka_partition", "int", "partition of the topic", nullable=False),
+        Field("next_offset", "int", "behind the last record that was answered, as Kafka counts", nullable=False),
+        Field("written_at", "instant", "when a collector wrote it", nullable=False),
+    ),
+    key=("topic_id", "kafka_partition"),
+)
+
 RESTATEMENTS = Table(
     "restatements",
     "one row a restatement that changed a day",
@@ -247,7 +274,22 @@ LAKE_TABLES = (EVENTS, SESSION_VERSIONS, LATE, QUARANTINE, REPORTS)
 """Delta tables."""
 
 POSTGRES_TABLES = (
-    EPOCHS, OUTCOMES, FRESHNESS, DEAD_LETTERS, REPLAYS, STREAM_PROGRESS, STREAM_OFFSETS, PART_HEALTH, RESTATEMENTS,
-    IMPORTS, IMPORT_QUARANTINE, ERASURES, SESSION_ROWS, OBSERVED, REQUESTS,
-)  # fmt: skip
+    EPOCHS,
+    OUTCOMES,
+    FRESHNESS,
+    DEAD_LETTERS,
+    REPLAYS,
+    STREAM_PROGRESS,
+    STREAM_OFFSETS,
+    LOG_PARTITIONS,
+    LOG_ANSWERED,
+    PART_HEALTH,
+    RESTATEMENTS,
+    IMPORTS,
+    IMPORT_QUARANTINE,
+    ERASURES,
+    SESSION_ROWS,
+    OBSERVED,
+    REQUESTS,
+)
 """Tables in Postgres beside the marts."""

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -10,6 +12,7 @@ from confluent_kafka import (
     KafkaException,
     Message,
     Producer,
+    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
@@ -166,6 +169,49 @@ def offsets(settings: Settings, topic: str, timeout_s: float = 10.0) -> dict[int
         }
     finally:
         reader.close()
+
+
+def offsets_since(settings: Settings, topic: str, since: datetime, timeout_s: float = 10.0) -> dict[int, int]:
+    """For each partition the offset of its first record that Kafka had since then; its end where there is none."""
+    bounds, reader = offsets(settings, topic, timeout_s), consumer(settings)
+    try:
+        asked = [TopicPartition(topic, p, round(since.timestamp() * 1000)) for p in bounds]
+        found = reader.offsets_for_times(asked, timeout_s)
+        return {one.partition: one.offset if one.offset >= 0 else bounds[one.partition][1] for one in found}
+    finally:
+        reader.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A topic as its cluster knows it now."""
+
+    topic: str
+    cluster_id: str
+    topic_id: str
+    """Another one once the topic was deleted and made again."""
+    bounds: dict[int, tuple[int, int]]
+    """For each partition its first offset and its end."""
+
+
+def describe(settings: Settings, topic: str, timeout_s: float = 10.0) -> Described:
+    """The topic's ids and bounds, without any when there is no such topic; raises `KafkaException` without a broker."""
+    try:
+        return Described(topic, *topic_ids(settings, topic, timeout_s), offsets(settings, topic, timeout_s))
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise
+        return Described(topic, "", "", {})
+
+
+def topic_ids(settings: Settings, topic: str, timeout_s: float = 10.0) -> tuple[str, str]:
+    """The ids of the cluster and of the topic."""
+    admin = AdminClient(_client_options(settings))
+    cluster = admin.describe_cluster(request_timeout=timeout_s).result()
+    described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic].result()
+    high, low = described.topic_id.get_most_significant_bits(), described.topic_id.get_least_significant_bits()
+    whole = ((high % 2**64) << 64) | (low % 2**64)
+    return str(cluster.cluster_id), f"{whole:032x}"
 
 
 def records(

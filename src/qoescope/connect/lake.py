@@ -277,7 +277,7 @@ def rows(
     if not found:
         return pa.schema([schema.field(n) for n in names]).empty_table()
     return _with_defaults(
-        _dataset(settings, table, found).to_table(columns=names, filter=where, use_threads=False), table
+        dataset(settings, table, found).to_table(columns=names, filter=where, use_threads=False), table
     )
 
 
@@ -294,7 +294,7 @@ def _with_defaults(rows: pa.Table, table: Table) -> pa.Table:
 def batches(settings: Settings, table: Table, found: Sequence[File], most_rows: int) -> Iterator[pa.Table]:
     """Rows of these files, so many at a time, about: what is in memory does not grow with them."""
     part: list[pa.RecordBatch] = []
-    source = _dataset(settings, table, found)
+    source = dataset(settings, table, found)
     names = list(table.names)
     for batch in source.to_batches(columns=names, batch_size=most_rows, use_threads=False, fragment_readahead=1):
         if part and sum(map(len, part)) + len(batch) > most_rows:
@@ -305,7 +305,8 @@ def batches(settings: Settings, table: Table, found: Sequence[File], most_rows: 
         yield _with_defaults(pa.Table.from_batches(part), table)
 
 
-def _dataset(settings: Settings, table: Table, found: Sequence[File]) -> ds.Dataset:
+def dataset(settings: Settings, table: Table, found: Sequence[File]) -> ds.Dataset:
+    """These files, to be read as they are needed."""
     schema = arrow.schema(table)
     store, folder = filesystem(settings, table)
     stored = pa.schema([f for f in schema if f.name not in ("session_day", "bucket")])
@@ -337,7 +338,7 @@ def rows_of(
         engine.register("sessions", sessions.select(["property", "session_id"]))
         source, paths = _STORED, [f"{folder}/{f.path}" for f in found]
         if not isinstance(store, fs.LocalFileSystem):
-            engine.register("stored", _dataset(settings, table, found))
+            engine.register("stored", dataset(settings, table, found))
             source, paths = "stored", []
         known = f"columns(lambda name: name in {list(asked.names)})"
         met = engine.sql(
@@ -412,10 +413,14 @@ def expire(settings: Settings, table: Table, before: date) -> int:
     return sum(f.rows for f in gone)
 
 
-def take_back(settings: Settings, table: Table, following: Mapping[str, int]) -> int:
-    """Deletes the rows of records that lie at or behind these offsets of the log, by partition; how many went."""
-    read = " or ".join(f"(kafka_partition = {int(p)} and kafka_offset < {int(o)})" for p, o in following.items())
-    return int(opened(settings, table).delete(f"not ({read})")["num_deleted_rows"])
+def take_back(settings: Settings, table: Table, following: Mapping[int, int]) -> int:
+    """Deletes the rows of records that lie at or behind these offsets of the log, by partition; how many went.
+
+    What was imported never was in the log and stays: its partition is negative.
+    """
+    read = " or ".join(f"(kafka_partition = {p} and kafka_offset < {o})" for p, o in following.items())
+    unread = f"not ({read})" if read else "true"
+    return int(opened(settings, table).delete(f"kafka_partition >= 0 and {unread}")["num_deleted_rows"])
 
 
 def erase(settings: Settings, table: Table, tenant: str, viewer: str) -> pa.Table:

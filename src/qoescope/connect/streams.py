@@ -1,14 +1,19 @@
 """Streams: where they read from, where they begin, and how a batch is written and named."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.errors import Mistake
-from qoescope.connect import checkpoints
+from qoescope.catalog.operations import LATE, QUARANTINE, REPORTS
+from qoescope.catalog.tables import EVENTS
+from qoescope.catalog.topics import BEACONS
+from qoescope.connect import checkpoints, lake, witness
+from qoescope.connect.witness import Met
 from qoescope.connect.writing import Stopped, Writer
 from qoescope.settings import Settings
 
@@ -18,9 +23,14 @@ __all__ = [
     "bounds",
     "collected",
     "kafka",
+    "meet",
     "query_id",
+    "reached",
+    "shifted",
     "written",
 ]
+EARLIEST = -2
+"""How Spark says the first offset of a partition."""
 
 
 def checkpoint(settings: Settings, name: str) -> str:
@@ -28,7 +38,24 @@ def checkpoint(settings: Settings, name: str) -> str:
     return checkpoints.place(settings, name)
 
 
-def beginning(settings: Settings, writer: Writer, name: str, topic: str | None, written: bool) -> str:
+def meet(settings: Settings, writer: Writer, topic: str, names: Sequence[str]) -> Met:
+    """The topic, held against what the books know of it; `names` are the streams that read it.
+
+    Where it is another one, and the settings allow that, what is lost is booked, what a batch left that the books do
+    not have is taken back, and the streams' checkpoints, which name offsets of the topic before, are set aside.
+    """
+    met = writer.do(lambda connection: witness.meet(settings, connection, topic))
+    if met.broken is not None:
+        for table in (EVENTS, LATE, QUARANTINE, REPORTS) if topic == BEACONS.name else ():
+            lake.take_back(settings, table, met.known.following)
+        for name in names:
+            if "://" in (where := checkpoint(settings, name)) or Path(where).exists():
+                checkpoints.set_aside(settings, name)
+    writer.do(lambda connection: witness.accept(connection, met))
+    return met
+
+
+def beginning(settings: Settings, writer: Writer, name: str, met: Met | None, written: bool) -> str:
     """Where a stream without a checkpoint begins: the log's first record, or the next one that its books name.
 
     Raises `Mistake` when there was a checkpoint once and it is gone, unless the settings allow a new one.
@@ -44,20 +71,27 @@ def beginning(settings: Settings, writer: Writer, name: str, topic: str | None, 
             f"the checkpoint of stream '{name}' is gone from {where}, and its tables hold rows: put it back, or set "
             "QOESCOPE_NEW_CHECKPOINT=true to begin a new one (nothing is lost or counted twice)"
         )
-    offsets = writer.ask(
-        "select kafka_partition, next_offset from stream_offsets where stream = %s and topic = %s", (name, topic or "")
-    )
-    if not offsets:
+    following = reached(writer, name, met.now.topic) if met is not None else {}
+    if met is None or not following:
         return "earliest"
-    return json.dumps({topic: {str(partition): following for partition, following in offsets}})
+    starts = {p: following[p] - shift if p in following else EARLIEST for p, shift in met.shifts.items()}
+    return json.dumps({met.now.topic: {str(partition): start for partition, start in starts.items()}})
 
 
-def kafka(spark: SparkSession, settings: Settings, topic: str, start: str, records: int | None) -> DataFrame:
-    """The topic as a stream, at most `records` a batch."""
+def reached(writer: Writer, name: str, topic: str) -> dict[int, int]:
+    """By partition, the first record that the stream's books do not have."""
+    rows = writer.ask(
+        "select kafka_partition, next_offset from stream_offsets where stream = %s and topic = %s", (name, topic)
+    )
+    return dict(rows)
+
+
+def kafka(spark: SparkSession, settings: Settings, met: Met, start: str, records: int | None) -> DataFrame:
+    """The topic as a stream, at most `records` a batch; its offsets go on from those of a topic before it."""
     reader = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.brokers)
-        .option("subscribe", topic)
+        .option("subscribe", met.now.topic)
         .option("startingOffsets", start)
         .option("failOnDataLoss", str(not settings.skip_lost_records).lower())
         .option("kafka.max.partition.fetch.bytes", str(16 * 1024 * 1024))
@@ -69,7 +103,18 @@ def kafka(spark: SparkSession, settings: Settings, topic: str, start: str, recor
         reader = reader.option("maxOffsetsPerTrigger", records)
     for key, value in settings.kafka_options.items():
         reader = reader.option(f"kafka.{key}", value)
-    return reader.load()
+    return shifted(reader.load(), {met.now.topic: met.shifts})
+
+
+def shifted(frame: DataFrame, shifts: Mapping[str, Mapping[int, int]]) -> DataFrame:
+    """Records of these topics with the offsets that the books count; of topics never made again they are Kafka's."""
+    offset = F.col("offset")
+    for topic, by_partition in shifts.items():
+        for partition, shift in by_partition.items():
+            if shift:
+                here = (F.col("topic") == topic) & (F.col("partition") == partition)
+                offset = F.when(here, F.col("offset") + shift).otherwise(offset)
+    return frame.withColumn("offset", offset) if any(any(m.values()) for m in shifts.values()) else frame
 
 
 def written(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.topics import BEACONS
-from qoescope.connect import kafka
+from qoescope.catalog.topics import BEACONS, TOPICS
+from qoescope.connect import doors, kafka, witness
 from qoescope.connect.writing import crash
 from qoescope.ingest import answers, openapi, pages
 from qoescope.ingest.bodies import Refused
@@ -49,6 +49,7 @@ class App:
         """Whether it was asked what others know of keys; if not, a good key might be refused."""
         self._keys_seen: tuple[int, int] | None = None
         self._partitions: list[int] = []
+        self._topic_ids: dict[str, str] = {}
         self._log = kafka.Log(settings)
         self.door.delivery = self.delivery = Delivery(self._log, self.door.in_flight, settings.kafka_delivery_ms / 1000)
         self.door.look_again = self.refresh
@@ -73,6 +74,7 @@ class App:
             await self._find_partitions()
             await asyncio.to_thread(synchronise)
             self.keys_known = True
+            await asyncio.to_thread(self._note_answered)
             await _pause(stop, self.settings.door_refresh_s if self._partitions else TICK_S)
 
     async def drain(self, within_s: float) -> None:
@@ -83,6 +85,7 @@ class App:
             await asyncio.sleep(0.02)
         self.delivery.tick(self._partitions, time.time_ns() // 1_000_000, self.door.books)
         left = await asyncio.to_thread(self._log.flush, max(0.1, deadline - time.monotonic()))
+        await asyncio.to_thread(self._note_answered)
         if left:
             log.warning("stopped with %d records that Kafka has not acknowledged; none of them was answered", left)
 
@@ -97,6 +100,26 @@ class App:
             log.warning("Kafka is away: %s", error)
             return
         self._partitions = found or self._partitions
+
+    def _note_answered(self) -> None:
+        """Writes how far Kafka acknowledged into the books, where that moved: in silence nothing is asked or written.
+
+        It belongs to the topic that was there before: one that was made again in between begins at 0.
+        """
+        for topic in TOPICS:
+            before, news = self._topic_ids.get(topic.name), self.delivery.answered.news(topic.name)
+            if before is not None and not news:
+                continue
+            try:
+                _, now = kafka.topic_ids(self.settings, topic.name, ASK_S)
+                witness.note_answered(self.settings, before or now, news)
+            except (*kafka.AWAY, *doors.AWAY) as error:
+                log.info("what was answered is noted later: %s", error)
+                continue
+            self._topic_ids[topic.name] = now
+            self.delivery.answered.note(topic.name, news)
+            if before not in (None, now):
+                self.delivery.answered.forget(topic.name)
 
     def refresh(self) -> None:
         """Reads the file of keys if it has changed; a broken one leaves what was known."""

@@ -8,13 +8,14 @@ import msgspec
 
 from qoescope.catalog.topics import BEACONS, TICK_PROPERTY
 from qoescope.compile.wire import Tick
+from qoescope.ingest.answered import Answered, Place
 from qoescope.ingest.books import Books
 from qoescope.ingest.limits import InFlight
 from qoescope.ingest.records import Outgoing
 
 POLL_S = 0.004
 """How often news is asked for: Kafka gathers for 10 ms, and each time costs a wake-up."""
-Told = Callable[[object | None, object], None]
+Told = Callable[[object | None, Place | None], None]
 """Told once a record: an error, or None when Kafka has it; and the record."""
 Refusals = list[tuple[str, int, int]]
 _ENCODE = msgspec.json.Encoder().encode
@@ -40,6 +41,7 @@ class Delivery:
         self._polling = False
         self.spoke = True
         """Whether anybody has sent anything since the last tick."""
+        self.answered = Answered()
         self._heard_at = self._loop.time() - 2 * silence_s
 
     @property
@@ -58,9 +60,11 @@ class Delivery:
         future: asyncio.Future[bool] = self._loop.create_future()
         size, left, good = sum([len(record.value) for record in records]), len(records), True
 
-        def told(error: object | None, _: object) -> None:
+        def told(error: object | None, record: Place | None) -> None:
             nonlocal left, good
             left -= 1
+            if error is None and record is not None:
+                self.answered.hear(record)
             good = good and error is None
             if left == 0:
                 self._heard(error, size)
@@ -103,7 +107,9 @@ class Delivery:
             refused = books.refused() if partition == partitions[0] else []
             value = _ENCODE(Tick(TICK_PROPERTY, received_at, refused))
 
-            def told(error: object | None, _: object, refused: Refusals = refused, size: int = len(value)) -> None:
+            def told(
+                error: object | None, _: Place | None, refused: Refusals = refused, size: int = len(value)
+            ) -> None:
                 self._heard(error, size)
                 if error is not None:
                     books.take_back(refused)

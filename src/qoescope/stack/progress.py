@@ -20,8 +20,12 @@ def log_ends(settings: Settings) -> dict[int, int]:
 
 
 def read_until(connection: Connection) -> dict[int, int]:
-    """For each partition, the first record that the lake does not have yet."""
-    rows = connection.execute("select kafka_partition, next_offset from stream_offsets where stream = 'events'")
+    """For each partition, the first record that the lake does not have yet, as Kafka counts."""
+    rows = connection.execute(
+        "select kafka_partition, next_offset - shift from stream_offsets "
+        "join log_partitions using (topic, kafka_partition) where stream = 'events' and topic = %s and topic_id <> ''",
+        (BEACONS.name,),
+    )
     return dict(rows.fetchall())
 
 

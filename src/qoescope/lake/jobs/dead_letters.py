@@ -5,7 +5,7 @@ from typing import LiteralString
 
 from qoescope.catalog.operations import DEAD_LETTERS
 from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
-from qoescope.connect import postgres
+from qoescope.connect import postgres, streams
 from qoescope.connect.following import Tail
 from qoescope.connect.health import Loop
 from qoescope.connect.loops import Worker
@@ -31,17 +31,21 @@ class _Letters:
     """How far it is lies in the table itself: the next letter is the one behind the last."""
 
     def __init__(self, settings: Settings, writer: Writer) -> None:
-        self.writer = writer
+        self.settings, self.writer = settings, writer
         self.tail = Tail(settings, TOPIC_OF_LETTERS.name)
         self.came: list[Letter] = []
+        self.shifts: dict[int, int] = {}
 
     def wait(self) -> bool:
         """Whether letters came."""
         try:
             if not self.tail.began:
                 self.came = []
-                self.tail.begin(dict(self.writer.ask(_REACHED)))
-            self.came += self.tail.letters(LETTERS - len(self.came), WAIT_S)
+                self.shifts = streams.meet(self.settings, self.writer, TOPIC_OF_LETTERS.name, ()).shifts
+                reached = dict(self.writer.ask(_REACHED))
+                self.tail.begin({p: reached[p] - shift for p, shift in self.shifts.items() if p in reached})
+            letters = self.tail.letters(LETTERS - len(self.came), WAIT_S)
+            self.came += [(p, offset + self.shifts.get(p, 0), body, at) for p, offset, body, at in letters]
         except BaseException:
             self.tail.close()  # it begins behind the last letter that is written
             raise

@@ -1,6 +1,5 @@
 """Events: the log into the lake, the live windows and the books, as a stream that may be killed at any moment."""
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -35,6 +34,7 @@ from qoescope.connect.following import Follower
 from qoescope.connect.health import Loop
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
+from qoescope.connect.witness import Met
 from qoescope.connect.writing import Writer, crash, progress
 from qoescope.lake import freshness
 from qoescope.lake.jobs import marks, messages, storing
@@ -76,6 +76,11 @@ class Place:
         """Everything received before has been read."""
         return min(self.until.values()) if self.until else None
 
+    def passed(self, offsets: pa.Table) -> list[int]:
+        """Partitions of a batch's rows of `stream_offsets` that end before they are: no batch after the first may."""
+        ends = zip(offsets["kafka_partition"].to_pylist(), offsets["next_offset"].to_pylist(), strict=True)
+        return [partition for partition, end in ends if end <= self.next.get(partition, 0)]
+
     def moved(self, told: Iterable[dict[str, Any]], stream: str) -> tuple["Place", pa.Table]:
         """The place after a batch, and its rows of `stream_offsets`: what was read, and what the log had lost."""
         after = Place(dict(self.first), dict(self.next), dict(self.until))
@@ -109,23 +114,25 @@ def _start_events(
 ) -> StreamingQuery:
     writer = Writer(settings, stopping, loop)
     lake.ensure(settings)
+    met = streams.meet(settings, writer, BEACONS.name, ("events",))
     for name, sessions in still_open.items():
         marks.restore(settings, writer, sessions, name)
-    start = streams.beginning(settings, writer, "events", BEACONS.name, lake.exists(settings, EVENTS))
+    start = streams.beginning(settings, writer, "events", met, lake.exists(settings, EVENTS))
     if (
         start != "earliest"
     ):  # what a batch left that the books do not have is read again; events are told by their place
         for table in (LATE, QUARANTINE, REPORTS):
-            lake.take_back(settings, table, json.loads(start)[BEACONS.name])
-    kafka = streams.kafka(spark, settings, BEACONS.name, start, settings.batch_records)
-    return streams.written(kafka, settings, "events", settings.events_every_s, _Events(settings, writer, still_open))
+            lake.take_back(settings, table, streams.reached(writer, "events", BEACONS.name))
+    kafka = streams.kafka(spark, settings, met, start, settings.batch_records)
+    write = _Events(settings, writer, still_open, met)
+    return streams.written(kafka, settings, "events", settings.events_every_s, write)
 
 
 class _Events:
     """Batches of the log into the lake, then into the books. A batch that comes again changes nothing."""
 
-    def __init__(self, settings: Settings, writer: Writer, still_open: Mapping[str, OpenSessions]) -> None:
-        self.settings, self.writer, self.still_open = settings, writer, still_open
+    def __init__(self, settings: Settings, writer: Writer, still_open: Mapping[str, OpenSessions], met: Met) -> None:
+        self.settings, self.writer, self.still_open, self.met = settings, writer, still_open, met
         self.place: Place | None = None
         self.shelves = Shelves(settings)
         self.follower = Follower(settings, BEACONS.name)
@@ -137,6 +144,8 @@ class _Events:
         stored = self._stored(batch, number)
         crash(self.settings, "lake.before_delta")
         after, offsets = place.moved(stored.rows(OFFSETS), "events")
+        if self.place and (back := place.passed(offsets)):
+            raise RuntimeError(f"{BEACONS.name} partition {back[0]} begins again: the topic was made again")
         self.shelves.commit(stored, query, number)
         crash(self.settings, "lake.after_delta")
         for name, sessions in self.still_open.items():
@@ -159,7 +168,8 @@ class _Events:
 
     def _place(self) -> Place:
         rows = self.writer.ask(
-            "select kafka_partition, first_offset, next_offset from stream_offsets where stream = 'events'"
+            "select kafka_partition, o.first_offset, next_offset from stream_offsets o "
+            "join log_partitions using (topic, kafka_partition) where stream = 'events' and topic_id <> ''"
         )
         until = self.writer.complete_until("events")
         known = {number: until for number, _, _ in rows} if until else {}
@@ -180,7 +190,7 @@ class _Events:
                 log.warning("records of batch %d are not read here: %s", number, error)
             else:
                 if records is not None:
-                    return storing.store_parts(self.settings, self.shelves.known(), [records])
+                    return storing.store_parts(self.settings, self.shelves.known(), [self.met.shift(records)])
         return self._by_tasks(batch, count)
 
     def _by_tasks(self, batch: DataFrame, count: int) -> Stored:

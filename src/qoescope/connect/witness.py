@@ -1,0 +1,227 @@
+"""Witness: which topic the streams read, kept beside their books, so that another one under its name is noticed.
+
+A topic that is deleted and made again begins at 0. Its offsets are shifted, so that in the lake and in the books they
+go on from where those of the topic before ended: no place in the log is ever two records'.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import LiteralString
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from confluent_kafka import KafkaException
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.operations import LOG_PARTITIONS
+from qoescope.catalog.topics import DEAD_LETTERS
+from qoescope.compile import arrow
+from qoescope.connect import kafka, postgres
+from qoescope.connect.kafka import Described
+from qoescope.connect.postgres import Connection, Write
+from qoescope.settings import Settings
+
+log = logging.getLogger("qoescope.streams")
+ALLOWED = "QOESCOPE_SKIP_LOST_RECORDS=true"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the books know of a topic."""
+
+    topic_id: str = ""
+    shifts: dict[int, int] = field(default_factory=dict)
+    """By partition of the topic, what is added to Kafka's offsets."""
+    gone: dict[int, int] = field(default_factory=dict)
+    """The same of partitions that it had once, which would go on from there."""
+    following: dict[int, int] = field(default_factory=dict)
+    """By partition the first record that is not read."""
+    answered: dict[int, int] = field(default_factory=dict)
+    """By partition, behind the last record that a collector answered for."""
+
+    def shift(self, partition: int) -> int:
+        """What is added to Kafka's offsets of the partition."""
+        return self.shifts.get(partition, self.gone.get(partition, 0))
+
+    def reached(self, partition: int) -> int:
+        """Behind the last record of the partition that was read or answered for."""
+        return max(known.get(partition, 0) for known in (self.following, self.answered, self.gone))
+
+    def unread(self, partition: int) -> int:
+        """How many records were answered and not read."""
+        return max(0, self.answered.get(partition, 0) - self.following.get(partition, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A log that is not the one that was read: why, and how many answered records went unread by partition."""
+
+    why: str
+    lost: dict[int, int]
+
+    def __str__(self) -> str:
+        """What is the matter, in a line."""
+        records = sum(self.lost.values())
+        return f"{self.why}; {records} {'record' if records == 1 else 'records'} that were answered are gone unread"
+
+
+def read_known(connection: Connection, topic: str) -> Known:
+    """What the books say of a topic, in the log's shifted offsets."""
+    rows = connection.execute(
+        "select p.kafka_partition, p.topic_id, p.shift, a.next_offset + p.shift from log_partitions p "
+        "left join log_answered a using (topic_id, kafka_partition) where p.topic = %s", (topic,),
+    ).fetchall()  # fmt: skip
+    present = [row for row in rows if row[1]]
+    return Known(
+        present[0][1] if present else "",
+        {p: shift for p, _, shift, _ in present},
+        {p: shift for p, topic_id, shift, _ in rows if not topic_id},
+        _read_following(connection, topic),
+        {p: answered for p, _, _, answered in present if answered is not None},
+    )
+
+
+def _read_following(connection: Connection, topic: str) -> dict[int, int]:
+    following: dict[int, int] = dict(
+        connection.execute(
+            "select kafka_partition, max(next_offset) from stream_offsets where topic = %s group by 1", (topic,)
+        ).fetchall()
+    )
+    if topic == DEAD_LETTERS.name and not following:
+        letters = connection.execute("select kafka_partition, max(kafka_offset) + 1 from dead_letters group by 1")
+        following = dict(letters.fetchall())
+    return following
+
+
+def compare(known: Known, now: Described) -> Broken | None:
+    """Whether the topic is another one than that which was read, or has less than was read of it."""
+    missing = sorted(known.following.keys() - now.bounds.keys() - known.gone.keys())
+    short = [p for p, (_, end) in now.bounds.items() if end + known.shift(p) < known.following.get(p, 0)]
+    if not now.topic_id:
+        why, lost = f"topic '{now.topic}' is not there", set(known.shifts)
+    elif known.topic_id and known.topic_id != now.topic_id:
+        why = f"topic '{now.topic}' is another one than that which was read: it was deleted and made again"
+        lost = set(known.shifts)
+    elif missing:
+        why = f"topic '{now.topic}' has no partition {', '.join(map(str, missing))} any more"
+        lost = set(missing)
+    elif short:
+        last = ", ".join(
+            f"partition {p} ends at {now.bounds[p][1]} and was read to {known.following[p] - known.shift(p)}"
+            for p in short
+        )
+        why, lost = f"topic '{now.topic}' is shorter than what was read of it ({last})", set(short)
+    else:
+        return None
+    return Broken(why, {p: known.unread(p) for p in sorted(lost) if known.unread(p)})
+
+
+def join(known: Known, now: Described, broken: Broken | None) -> dict[int, int]:
+    """The shifts by which the topic, as it is now, goes on from what was read of it."""
+    if broken is None:
+        return {p: known.shift(p) for p in now.bounds}
+    shifts = {}
+    for p, (first, end) in now.bounds.items():
+        if known.topic_id != now.topic_id:
+            shifts[p] = max(0, known.reached(p) - first)
+        elif end + known.shift(p) < known.following.get(p, 0):
+            shifts[p] = known.reached(p) - end
+        else:
+            shifts[p] = known.shift(p)
+    return shifts
+
+
+@dataclass(frozen=True)
+class Met:
+    """A topic as it was met at a start."""
+
+    known: Known
+    now: Described
+    broken: Broken | None
+
+    @cached_property
+    def shifts(self) -> dict[int, int]:
+        """By partition, what is added to Kafka's offsets from now on."""
+        return join(self.known, self.now, self.broken)
+
+    def shift(self, records: pa.Table) -> pa.Table:
+        """The records with the offsets that the books count."""
+        if not any(self.shifts.values()):
+            return records
+        shifts, place = self.shifts, records.column_names.index("kafka_offset")
+        by_record = pa.array([shifts.get(p, 0) for p in records["kafka_partition"].to_pylist()], pa.int64())
+        return records.set_column(place, "kafka_offset", pc.add(records["kafka_offset"], by_record))
+
+
+def meet(settings: Settings, connection: Connection, topic: str) -> Met:
+    """The topic held against what the books know of it.
+
+    Raises `Mistake` when it is another one, unless the settings allow to go on without what is lost, and
+    `ConnectionError` when no broker tells.
+    """
+    try:
+        now = kafka.describe(settings, topic)
+    except KafkaException as error:
+        raise ConnectionError(f"no Kafka at {settings.brokers}: {error.args[0].str()}") from error
+    if not now.topic_id:
+        raise ConnectionError(f"there is no topic '{topic}' at {settings.brokers}: the collector makes it")
+    known = read_known(connection, topic)
+    met = Met(known, now, compare(known, now))
+    if met.broken is not None and not (settings.skip_lost_records or settings.new_checkpoint):
+        raise Mistake(
+            f"{met.broken}: {ALLOWED} books them as lost and reads the topic, as it is now, from its beginning"
+        )
+    return met
+
+
+def accept(connection: Connection, met: Met) -> None:
+    """Writes what was met into the books, and what is lost, in one transaction; nothing where nothing changed."""
+    known, now = met.known, met.now
+    if met.broken is None and known.topic_id == now.topic_id and known.shifts.keys() == now.bounds.keys():
+        return
+    rows = [_row(now, p, now.topic_id, shift) for p, shift in met.shifts.items()]
+    vanished = (known.shifts.keys() | known.following.keys()) - now.bounds.keys() - known.gone.keys()
+    rows += [_row(now, p, "", known.reached(p)) for p in vanished]
+    with connection.transaction():
+        postgres.upsert(connection, Write(LOG_PARTITIONS, pa.Table.from_pylist(rows, arrow.schema(LOG_PARTITIONS))))
+        if met.broken is None:
+            return
+        log.warning("%s: it goes on without them, and they are booked as lost", met.broken)
+        books = [
+            {"stream": "events", "topic": now.topic, "kafka_partition": partition, "first_offset": 0,
+             "next_offset": known.reached(partition), "records": 0, "lost": lost}
+            for partition, lost in met.broken.lost.items()
+        ]  # fmt: skip
+        for row in books:
+            connection.execute(_LOST, row)
+        if known.topic_id == now.topic_id:  # what was answered of it counts anew from where it ends
+            connection.execute("delete from log_answered where topic_id = %s", (now.topic_id,))
+
+
+_LOST: LiteralString = """
+insert into stream_offsets (stream, topic, kafka_partition, first_offset, next_offset, records, lost)
+values (%(stream)s, %(topic)s, %(kafka_partition)s, %(first_offset)s, %(next_offset)s, %(records)s, %(lost)s)
+on conflict (stream, topic, kafka_partition)
+do update set next_offset = excluded.next_offset, lost = stream_offsets.lost + excluded.lost"""
+
+
+def _row(now: Described, partition: int, topic_id: str, shift: int) -> dict[str, object]:
+    first = now.bounds.get(partition, (0, 0))[0]
+    return {"topic": now.topic, "kafka_partition": partition, "cluster_id": now.cluster_id, "topic_id": topic_id,
+            "first_offset": first, "shift": shift, "met_at": datetime.now(UTC)}  # fmt: skip
+
+
+def note_answered(settings: Settings, topic_id: str, answered: Mapping[int, int]) -> None:
+    """Writes how far a collector answered, as Kafka counts; the greatest of all collectors' words stays."""
+    if not answered:
+        return
+    with postgres.connect(settings, "writer") as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into log_answered (topic_id, kafka_partition, next_offset, written_at) "
+            "values (%s, %s, %s, now()) on conflict (topic_id, kafka_partition) do update set "
+            "next_offset = greatest(log_answered.next_offset, excluded.next_offset), written_at = now()",
+            [(topic_id, partition, following) for partition, following in answered.items()],
+        )
