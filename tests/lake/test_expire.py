@@ -12,7 +12,7 @@ from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
 from qoescope.connect import lake
-from qoescope.mart import ledger
+from qoescope.mart import books
 from qoescope.settings import Settings
 
 TODAY = date(2026, 6, 30)
@@ -90,14 +90,22 @@ def test_the_books_go_on_agreeing(settings: Settings) -> None:
     told = [{"property": "app", "minute_at": minute, **counts} for minute, counts in minutes.items()]
     outcomes = pa.concat_tables([arrow.conform(pa.Table.from_pylist([row]), OUTCOMES) for row in told])
 
-    def stored() -> dict[str, pa.Table]:
-        return {name: lake.read(settings, table, columns=["property", "received_at"]) for table, name in names.items()}
+    def stored() -> pa.Table:
+        rows = [
+            {"property": property_name, "kept": name, "n": 1,
+             "minute_at": received.replace(second=0, microsecond=0)}
+            for table, name in names.items()
+            for property_name, received in zip(
+                *lake.read(settings, table, columns=["property", "received_at"]).to_pydict().values(), strict=True
+            )
+        ]  # fmt: skip
+        return pa.Table.from_pylist(rows)
 
     since = datetime(KEPT.year, KEPT.month, KEPT.day, tzinfo=UTC)
-    assert ledger.lake(outcomes, stored()) == ledger.lake(outcomes, stored(), since) == []
+    assert books.lake(outcomes, stored()) == books.lake(outcomes, stored(), since) == []
     assert [lake.expire(settings, table, KEPT) for table in names] == [1, 0, 1]
     assert there(settings, LATE) == ["late now", "late then"]
-    assert ledger.lake(outcomes, stored(), since) == []
-    assert len(ledger.lake(outcomes, stored())) == 2
+    assert books.lake(outcomes, stored(), since) == []
+    assert len(books.lake(outcomes, stored())) == 2
     arrived(settings, EVENTS, (OLD, KEPT, "not in the books"))
-    assert [d.found for d in ledger.lake(outcomes, stored(), since)] == [2]
+    assert [d.found for d in books.lake(outcomes, stored(), since)] == [2]

@@ -9,7 +9,7 @@ from qoescope.catalog.marts import QUALITY_DAY, QUALITY_HOUR
 from qoescope.catalog.operations import OUTCOMES
 from qoescope.compile import arrow, fold
 from qoescope.compile.cube import cube
-from qoescope.mart import ledger
+from qoescope.mart import books, ledger
 
 Events = Callable[..., pa.Table]
 AT = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -29,100 +29,136 @@ def named(differences: list[ledger.Difference]) -> list[str]:
 
 
 def test_the_door_must_account_for_every_event() -> None:
-    assert ledger.door(outcomes(received=5, accepted=3, duplicate=1, invalid=1).to_pylist()) == []
-    wrong = ledger.door(outcomes(received=5, accepted=3).to_pylist())
+    assert books.door(outcomes(received=5, accepted=3, duplicate=1, invalid=1).to_pylist()) == []
+    wrong = books.door(outcomes(received=5, accepted=3).to_pylist())
     assert named(wrong) == ["app 2026-01-02 12:00 received: 3 5"]
 
 
-def kept(rows: pa.Table) -> dict[str, pa.Table]:
-    return {"lake": rows, "late": rows.slice(0, 0), "quarantined": rows.slice(0, 0)}
+def counted(rows: pa.Table, kept: str = "lake") -> pa.Table:
+    n = len(rows)
+    return pa.table({"property": ["app"][:n], "minute_at": pa.array([AT][:n], pa.timestamp("us", "UTC")),
+                     "kept": [kept][:n], "n": [n][:n]})  # fmt: skip
 
 
 def test_the_lake_must_hold_what_was_accepted(events: Events) -> None:
     rows = events(*PLAY)
-    assert ledger.lake(outcomes(accepted=3, lake=3), kept(rows)) == []
-    assert named(ledger.lake(outcomes(accepted=3, lake=3), kept(rows.slice(1)))) == ["app 2026-01-02 12:00 lake: 3 2"]
-    assert named(ledger.lake(outcomes(accepted=4, lake=3), kept(rows))) == ["app 2026-01-02 12:00 accepted: 3 4"]
+    assert books.lake(outcomes(accepted=3, lake=3), counted(rows)) == []
+    assert named(books.lake(outcomes(accepted=3, lake=3), counted(rows.slice(1)))) == ["app 2026-01-02 12:00 lake: 3 2"]
+    assert named(books.lake(outcomes(accepted=4, lake=3), counted(rows))) == ["app 2026-01-02 12:00 accepted: 3 4"]
+    assert named(books.lake(outcomes(accepted=1, late=1), counted(rows.slice(3)))) == ["app 2026-01-02 12:00 late: 1 0"]
 
 
 def test_an_identity_that_is_there_twice_is_named(events: Events) -> None:
-    assert named(ledger.twice(events(*PLAY, PLAY[1]))) == ["app session a seq 2: 1 2"]
+    found = events(PLAY[1]).select(["property", "session_id", "seq"]).append_column("n", pa.array([2]))
+    assert named(books.twice(found)) == ["app session a seq 2: 1 2"]
+
+
+NOBODY = pa.table({"property": pa.array([], pa.string()), "session_id": pa.array([], pa.string())})
 
 
 def test_time_by_state_must_be_the_sessions(events: Events) -> None:
     rows = events(*PLAY)
-    assert ledger.sessions(rows, fold.sessions(rows), None) == ([], 0)
-    wrong, _ = ledger.sessions(rows, fold.sessions(rows.slice(0, 2)), None)
-    assert named(wrong) == ["app session a playing ms: 8000 0"]
+    assert books.sessions(rows, fold.sessions(rows), NOBODY) == []
+    wrong = books.sessions(rows, fold.sessions(rows.slice(0, 2)), NOBODY)
+    assert named([difference for _, difference in wrong]) == ["app session a playing ms: 8000 0"]
 
 
-def test_sessions_that_are_still_heard_of_are_counted_as_open(events: Events) -> None:
+def test_a_session_that_is_not_what_its_events_say_is_named_by_its_first_column(events: Events) -> None:
     rows = events(*PLAY)
-    assert ledger.sessions(rows, fold.sessions(rows).slice(0, 0), AT.replace(hour=11)) == ([], 1)
+    right, wrong = fold.sessions(rows), fold.sessions(events(*PLAY[:2], ("a", 3, "heartbeat", "playing", 8000)))
+    assert books.folded(right, right, NOBODY) == []
+    assert named([d for _, d in books.folded(right, wrong, NOBODY)]) == [
+        "app session a close_reason: finished timed_out"
+    ]
+    assert named([d for _, d in books.folded(right, right.slice(0, 0), NOBODY)]) == ["app session a: 3 events no row"]
+    assert named([d for _, d in books.folded(right.slice(0, 0), right, NOBODY)]) == ["app session a: no row 3 events"]
+
+
+def test_sessions_that_are_still_open_are_left_out(events: Events) -> None:
+    rows, still_open = events(*PLAY), pa.table({"property": ["app"], "session_id": ["a"]})
+    assert books.sessions(rows, fold.sessions(rows).slice(0, 0), still_open) == []
+    assert books.folded(fold.sessions(rows), fold.sessions(rows).slice(0, 0), still_open) == []
 
 
 def test_a_mart_that_is_not_its_recomputation_is_named(events: Events) -> None:
     right, short = (cube(fold.sessions(events(*rows)), QUALITY_HOUR) for rows in (PLAY, PLAY[:2]))
-    assert ledger.marts(right, right, QUALITY_HOUR) == []
-    wrong = named(ledger.marts(short, right, QUALITY_HOUR))
-    assert "quality_hour app 2026-01-02 13:00:00 total play_ms: 8000 0" in wrong
+    assert books.marts(right, right, QUALITY_HOUR) == []
+    wrong = named(books.marts(short, right, QUALITY_HOUR))
+    assert wrong == ["quality_hour app 2026-01-02 13:00:00 total events (and 205 more cells): 3 2"]
 
 
 def test_a_day_that_is_not_the_sum_of_its_hours_is_named(events: Events) -> None:
     rows = fold.sessions(events(*PLAY))
     hour, day = cube(rows, QUALITY_HOUR), cube(rows, QUALITY_DAY)
-    assert ledger.hours(hour, day, QUALITY_DAY) == []
-    assert ledger.hours(hour.slice(0, 0), day, QUALITY_DAY) != []
+    assert books.hours(hour, day, QUALITY_DAY) == []
+    assert books.hours(hour.slice(0, 0), day, QUALITY_DAY) != []
 
 
 def test_a_hole_in_the_log_is_a_loss_and_is_named() -> None:
-    whole = ledger.Reading(first=0, end=10, started=0, next=10, records=10, lost=0)
-    gone = ledger.Reading(first=8, end=20, started=0, next=5, records=4, lost=0)
-    assert ledger.log({0: whole}) == []
-    assert [d.where for d in ledger.log({1: gone})] == [
+    whole = books.Reading(first=0, end=10, started=0, next=10, records=10, lost=0)
+    gone = books.Reading(first=8, end=20, started=0, next=5, records=4, lost=0)
+    assert books.log({0: whole}) == []
+    assert [d.where for d in books.log({1: gone})] == [
         "partition 1 records read",
         "partition 1 offsets 5 to 7 gone unread",
     ]
+
+
+def test_records_that_were_answered_and_never_read_are_named() -> None:
+    behind = books.Reading(first=0, end=10, started=0, next=8, records=8, lost=0, answered=9)
+    gone = books.Reading(first=0, end=10, started=0, next=10, records=10, lost=0, answered=12)
+    assert books.log({0: behind}) == []
+    assert named(books.log({1: gone})) == ["partition 1 records answered and gone unread: 0 2"]
+
+
+def test_a_batch_that_the_books_do_not_have_is_named_unless_it_is_under_way() -> None:
+    written = [("q", 7), ("q", 8), ("q", 9)]
+    assert books.epochs(written, written, 0) == []
+    assert named(books.epochs(written, [("q", 7), ("q", 9)], 5)) == ["batch 8 of q: booked not booked"]
+    assert books.epochs(written, [("q", 7), ("q", 8)], 5) == []
+    assert named(books.epochs(written, [("q", 7), ("q", 8)], 0)) == ["batch 9 of q: booked not booked"]
 
 
 def test_what_was_acknowledged_must_be_there_once(events: Events) -> None:
     book = pa.table(
         {"property": ["app"], "session_id": ["a"], "first_seq": [1], "last_seq": [3], "acknowledged": [True]}
     )
-    there = events(*PLAY).select(["property", "session_id", "seq"])
-    assert ledger.sender(book, there) == []
-    assert named(ledger.sender(book, there.slice(0, 2))) == ["app session a seq 3: 1 0"]
+    there = events(*PLAY).select(["property", "session_id", "seq"]).append_column("n", pa.array([1, 1, 1]))
+    assert books.sender(book, there) == []
+    assert named(books.sender(book, there.slice(0, 2))) == ["app session a seq 3: 1 0"]
 
 
-def test_the_result_says_it_in_lines_and_in_json() -> None:
+def test_the_result_is_one_line_when_all_agree_and_names_so_many_in_a_stable_order_else() -> None:
     result = ledger.LedgerResult()
     result.add("door", 3, [])
-    assert (result.holds, result.lines[-1]) == (True, "all books agree")
-    result.add("door", 1, [ledger.Difference("door", "app", 1, 2)])
-    assert result.as_json()["ok"] is False
-    assert result.lines[-1] == "1 differences"
+    result.leave_open("open sessions", 1200)
+    assert result.holds
+    assert result.lines == ["all books agree (door 3 compared; under way: 1,200 open sessions)"]
+    differences = [ledger.Difference("marts", f"window {n:02}", 1, 2) for n in range(30)]
+    result.add("marts", 30, reversed(differences))
+    result.add("log", 1, [ledger.Difference("log", "partition 0 end", 1, 2)])
+    assert not result.ok
+    assert result.lines[:2] == ["log: partition 0 end: expected 1, found 2", str(differences[0])]
+    assert len(result.lines) == ledger.LIMIT + 2
+    assert result.lines[-2] == "and 11 more differences (marts 11)"
+    assert result.lines[-1].startswith("31 differences (log 1, door 3, marts 30 compared")
+    assert len(result.tell(limit=100)) == 32
+    assert len(result.as_json()["differences"]) == 31
+
+
+def test_what_is_beyond_count_is_counted() -> None:
+    result = ledger.LedgerResult()
+    result.add("marts", 1, (ledger.Difference("marts", str(n), 1, 2) for n in range(ledger.MOST + 5)))
+    assert (len(result.differences), result.unnamed) == (ledger.MOST, 5)
 
 
 def test_a_session_that_somebody_removed_from_postgres_is_named() -> None:
-    day = AT.date()
-    lake = pa.table({"property": ["app", "app"], "day": [day, day], "session_id": ["a", "b"], "version": [1, 2]})
-    assert ledger.published(lake, lake) == []
-    assert named(ledger.published(lake, lake.slice(0, 1))) == ["app 2026-01-02 session b: version 2 no row"]
-    old = lake.set_column(3, "version", pa.array([1, 1]))
-    assert named(ledger.published(lake, old)) == ["app 2026-01-02 session b: version 2 version 1"]
+    lake = pa.table({"property": ["app", "app"], "session_id": ["a", "b"], "version": [1, 2], "play_ms": [5, 6]})
 
+    def found(stored: pa.Table) -> list[str]:
+        return named([d for _, d in books.published(lake, stored, lake.column_names)])
 
-def test_what_was_only_under_way_is_no_difference() -> None:
-    def look(*found: ledger.Difference) -> ledger.LedgerResult:
-        result = ledger.LedgerResult()
-        result.add("marts", len(found), found)
-        return result
-
-    def total(minute: int, expected: float | str, found: float | str) -> ledger.Difference:
-        return ledger.Difference("marts", f"app 12:0{minute}", expected, found)
-
-    again = look(total(0, "9", "8"), total(1, 9, 5), total(2, 7, 7.5), total(3, "no row", "2"))
-    again.keep(look(total(0, "4", "3"), total(1, 9, 6), total(3, "no row", "2")))
-    assert again.differences == [total(0, "9", "8"), total(3, "no row", "2")]
-    again.keep(look())
-    assert again.ok
+    assert found(lake) == []
+    assert found(lake.slice(0, 1)) == ["app session b: version 2 no row"]
+    assert found(lake.set_column(2, "version", pa.array([1, 1]))) == ["app session b: version 2 version 1"]
+    assert found(lake.set_column(3, "play_ms", pa.array([5, 7]))) == ["app session b play_ms: 6 7"]

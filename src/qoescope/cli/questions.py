@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from qoescope.catalog.errors import Mistake
-from qoescope.cli.terminal import AsJson, Property, cell, line, said, settings, table
+from qoescope.cli.terminal import AsJson, Property, cell, line, said, settings, table, working
 
 SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "m": timedelta(minutes=1)}
 
@@ -89,20 +89,25 @@ def spoken_where(filters: list[str]) -> dict[str, list[str]]:
 
 
 def ledger(
-    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only this day; all by default.")] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Sessions and marts of this day; by default of the last three."),
+    ] = None,
     book: Annotated[
         Path | None, typer.Option(help="A sender's book: what was acknowledged must be there, once.")
     ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Differences that are named; the others are counted.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Check the books from end to end; exit 1 on a difference."""
+    """Check the books from end to end, also while traffic flows; exit 1 on a difference."""
     from qoescope.mart.jobs.ledger import check_books
 
-    found = check_books(settings(), day.date() if day else None, book)
+    with working("the books are compared") as tell:
+        found = check_books(settings(), day.date() if day else None, book, tell)
     if as_json:
         said(found.as_json())
     else:
-        for text in found.lines:
+        for text in found.tell(limit):
             line(text)
     raise typer.Exit(0 if found.holds else 1)
 

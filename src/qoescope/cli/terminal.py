@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -74,6 +75,19 @@ class SupportsItem(Protocol):
 def said(value: object) -> None:
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=1) + "\n")
+
+
+@contextmanager
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """Shows what is being looked at to a person on a terminal, and nothing to a script."""
+    from rich.console import Console
+
+    screen = Console(stderr=True)
+    if not screen.is_terminal:
+        yield lambda _: None
+        return
+    with screen.status(f"{what} …") as status:
+        yield lambda text: status.update(f"{what}: {text} …")
 
 
 def line(text: str) -> None:

@@ -66,6 +66,16 @@ def reading(connections: ConnectionPool[Connection], tenant: str) -> Iterator[Co
         yield connection
 
 
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """A transaction that only reads, sees one moment, and may last."""
+    connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+    with connection.transaction():
+        connection.execute("set local idle_in_transaction_session_timeout = 0")
+        connection.execute("set local statement_timeout = 0")
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """Rows for a table: its declared sums are added to what is there, other columns replaced."""

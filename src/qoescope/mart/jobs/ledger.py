@@ -1,141 +1,147 @@
-"""The ledger: the books compared from end to end."""
+"""The ledger: the books compared from end to end, at one cut."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
 from pathlib import Path
-from threading import Event
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.marts import LIVE_WINDOW, MARTS, QUALITY_DAY, QUALITY_HOUR
 from qoescope.catalog.operations import (
     LATE,
     OUTCOMES,
     QUARANTINE,
     REPORTS,
-    SESSION_ROWS,
-    SESSION_VERSIONS,
 )
-from qoescope.catalog.tables import EVENTS, SESSIONS
+from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.compile import arrow, versions
-from qoescope.compile.cube import cube
-from qoescope.compile.live import LIVE_COLUMNS
-from qoescope.connect import days, kafka, lake, postgres
-from qoescope.connect.postgres import Connection
-from qoescope.mart import ledger as accounts
-from qoescope.mart.jobs import lake_days
+from qoescope.connect import lake
+from qoescope.mart import books
+from qoescope.mart.jobs import lake_days, ledger_days, ledger_log
+from qoescope.mart.jobs.cut import READ, Cut, cut
+from qoescope.mart.ledger import Difference, LedgerResult
 from qoescope.settings import Settings
 
-UNDER_WAY_S = 3.0
-"""A batch is in one book and not yet in the next for less than that, mostly."""
 LEDGER_DAYS = 3
 """Days of which sessions and marts are compared when no day is named."""
+Tell = Callable[[str], None]
 
 
-def check_books(settings: Settings, only: date | None = None, book: Path | None = None) -> accounts.LedgerResult:
-    """The books compared from end to end. Sessions and marts of one day, or of the last days; the others whole.
+def _nobody(_: str) -> None:
+    """Nobody looks on."""
 
-    They are read one after the other while traffic flows from one to the next: what differs is looked at once more.
+
+def check_books(
+    settings: Settings, only: date | None = None, book: Path | None = None, tell: Tell = _nobody
+) -> LedgerResult:
+    """The books compared from end to end, while traffic flows or not: see `cut`. `tell` hears what is looked at.
+
+    Sessions and marts of one day, or of the last days; the others whole.
     """
-    result = _compared(settings, only, book)
-    if not result.ok:
-        Event().wait(UNDER_WAY_S)
-        before, result = result, _compared(settings, only, book)
-        result.keep(before)
+    if book is not None and not book.is_file():
+        raise Mistake(f"no sender's book {book}")
+    result = LedgerResult()
+    with cut(settings) as now:
+        tell("the log and the door")
+        ledger_log.compare_log(now, result)
+        _compare_door(now, result, tell)
+        if book is not None:
+            tell(f"the sender's book {book}")
+            _compare_sender(now, book, result)
+        held = {date.fromisoformat(f.session_day) for f in lake.files(now.tables[EVENTS.name])}
+        for day in [only] if only else sorted(held)[-LEDGER_DAYS:]:
+            tell(f"{day}: its sessions")
+            ledger_days.compare_sessions(now, day, result)
+            tell(f"{day}: its marts")
+            ledger_days.compare_marts(now, day, result)
     return result
 
 
-def _compared(settings: Settings, only: date | None, book: Path | None) -> accounts.LedgerResult:
-    lake.ensure(settings)
-    result = accounts.LedgerResult()
-    with postgres.connect(settings, "writer") as connection:
-        outcomes = days.table(connection, f"select {', '.join(OUTCOMES.names)} from outcomes", OUTCOMES)
-        _count(settings, outcomes, book, result)
-        _read_log(settings, connection, result)
-        held = {date.fromisoformat(f.session_day) for f in lake.files(lake.opened(settings, EVENTS))}
-        until = lake_days.silent_since(settings)
-        for one in [only] if only else sorted(held)[-LEDGER_DAYS:]:
-            events = lake_days.events_of(settings, one, lake_days.files_around(settings, one))
-            rows = versions.latest(lake.read(settings, SESSION_VERSIONS, [one]))
-            differences, still_open = accounts.sessions(events, rows, until)
-            result.add("sessions", len(rows), differences)
-            result.totals["open_sessions"] = result.totals.get("open_sessions", 0) + still_open
-            _compare_marts(settings, connection, one, result)
-    return result
-
-
-def _count(settings: Settings, outcomes: pa.Table, book: Path | None, result: accounts.LedgerResult) -> None:
-    result.add("door", len(outcomes), accounts.door(outcomes.to_pylist()))
-    identity = ["property", "session_id", "seq", "received_at"]
-    events = lake.read(settings, EVENTS, columns=identity)
-    late = lake.read(settings, LATE, columns=identity)
-    aside = lake.read(settings, QUARANTINE, columns=identity)
-    reports = lake.read(settings, REPORTS, columns=["property", "received_at"])
-    placed = ["property", "received_at"]
-    stored = {"lake": pa.concat_tables([events.select(placed), reports]), "late": late.select(placed),
-              "quarantined": aside.select(placed)}  # fmt: skip
-    kept_since = datetime.combine(lake_days.kept_since(settings.events_days), time(), UTC)
-    result.add("lake", len(events), [*accounts.lake(outcomes, stored, kept_since), *accounts.twice(events)])
-    for name in (
-        "received",
-        "accepted",
-        "duplicate",
-        "invalid",
-        "rate_limited",
-        "filtered",
-        "lake",
-        "late",
-        "quarantined",
-    ):
+def _compare_door(now: Cut, result: LedgerResult, tell: Tell) -> None:
+    outcomes = now.rows(OUTCOMES, "true")
+    result.add("door", len(outcomes), books.door(outcomes.to_pylist()))
+    for name in ("received", *books.DOOR, *books.KEPT):
         result.totals[name] = pc.sum(outcomes[name]).as_py() or 0
-    if book is not None:
-        if not book.is_file():
-            raise Mistake(f"no sender's book {book}")
-        sent = pq.read_table(book)
-        kept_aside = pa.concat_tables([late, aside]).group_by(identity[:3]).aggregate([])  # there repeats are kept too
-        stored_somewhere = pa.concat_tables([events.select(identity[:3]), kept_aside])
-        result.add("sender", len(sent), accounts.sender(sent, stored_somewhere))
+    kept_since = datetime.combine(lake_days.kept_since(now.settings.events_days), time(), UTC)
+    counted, beyond = _count_rows(now, tell)
+    result.leave_open("rows of the lake to be booked", sum(beyond.values()))
+    found = [*books.lake(outcomes, counted, kept_since), *books.twice(_find_twice(now, tell)), *_name_broken(now)]
+    result.add("lake", pc.sum(counted["n"]).as_py() or 0, found)
+    written = ledger_log.find_batches(now)
+    booked = ledger_log.booked_batches(now, written)
+    result.add("epochs", len(written), books.epochs(written, booked, beyond[EVENTS.name]))
 
 
-def _read_log(settings: Settings, connection: Connection, result: accounts.LedgerResult) -> None:
-    there = kafka.offsets(settings, BEACONS.name)
-    rows = connection.execute(
-        "select kafka_partition, first_offset, next_offset, records, lost from stream_offsets where stream = 'events'"
-    ).fetchall()
-    read = {number: (first, following, records, lost) for number, first, following, records, lost in rows}
-    partitions = {}
-    for number, (low, end) in there.items():
-        started, following, records, lost = read.get(number, (low, low, 0, 0))
-        partitions[number] = accounts.Reading(low, end, started, following, records, lost)
-        result.lag[number] = max(0, end - following)
-    result.add("log", len(partitions), accounts.log(partitions))
+KEPT_AS = {EVENTS.name: "lake", REPORTS.name: "lake", LATE.name: "late", QUARANTINE.name: "quarantined"}
 
 
-def _compare_marts(settings: Settings, connection: Connection, day: date, result: accounts.LedgerResult) -> None:
-    latest = lake_days.rows_of(settings, [day])
-    identity = [*SESSION_ROWS.key, "version"]
-    question = f"select {', '.join(identity)} from sessions where day = %s"
-    columns = list(zip(*connection.execute(question.encode(), (day,)).fetchall(), strict=True)) or [()] * len(identity)
-    stored = pa.table(
-        [pa.array(c, latest.schema.field(n).type) for n, c in zip(identity, columns, strict=True)], identity
-    )
-    result.add("rows", len(latest), accounts.published(latest.select(identity), stored))
-    rows = arrow.conform(latest, SESSIONS)
-    tables = {}
-    for mart in MARTS:
-        names = ", ".join(f'"{name}"' for name in mart.table.names)
-        tables[mart.name] = days.table(
-            connection, f"select {names} from {mart.name} where day = %s", mart.table, (day,)
+def _count_rows(now: Cut, tell: Tell) -> tuple[pa.Table, dict[str, int]]:
+    """(property, minute_at, kept, n) of what the books should have, and by table how many rows are beyond that."""
+    counted, beyond = [], {}
+    for table in (EVENTS, REPORTS, LATE, QUARANTINE):
+        tell(f"the lake's {table.name}")
+        found = now.scan.answer(
+            table,
+            now.files(table),
+            f"select property, time_bucket(interval '1 minute', make_timestamp(epoch_us(received_at))) as minute_at, "
+            f"'{KEPT_AS[table.name]}' as kept, count(*) filter ({now.read}) as n, "
+            f"count(*) filter (not {now.read}) as beyond from stored group by all",
         )
-        if mart is not LIVE_WINDOW:
-            again = cube(rows, mart)
-            result.add("marts", len(again), accounts.marts(tables[mart.name], again, mart))
-    result.add("marts", 0, accounts.hours(tables[QUALITY_HOUR.name], tables[QUALITY_DAY.name], QUALITY_DAY))
-    windows = (day - timedelta(days=1), day, day + timedelta(days=1))
-    events = lake.read(settings, EVENTS, windows, columns=LIVE_COLUMNS)
-    placed = pc.equal(events["at"].cast(pa.date32()), pa.scalar(day, pa.date32()))
-    again = cube(events.filter(placed), LIVE_WINDOW)
-    result.add("marts", len(again), accounts.marts(tables[LIVE_WINDOW.name], again, LIVE_WINDOW))
+        beyond[table.name] = pc.sum(found["beyond"]).as_py() or 0
+        minute = found["minute_at"].cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
+        counted.append(found.drop_columns(["beyond"]).set_column(1, "minute_at", minute))
+    rows = pa.concat_tables(counted)
+    return rows.filter(pc.field("n") > 0), beyond
+
+
+def _find_twice(now: Cut, tell: Tell) -> pa.Table:
+    """Identities that are there twice, a bucket at a time: all events of a session lie in one."""
+    identity, found = "property, session_id, seq", []
+    by_bucket: dict[int, list[lake.File]] = {}
+    for f in now.files(EVENTS):
+        by_bucket.setdefault(f.bucket, []).append(f)
+    for bucket, files in sorted(by_bucket.items()):
+        tell(f"identities of bucket {bucket}")
+        hashed = f"select hash({identity}) as h from stored group by h having count(*) > 1"
+        again = now.scan.answer(EVENTS, files, hashed)["h"].to_pylist()
+        if again:
+            met = ", ".join(map(str, again[:100_000]))
+            found.append(
+                now.scan.answer(
+                    EVENTS,
+                    files,
+                    f"select {identity}, count(*) as n from stored where hash({identity}) in ({met}) "
+                    "group by all having count(*) > 1",
+                )
+            )
+    return pa.concat_tables(found) if found else pa.table({})
+
+
+def _name_broken(now: Cut) -> list[Difference]:
+    rows = {(table.name, f.path): f for table in READ for f in lake.files(now.tables[table.name])
+            if f.path in now.broken[table.name]}  # fmt: skip
+    return [
+        Difference("lake", f"{name} file {path} of {f.rows} rows", f"{f.size} bytes",
+                   "no file" if now.broken[name][path] is None else f"{now.broken[name][path]} bytes")
+        for (name, path), f in rows.items()
+    ]  # fmt: skip
+
+
+def _compare_sender(now: Cut, book: Path, result: LedgerResult) -> None:
+    """What was acknowledged must be there once; what was kept aside may be there more than once."""
+    sent = pq.read_table(book)
+    if len(sent):
+        stored = []
+        for table in (EVENTS, LATE, QUARANTINE):
+            count = "count(*)" if table is EVENTS else "1"
+            sql = (
+                f"with sent as (select distinct property, session_id from read_parquet('{book}') where acknowledged) "
+                f"select property, session_id, seq, {count} as n from stored "
+                "semi join sent using (property, session_id) group by all"
+            )
+            stored.append(now.scan.answer(table, now.files(table), sql))
+        result.add("sender", len(sent), books.sender(sent, pa.concat_tables(stored)))
+    unread = sum(now.known[BEACONS.name].unread(p) for p in now.known[BEACONS.name].shifts)
+    result.leave_open("answered records to be read", unread)

@@ -1,0 +1,299 @@
+"""Books: pairs of them compared; each function names what differs, and nothing else."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED
+from qoescope.catalog.marts import Mart
+from qoescope.catalog.tables import SESSIONS
+from qoescope.compile.duck import connected, naive
+from qoescope.mart.ledger import Difference
+
+Rows = list[tuple[Any, ...]]
+Named = tuple[tuple[str, str], Difference]
+"""A session (property, session_id), and what differs of it."""
+DOOR = ("accepted", "duplicate", "invalid", "rate_limited", "filtered")
+KEPT = ("lake", "late", "quarantined")
+ACCEPTED = (*KEPT, "erased")
+
+
+def _asked(tables: Mapping[str, pa.Table], sql: str) -> Rows:
+    with connected(2) as engine:
+        for name, table in tables.items():
+            engine.register(name, naive(table))
+        return engine.sql(sql).fetchall()
+
+
+def _when(minute: datetime) -> str:
+    return minute.strftime("%Y-%m-%d %H:%M")
+
+
+def door(outcomes: Sequence[Mapping[str, Any]]) -> list[Difference]:
+    """Rows of `outcomes` whose parts are not their whole."""
+    return [
+        Difference(
+            "door", f"{row['property']} {_when(row['minute_at'])} received", sum(row[n] for n in DOOR), row["received"]
+        )
+        for row in outcomes
+        if row["received"] != sum(row[n] for n in DOOR)
+    ]
+
+
+def lake(outcomes: pa.Table, counted: pa.Table, since: datetime | None = None) -> list[Difference]:
+    """`outcomes` against the rows of the lake, `counted` as (property, minute_at, kept, n), one of `KEPT` each.
+
+    Of the minutes `since` then, where what was received before may be past its retention.
+    """
+    if since is not None:
+        outcomes, counted = (rows.filter(pc.field("minute_at") >= pc.scalar(since)) for rows in (outcomes, counted))
+    told = " union all ".join(
+        f"select property, minute_at, '{name}' as kept, {name} as n from outcomes where {name} <> 0" for name in KEPT
+    )
+    rows = _asked(
+        {"outcomes": outcomes, "counted": counted},
+        f"""
+with told as ({told}),
+counted as (select property, minute_at, kept, sum(n)::bigint as n from counted group by all)
+select coalesce(a.property, b.property), coalesce(a.minute_at, b.minute_at), coalesce(a.kept, b.kept),
+  coalesce(a.n, 0), coalesce(b.n, 0)
+from told a full join counted b using (property, minute_at, kept)
+where coalesce(a.n, 0) <> coalesce(b.n, 0) order by all""",
+    )
+    found = [Difference("lake", f"{p} {_when(m)} {kept}", told_n, there) for p, m, kept, told_n, there in rows]
+    return found + [
+        Difference(
+            "lake",
+            f"{row['property']} {_when(row['minute_at'])} accepted",
+            sum(row[n] for n in ACCEPTED),
+            row["accepted"],
+        )
+        for row in outcomes.to_pylist()
+        if row["accepted"] != sum(row[n] for n in ACCEPTED)
+    ]
+
+
+def twice(found: pa.Table) -> list[Difference]:
+    """Identities that are in the lake more than once: (property, session_id, seq, n)."""
+    return [
+        Difference("lake", f"{r['property']} session {r['session_id']} seq {r['seq']}", 1, r["n"])
+        for r in found.to_pylist()
+    ]
+
+
+def epochs(written: Iterable[tuple[str, int]], booked: Iterable[tuple[str, int]], under_way: int) -> list[Difference]:
+    """Batches (query, number) that the lake has and the books have not.
+
+    One that follows all that are booked of its query may be under way: then rows of it are in the lake, and not booked.
+    """
+    known, last = set(booked), dict[str, int]()
+    for query, number in known:
+        last[query] = max(number, last.get(query, -1))
+    return [
+        Difference("epochs", f"batch {number} of {query}", "booked", "not booked")
+        for query, number in sorted(set(written) - known)
+        if number < last.get(query, -1) or not under_way
+    ]
+
+
+_STATES = {"starting": "starting_ms", "playing": "play_ms + ad_play_ms", "stalled": "stall_ms", "seeking": "seek_ms",
+           "resuming": "resume_ms", "paused": "paused_ms"}  # fmt: skip
+
+
+def sessions(events: pa.Table, rows: pa.Table, still_open: pa.Table) -> list[Named]:
+    """Time by state of events against their sessions' rows.
+
+    Sessions that are `still_open` (property, session_id) are left out: their rows follow.
+    """
+    watched = ", ".join(f"'{state}'" for state in WATCHED)
+    asleep = f"state in ({watched}) and state_ms > {LONGEST_INTERVAL_MS}"
+    sums = ", ".join(
+        f"sum(case when state = '{s}' and not ({asleep}) then state_ms else 0 end) as {s}" for s in _STATES
+    )
+    compared = " union all ".join(
+        f"select property, session_id, '{s}' as state, coalesce(e.{s}, 0) as events, "
+        f"coalesce(r.{sum_.replace(' + ', ' + r.')}, 0) as row from e full join r using (property, session_id)"
+        for s, sum_ in _STATES.items()
+    )
+    differing = _asked(
+        {"events": events, "rows": rows, "still_open": still_open},
+        f"""
+with once as (select distinct on (property, session_id, seq) * from events
+  order by property, session_id, seq, received_at),
+e as (select property, session_id, {sums}, sum(case when {asleep} then state_ms else 0 end) as discarded
+  from once anti join still_open using (property, session_id) group by all),
+r as (select * from rows anti join still_open using (property, session_id) where source <> 'import'),
+compared as ({compared} union all
+  select property, session_id, 'discarded', coalesce(e.discarded, 0), coalesce(r.discarded_ms, 0)
+  from e full join r using (property, session_id))
+select * from compared where events <> row order by all""",
+    )
+    return [((p, s), Difference("sessions", f"{p} session {s} {state} ms", a, b)) for p, s, state, a, b in differing]
+
+
+def folded(again: pa.Table, rows: pa.Table, still_open: pa.Table) -> list[Named]:
+    """Rows of sessions against the same folded `again` from their events, one difference a session."""
+    without = "anti join still_open using (property, session_id)"
+    tables = {"e": again, "r": rows, "still_open": still_open}
+    made = f"(select * from r {without} where source <> 'import')"
+    found = _unequal(tables, f"(select * from e {without})", made, SESSIONS.names)
+    return [((p, s), Difference("sessions", f"{p} session {s}{what}", a, b)) for p, s, what, a, b in found]
+
+
+def published(latest: pa.Table, stored: pa.Table, names: Sequence[str]) -> list[Named]:
+    """Rows in Postgres that are not the lake's latest ones."""
+    found = _unequal({"latest": latest, "stored": stored}, "latest", "stored", names)
+    return [((p, s), Difference("rows", f"{p} session {s}{what}", a, b)) for p, s, what, a, b in found]
+
+
+def _unequal(tables: Mapping[str, pa.Table], left: str, right: str, names: Sequence[str]) -> Rows:
+    """(property, session_id, what, left's value, right's value) of sessions that differ, by the first column that does.
+
+    What is ahead of the columns: a session that only one side has, or has in another version.
+    """
+    both = [name for name in names if name not in ("property", "session_id")]
+    same = " and ".join(f"a.{name} is not distinct from b.{name}" for name in both)
+    values = ", ".join(f"{{'n': '{name}', 'a': a.{name}::varchar, 'b': b.{name}::varchar}}" for name in both)
+    has = "case when {0}.session_id is null then 'no row' else " + (
+        "'version ' || {0}.version end" if "version" in names else "{0}.event_count || ' events' end"
+    )
+    version = "a.version is distinct from b.version" if "version" in names else "false"
+    return _asked(
+        tables,
+        f"""
+with differing as (
+  select coalesce(a.property, b.property) as property, coalesce(a.session_id, b.session_id) as session_id,
+    a.session_id is null or b.session_id is null or {version} as whole,
+    {has.format("a")} as has_a, {has.format("b")} as has_b,
+    list_filter([{values}], lambda x: x.a is distinct from x.b) as columns
+  from {left} a full join {right} b on a.property = b.property and a.session_id = b.session_id
+  where a.session_id is null or b.session_id is null or not ({same})
+)
+select property, session_id,
+  case when whole then '' else ' ' || columns[1].n || case when len(columns) > 1
+    then ' (and ' || (len(columns) - 1) || ' more)' else '' end end,
+  case when whole then has_a else coalesce(columns[1].a, 'nothing') end,
+  case when whole then has_b else coalesce(columns[1].b, 'nothing') end
+from differing order by all""",
+    )
+
+
+def marts(there: pa.Table, again: pa.Table, mart: Mart) -> list[Difference]:
+    """A mart against its recomputation, measure by measure; sketches may only have grown.
+
+    One difference an hour, day or window: its first cell, the total's where that differs.
+    """
+    keys = mart.table.key
+    names = [m.name for m in mart.measures if m.type != "sketch"]
+    join = f"there full join again using ({', '.join(keys)})"
+    zero = {m.name: "[]" if m.type == "ints" else "0" for m in mart.measures}
+    compared = " union all ".join(
+        f"select property, starts_at, grouping, value_1, value_2, '{n}' as measure, again.{n}::varchar as expected, "
+        f"there.{n}::varchar as found from {join} where {_value('again', n, zero)} <> {_value('there', n, zero)}"
+        for n in names
+    )
+    rows = _asked(
+        {"there": there, "again": again},
+        f"select *, count(*) over (partition by property, starts_at) - 1 from ({compared}) qualify row_number() over "
+        "(partition by property, starts_at order by grouping, value_1, value_2, measure) = 1 order by all",
+    )
+    return [
+        Difference("marts", f"{mart.name} {p} {at:%Y-%m-%d %H:%M:%S} {_slice(g, a, b)} {measure}{_more(more)}",
+                   expected or "no row", found or "no row")
+        for p, at, g, a, b, measure, expected, found, more in rows
+    ]  # fmt: skip
+
+
+def _more(cells: int) -> str:
+    return f" (and {cells} more {'cell' if cells == 1 else 'cells'})" if cells else ""
+
+
+def _slice(*names: str) -> str:
+    return "/".join(filter(None, names)) or "total"
+
+
+def _value(side: str, name: str, zero: Mapping[str, str]) -> str:
+    if zero[name] == "[]":
+        return f"coalesce(nullif({side}.{name}, list_transform(range(62), lambda i: 0)), [])::bigint[]"
+    return f"coalesce({side}.{name}, 0)"
+
+
+def hours(hour: pa.Table, day: pa.Table, mart: Mart) -> list[Difference]:
+    """Days that are not the sum of their hours; one difference a day."""
+    names = [m.name for m in mart.measures if m.type not in ("sketch", "ints")]
+    sums = ", ".join(f"sum({n}) as {n}" for n in names)
+    compared = " union all ".join(
+        f"select property, day, grouping, value_1, value_2, '{n}' as measure, s.{n} as hours, d.{n} as whole "
+        f"from s full join d using (property, day, grouping, value_1, value_2) "
+        f"where coalesce(s.{n}, 0) <> coalesce(d.{n}, 0)"
+        for n in names
+    )
+    rows = _asked(
+        {"h": hour, "d": day},
+        f"with s as (select property, day, grouping, value_1, value_2, {sums} from h group by all), "
+        f"compared as ({compared}) select *, count(*) over (partition by property, day) - 1 from compared "
+        "qualify row_number() over (partition by property, day order by grouping, value_1, value_2, measure) = 1 "
+        "order by all",
+    )
+    return [
+        Difference(
+            "marts", f"{p} {at} {_slice(g, a, b)} {measure}{_more(more)}: sum of hours", hours_n or 0, whole or 0
+        )
+        for p, at, g, a, b, measure, hours_n, whole, more in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A partition of the log and how far a stream has read it; None of a partition that the topic no longer has."""
+
+    first: int | None
+    end: int | None
+    started: int
+    next: int
+    records: int
+    lost: int
+    answered: int = 0
+    """Behind the last record that a collector answered for."""
+
+
+def log(partitions: Mapping[int, Reading]) -> list[Difference]:
+    """Partitions where records read do not fill the offsets, or where records went before they were read."""
+    found = []
+    for number, p in partitions.items():
+        if p.next - p.started != p.records + p.lost:
+            found.append(Difference("log", f"partition {number} records read", p.next - p.started - p.lost, p.records))
+        if p.lost:
+            found.append(Difference("log", f"partition {number} records lost before they were read", 0, p.lost))
+        if p.first is not None and p.first > p.next:
+            found.append(
+                Difference(
+                    "log", f"partition {number} offsets {p.next} to {p.first - 1} gone unread", 0, p.first - p.next
+                )
+            )
+        if p.end is not None and p.next > p.end:
+            found.append(Difference("log", f"partition {number} end", p.next, p.end))
+        unread = p.answered - max(p.next, p.end or 0)
+        if unread > 0:
+            found.append(Difference("log", f"partition {number} records answered and gone unread", 0, unread))
+    return found
+
+
+def sender(book: pa.Table, stored: pa.Table) -> list[Difference]:
+    """Acknowledged events that are not stored exactly once. `stored`: (property, session_id, seq, n)."""
+    rows = _asked(
+        {"book": book, "stored": stored},
+        """
+with sent as (
+  select distinct property, session_id, unnest(range(first_seq, last_seq + 1)) as seq from book where acknowledged
+),
+counts as (select property, session_id, seq, sum(n)::bigint as n from stored group by all)
+select sent.property, sent.session_id, sent.seq, coalesce(n, 0)
+from sent left join counts using (property, session_id, seq)
+where coalesce(n, 0) <> 1 order by all""",
+    )
+    return [Difference("sender", f"{p} session {s} seq {seq}", 1, n) for p, s, seq, n in rows]

@@ -1,0 +1,83 @@
+"""The ledger's books of the log: records read, batches booked, dead letters kept."""
+
+from datetime import UTC, datetime, timedelta
+
+from qoescope.catalog.operations import DEAD_LETTERS
+from qoescope.catalog.tables import EVENTS
+from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
+from qoescope.connect import kafka, witness
+from qoescope.mart import books
+from qoescope.mart.jobs.cut import Cut
+from qoescope.mart.ledger import Difference, LedgerResult
+
+RECENT_BATCHES = 500
+"""So many of the lake's last commits are held against the batches that are booked."""
+LETTERS_DAYS = 29
+"""Dead letters of so many days must be there; older ones are past their retention, or will be tonight."""
+
+
+def compare_log(now: Cut, result: LedgerResult) -> None:
+    """Each partition that was ever read, and each that is there now."""
+    there, known = now.logs[BEACONS.name], now.known[BEACONS.name]
+    broken = witness.compare(known, there)
+    found = [] if broken is None else [Difference("log", broken.why, 0, sum(broken.lost.values()))]
+    again = known.topic_id not in ("", there.topic_id)
+    bounds = {} if again else {p: (a + known.shift(p), b + known.shift(p)) for p, (a, b) in there.bounds.items()}
+    rows = now.connection.execute(
+        "select kafka_partition, first_offset, next_offset, records, lost from stream_offsets "
+        "where stream = 'events' and topic = %s", (BEACONS.name,),
+    ).fetchall()  # fmt: skip
+    read = {number: (first, following, records, lost) for number, first, following, records, lost in rows}
+    partitions = {}
+    for number in sorted(bounds.keys() | read.keys()):
+        low, end = bounds.get(number, (None, None))
+        started, following, records, lost = read.get(number, (low or 0, low or 0, 0, 0))
+        answered = known.answered.get(number, 0) if broken is None else 0
+        partitions[number] = books.Reading(low, end, started, following, records, lost, answered)
+        result.lag[number] = max(0, (end or 0) - following)
+    result.leave_open("records to be read", sum(result.lag.values()))
+    result.add("log", len(partitions), [*found, *books.log(partitions)])
+    _compare_letters(now, result)
+
+
+def _compare_letters(now: Cut, result: LedgerResult) -> None:
+    """Each dead letter that was read is a row: nothing else lies in their topic, so that their places leave no hole."""
+    there, known = now.logs[TOPIC_OF_LETTERS.name], now.known[TOPIC_OF_LETTERS.name]
+    if (broken := witness.compare(known, there)) is not None:
+        result.add("letters", 0, [Difference("letters", broken.why, 0, sum(broken.lost.values()))])
+    if known.topic_id not in ("", there.topic_id):
+        return
+    since = datetime.now(UTC) - timedelta(days=LETTERS_DAYS)
+    young = kafka.offsets_since(now.settings, TOPIC_OF_LETTERS.name, since)
+    found, compared = [], 0
+    for partition, first in young.items():
+        start, following = first + known.shift(partition), known.following.get(partition, 0)
+        rows = now.connection.execute(
+            "select n from generate_series(%s::bigint, %s::bigint - 1) n where not exists (select from dead_letters "
+            "where kafka_partition = %s and kafka_offset = n) order by 1", (start, following, partition),
+        ).fetchall()  # fmt: skip
+        compared += max(0, following - start)
+        found += [
+            Difference("letters", f"{DEAD_LETTERS.name} partition {partition} offset {n}", "a row", "no row")
+            for (n,) in rows
+        ]
+    result.add("letters", compared, found)
+
+
+def find_batches(now: Cut) -> list[tuple[str, int]]:
+    """(query, number) of the last batches that wrote events into the lake, as the table's log says."""
+    since = (datetime.now(UTC) - timedelta(days=LETTERS_DAYS)).timestamp() * 1000
+    return [
+        (commit["app"].removeprefix("events:"), int(commit["batch"]))
+        for commit in now.tables[EVENTS.name].history(RECENT_BATCHES)
+        if str(commit.get("app", "")).startswith("events:") and commit.get("timestamp", 0) > since
+    ]
+
+
+def booked_batches(now: Cut, written: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Of these queries, the batches that are booked."""
+    rows = now.connection.execute(
+        "select query, batch from epochs where query = any(%s)", (sorted({query for query, _ in written}),)
+    )
+    return [(query, batch) for query, batch in rows.fetchall()]
