@@ -179,7 +179,7 @@ class _Events:
         """Few records are stored in this process, more by tasks; so are those that cannot be read here."""
         bounds = streams.bounds(self.settings, "events", number, BEACONS.name)
         if bounds is None:
-            return self._by_tasks(batch, self.settings.batch_records)
+            return by_tasks(self.settings, self.shelves, batch, self.settings.batch_records)
         count = sum(end - first for first, end in bounds.values())
         if not count:
             return Stored()
@@ -191,21 +191,7 @@ class _Events:
             else:
                 if records is not None:
                     return storing.store_parts(self.settings, self.shelves.known(), [self.met.shift(records)])
-        return self._by_tasks(batch, count)
-
-    def _by_tasks(self, batch: DataFrame, count: int) -> Stored:
-        found = self.shelves.files()
-        parts = min(self.settings.spark_partitions, 1 + count // WORTH_A_TASK)
-        rows = frames.records(batch, self.settings.lake_buckets)
-        task = storing.storing(self.settings, found, self.shelves.index.shared())
-        if parts > 1:
-            spread = rows.repartitionById(parts, F.col("bucket") % parts)
-            try:
-                return storing.of_tasks(streams.collected(spread.mapInArrow(task, messages.TOLD)))
-            except storing.Torn:
-                log.warning("records of one session have several keys: one task stores the batch")
-        alone = rows.drop("bucket").coalesce(1)  # Spark need not know the bucket
-        return storing.of_tasks(streams.collected(alone.mapInArrow(task, messages.TOLD)))
+        return by_tasks(self.settings, self.shelves, batch, count)
 
     def _live(self, query: str, number: int, stored: Stored) -> list[Write]:
         """What the batch adds to live numbers, and how old its events are."""
@@ -217,6 +203,22 @@ class _Events:
             *(Write(table, added(stored.tables.get(name, ()), table)) for name, table in LIVE_TABLES.items()),
             Write(FRESHNESS, pa.Table.from_pylist([age], arrow.schema(FRESHNESS))),
         ]
+
+
+def by_tasks(settings: Settings, shelves: Shelves, batch: DataFrame, count: int) -> Stored:
+    """Stores a batch of about so many records by tasks, a session in one of them."""
+    found = shelves.files()
+    parts = min(settings.spark_partitions, 1 + count // WORTH_A_TASK)
+    rows = frames.records(batch, settings.lake_buckets)
+    task = storing.storing(settings, found, shelves.index.shared())
+    if parts > 1:
+        spread = rows.repartitionById(parts, F.col("bucket") % parts)
+        try:
+            return storing.of_tasks(streams.collected(spread.mapInArrow(task, messages.TOLD)))
+        except storing.Torn:
+            log.warning("records of one session have several keys: one task stores the batch")
+    alone = rows.drop("bucket").coalesce(1)  # Spark need not know the bucket
+    return storing.of_tasks(streams.collected(alone.mapInArrow(task, messages.TOLD)))
 
 
 def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:
