@@ -122,6 +122,17 @@ def test_failures_are_counted_until_a_batch_succeeds_and_the_cause_is_kept(tmp_p
     assert (told.state, told.ends) == ("stopped", ())
 
 
+def test_a_stream_that_has_nothing_to_do_is_not_stuck_and_its_failures_still_count(tmp_path: Path) -> None:
+    board = Board(Settings(var=tmp_path), "stream", ["events"])
+    events = board["events"]
+    events.working()
+    events.failed("no Kafka at x:1")
+    assert board.now().loops[0].waiting_since is not None
+    events.resting()
+    (loop,) = board.now().loops
+    assert (loop.waiting_since, loop.failures) == (None, 1)
+
+
 def test_an_end_without_a_word_is_remembered_by_the_next_process(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
     for ends in range(4):

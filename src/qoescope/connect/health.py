@@ -78,6 +78,11 @@ class Loop:
             if self.health.waiting_since is None:
                 self.health = replace(self.health, waiting_since=time.time())
 
+    def resting(self) -> None:
+        """There is no work; whether the next batch will succeed is not known."""
+        with self._lock:
+            self.health = replace(self.health, waiting_since=None)
+
     def failed(self, error: BaseException | str) -> Cause:
         """A batch, or a try to begin one, failed; the answer is why, in a line."""
         cause = explain(error)

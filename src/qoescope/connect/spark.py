@@ -263,6 +263,8 @@ def _note_progress(one: _Running, query: StreamingQuery, board: Board) -> None:
         board[one.stream.name].succeeded()
     elif busy:
         board[one.stream.name].working()
+    else:
+        board[one.stream.name].resting()
 
 
 def _busy(query: StreamingQuery) -> bool:
