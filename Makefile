@@ -44,7 +44,8 @@ live-console: # those that open the console, and ask its API, on a month of mart
 test-cluster: setup ## a Spark cluster, three brokers and an object store: machines die, the books hold
 	$(BIN)/pytest -m cluster tests/cluster
 
-explore: ## the laws on many fresh examples; what fails says how to see it again
+explore: ## odd requests at the door and the laws, many and fresh; what fails says how to see it again
+	$(BIN)/pytest --times 50 tests/live/test_ingest_fuzz.py
 	$(BIN)/pytest --hypothesis-profile=explore -n 2 $(EXPLORED)
 
 golden: ## rewrite tests/golden; a person reads the difference

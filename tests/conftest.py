@@ -1,5 +1,7 @@
 """What all tests share: programs speak to them as to another program, wherever they run."""
 
+import secrets
+
 import pytest
 from hypothesis import settings
 
@@ -16,3 +18,22 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in COLOURED:
         environment.delenv(name, raising=False)
     config.add_cleanup(environment.undo)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much is tried by chance, and from where chance begins."""
+    parser.addoption("--times", type=int, default=1, help="how many times as much as usual is tried by chance")
+    parser.addoption("--seed", help="where chance begins; the default is the same in each run, unless --times is given")
+
+
+@pytest.fixture
+def times(request: pytest.FixtureRequest) -> int:
+    """How many times as much as usual is tried by chance."""
+    return int(request.config.getoption("times"))
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest, times: int) -> str | None:
+    """Where chance begins; None for what is the same in each run."""
+    given: str | None = request.config.getoption("seed")
+    return given or (secrets.token_hex(8) if times > 1 else None)

@@ -1,0 +1,107 @@
+"""The door under odd requests: nothing fails but by name, nothing stays, and others are served."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from doors import CLIENT_S, GOOD, SOON_S, Door
+from odd_requests import Grammar, Visit
+from until import until
+
+pytestmark = pytest.mark.live
+SEED, REQUESTS = "1", 2_000
+TOGETHER = 24
+"""Connections at a time."""
+NAMED = {503, 505}
+"""Of the answers that blame the door, those that are promised: come again, and another version of HTTP."""
+OVER_S = 60.0
+"""No visit takes longer: each state of a connection has its time."""
+
+
+@dataclass
+class Findings:
+    """What the visits heard."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    requests: int = 0
+
+
+async def visited(port: int, visit: Visit) -> bytes:
+    """All that the visit hears."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    hearing = asyncio.create_task(reader.read())
+    try:
+        for piece in visit.pieces:
+            writer.write(piece)
+            if visit.reads:
+                await writer.drain()
+            if visit.pause_s:
+                await asyncio.sleep(visit.pause_s)
+        if visit.leaves:
+            return b""
+        async with asyncio.timeout(OVER_S):
+            return await hearing
+    except ConnectionError:
+        return b""
+    finally:
+        hearing.cancel()
+        await asyncio.gather(hearing, return_exceptions=True)
+        writer.transport.abort()
+
+
+async def explored(door: Door, seed: str, requests: int) -> Findings:
+    """What so many requests of this seed met."""
+    found = Findings()
+
+    async def one(lane: int) -> None:
+        grammar, number = Grammar(f"{seed}-{lane}", door.key), 0
+        while found.requests < requests:
+            visit, number = grammar.visit(), number + 1
+            found.requests += visit.requests
+            try:
+                heard = await visited(door.settings.door_port, visit)
+            except TimeoutError:
+                found.faults.append(f"seed {seed}, lane {lane}, visit {number}: never closed: {visit.pieces!r:.2000}")
+                continue
+            codes = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", heard)]
+            found.statuses.update(codes)
+            if any(code >= 500 and code not in NAMED for code in codes) or (heard and not codes):
+                found.faults.append(f"seed {seed}, lane {lane}, visit {number}: {codes}: {visit.pieces!r:.2000}")
+
+    await asyncio.gather(*(one(lane) for lane in range(TOGETHER)))
+    return found
+
+
+def test_odd_requests_leave_nothing_behind_and_others_are_served(
+    opened: Callable[..., Door], seed: str | None, times: int
+) -> None:
+    """The seed and the number of a visit make it again: `--seed`."""
+    door = opened(
+        header_timeout_s=1, body_timeout_s=2, door_connections=200, budget_events=1e6, budget_bytes=1e9
+    ).ready()
+    assert door.send(GOOD, session_id="before").status_code == 200
+    before = door.held()
+
+    async def beside() -> Findings:
+        exploring = asyncio.create_task(explored(door, seed or SEED, REQUESTS * times))
+        served = 0
+        while not exploring.done():
+            answer = await asyncio.to_thread(door.send, GOOD, session_id=f"honest-{served}", timeout=CLIENT_S)
+            assert answer.json()["accepted"] == 1
+            served += 1
+        assert served > 10
+        return await exploring
+
+    found = asyncio.run(beside())
+    assert found.faults == []
+    assert found.requests >= REQUESTS * times
+    assert {200, 400, 401, 404, 431} <= found.statuses.keys()
+    until(
+        lambda: all(now <= before[name] for name, now in door.held().items()),
+        SOON_S,
+        f"no connection, task, byte or descriptor is left of {dict(found.statuses)}: before {before}",
+    )
