@@ -4,14 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
 from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, fold
-from qoescope.ingest import judge
+from qoescope.ingest import drafts, judge
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.context import Arrival
 from qoescope.ingest.limits import Limits
@@ -33,18 +32,6 @@ class Folded:
     problems: list[str] = field(default_factory=list)
 
 
-class Viewer(msgspec.Struct):
-    """The part of a context that the door makes a pseudonym of; a file's stays as it is."""
-
-    viewer_id: str | None = None
-
-
-class Named(msgspec.Struct):
-    """A beacon, read for its viewer only."""
-
-    session: Viewer = msgspec.field(default_factory=Viewer)
-
-
 def folded(lines: Iterable[bytes], property_name: str, settings: Settings) -> Folded:
     """The sessions of all lines together; a session may be spread over any of them, in any order."""
     limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__} | {"ahead_ms": AHEAD_MS})
@@ -55,7 +42,7 @@ def folded(lines: Iterable[bytes], property_name: str, settings: Settings) -> Fo
             continue
         result.lines += 1
         try:
-            judged = judge.judged(body, Arrival(property_name, 0, b"", {}), limits)
+            judged = judge.judged(body, Arrival(property_name, 0, b"", {}, timeless=True), limits)
         except Refused as refused:
             result.bad += 1
             result.problems.append(f"line {number}: {refused.error}")
@@ -65,10 +52,16 @@ def folded(lines: Iterable[bytes], property_name: str, settings: Settings) -> Fo
             result.bad += 1
             result.problems.append(f"line {number}, event {verdict.index}: {verdict.reason}")
         if judged.session is not None:
-            columns.add(judged, msgspec.json.decode(body, type=Named).session.viewer_id, result.lines)
+            columns.add(judged, _viewer(body), result.lines)
     if columns.count:
         result.rows = fold.sessions(columns.table()).to_pylist()
     return result
+
+
+def _viewer(body: bytes) -> str | None:
+    """The viewer of the beacon, of whom the door would make a pseudonym; a file's stays as it is."""
+    said = drafts.context_of(body).get("viewer_id")
+    return said if isinstance(said, str) else None
 
 
 class _Columns:

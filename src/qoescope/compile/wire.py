@@ -191,12 +191,16 @@ class DeadLetter(msgspec.Struct, gc=False):
 
 
 class Verdict(msgspec.Struct, gc=False, omit_defaults=True):
-    """What became of one event that was not accepted; `index` is its place in the beacon."""
+    """What became of one event that was not accepted; `index` is its place in the beacon.
+
+    `beacon` is the beacon's place in a body that holds several.
+    """
 
     index: int
     outcome: Literal["duplicate", "invalid", "filtered"]
     reason: str
     seq: int | None = None
+    beacon: int | None = None
 
 
 class Answer(msgspec.Struct, gc=False):

@@ -1,6 +1,7 @@
 """Answers: what a sender hears."""
 
 import uuid
+from collections.abc import Sequence
 
 import msgspec
 
@@ -32,6 +33,17 @@ def of_beacon(found: Judged) -> bytes:
         text = b'{"received":%d,"accepted":%d,"duplicate":0,"invalid":0,"filtered":0,"results":[]}'
         return text % (c.received, c.accepted)
     return _ENCODE(wire.Answer(c.received, c.accepted, c.duplicate, c.invalid, c.filtered, found.verdicts))
+
+
+def of_beacons(found: Sequence[Judged]) -> bytes:
+    """The counts of all beacons of a body, and a verdict on each event of each that was not accepted."""
+    results = []
+    for place, one in enumerate(found):
+        for verdict in one.verdicts:
+            verdict.beacon = place
+            results.append(verdict)
+    total = {name: sum(getattr(one.counts, name) for one in found) for name in wire.Counts.__struct_fields__}
+    return _ENCODE(wire.Answer(**total, results=results))
 
 
 def of_refused(refused: Refused) -> bytes:

@@ -50,6 +50,8 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     """What is known of the clocks of sessions."""
     first_at: int | None = None
     """When it first came, of a letter that is judged again."""
+    timeless: bool = False
+    """Of a file: no clock says when it came, so that its own times stand."""
 
 
 def edge(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -1,15 +1,16 @@
 """The door's writing routes: who may write, how much, and what becomes of it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Hashable
 from typing import TYPE_CHECKING
 
 from qoescope.compile import wire
-from qoescope.ingest import answers, costs, judge, records, reports
+from qoescope.ingest import answers, batches, costs, judge, records, reports
 from qoescope.ingest.bodies import Refused, plain
 from qoescope.ingest.books import Books
 from qoescope.ingest.clocks import Clocks
 from qoescope.ingest.context import Arrival, edge
+from qoescope.ingest.judge import Judged
 from qoescope.ingest.keys import Key, Keyring, Property, Snapshot, token
 from qoescope.ingest.limits import Bucket, InFlight, Limits
 from qoescope.ingest.repeats import Repeats
@@ -184,25 +185,39 @@ class Door:
     # Beacons
 
     async def _beacon(self, body: bytes, paid: int, arrival: Arrival, key: Key, owner: Property) -> bytes:
-        """The answer to a beacon, once Kafka has it."""
-        found = judge.judged(body, arrival, self.limits)
-        self._bucket(key).owe(max(0, found.counts.received - paid), 0)
-        identity = None
-        if found.session is not None and found.events:
-            viewer = (key.property, found.session.viewer_id)
-            identity = (key.property, found.session.session_id, found.events[0].seq, len(found.events), hash(body))
-            if not owner.enabled:
-                found = judge.withdrawn(found, "filtered", "switched_off")
-            elif viewer in self.keyring.forgotten:
-                found = judge.withdrawn(found, "filtered", "forgotten_viewer")
-            elif identity in self.repeats:
-                found = judge.withdrawn(found, "duplicate", "this beacon was acknowledged before")
-        if found.counts.received:
-            await self._put(records.of_beacon(found, arrival))
-        if found.events:
+        """The answer to a beacon, or to several in one body, once Kafka has all of them."""
+        parts = batches.parts(body)
+        whole = [body] if parts is None else parts
+        judged = batches.judged(whole, arrival, self.limits) if parts else [judge.judged(body, arrival, self.limits)]
+        self._bucket(key).owe(max(0, sum(found.counts.received for found in judged) - paid), 0)
+        told, fresh = [], dict[Hashable, None]()
+        for found, part in zip(judged, whole, strict=True):
+            identity = _identity(found, part, key)
+            told.append(self._admit(found, identity, key, owner, fresh))
+            if told[-1].events:
+                fresh[identity] = None
+        outgoing = [record for found in told if found.counts.received for record in records.of_beacon(found, arrival)]
+        if outgoing:
+            await self._put(outgoing)
+        for identity in fresh:
             self.repeats.add(identity)
-        self.books.count(key.property, found.counts)
-        return answers.of_beacon(found)
+        for found in told:
+            self.books.count(key.property, found.counts)
+        return answers.of_beacon(told[0]) if parts is None else answers.of_beacons(told)
+
+    def _admit(
+        self, found: Judged, identity: Hashable, key: Key, owner: Property, fresh: Container[Hashable]
+    ) -> Judged:
+        """The beacon as it was judged, or without its events where these are not wanted or were here before."""
+        if found.session is None or not found.events:
+            return found
+        if not owner.enabled:
+            return judge.withdrawn(found, "filtered", "switched_off")
+        if (key.property, found.session.viewer_id) in self.keyring.forgotten:
+            return judge.withdrawn(found, "filtered", "forgotten_viewer")
+        if identity in self.repeats or identity in fresh:
+            return judge.withdrawn(found, "duplicate", "this beacon was acknowledged before")
+        return found
 
     async def _put(self, outgoing: list[records.Outgoing]) -> None:
         """Comes back once Kafka has all of it; raises `Refused` when it does not say so."""
@@ -228,3 +243,10 @@ class Door:
         await self._put(reports.records(found, arrival, CMCD))
         self.books.count(key.property, found.counts)
         return b""
+
+
+def _identity(found: Judged, body: bytes, key: Key) -> Hashable:
+    """What tells a beacon from others; None of one without accepted events."""
+    if found.session is None or not found.events:
+        return None
+    return key.property, found.session.session_id, found.events[0].seq, len(found.events), hash(body)

@@ -43,7 +43,10 @@ class Draft:
 
     def event(self, arrival: Arrival, shift: int, limits: Limits, says_when_sent: bool) -> wire.Event:
         """The event with its time by our clock, marked where that is another than its device's."""
-        at = clocks.placed(self.at, shift, arrival.received_at, limits.ahead_ms, says_when_sent)
+        if arrival.timeless:
+            at = DATES[0] if self.at is None else self.at
+        else:
+            at = clocks.placed(self.at, shift, arrival.received_at, limits.ahead_ms, says_when_sent)
         self.said.at = at
         if at == self.at:
             return self.said
@@ -73,6 +76,12 @@ def context(raw: bytes, limits: Limits, unknown: Counter[str]) -> dict[str, obje
     if texts.holds_no_character(str(said["session_id"])):
         raise Bad("`session_id` holds what is no character")
     return said
+
+
+def context_of(body: bytes) -> dict[str, object]:
+    """What a beacon that was judged to have a session says of it, as the wire wants it."""
+    said = read(bytes(envelope(body).session))
+    return fields.known(said, fields.CONTEXT, Counter()) if isinstance(said, dict) else {}
 
 
 def begun(said: dict[str, object], shift: Shift, unknown: Counter[str]) -> wire.Session:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from qoescope.catalog.bounds import DATES
 from qoescope.compile import wire
 from qoescope.ingest import clocks, drafts, fields, texts
 from qoescope.ingest.bodies import Refused
@@ -62,7 +63,9 @@ def _plain_beacon(body: bytes, arrival: Arrival, limits: Limits) -> wire.Beacon 
     events, cap = beacon.events, limits.session_events
     if len(events) > limits.beacon_events or (len(body) > limits.event_bytes and _oversized(body, limits)):
         return None
-    latest, earliest = arrival.received_at + limits.ahead_ms, arrival.received_at - clocks.BELIEVED_MS
+    earliest, latest = arrival.received_at - clocks.BELIEVED_MS, arrival.received_at + limits.ahead_ms
+    if arrival.timeless:
+        earliest, latest = DATES
     seen, last = set(), 0
     for event in events:
         if not earliest <= event.at <= latest or event.seq > cap:
@@ -76,6 +79,8 @@ def _plain_beacon(body: bytes, arrival: Arrival, limits: Limits) -> wire.Beacon 
 
 def _shift(arrival: Arrival, session_id: str, sent_at: int | None, times: tuple[int, ...]) -> Shift:
     """What to add to the times of a beacon of this session."""
+    if arrival.timeless:
+        return NONE
     behind = clocks.measured(arrival.first_at or arrival.received_at, sent_at, times)
     if arrival.clocks is None:
         return NONE if behind is None else Shift(behind, behind)
