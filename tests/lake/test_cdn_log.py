@@ -1,7 +1,10 @@
 """CDN logs: what is taken of a line, and what is counted of the others."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
+
+import pytest
 
 from qoescope.lake import cdn_log
 from qoescope.lake.cmcd import mapped
@@ -43,3 +46,66 @@ def test_every_line_is_counted_once() -> None:
     books = made.outcomes("app").to_pylist()
     total = {name: sum(row[name] for row in books) for name in ("received", "accepted", "invalid", "filtered", "lake")}
     assert total == {"received": 10, "accepted": 1, "invalid": 8, "filtered": 1, "lake": 1}
+
+
+SECOND = 1_764_324_001
+CMCD = "CMCD=br%3D3000%2Cd%3D4000%2Cot%3Dv%2Csid%3D%22x%22"
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["2025-11-28T10:00:01Z", "2025-11-28 10:00:01", "2025-11-28T12:00:01+0200", "28/Nov/2025:10:00:01 +0000",
+     "[28/Nov/2025:05:00:01 -0500]", SECOND, float(SECOND), f"{SECOND}", f"{SECOND}.000", SECOND * 1000, SECOND * 10**6,
+     SECOND * 10**9, f"{SECOND * 1000}"],
+)  # fmt: skip
+def test_a_time_is_read_in_any_form_that_logs_have(at: object) -> None:
+    (row,) = found(said(at=at, url=f"/1.m4s?{CMCD}")).rows
+    assert row["received_at"] == datetime(2025, 11, 28, 10, 0, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "at", [-1, 0, 5, 1e300, "soon", "", None, True, [], "0001-01-01T00:00:00Z", "9999-12-31", 2**70]
+)
+def test_a_line_without_a_time_is_kept_apart(at: object) -> None:
+    made = found(said(at=at, url=f"/1.m4s?{CMCD}"))
+    assert (made.rows, len(made.bad)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("200", 200), (200.0, 200), (0, 0), ("-", None), ("", None), (None, None), (2**64 - 1, None), (1e308, None),
+     ("NaN", None), (-1, None), ("inf", None)],
+)  # fmt: skip
+def test_a_status_is_a_number_or_not_known(status: object, code: int | None) -> None:
+    made = found(said(status=status, url=f"/1.m4s?{CMCD}"))
+    assert [row["status"] for row in made.rows] == [code]
+    assert made.reports["status"].to_pylist() == [code]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"url": f"/1.m4s?{CMCD.lower().replace('%3d', '%3D').replace('%2c', '%2C')}"},
+        {"url": f"/1.m4s?{CMCD.replace('%', '%25')}"},
+        {"url": '/1.m4s?token=a;b&CMCD=br=3000,d=4000,ot=v,sid="x"'},
+        {"url": f"https://CDN.example:443/v/{CMCD}/1.m4s#t=1"},
+        {"url": "/1.m4s", "headers": {"CMCD-Object": "br=3000,d=4000,ot=v", "CMCD-Session": 'sid="x"', "y": None}},
+        {"url": "/1.m4s", "headers": {"CMCD-Object": "br%3D3000%2Cd%3D4000%2Cot%3Dv", "CMCD-Session": "sid=%22x%22"}},
+        {"url": "/1.m4s", "headers": {"CMCD-Object": "br%3D3000%2Cd%3D4000%2Cot%3Dv", "CMCD-Session": "sid%3D%22x%22"}},
+        {"url": f"/1.m4s?x=%zz&{CMCD}", "headers": None, "user_agent": None},
+    ],
+)
+def test_cmcd_is_found_where_cdns_log_it(line: dict[str, object]) -> None:
+    made = found(said(**line))
+    (seen,) = mapped(made.reports).observed.to_pylist()
+    assert (seen["session_id"], seen["requested_kbps"], seen["media_ms"]) == ("x", 3000, 4000)
+
+
+def test_an_agent_is_read_though_it_is_escaped_and_a_dash_is_none() -> None:
+    url = f"/1.m4s?{CMCD}"
+    made = found(said(url=url, user_agent=CHROME.replace(" ", "%20")), said(url=url, user_agent="-"))
+    assert [row.get("os") for row in made.rows] == ["windows", None]
+
+
+def test_a_logs_own_remarks_are_no_lines() -> None:
+    assert (found(b"#Version: 1.0", b"#Fields: date time").books, found(b"[]").bad[0][0]) == (Counter(), 1)

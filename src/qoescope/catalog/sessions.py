@@ -6,6 +6,7 @@ watched interval above five minutes: a sleeping device). In a `Derived` it sees 
 
 from dataclasses import dataclass
 
+from qoescope.catalog.bounds import LONGEST_CONTENT_MS, MOST_A_SESSION
 from qoescope.catalog.dimensions import BY_NAME, DIMENSIONS, SENT
 from qoescope.catalog.schema import Field, Type
 
@@ -21,13 +22,14 @@ SCORE_WEIGHTS = {"smoothness_score": 0.45, "startup_score": 0.30, "quality_score
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A sum over the session's distinct events; 0 when none counts."""
+    """A sum over the session's distinct events; 0 when none counts, and `most` when it is beyond all meaning."""
 
     name: str
     of: str
     where: str
     doc: str
     same_as: str = ""
+    most: int = LONGEST_CONTENT_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ SUMS = (
     Sum("paused_ms", "t", _time("paused"), "time paused"),
     Sum("hidden_ms", "t", "hidden and state not in ('idle', 'paused')", "watched time out of sight"),
     Sum("discarded_ms", "disbelieved_ms", "", "intervals not believed: a sleeping device"),
-    Sum("media_ms_percent", "t * rate_percent", _time("playing", "not ad"), "content played × rate × 100"),
+    Sum("media_ms_percent", "t * rate_percent", _time("playing", "not ad"), "content played × rate × 100",
+        most=100 * LONGEST_CONTENT_MS),
     Sum("stall_count", "1", "type = 'playback_stall' and state = 'playing'", "stalls",
         "≙ CTA playbackStallCount, Mux Rebuffer Count"),
     Sum("seek_count", "1", "type = 'seek_start' and state in ('playing', 'stalled', 'resuming')", "seeks"),
@@ -71,7 +74,8 @@ SUMS = (
     Sum("switch_down_count", "1", "type = 'rendition_update' and next_bitrate_kbps < bitrate_kbps",
         "switches to a lower bitrate", "≙ Mux rendition switches, Conviva Bitrate Switches"),
     Sum("bitrate_kbps_ms", "bitrate_kbps * t", _time("playing", "not ad and bitrate_kbps is not null"),
-        "bitrate × time of content playing", "≈ CTA bitsPlayed: that adds audio and multiplies by rate"),
+        "bitrate × time of content playing", "≈ CTA bitsPlayed: that adds audio and multiplies by rate",
+        most=MOST_A_SESSION),
     Sum("bitrate_known_ms", "t", _time("playing", "not ad and bitrate_kbps is not null"),
         "content playing with known bitrate"),
     Sum("size_known_ms", "t", _time("playing", "not ad and sized"), "content playing with known sizes"),

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qoescope.catalog.bounds import LARGEST_SUM
 from qoescope.catalog.measures import BUCKETS
 from qoescope.catalog.schema import Table
 from qoescope.compile import arrow, sketch
@@ -35,6 +36,9 @@ def _added_sql(table: Table) -> str:
                 columns.append(f"[{sums}] as {f.name}")
             case "sketch":
                 columns.append(f"flatten(list({f.name})) as {f.name}")
+            case "int":
+                bounded = f"least(greatest(sum({f.name}), -{LARGEST_SUM}), {LARGEST_SUM})"
+                columns.append(f"cast({bounded} as bigint) as {f.name}")
             case _:
                 columns.append(f"cast(sum({f.name}) as {types[f.type]}) as {f.name}")
     return f"select {', '.join(table.key)}, {', '.join(columns)} from given group by all"

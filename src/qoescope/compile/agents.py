@@ -11,6 +11,14 @@ _TELEVISION = re.compile(
 )
 _CONSOLE = re.compile(r"playstation|xbox|nintendo", re.I)
 _TABLET = re.compile(r"ipad|tablet|kindle|silk(?!.*mobile)", re.I)
+_SAYS_PHONE = re.compile(r"mobile", re.I)
+_BROWSER = re.compile(r"applewebkit|gecko/|opera", re.I)
+"""A browser on Android says `Mobile` on a phone and leaves it out on a tablet; an app's own agent says neither."""
+_ANDROID_TABLET = re.compile(
+    r"\b(?:SM-[TXP]\d|GT-P\d|SCH-I800|Nexus (?:7|9|10)\b|Pixel (?:Tablet|C)\b|MediaPad|MatePad|Lenovo (?:TB|YT|Tab)|"
+    r"TB-?\w*\d|KF[A-Z]{2,}|Xoom|Tab\b|Pad\b|\w*Pad \d)",
+    re.I,
+)
 _OS = {
     "mac_os_x": "macos",
     "tizen": "tizen",
@@ -57,8 +65,15 @@ def _kind(text: str, system: str | None) -> str | None:
         return "console"
     if _TELEVISION.search(text) or system in ("tvos", "tizen", "webos", "android_tv"):
         return "smart_tv"
-    if _TABLET.search(text) or (system == "android" and "mobile" not in text.lower()):
+    if _TABLET.search(text) or (system == "android" and _is_android_tablet(text)):
         return "tablet"
     if system in ("ios", "android"):
         return "mobile"
     return "web" if system in ("windows", "macos", "linux", "ubuntu", "chromeos", "fedora") else None
+
+
+def _is_android_tablet(text: str) -> bool:
+    """Whether what runs Android is a tablet: by its model, or since its browser would call a phone one."""
+    if _ANDROID_TABLET.search(text):
+        return True
+    return _BROWSER.search(text) is not None and _SAYS_PHONE.search(text) is None

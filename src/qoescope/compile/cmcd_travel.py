@@ -61,7 +61,7 @@ def home(name: str, version: int) -> str:
 def in_headers(headers: Iterable[tuple[str, str]]) -> Sent | None:
     """The union of the four headers, in any case; None if there is none of them."""
     names = {f"cmcd-{header.lower()}": header for header in HEADERS}
-    found = [(names[name.lower()], value.strip()) for name, value in headers if name.lower() in names]
+    found = [(names[name.lower()], _unescaped(value.strip())) for name, value in headers if name.lower() in names]
     if not found:
         return None
     texts, notes = [], set[str]()
@@ -76,6 +76,14 @@ def in_headers(headers: Iterable[tuple[str, str]]) -> Sent | None:
             notes.add("cmcd_wrong_header")
         texts.append(text)
     return Sent(_short(",".join(text for text in texts if text)), tuple(sorted(notes)))
+
+
+def _unescaped(value: str) -> str:
+    """A header that a log has percent-encoded, as it was."""
+    if "%" in value and sf.parsed(value)[1] < len(value):
+        again = unquote(value)
+        return again if sf.parsed(again)[1] == len(again) else value
+    return value
 
 
 def in_query(query: str) -> Sent | None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
+from qoescope.catalog.bounds import LARGEST_SUM
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES, LIVE_LEAF, Grouping, Mart
 from qoescope.catalog.measures import BUCKETS, HISTOGRAM_EDGES_MS, Measure
@@ -108,10 +109,15 @@ def _numbered(key: Ints) -> tuple[Ints, Ints]:
 
 
 def _summed(group: Ints, count: int, values: Ints) -> Ints:
-    """The sums of rows of values by group."""
+    """The sums of rows of values by group; one that leaves 64 bits stops at their edge, it never turns round."""
     n = len(group)
     ones = sparse.csr_matrix((np.ones(n, np.int64), (group, np.arange(n))), shape=(count, n))
-    return ones @ np.ascontiguousarray(values, dtype=np.int64)
+    sums = ones @ np.ascontiguousarray(values, dtype=np.int64)
+    for column in np.flatnonzero(np.abs(values.astype(np.float64)).max(axis=0, initial=0) * n > LARGEST_SUM):
+        exact = np.zeros(count, object)
+        np.add.at(exact, group, values[:, column].astype(object))
+        sums[:, column] = np.clip(exact, -LARGEST_SUM, LARGEST_SUM).astype(np.int64)
+    return sums
 
 
 def _grouped(parts: _Parts, grouping: Grouping, mart: Mart) -> pa.Table:

@@ -116,7 +116,8 @@ with {_given_sql(given)},{_PREPARED_SQL},
 by_height as (
   select session, height, {_list(map(_sum, common))}, {_list(_COMMON_BY_HEIGHT.items())} from prepared group by all
 ),
-common as (select session, {_list((s.name, f"sum({s.name})::bigint") for s in common)}, {_list(_COMMON.items())}
+common as (select session, {_list((s.name, f"least(sum({s.name}), {s.most})::bigint") for s in common)},
+    {_list(_COMMON.items())}
   from by_height group by all),
 rare as (select session, {_list(map(_sum, rare))}, {_list(_RARE.items())}
   from prepared where not ({_PLAIN}) group by all),
@@ -125,7 +126,8 @@ traces as (
   select session, string_agg(next_cdn, ' > ' order by seq) as cdns from prepared
   where type = 'cdn_change' and next_cdn is not null group by all
 )
-select common.*, {_list((s.name, f"coalesce({s.name}, 0)") for s in rare)}, {_list(_RARE_KNOWN.items())},
+select common.*, {_list((s.name, f"least(coalesce({s.name}, 0), {s.most})") for s in rare)},
+  {_list(_RARE_KNOWN.items())},
   coalesce(carried_startup_ms, complete_startup_ms) as startup_raw_ms, content_startup_raw_ms, cdns
 from common left join rare using (session) left join starts using (session) left join traces using (session)"""
 

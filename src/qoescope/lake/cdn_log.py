@@ -1,7 +1,8 @@
 """CDN logs: a JSON object a line, one a request; the CMCD on media requests as rows of `reports`.
 
-A line holds `at` (ISO 8601, or ms since the epoch), `url`, and where known `status`, `user_agent` and `headers` (an
-object). Other members are ignored, the client's address among them. CMCD is taken from the headers, else the query.
+A line holds `at` (ISO 8601, the common log's form, or s, ms, µs or ns since the epoch), `url`, and where known
+`status`, `user_agent` and `headers` (an object). Other members are ignored, the client's address among them; so are
+lines that begin with `#`. CMCD is taken from the headers, else the query, else the path.
 """
 
 import hashlib
@@ -10,11 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import pyarrow as pa
 
+from qoescope.catalog.bounds import DATES
+from qoescope.catalog.cmcd import KEYS
 from qoescope.catalog.operations import OUTCOMES, REPORTS
 from qoescope.compile import agents, arrow, cmcd_travel
 from qoescope.compile.cmcd_reading import read
@@ -22,16 +25,20 @@ from qoescope.compile.cmcd_reading import read
 PARTITION = -1
 """Where the place of a report in the log would be: these never were in Kafka; the offset is the line's number."""
 HEX = 16
+COMMON_LOG = "%d/%b/%Y:%H:%M:%S %z"
+GREATEST_S = DATES[1] / 1000
+UNITS = (1, 10**3, 10**6, 10**9)
+CMCD = "CMCD="
 
 
 class Line(msgspec.Struct, frozen=True):
     """One request, as the CDN tells of it."""
 
-    at: datetime | int
+    at: str | int | float
     url: str
-    status: int | None = None
+    status: str | int | float | None = None
     user_agent: str | None = None
-    headers: dict[str, str] = {}
+    headers: dict[str, str | None] | None = None
 
 
 _LINE = msgspec.json.Decoder(Line)
@@ -78,12 +85,12 @@ def found(lines: Iterable[tuple[int, bytes]], tenant: str, buckets: int, now: da
     """What these (number, line) hold; a line that tells no time is booked at `now`."""
     made = Found()
     for number, text in lines:
-        if not text.strip():
+        if not text.strip() or text.startswith(b"#"):
             continue
         try:
             line = _LINE.decode(text)
             at = _instant(line.at)
-            sent = cmcd_travel.in_request(line.headers.items(), urlsplit(line.url).query)
+            sent = _sent(line)
         except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
             made.bad.append((number, str(error)))
             made.count(now, "invalid")
@@ -109,14 +116,61 @@ def _row(
 ) -> dict[str, Any]:
     first = int(hashlib.md5(session_id.encode(), usedforsecurity=False).hexdigest()[:2], HEX)
     return {
-        **dict(agents.fields(line.user_agent or "")),
+        **dict(agents.fields(_agent(line.user_agent))),
         "property": tenant, "session_id": session_id, "mode": "request", "record": record, "received_at": at,
-        "host": urlsplit(line.url).hostname, "status": line.status, "kafka_partition": PARTITION,
+        "host": urlsplit(line.url).hostname, "status": _status(line.status), "kafka_partition": PARTITION,
         "kafka_offset": number, "position": 0, "session_day": at.date(), "bucket": first % buckets,
     }  # fmt: skip
 
 
-def _instant(at: datetime | int) -> datetime:
-    if isinstance(at, int):
-        return datetime.fromtimestamp(at / 1000, UTC)
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+def _sent(line: Line) -> cmcd_travel.Sent | None:
+    """The CMCD on the request."""
+    headers = [(name, value) for name, value in (line.headers or {}).items() if value is not None]
+    url = urlsplit(line.url)
+    found = cmcd_travel.in_request(headers, url.query)
+    if found is not None:
+        return found
+    elsewhere = [*url.query.split("&"), *url.path.split("/")]  # in lower case as some CDNs log it, or in the path
+    said = (part[len(CMCD) :] for part in elsewhere if part.upper().startswith(CMCD))
+    return next((cmcd_travel.in_query(CMCD + value) for value in said), None)
+
+
+def _agent(said: str | None) -> str:
+    """The user agent; logs of fields between spaces have theirs percent-encoded."""
+    text = said or ""
+    return unquote(text) if "%20" in text and " " not in text else text
+
+
+def _status(said: str | float | None) -> int | None:
+    """The status, as a number or a text; None for what is none."""
+    try:
+        code = int(float(said)) if said is not None else None
+    except (ValueError, OverflowError):
+        return None
+    return code if code is not None and KEYS["rc"].bounds[0] <= code <= KEYS["rc"].bounds[1] else None
+
+
+def _instant(at: str | float) -> datetime:
+    """When it was, from any of the forms that logs write; raises `ValueError`."""
+    found = _epoch(at) if isinstance(at, int | float) else _written(at.strip().strip("[]"))
+    if not DATES[0] <= found.timestamp() * 1000 <= DATES[1]:
+        raise ValueError(f"{at} is not a time")
+    return found
+
+
+def _epoch(said: float) -> datetime:
+    """By its size s, ms, µs or ns: in none of them do the years from 1990 to 2100 look alike."""
+    seconds = next((said / unit for unit in UNITS if abs(said) / unit <= GREATEST_S), None)
+    if seconds is None:
+        raise ValueError(f"{said} is not a time")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _written(said: str) -> datetime:
+    if said.replace(".", "", 1).isdigit():
+        return _epoch(float(said))
+    try:
+        found = datetime.fromisoformat(said)
+    except ValueError:
+        found = datetime.strptime(said, COMMON_LOG)  # noqa: DTZ007  its form has a zone
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
