@@ -58,6 +58,23 @@ create policy reading on qoescope.outcomes for select to qoescope_reader
   using (property = current_setting('qoescope.property', true));
 create policy writing on qoescope.outcomes for all to qoescope_writer using (true) with check (true);
 
+create table if not exists qoescope.unknown_fields (
+  "property" text not null,
+  "minute_at" timestamptz not null,
+  "field" text not null,
+  "count" bigint not null,
+  primary key ("property", "minute_at", "field")
+);
+grant select, insert, update, delete, truncate on qoescope.unknown_fields to qoescope_writer;
+grant select on qoescope.unknown_fields to qoescope_reader;
+alter table qoescope.unknown_fields enable row level security;
+alter table qoescope.unknown_fields force row level security;
+drop policy if exists reading on qoescope.unknown_fields;
+drop policy if exists writing on qoescope.unknown_fields;
+create policy reading on qoescope.unknown_fields for select to qoescope_reader
+  using (property = current_setting('qoescope.property', true));
+create policy writing on qoescope.unknown_fields for all to qoescope_writer using (true) with check (true);
+
 create table if not exists qoescope.freshness (
   "query" text not null,
   "batch" bigint not null,

@@ -15,6 +15,7 @@ from qoescope.compile.live import LIVE_TABLES
 from qoescope.compile.records import RECORDS
 from qoescope.connect import lake
 from qoescope.lake.jobs import storing
+from qoescope.lake.jobs.events import unknown_fields
 from qoescope.lake.jobs.identities import Shared
 from qoescope.lake.jobs.storing import Stored
 from qoescope.settings import Settings
@@ -97,3 +98,14 @@ def test_a_task_needs_no_more_memory_for_more_records(tmp_path: Path) -> None:
     found = told(settings, batches(16), 4 * size)
     assert sum(count.get("lake", 0) for count in found.rows(storing.COUNTS)) == 16 * 12 * len(events)
     assert peak_bytes() - once < 100 * size  # a part needs 200 times it, and all at once another 200
+
+
+def test_what_could_not_be_meant_is_counted_by_field_in_all_parts_together(tmp_path: Path) -> None:
+    settings = Settings(var=tmp_path)
+    lake.ensure(settings)
+    records = [
+        msgspec.json.encode(msgspec.json.decode(record("a", [(n, 1)])) | {"unknown": {"width": n}}) for n in (1, 2)
+    ]
+    found = told(settings, (batch([("a", one)], n) for n, one in enumerate(records)), 1)
+    (row,) = unknown_fields(found.rows(storing.UNKNOWN)).to_pylist()
+    assert (row["property"], row["field"], row["count"]) == ("app", "width", 3)

@@ -23,8 +23,8 @@ import hypothesis
 import psutil
 import pytest
 import schemathesis
-from doors import CLIENT_S, GOOD, SOON_S, UP_S, Door, read_all, started_broker, written
 from backports import zstd
+from doors import CLIENT_S, GOOD, SOON_S, UP_S, Door, read_all, started_broker, written
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 from until import until
 

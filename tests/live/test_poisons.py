@@ -7,12 +7,12 @@ from typing import Any
 import httpx
 import pytest
 from odd import poisons
-from qoescope.mart.jobs.ledger import check_books
 from until import until
 from whole_stack import Stack
 
 from qoescope.catalog.topics import BEACONS
 from qoescope.connect import kafka
+from qoescope.mart.jobs.ledger import check_books
 from qoescope.stack import demo
 
 pytestmark = pytest.mark.live

@@ -29,6 +29,19 @@ OUTCOMES = Table(
     sums=tuple(f.name for f in COUNTED),
 )
 
+UNKNOWN_FIELDS = Table(
+    "unknown_fields",
+    "values of accepted events that could not be meant, such as players' sentinels, by field and minute",
+    (
+        _PROPERTY,
+        Field("minute_at", "instant", "minute of received_at", nullable=False),
+        Field("field", "text", "the field of the event or its session", nullable=False),
+        Field("count", "int", "values that were taken as unknown", default=0, nullable=False),
+    ),
+    key=("property", "minute_at", "field"),
+    sums=("count",),
+)
+
 EPOCHS = Table(
     "epochs",
     "one row a batch that a stream has written, in the transaction that wrote it",
@@ -276,6 +289,7 @@ LAKE_TABLES = (EVENTS, SESSION_VERSIONS, LATE, QUARANTINE, REPORTS)
 POSTGRES_TABLES = (
     EPOCHS,
     OUTCOMES,
+    UNKNOWN_FIELDS,
     FRESHNESS,
     DEAD_LETTERS,
     REPLAYS,

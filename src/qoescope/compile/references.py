@@ -40,7 +40,8 @@ compares it. The collector describes itself in OpenAPI at `/v1/openapi.json`; it
 
 ## A beacon
 
-`POST /v1/beacons` takes one request's worth of events of one session, as JSON, plain or gzipped. The write key travels
+`POST /v1/beacons` takes one request's worth of events of one session, as JSON, plain or packed by
+gzip, deflate, zstd or br. Several beacons, as a JSON array or one a line, go in one body too. The write key travels
 as `Authorization: Bearer qw_…`, or as `?key=qw_…` where no header can be set (`sendBeacon`); it decides the property.
 
 ```json
@@ -53,6 +54,15 @@ as `Authorization: Bearer qw_…`, or as `?key=qw_…` where no header can be se
   dropped. A gap in `seq` is a lost event: it is counted, never guessed.
 - `at` and `started_at` are milliseconds since the epoch. `at` places live numbers in their window; nothing is ordered
   by it.
+- `sent_at` is when the beacon leaves, by the same clock. Where it is more than a minute from its arrival, the clock is
+  wrong: all times are moved by the difference and marked `clock_adjusted`; `sent_at` is kept as it was sent. Without
+  it, a time in the future, or more than 30 days ago, is taken for a wrong clock's and becomes the arrival. An event
+  that was kept back is late by its `at`, as long as its beacon says when it was sent.
+- **One bad field is not a bad event.** An optional value of a wrong kind or beyond its limits is unknown, and counted
+  in `unknown_fields`; only `seq`, `type`, `state`, `state_ms` and `session_id` can make an event invalid. A number
+  without a fraction may be written with one (`10000.0`). A length beyond 30 days is what players say of
+  live, and means that.
+- Texts are mended: half an emoji, bytes that are no UTF-8, control characters and line separators are replaced.
 - Send a heartbeat every 10 s while playing. A watched interval above {LONGEST_INTERVAL_MS // 60_000} minutes is a
   sleeping device: it is kept as `discarded_ms` and adds to nothing else.
 - `viewer_id` becomes a pseudonym at the door; what was sent is stored nowhere.
@@ -140,7 +150,8 @@ def _answers() -> str:
         ("503", "Kafka does not acknowledge, or too much is in flight", "send it again after `Retry-After`"),
     )
     return "\n\n".join((
-        "## Answers", table(head, statuses), "Every event has one outcome:",
+        "## Answers", table(head, statuses), "Every event has one outcome; the verdict on each that was not accepted "
+        "says its `index` in its beacon, and of a body of several the `beacon`'s place in it:",
         table(("outcome", "means"), [(code(name), doc) for name, doc in OUTCOMES.items()]), "Why an event is filtered:",
         table(("reason", "means"), [(code(name), doc) for name, doc in FILTER_REASONS.items()]),
         "## CMCD", "Players that speak CMCD (CTA-5004 is version 1, CTA-5004-A and B are version 2) may report without "
@@ -152,6 +163,7 @@ def _answers() -> str:
         "is a duplicate. What its records cannot tell is null; what they tell of delivery is in `cmcd_sessions` and "
         "`cmcd_requests`, also for sessions that tell no states.",
         "Version 1 travels on media requests: `qoescope cmcd import FILE` takes a CDN's log, plain or gzip, a JSON "
-        "object a line: `at` (ISO 8601, or ms since the epoch), `url`, and where known `status`, `user_agent`, "
-        "`headers`. CMCD is taken from the headers, else from the query; other members are ignored.",
+        "object a line: `at` (ISO 8601, the common log's form, or s, ms, µs or ns since the epoch), `url`, "
+        "and where known `status`, `user_agent`, `headers`. CMCD is taken from the headers, else from the query, else "
+        "from the path; other members are ignored.",
     ))  # fmt: skip

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -29,6 +29,7 @@ class Books:
     def __init__(self) -> None:
         self.events: Counter[tuple[str, str]] = Counter()
         self.requests: Counter[tuple[str, int]] = Counter()
+        self.unknown: Counter[tuple[str, str]] = Counter()
         self.waits = [0] * (len(UPPER_S) + 1)
         self.wait_s = 0.0
         self.worker = ""
@@ -46,6 +47,11 @@ class Books:
             return
         for outcome in OUTCOMES:
             self.events[property_name, outcome] += getattr(counts, outcome)
+
+    def count_unknown(self, property_name: str, unknown: Mapping[str, int]) -> None:
+        """Books values that could not be meant, by field."""
+        for name, count in unknown.items():
+            self.unknown[property_name, name] += count
 
     def refuse(self, property_name: str, events: int, received_at: int) -> None:
         """Books events over the key's budget; they leave with the next tick."""
@@ -80,11 +86,16 @@ class Books:
         )
         for (route, status), count in list(self.requests.items()):
             answered.add_metric((route, str(status), *values), count)
+        unknown = CounterMetricFamily(
+            "qoescope_door_unknown_values", "Values that could not be meant.", labels=("property", "field", *names)
+        )
+        for (property_name, field), count in list(self.unknown.items()):
+            unknown.add_metric((property_name, field, *values), count)
         failed = CounterMetricFamily(
             "qoescope_door_failures", "Requests that ended in what nobody foresaw; each is in the log.", labels=names
         )
         failed.add_metric(values, self.failures)
-        yield from (events, answered, failed, self._histogram(dict(zip(names, values, strict=True))))
+        yield from (events, answered, unknown, failed, self._histogram(dict(zip(names, values, strict=True))))
         for name, doc in LEVELS.items():
             gauge = GaugeMetricFamily(f"qoescope_door_{name}", doc, labels=names)
             gauge.add_metric(values, self.levels.get(name, 0.0))

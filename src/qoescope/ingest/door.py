@@ -203,6 +203,7 @@ class Door:
             self.repeats.add(identity)
         for found in told:
             self.books.count(key.property, found.counts)
+            self.books.count_unknown(key.property, found.unknown)
         return answers.of_beacon(told[0]) if parts is None else answers.of_beacons(told)
 
     def _admit(

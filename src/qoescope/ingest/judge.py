@@ -72,9 +72,20 @@ def _plain_beacon(body: bytes, arrival: Arrival, limits: Limits) -> wire.Beacon 
             return None
         seen.add(event.seq)
         last = max(last, event.at)
-    if len(seen) < len(events) or _shift(arrival, beacon.session.session_id, beacon.sent_at, (last,)) != NONE:
+    if len(seen) < len(events) or not _in_time(beacon, arrival, last):
         return None
     return beacon
+
+
+def _in_time(beacon: wire.Beacon, arrival: Arrival, last: int) -> bool:
+    """Whether the times of the beacon, of which `last` is the latest, stand as they are."""
+    sent_at, known = beacon.sent_at, arrival.clocks
+    if known is None or sent_at is None or arrival.timeless or last > sent_at + clocks.TOLERATED_MS:
+        return _shift(arrival, beacon.session.session_id, sent_at, (last,)) == NONE
+    late = arrival.received_at - sent_at
+    if -clocks.TOLERATED_MS <= late <= clocks.TOLERATED_MS:
+        return known.is_right(arrival.property, beacon.session.session_id)
+    return known.shift(arrival.property, beacon.session.session_id, late) == NONE
 
 
 def _shift(arrival: Arrival, session_id: str, sent_at: int | None, times: tuple[int, ...]) -> Shift:

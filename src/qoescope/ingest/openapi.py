@@ -55,7 +55,9 @@ def _answers(references: dict[str, Any], good: dict[str, Any], *statuses: int) -
 
 
 def _beacons(references: dict[str, Any]) -> dict[str, Any]:
-    beacon = {"schema": references["Beacon"]}
+    beacon = {
+        "schema": {"anyOf": [references["Beacon"], {"type": "array", "items": references["Beacon"], "minItems": 1}]}
+    }
     good = {
         "200": {
             "description": "Kafka has all that was accepted; each event that was not has its verdict.",
@@ -63,7 +65,7 @@ def _beacons(references: dict[str, Any]) -> dict[str, Any]:
         }
     }
     return {
-        "summary": "Events of one session",
+        "summary": "Events of one session, or of several in an array; packed by gzip, deflate, zstd or br",
         "operationId": "beacons",
         "security": [{"bearer": []}, {"query": []}],
         "requestBody": {"required": True, "content": {"application/json": beacon}},

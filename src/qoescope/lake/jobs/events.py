@@ -22,6 +22,7 @@ from qoescope.catalog.operations import (
     QUARANTINE,
     REPORTS,
     STREAM_OFFSETS,
+    UNKNOWN_FIELDS,
 )
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
@@ -39,7 +40,7 @@ from qoescope.connect.writing import Writer, crash, progress
 from qoescope.lake import freshness
 from qoescope.lake.jobs import marks, messages, storing
 from qoescope.lake.jobs.shelves import Shelves
-from qoescope.lake.jobs.storing import COUNTS, MARKS, OFFSETS, SENT, Stored
+from qoescope.lake.jobs.storing import COUNTS, MARKS, OFFSETS, SENT, UNKNOWN, Stored
 from qoescope.lake.open_sessions import OpenSessions
 from qoescope.settings import Settings
 
@@ -153,6 +154,7 @@ class _Events:
                 sessions.mark(marked)
         writes = [
             Write(OUTCOMES, _books(stored.rows(COUNTS))),
+            Write(UNKNOWN_FIELDS, unknown_fields(stored.rows(UNKNOWN))),
             Write(STREAM_OFFSETS, offsets),
             *self._live(query, number, stored),
             *(progress(name, after.complete_until, self.shelves.version) for name in ("events", "live")),
@@ -230,5 +232,17 @@ def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:
     rows = [
         {"property": tenant, "minute_at": minute.replace(tzinfo=UTC), **counted}
         for (tenant, minute), counted in books.items()
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def unknown_fields(counts: Iterable[dict[str, Any]]) -> pa.Table:
+    """Rows of the table of that name, of what was counted in all parts."""
+    total = Counter[tuple[str, datetime, str]]()
+    for row in counts:
+        total[row["property"], row["minute_at"], row["field"]] += row["count"]
+    rows = [
+        {"property": tenant, "minute_at": minute.replace(tzinfo=UTC), "field": name, "count": n}
+        for (tenant, minute, name), n in total.items()
     ]
     return pa.Table.from_pylist(rows)

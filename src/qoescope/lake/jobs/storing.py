@@ -36,7 +36,7 @@ PART_BYTES = 32 * 1024 * 1024
 """Bytes of records that a task reads at once, however many it has: small events take 25 times as much when read."""
 STORED = (LATE, QUARANTINE, REPORTS, EVENTS)
 """Tables of the lake that records end in, in the order in which they are committed: events come last."""
-COUNTS, OFFSETS, SENT, SEQS = "counts", "offsets", "sent", "seqs"
+COUNTS, OFFSETS, SENT, SEQS, UNKNOWN = "counts", "offsets", "sent", "seqs", "unknown"
 MARKS = {name: f"marks of {name}" for name in (SESSIONS, REPORTED)}
 
 
@@ -77,6 +77,7 @@ def store(settings: Settings, known: Known, rows: pa.Table) -> Stored:
     stored = Stored()
     parsed = compiled.parsed(rows, settings.lake_buckets)
     stored.note(OFFSETS, parsed.offsets)
+    stored.note(UNKNOWN, parsed.unknown)
     if not (len(parsed.events) or len(parsed.unreadable) or len(parsed.reports)):
         stored.note(COUNTS, parsed.counts)
         return stored

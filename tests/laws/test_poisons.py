@@ -1,0 +1,66 @@
+"""Two hundred poisons through every entrance, without the sockets between: each is judged, told apart, measured."""
+
+from random import Random
+
+import pyarrow as pa
+import pytest
+from odd import poisons
+
+from qoescope.catalog.marts import SESSION_MARTS
+from qoescope.catalog.tables import EVENTS
+from qoescope.compile import arrow, fold
+from qoescope.compile import records as compiled
+from qoescope.compile.cube import cube
+from qoescope.compile.live import live
+from qoescope.ingest import batches, judge, records, reports
+from qoescope.ingest.bodies import Refused
+from qoescope.ingest.context import Arrival
+from qoescope.ingest.limits import Limits
+from qoescope.ingest.records import Outgoing
+from qoescope.lake import cmcd
+from qoescope.lake import events as product
+from qoescope.lake import reports as retold
+
+NOW = 1_762_000_000_000
+ARRIVAL = Arrival("shop", NOW, b"k" * 32, {})
+GOOD = (
+    b'{"session":{"session_id":"good","started_at":1762000000000},"events":[{"seq":1,"at":1762000000000,'
+    b'"type":"playback_finish","state":"playing","state_ms":9000}],"sent_at":1762000000000}'
+)
+
+
+def written(path: str, body: bytes) -> list[Outgoing]:
+    """What the door writes to the log for a body."""
+    try:
+        if path == "/v1/cmcd":
+            return reports.records(reports.in_body(body, None), ARRIVAL, path)
+        parts = batches.parts(body)
+        judged = [judge.judged(body, ARRIVAL, Limits())] if parts is None else batches.judged(parts, ARRIVAL, Limits())
+    except Refused as refused:
+        return records.of_refused(refused.body or b"", refused.error, ARRIVAL)
+    return [record for found in judged for record in records.of_beacon(found, ARRIVAL)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_poisons_through_every_entrance_stop_nothing(seed: int) -> None:
+    values = [record.value for record in written("/v1/beacons", GOOD)]
+    for poison in poisons(Random(seed), 200, "shop", NOW):  # noqa: S311  it need not be secret
+        made = [(r.topic, r.value) for r in written(poison.path, poison.body)] if poison.path else []
+        values += [value for topic, value in made if topic == "beacons"] if poison.path else [poison.body]
+    rows = [{"key": b"k", "value": v, "kafka_partition": 0, "kafka_offset": i} for i, v in enumerate(values)]
+    found = compiled.parsed(pa.Table.from_pylist(rows, compiled.RECORDS), 8)
+    fate = product.judged(found.events, product.both_hashes(found.events)[0], arrow.schema(EVENTS).empty_table(), 7)
+    assert live(fate.held)
+    mapped = cmcd.mapped(found.reports)
+    again = list(retold.beacons(mapped.events, NOW))
+    rows = [{"key": k, "value": v, "kafka_partition": 1, "kafka_offset": i} for i, (k, v) in enumerate(again)]
+    told = compiled.parsed(pa.Table.from_pylist(rows, compiled.RECORDS), 8)
+    assert len(told.unreadable) == 0
+    sessions = fold.sessions(pa.concat_tables([arrow.conform(t, EVENTS) for t in (fate.fresh, told.events)]))
+    assert all(len(cube(sessions, mart)) for mart in SESSION_MARTS)
+    (good,) = [row for row in sessions.to_pylist() if row["session_id"] == "good"]
+    assert good["play_ms"] == 9_000
+    kept = product.kept_counts(found.unreadable, found.reports)
+    booked = [*found.counts.to_pylist(), *fate.counts.to_pylist(), *kept.to_pylist()]
+    total = {name: sum(row.get(name) or 0 for row in booked) for name in ("accepted", "lake", "late", "quarantined")}
+    assert total["accepted"] == total["lake"] + total["late"] + total["quarantined"]
