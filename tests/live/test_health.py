@@ -5,15 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import httpx
 import pytest
+from damages import DAMAGES, newest
+from receivers import Receiver, http_receiver
 from until import until
 from whole_stack import Stack, Traffic
 
@@ -30,8 +30,8 @@ DISK = "96m"
 class Running(Stack):
     """The stack of this module."""
 
-    told: list[dict[str, Any]]
-    """Bodies that the operators' channel has got."""
+    channel: Receiver
+    """The operators' channel."""
 
     def said(self, name: str = "stream") -> str:
         """The log of a part."""
@@ -68,27 +68,6 @@ class Running(Stack):
         until(lambda: check_books(self.settings).ok, BACK_S, "the books agree", every_s=0.5)
 
 
-@contextmanager
-def channel(told: list[dict[str, Any]]) -> Iterator[str]:
-    """A webhook's receiver that keeps what it gets; its URL."""
-
-    class Taken(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Taken) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join(10)
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Postgres, Kafka, door, streams and monitor; the lake and the checkpoints on a small disk of their own."""
@@ -97,15 +76,28 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     disk.mkdir()
     if processes.is_root():
         subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(disk)], check=True)
-    told: list[dict[str, Any]] = []
     hook = ExitStack()
+    channel = hook.enter_context(http_receiver())
     settings = Settings(
-        webhook_url=hook.enter_context(channel(told)),
-        var=folder / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0, console_port=0,
-        stream_port=0, monitor_port=0,
-        lake=str(disk / "lake"), checkpoints=str(disk / "checkpoints"), session_gap_s=5, sessions_every_s=1,
-        quality_every_s=1, give_way_s=0, budget_events=100_000, budget_bytes=1e9, least_free_bytes=0,
-    )  # fmt: skip
+        webhook_url=channel.url,
+        var=folder / "var",
+        postgres_port=0,
+        broker_port=0,
+        airflow_port=0,
+        door_port=0,
+        console_port=0,
+        stream_port=0,
+        monitor_port=0,
+        lake=str(disk / "lake"),
+        checkpoints=str(disk / "checkpoints"),
+        session_gap_s=5,
+        sessions_every_s=1,
+        quality_every_s=1,
+        give_way_s=0,
+        budget_events=100_000,
+        budget_bytes=1e9,
+        least_free_bytes=0,
+    )
     key = demo.door_key(settings)
     try:
         with pytest.MonkeyPatch.context() as changed:
@@ -113,7 +105,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             with assembly.running(settings, ["collect", "stream", "monitor"]) as (placed, parts):
                 parts.wait(["collect", "stream", "monitor"], UP_S)
                 stack = Running(placed, parts, key, folder)
-                stack.told = told
+                stack.channel = channel
                 yield stack
     finally:
         hook.close()
@@ -130,9 +122,13 @@ def command(running: Running, name: str, **more: str) -> subprocess.CompletedPro
         **more,
     }
     return subprocess.run(
-        [sys.executable, "-m", "qoescope.cli.app", name], env=environment(variables), capture_output=True, text=True,
-        check=False, timeout=UP_S,
-    )  # fmt: skip
+        [sys.executable, "-m", "qoescope.cli.app", name],
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=UP_S,
+    )
 
 
 @pytest.mark.parametrize("name", ["stream", "monitor"])
@@ -165,8 +161,8 @@ def test_a_restatement_beside_one_of_the_same_day_stops_at_once(running: Running
 
 def heard(running: Running, state: str, words: str) -> bool:
     """Whether the channel was told so of the system."""
-    return any(one["property"] == system.PROPERTY and one["state"] == state and words in one["story"]
-               for one in running.told)  # fmt: skip
+    told = [json.loads(body) for _, body in running.channel.got]
+    return any(one["property"] == system.PROPERTY and one["state"] == state and words in one["story"] for one in told)
 
 
 def fill(disk: Path) -> Path:
@@ -192,7 +188,7 @@ def test_a_full_disk_is_named_makes_not_ready_and_goes_on_by_itself_once_there_i
         named = [line for line in words.splitlines() if line.startswith("stream: ") and "the disk is full: " in line]
         assert named, words
         until(lambda: heard(running, "confirmed", "the disk is full"), TOLD_S, "the operators' channel is told")
-        lines = [line for line in running.said().splitlines() if " stopped, again in " in line]
+        lines = [line for line in running.said().splitlines() if " stopped: " in line]
         assert lines
         assert all("Python Proxy" not in line for line in lines)
         assert any("the disk is full" in line and "docs/operators.md#disk-full" in line for line in lines)
@@ -203,18 +199,6 @@ def test_a_full_disk_is_named_makes_not_ready_and_goes_on_by_itself_once_there_i
     assert running.children["stream"].restarts == restarts
     assert running.status()[0] == 0
     until(lambda: heard(running, "closed", "the disk is full"), 2 * TOLD_S, "and that it is over")
-
-
-def cut(file: Path) -> None:
-    content = file.read_bytes()
-    file.write_bytes(content[: len(content) // 2])
-
-
-def drop_last_line(file: Path) -> None:
-    file.write_text("".join(line + "\n" for line in file.read_text().splitlines()[:-1]))
-
-
-DAMAGES = {"empty": lambda file: file.write_bytes(b""), "cut": cut, "last line gone": drop_last_line}
 
 
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "not committed"])
@@ -253,13 +237,6 @@ def test_a_damaged_checkpoint_is_named_and_repaired_without_loss_or_repeat(
     books = [json.loads(line) for line in (folder.parent / "repairs.jsonl").read_text().splitlines()]
     assert f"{kind}/{damaged.name}" in books[-1]["damages"][0]
     assert Path(books[-1]["set_aside"]).is_dir()
-
-
-def newest(folder: Path) -> Path:
-    """The log's last file; its checksum is gone, as after a power cut that lost both."""
-    last = max((file for file in folder.iterdir() if file.name.isdecimal()), key=lambda file: int(file.name))
-    last.with_name(f".{last.name}.crc").unlink(missing_ok=True)
-    return last
 
 
 def test_a_process_that_ends_again_and_again_is_not_ready_and_named(running: Running) -> None:
