@@ -1,6 +1,6 @@
 """HTTP: listens, bounds how many connections there are, and keeps time for all of them.
 
-One request costs a fifth of what it does behind a general server; `docs/decisions/0013` measures it again.
+Why there is a server of our own: `docs/decisions/0015`.
 """
 
 import asyncio
