@@ -1,6 +1,7 @@
 """Operations: the books, what streams and batches have done, and what was kept aside."""
 
 from qoescope.catalog.cmcd import OBSERVED, RECORDS, REQUESTS
+from qoescope.catalog.running import PART_HEALTH
 from qoescope.catalog.schema import Field, Table
 from qoescope.catalog.tables import EVENTS, SESSIONS
 
@@ -134,17 +135,6 @@ STREAM_OFFSETS = Table(
     ),
     key=("stream", "topic", "kafka_partition"),
     sums=("records", "lost"),
-)
-
-PART_HEALTH = Table(
-    "part_health",
-    "one row a part that runs loops: what it last told of its health, for readers without a common disk",
-    (
-        Field("part", "text", "stream or monitor", nullable=False),
-        Field("written_at", "instant", "when it was told", nullable=False),
-        Field("report", "json", "its process and its loops", nullable=False),
-    ),
-    key=("part",),
 )
 
 LOG_PARTITIONS = Table(
