@@ -3,9 +3,6 @@
 import zlib
 from collections.abc import Callable, Mapping
 
-import brotli
-from backports import zstd
-
 from qoescope.ingest.limits import Limits
 
 STEP = 64 * 1024
@@ -45,9 +42,13 @@ def plain(body: bytes, encoding: str | None, limits: Limits) -> bytes:
     made = _Made(body, named[0], limits)
     try:
         unpack(body, made)
-    except (zlib.error, zstd.ZstdError, brotli.error) as error:
+    except (zlib.error, Broken) as error:
         raise Refused(400, f"not {named[0]}, though its Content-Encoding says so", body) from error
     return b"".join(made.pieces)
+
+
+class Broken(Exception):
+    """What was packed cannot be unpacked."""
 
 
 class _Made:
@@ -100,13 +101,18 @@ def _inflate_deflate(body: bytes, made: _Made) -> None:
 
 
 def _unpack_zstd(body: bytes, made: _Made) -> None:
+    from backports import zstd  # of the collector only
+
     left = body
     while left:
         made.begin()
         frame = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW})
         fed = left
         while not frame.eof:
-            piece = frame.decompress(fed, max_length=STEP)
+            try:
+                piece = frame.decompress(fed, max_length=STEP)
+            except zstd.ZstdError as error:
+                raise Broken from error
             made.take(piece, len(body))
             if not piece and not fed and not frame.eof:
                 raise made.cut()
@@ -115,10 +121,15 @@ def _unpack_zstd(body: bytes, made: _Made) -> None:
 
 
 def _unpack_brotli(body: bytes, made: _Made) -> None:
+    import brotli  # of the collector only
+
     stream = brotli.Decompressor()
     fed = body
     while not stream.is_finished():
-        piece = stream.process(fed, output_buffer_limit=STEP)
+        try:
+            piece = stream.process(fed, output_buffer_limit=STEP)
+        except brotli.error as error:
+            raise Broken from error
         made.take(piece, len(body))
         if not piece and not fed and not stream.is_finished():
             raise made.cut()
