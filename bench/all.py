@@ -209,6 +209,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[], str], Callable[[str], Iterable[Row]]]
     "cmcd": (lambda: said_by("cmcd"), cmcd),
     "fold": (lambda: said_by("fold"), fold),
     "streams": (beside_broker_and_postgres, streams),
+    "closing": (lambda: said_by("closing"), lambda _: iter(())),
     "trickle": (lambda: said_by("trickle"), trickle),
     "serve": (lambda: said_by("serve", "--sessions", "50000", "--times", "10"), serve),
     "incidents": (lambda: said_by("incidents", "--parts", "peers", "--seeds", "30"), incidents),
