@@ -251,8 +251,8 @@ DAMAGES = (
     of_postgres("cell of a viewer off by one", "viewer_day", "update viewer_day set plays = plays + 1 where "
                 "(ctid, tableoid) in (select ctid, tableoid from viewer_day limit 1)",
                 rf"marts: viewer_day {MINUTE}:\d\d .* plays: .*"),
-    of_postgres("cell of a live window off by one", "live_window", cell("live_window", "events"),
-                rf"marts: live_window {MINUTE}:\d\d total events: .*"),
+    of_postgres("cell of a live window off by one", "live_window", cell("live_window", "live_events"),
+                rf"marts: live_window {MINUTE}:\d\d total live_events: .*"),
     of_postgres("dead letter lost", "dead_letters", "delete from dead_letters where kafka_offset = "
                 "(select max(kafka_offset) - 1 from dead_letters)",
                 r"letters: dead_letters partition 0 offset \d+: expected a row, found no row"),
