@@ -40,7 +40,7 @@ class Cut:
     connection: Connection
     scan: Scan
     logs: dict[str, Described]
-    """Topics, as they were just before."""
+    """Topics, as they were just after."""
     known: dict[str, Known]
     following: dict[int, int]
     """By partition of the log, the first record that the books do not have; empty where nothing was ever streamed."""
@@ -92,7 +92,6 @@ def cut(settings: Settings) -> Iterator[Cut]:
     """The cut of now."""
     with scan.opened(settings) as engine, postgres.connect(settings, "writer") as connection:
         lake.ensure(settings)
-        logs = {topic.name: _describe(settings, topic.name) for topic in (BEACONS, DEAD_LETTERS)}
         with postgres.snapshot(connection):
             progress = {
                 stream: (until, version, updated)
@@ -100,8 +99,9 @@ def cut(settings: Settings) -> Iterator[Cut]:
                     "select stream, complete_until, version, updated_at from stream_progress"
                 )
             }
-            known = {name: witness.read_known(connection, name) for name in logs}
+            known = {topic.name: witness.read_known(connection, topic.name) for topic in (BEACONS, DEAD_LETTERS)}
             held = connection.execute("select distinct property, day from checks where not passed").fetchall()
+            logs = {name: _describe(settings, name) for name in known}  # what was read, or answered, is in it
             tables = {table.name: lake.opened(settings, table) for table in READ}
             _, applied, applied_at = progress.get("quality", (None, None, None))
             yield Cut(
