@@ -14,6 +14,7 @@ import pytest
 
 from qoescope.catalog.errors import Mistake
 from qoescope.emit.client import Client, Full
+from qoescope.settings import Settings
 
 SESSION = {"session_id": "s1", "device_type": "smart_tv"}
 EVENT = {"seq": 1, "at": 1_762_000_000_000, "type": "heartbeat", "state": "playing", "state_ms": 10_000}
@@ -156,6 +157,8 @@ def test_a_collector_that_is_not_there_yet_is_waited_for(collector: Collector) -
 def test_the_page_about_sending_works_as_written(collector: Collector, capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "sending.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    exec(compile(code.replace("http://127.0.0.1:8080", collector.url).replace("qw_…", "qw_x"), "sending.md", "exec"))  # noqa: S102
+    door = f"http://127.0.0.1:{Settings.model_fields['door_port'].default}"
+    assert door in code
+    exec(compile(code.replace(door, collector.url).replace("qw_…", "qw_x"), "sending.md", "exec"))  # noqa: S102
     assert capsys.readouterr().out == "1 accepted\n"
     assert len(collector.heard) == 1

@@ -72,7 +72,7 @@ def door(url: str, key: str, *, packs: bool = False) -> Door:
     """The door of a URL; what is no URL is said so."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Mistake(f"the collector's URL must look like http://127.0.0.1:8080, not '{url}'")
+        raise Mistake(f"the collector's URL must look like http://127.0.0.1:8460, not '{url}'")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return Door(parts.hostname, port, parts.path.rstrip("/") + "/v1/beacons", parts.scheme == "https", key, packs)
 
