@@ -16,10 +16,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
+from door.adapters import SERVERS, serve
+from door.promises import PROMISES, Probed
 from ingest import listening
 from ingest_load import pressed
-from server_adapters import SERVERS, serve
-from server_promises import PROMISES, Probed
 
 from qoescope.connect import kafka
 from qoescope.ingest import jobs
