@@ -180,3 +180,33 @@ def test_the_runbook_has_a_section_for_each_known_cause(anchor: str) -> None:
 def test_a_missing_permission_is_named() -> None:
     error = caught(lambda: Path("/proc/sys/kernel/ostype").write_text("x"))  # even root may not
     assert explain(error).anchor == "access-is-denied"
+
+
+LOST = """An exception was raised by the Python Proxy. Return Message: Traceback (most recent call last):
+  File "clientserver.py", line 644, in _call_proxy
+    return_value = getattr(self.pool[obj_id], method)(*params)
+py4j.protocol.Py4JJavaError: An error occurred while calling o1243.collectToPython.
+: org.apache.spark.sql.kafka010.KafkaIllegalStateException: Some data may have been lost because they are not available;
+either the data was aged out by Kafka or the topic may have been deleted before all the data in the
+topic was processed.
+Reason: Could not read records in offset [2189, 2193) for topic partition beacons-1
+with consumer group spark-kafka-source-f60bb50d-d984--1093372736-executor.
+	at org.apache.spark.sql.errors.QueryExecutionErrors.java:44
+Caused by: org.apache.kafka.clients.consumer.OffsetOutOfRangeException: Fetch position is out of range for partition
+	... 34 more
+
+
+=== Streaming Query ===
+Identifier: events
+"""
+
+
+def test_a_reason_in_the_middle_of_a_trace_is_found() -> None:
+    cause = explain(LOST)
+    assert cause.sentence.startswith("beacons partition 1 has lost records among offsets 2189 to 2192 ")
+    assert cause.anchor == "records-were-lost-before-they-were-read"
+
+
+def test_what_java_raised_is_told_where_nothing_knows_it() -> None:
+    unknown = LOST.replace("Could not read records in offset", "Nobody knows")
+    assert explain(unknown).sentence.startswith("KafkaIllegalStateException: Some data may have been lost")

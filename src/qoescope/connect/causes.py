@@ -106,10 +106,11 @@ KNOWN = (
 """(how it shows in an error's line, how it is said, the runbook's anchor). The first that matches the deepest line."""
 
 _PATTERNS = tuple((re.compile(shows, re.IGNORECASE), says, anchor) for shows, says, anchor in KNOWN)
-_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t|].*\n|\n)*(?P<last>[\w.]+.*)")
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t|].*\n|\n)*(?P<last>[\w.]+.*(?:\n: .*)?)")
 _CAUSED = re.compile(r"^\s*Caused by: (?P<line>.*)$", re.MULTILINE)
 _WRAPPED = re.compile(
-    r"^\[[A-Z_.]+\] Query \[.*?\] terminated with exception: |^An error occurred while calling \S+\s*:? ?|"
+    r"^\[[A-Z_.]+\] Query \[.*?\] terminated with exception: |"
+    r"^(?:py4j\.protocol\.)?(?:Py4JJavaError: )?An error occurred while calling \S+\s*:? ?|"
     r"^\[FOREACH_BATCH_USER_FUNCTION_ERROR\].*?Reason: |\s*SQLSTATE: \w+"
 )
 _NOISE = ("An exception was raised by the Python Proxy", "Traceback (most recent call last)")
@@ -169,6 +170,7 @@ def _of_text(text: str) -> Iterator[str]:
     yield from reversed([match["line"] for match in _CAUSED.finditer(text)])
     head = text.split("=== Streaming Query ===", 1)[0].strip()
     yield " ".join(head.splitlines()[:2])
+    yield from (line for line in head.splitlines() if not line.lstrip().startswith(("at ", "File ", "...")))
 
 
 def _trim(line: str) -> str:
