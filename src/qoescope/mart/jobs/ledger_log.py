@@ -68,10 +68,13 @@ def _compare_letters(now: Cut, result: LedgerResult) -> None:
 def find_batches(now: Cut) -> list[tuple[str, int]]:
     """(query, number) of the last batches that wrote events into the lake, as the table's log says."""
     since = (datetime.now(UTC) - timedelta(days=LETTERS_DAYS)).timestamp() * 1000
+    events = now.tables[EVENTS.name]
     return [
         (commit["app"].removeprefix("events:"), int(commit["batch"]))
-        for commit in now.tables[EVENTS.name].history(RECENT_BATCHES)
-        if str(commit.get("app", "")).startswith("events:") and commit.get("timestamp", 0) > since
+        for commit in events.history(RECENT_BATCHES)  # also of what was committed since the table was opened
+        if str(commit.get("app", "")).startswith("events:")
+        and commit.get("timestamp", 0) > since
+        and commit["version"] <= events.version()
     ]
 
 
