@@ -3,9 +3,11 @@
 from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
@@ -96,3 +98,25 @@ def test_small_files_are_joined_where_there_are_most_of_them_and_large_ones_left
     (whole,) = (file for file in after if file.bucket == fullest)
     assert lake.compact(settings, EVENTS, 0, most_bytes=2 * min(file.size for file in after)) == 0
     assert whole.rows == before[fullest]
+
+
+def test_a_commit_between_two_looks_at_the_log_hides_no_row(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small files are joined just after the newest version was asked for, and before its log is read."""
+    appended(settings, "a")
+    for name in ("b", "c", "d"):
+        appended(settings, name)
+    changes, history, raced = Changes(settings, EVENTS), DeltaTable.history, list[int]()
+
+    def history_after_a_commit(delta: DeltaTable, limit: int | None = None) -> list[dict[str, Any]]:
+        if not raced:
+            raced.append(lake.compact(settings, EVENTS, 1))
+        return history(delta, limit)
+
+    monkeypatch.setattr(DeltaTable, "history", history_after_a_commit)
+    names: list[str] = []
+    for change in changes.after(1):
+        names += lake.rows(settings, EVENTS, list(change.files))["session_id"].to_pylist()
+    assert raced == [4]
+    assert sorted(names) == ["b", "c", "d"]

@@ -33,11 +33,12 @@ class Changes:
 
         Where the log does not know these versions, any more or yet, all that is there comes again.
         """
-        delta = self._newest()
-        newest = delta.version()
+        newest = self._newest().version()
         if version == newest:
             return
-        told = delta.history(newest - version) if version is not None and version < newest else []
+        told: list[dict[str, Any]] = []
+        if version is not None and version < newest:
+            newest, told = self._commits_since(version)
         if version is None or version > newest or len(told) < newest - version:
             yield Change(newest, self._at(newest).values())
             return
@@ -47,6 +48,18 @@ class Changes:
             return
         for number in range(version + 1, newest + 1):
             yield self._change(number - 1, number) if number in appends else Change(number, ())
+
+    def _commits_since(self, version: int) -> tuple[int, list[dict[str, Any]]]:
+        """The newest version, and what was noted of each since then, the newest first.
+
+        The log counts versions down from the newest one that this handle knows: a commit in between would shift them.
+        """
+        while True:
+            delta = self._newest()
+            newest = delta.version()
+            told = delta.history(newest - version)
+            if self._newest().version() == newest:
+                return newest, told
 
     def _change(self, before: int, after: int) -> Change:
         known = self._at(before)

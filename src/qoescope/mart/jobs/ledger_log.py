@@ -70,11 +70,11 @@ def find_batches(now: Cut) -> list[tuple[str, int]]:
     since = (datetime.now(UTC) - timedelta(days=LETTERS_DAYS)).timestamp() * 1000
     events = now.tables[EVENTS.name]
     return [
-        (commit["app"].removeprefix("events:"), int(commit["batch"]))
-        for commit in events.history(RECENT_BATCHES)  # also of what was committed since the table was opened
-        if str(commit.get("app", "")).startswith("events:")
+        (app.removeprefix("events:"), int(commit["batch"]))
+        for commit in events.history(RECENT_BATCHES)  # it also tells what was committed since the table was opened
+        if (app := str(commit.get("app", ""))).startswith("events:")
         and commit.get("timestamp", 0) > since
-        and commit["version"] <= events.version()
+        and int(commit["batch"]) <= (events.transaction_version(app) or 0)
     ]
 
 
