@@ -252,6 +252,7 @@ create table if not exists qoescope.erasures (
   "events" bigint not null,
   "sessions" bigint not null,
   "marts" bigint not null,
+  "letters" bigint not null,
   "gone_by" date not null,
   primary key ("property", "viewer_id", "asked_at")
 );

@@ -19,12 +19,12 @@ from poisons import POISONS, altered, replaced, slow, viewers
 from qoescope.catalog.marts import SESSION_MARTS
 from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS
-from qoescope.compile import arrow, pseudonyms
+from qoescope.compile import arrow
 from qoescope.connect import lake, postgres
 from qoescope.connect.ask import ask
 from qoescope.ingest import jobs as door
 from qoescope.mart import gate
-from qoescope.mart.jobs.forget import forget_viewer
+from qoescope.mart.jobs.forget import find_pseudonyms, forget_viewer
 from qoescope.mart.jobs.restate import restate_day
 from qoescope.settings import Settings
 from qoescope.stack import assembly
@@ -223,7 +223,7 @@ def test_metrics_histograms_and_viewers_are_those_of_other_sql(days: Days) -> No
 def test_no_byte_of_an_erased_viewer_is_left_and_the_others_stay(days: Days) -> None:
     settings, person = days.settings, "ada@example.com"
     door.viewer_secret(settings)
-    name, *_ = pseudonyms.of(settings.var / "secrets", "demo", person)
+    (name,) = find_pseudonyms(settings, "demo", person)
     chosen = pc.unique(days.of(FIRST)["viewer_id"])[0].as_py()
     days.holds(
         FIRST,
@@ -234,7 +234,7 @@ def test_no_byte_of_an_erased_viewer_is_left_and_the_others_stay(days: Days) -> 
     others = days.rows("select count(*), sum(watched_ms) from sessions where viewer_id <> %s", name)
     mine = days.rows("select sum(event_count), sum(watched_ms) from sessions where viewer_id = %s", name)
     assert days.rows("select sum(events), sum(watched_ms) from viewer_day where value_1 = %s", name) == mine
-    receipt = forget_viewer(settings, "demo", person)
+    receipt = forget_viewer(settings, "demo", [name])
     assert (receipt.events > 0, receipt.sessions > 0) == (True, True)
     for table in (EVENTS, SESSION_VERSIONS):
         lake.vacuum(settings, table, hours=0)

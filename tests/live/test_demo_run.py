@@ -9,6 +9,7 @@ from until import until
 from whole_stack import SPEED, Stack
 
 from qoescope.emit import jobs as emit
+from qoescope.mart.jobs.forget import find_pseudonyms
 from qoescope.stack import airflow, demo
 
 pytestmark = pytest.mark.live
@@ -42,9 +43,11 @@ def test_the_marts_answer_on_the_command_line(stack: Stack) -> None:
 def test_airflow_imports_a_hundred_thousand_sessions_beside_its_other_dags(stack: Stack) -> None:
     file = emit.csv(stack.folder / "hundred", sessions=100_000, seed=7, progress=False).paths[0]
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    given = {
+    nobody = list(find_pseudonyms(stack.settings, "hundred", "nobody"))
+    given: dict[str, dict[str, object]] = {
         airflow.IMPORT: {"path": str(file), "property": "hundred"}, "maintain_lake": {"day": today},
-        "forget_viewer": {"property": "hundred", "viewer_id": "nobody"}, "digest": {"day": today},
+        "forget_viewer": {"property": "hundred", "pseudonyms": nobody},
+        "digest": {"day": today},
     }  # fmt: skip
     with airflow.Client(stack.settings) as client:
         until(lambda: all(map(client.knows, given)), RUN_S, "the DAGs are known", every_s=1)

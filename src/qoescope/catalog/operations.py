@@ -218,6 +218,7 @@ ERASURES = Table(
         Field("events", "int", "rows erased from the lake's events", nullable=False),
         Field("sessions", "int", "rows erased from the lake's sessions", nullable=False),
         Field("marts", "int", "rows erased from Postgres", nullable=False),
+        Field("letters", "int", "dead letters and kept rows of imports erased", default=0, nullable=False),
         Field("gone_by", "day", "when no byte is left", nullable=False),
     ),
     key=("property", "viewer_id", "asked_at"),

@@ -50,13 +50,35 @@ def backfill(first: Day, last: Day, as_json: AsJson = False) -> None:
 
 @app.command()
 def forget(
-    viewer: Annotated[str, typer.Argument(help="The viewer's id, as the players send it.")],
+    pseudonym: Annotated[
+        list[str] | None, typer.Option(help="What the viewer is called here, instead of their id; may be repeated.")
+    ] = None,
     property_name: Property = "demo", as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Erase a viewer from lake and marts, and give the receipt."""
-    from qoescope.mart.jobs.forget import forget_viewer
+    """Erase a viewer, whose id it asks for or reads from standard input, and give the receipt."""
+    from qoescope.mart.jobs.forget import find_pseudonyms, forget_viewer
 
-    _shown([forget_viewer(settings(), property_name, viewer)], as_json)
+    here = settings()
+    names = pseudonym or find_pseudonyms(here, property_name, _asked("The viewer's id, as the players send it"))
+    _shown([forget_viewer(here, property_name, names)], as_json)
+
+
+@app.command("pseudonyms")
+def pseudonyms_(property_name: Property = "demo") -> None:
+    """Say what a viewer, whose id it asks for or reads from standard input, is called here: for the DAG that erases."""
+    from qoescope.mart.jobs.forget import find_pseudonyms
+
+    for name in find_pseudonyms(settings(), property_name, _asked("The viewer's id, as the players send it")):
+        line(name)
+
+
+def _asked(what: str) -> str:
+    """What a person types, unseen, or a program sends: arguments can be read by others and stay in histories."""
+    import sys
+
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 @app.command()

@@ -1,11 +1,14 @@
 """Pseudonyms: what a viewer is called in our tables. The key never leaves the installation."""
 
 import hmac
-from collections.abc import Iterator
+import re
+from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
 BITS = 128
+Keys = Mapping[int, bytes]
+"""Each version of the installation's key that is kept."""
+_FORM = re.compile(rf"v\d+:[0-9a-f]{{{BITS // 4}}}")
 
 
 @lru_cache(16_384)
@@ -14,13 +17,15 @@ def pseudonym(key: bytes, version: int, property_name: str, viewer_id: str) -> s
 
     The same viewer has another one in another property and under another key version.
     """
-    message = property_name.encode() + b"\0" + viewer_id.encode()
+    message = property_name.encode() + b"\0" + viewer_id.encode("utf-8", "surrogatepass")
     return f"v{version}:{hmac.digest(key, message, 'sha256')[: BITS // 8].hex()}"
 
 
-def of(secrets: Path, property_name: str, viewer_id: str) -> Iterator[str]:
-    """All names of a viewer: under every key version that is kept, and as sent, for what never passed the door."""
-    for path in sorted(secrets.glob("viewers.v*.key")):
-        version = int(path.name.split(".")[1].removeprefix("v"))
-        yield pseudonym(path.read_bytes(), version, property_name, viewer_id)
-    yield viewer_id
+def of(keys: Keys, property_name: str, viewer_id: str) -> tuple[str, ...]:
+    """All pseudonyms of a viewer, one under each version of the key, the newest last."""
+    return tuple(pseudonym(keys[version], version, property_name, viewer_id) for version in sorted(keys))
+
+
+def has_form(name: str) -> bool:
+    """Whether a name looks like a pseudonym; what does not is an id as somebody sent it."""
+    return _FORM.fullmatch(name) is not None

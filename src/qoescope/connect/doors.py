@@ -1,6 +1,7 @@
 """Doors: keys, properties and tombstones in Postgres."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -9,9 +10,10 @@ from psycopg.rows import dict_row
 
 from qoescope.catalog.doors import FORGOTTEN, KEYS, PROPERTIES
 from qoescope.catalog.errors import Mistake
+from qoescope.catalog.operations import ERASURES
 from qoescope.catalog.schema import Table
-from qoescope.compile import arrow
-from qoescope.connect.postgres import Write, connect, upsert
+from qoescope.compile import arrow, pseudonyms
+from qoescope.connect.postgres import Connection, Write, connect, upsert
 from qoescope.settings import Settings
 
 Row = dict[str, Any]
@@ -33,3 +35,37 @@ def put(settings: Settings, table: Table, rows: Sequence[Row]) -> None:
     if rows:
         with connect(settings, "writer") as connection, connection.transaction():
             upsert(connection, Write(table, pa.Table.from_pylist(list(rows), schema=arrow.schema(table))))
+
+
+def digest_forgotten(settings: Settings, keys: pseudonyms.Keys) -> None:
+    """Puts pseudonyms where an older version kept a viewer's own id, in tombstones and receipts; again changes nothing.
+
+    The bytes are gone from Postgres' files once it has used their space again, or after `vacuum full`.
+    """
+    with connect(settings, "writer") as connection, connection.transaction():
+        for tenant, raw, at in _as_sent(connection, FORGOTTEN, "forgotten_at"):
+            for name in pseudonyms.of(keys, tenant, raw):
+                connection.execute(
+                    "insert into forgotten (property, viewer_id, forgotten_at) values (%s, %s, %s) "
+                    "on conflict do nothing", (tenant, name, at),
+                )  # fmt: skip
+            connection.execute("delete from forgotten where property = %s and viewer_id = %s", (tenant, raw))
+        for tenant, raw, at in _as_sent(connection, ERASURES, "asked_at"):
+            *_, name = pseudonyms.of(keys, tenant, raw)
+            connection.execute(
+                "insert into erasures (property, viewer_id, asked_at, events, sessions, marts, letters, gone_by) "
+                "select property, %s, asked_at, events, sessions, marts, letters, gone_by from erasures "
+                "where (property, viewer_id, asked_at) = (%s, %s, %s) "
+                "on conflict (property, viewer_id, asked_at) do update set events = erasures.events + excluded.events, "
+                "sessions = erasures.sessions + excluded.sessions, marts = erasures.marts + excluded.marts, "
+                "letters = erasures.letters + excluded.letters", (name, tenant, raw, at),
+            )  # fmt: skip
+            connection.execute(
+                "delete from erasures where (property, viewer_id, asked_at) = (%s, %s, %s)", (tenant, raw, at)
+            )
+
+
+def _as_sent(connection: Connection, table: Table, moment: str) -> list[tuple[str, str, datetime]]:
+    """Rows that name a viewer by their own id."""
+    rows = connection.execute(f"select property, viewer_id, {moment} from {table.name}".encode()).fetchall()
+    return [row for row in rows if not pseudonyms.has_form(row[1])]

@@ -1,11 +1,12 @@
 """Letters: dead letters in Postgres, read to be replayed and marked once they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from psycopg.rows import dict_row
 
+from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.connect.postgres import Connection
 
 Place = tuple[int, int]
@@ -49,3 +50,22 @@ def mark(connection: Connection, places: Sequence[Place], replayed_at: datetime)
             "update dead_letters set replayed_at = %s where kafka_partition = %s and kafka_offset = %s",
             [(replayed_at, *place) for place in places],
         )
+
+
+def erase(connection: Connection, property_name: str, is_theirs: Callable[[bytes], bool]) -> int:
+    """Deletes the property's letters, and those that name none, whose bytes are somebody's; how many went."""
+    last: Place = (-1, -1)
+    gone = 0
+    while True:
+        found = connection.execute(
+            "select kafka_partition, kafka_offset, body from dead_letters where property in (%s, %s) "
+            "and (kafka_partition, kafka_offset) > (%s, %s) order by kafka_partition, kafka_offset limit %s",
+            (property_name, UNKNOWN, *last, AT_ONCE),
+        ).fetchall()
+        if not found:
+            return gone
+        theirs = [(partition, offset) for partition, offset, body in found if body and is_theirs(bytes(body))]
+        with connection.cursor() as cursor:
+            cursor.executemany("delete from dead_letters where (kafka_partition, kafka_offset) = (%s, %s)", theirs)
+        gone += len(theirs)
+        last = found[-1][0], found[-1][1]

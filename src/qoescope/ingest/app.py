@@ -12,7 +12,7 @@ import msgspec
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.topics import BEACONS, TOPICS
-from qoescope.connect import doors, kafka, witness
+from qoescope.connect import doors, kafka, viewer_keys, witness
 from qoescope.connect.writing import crash
 from qoescope.ingest import answers, openapi, pages
 from qoescope.ingest.bodies import Refused
@@ -42,6 +42,8 @@ class App:
     def __init__(self, settings: Settings, keys: Path, secret: tuple[int, bytes], worker: int = 0) -> None:
         self.settings, self._keys_path = settings, keys
         self.door = Door(settings, secret)
+        viewer_keys.ensure(settings)
+        self.door.viewer_keys = viewer_keys.read(settings) | dict([secret])
         self.door.books.worker = str(worker) if settings.door_workers > 1 else ""
         self.server: Server | None = None
         """What brings the requests, once it is there."""

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Container, Hashable
 from typing import TYPE_CHECKING
 
-from qoescope.compile import wire
+from qoescope.compile import pseudonyms, wire
 from qoescope.ingest import answers, batches, costs, judge, records, reports
 from qoescope.ingest.bodies import Refused, plain
 from qoescope.ingest.books import Books
 from qoescope.ingest.clocks import Clocks
 from qoescope.ingest.context import Arrival, edge
+from qoescope.ingest.forgotten import Forgotten
 from qoescope.ingest.judge import Judged
 from qoescope.ingest.keys import Key, Keyring, Property, Snapshot, token
 from qoescope.ingest.limits import Bucket, InFlight, Limits
@@ -41,6 +42,9 @@ class Door:
         self.in_flight = InFlight(settings.door_requests, settings.door_unacknowledged_bytes)
         self.books = Books()
         self.keyring = Keyring(Snapshot())
+        self.viewer_keys: pseudonyms.Keys = {self._version: self._secret}
+        """Each version of the pseudonyms' key: who was forgotten under an older one is forgotten."""
+        self._tombstones: tuple[object, Forgotten] = None, Forgotten({}, ())
         self.repeats = Repeats()
         self.clocks = Clocks()
         self.stopping = False
@@ -193,7 +197,7 @@ class Door:
         told, fresh = [], dict[Hashable, None]()
         for found, part in zip(judged, whole, strict=True):
             identity = _identity(found, part, key)
-            told.append(self._admit(found, identity, key, owner, fresh))
+            told.append(self._admit(self._without_forgotten(found, part, key), identity, key, owner, fresh))
             if told[-1].events:
                 fresh[identity] = None
         outgoing = [record for found in told if found.counts.received for record in records.of_beacon(found, arrival)]
@@ -214,17 +218,35 @@ class Door:
             return found
         if not owner.enabled:
             return judge.withdrawn(found, "filtered", "switched_off")
-        if (key.property, found.session.viewer_id) in self.keyring.forgotten:
-            return judge.withdrawn(found, "filtered", "forgotten_viewer")
         if identity in self.repeats or identity in fresh:
             return judge.withdrawn(found, "duplicate", "this beacon was acknowledged before")
         return found
 
+    def _without_forgotten(self, found: Judged, part: bytes, key: Key) -> Judged:
+        """The beacon, or none of its events where its viewer asked to be forgotten."""
+        if found.session is None or not found.events:
+            return found
+        named = (key.property, found.session.viewer_id) in self.keyring.forgotten
+        if named or self._is_older_name_forgotten(key.property, part):
+            return judge.withdrawn(found, "filtered", "forgotten_viewer")
+        return found
+
     async def _put(self, outgoing: list[records.Outgoing]) -> None:
         """Comes back once Kafka has all of it; raises `Refused` when it does not say so."""
-        if not await self.delivery.put(outgoing):
+        if not await self.delivery.put(self._forgotten().without_letters(outgoing)):
             raise answers.unavailable("Kafka does not acknowledge")
         self.crash("door.after_ack")
+
+    def _forgotten(self) -> Forgotten:
+        """Who asked to be forgotten, as far as it is known now."""
+        known, (asked, _) = self.keyring.forgotten, self._tombstones
+        if asked is not known:
+            self._tombstones = known, Forgotten(self.viewer_keys, known)
+        return self._tombstones[1]
+
+    def _is_older_name_forgotten(self, tenant: str, body: bytes) -> bool:
+        """Whether the viewer was forgotten under an older version of the key, by another pseudonym."""
+        return len(self.viewer_keys) > 1 and self._forgotten().is_named(tenant, body)
 
     async def _bury(self, refused: Refused, key: Key, arrival: Arrival) -> None:
         """Keeps and books a body that was refused whole; raises `Refused` when Kafka does not allow it."""

@@ -7,7 +7,6 @@ import gc
 import ipaddress
 import logging
 import os
-import secrets
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -19,16 +18,16 @@ import uvloop
 
 from qoescope.catalog.doors import KEYS, PROPERTIES
 from qoescope.catalog.errors import Mistake
-from qoescope.connect import doors, kafka, letters, postgres
+from qoescope.connect import doors, kafka, letters, postgres, viewer_keys
 from qoescope.ingest import keys, records, rejudged
 from qoescope.ingest.app import App
+from qoescope.ingest.forgotten import Forgotten
 from qoescope.ingest.http import Server
 from qoescope.ingest.limits import Limits
 from qoescope.ingest.workers import Duties, Workers, orphaned
 from qoescope.settings import Settings
 
 log = logging.getLogger(__name__)
-SECRET_BYTES = 32
 GARBAGE = (50_000, 20, 50)
 """Collections are rarer than Python's default: what a request makes is freed by reference counts."""
 
@@ -132,8 +131,12 @@ def synchronise(settings: Settings) -> None:
         theirs = keys.from_rows(*doors.known(settings))
         with _changing(settings) as ours:
             both = keys.merged(ours, theirs)
+            if not keys.is_digested(both):
+                both = keys.digested(both, viewer_keys.read(settings))
             if both != ours:
                 _write_snapshot(settings, both)
+        if not keys.is_digested(theirs):
+            doors.digest_forgotten(settings, viewer_keys.read(settings))
         doors.put(settings, KEYS, [msgspec.structs.asdict(key) for key in both.keys if key not in theirs.keys])
         new = [found for found in both.properties if found not in theirs.properties]
         doors.put(settings, PROPERTIES, [msgspec.structs.asdict(found) for found in new])
@@ -175,9 +178,10 @@ def replay(
     A letter is marked once Kafka has it. Replayed twice, it adds nothing: the lake knows its events. Raises `Mistake`
     when Kafka is away; what it acknowledged until then is marked.
     """
-    known, secret = keys.Keyring(snapshot(settings)), viewer_secret(settings)
+    known, secret = keys.Keyring(_all_known(settings)), viewer_secret(settings)
     limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
     told, out = rejudged.Replayed(), kafka.Log(settings)
+    forgotten = Forgotten(viewer_keys.read(settings), known.forgotten)
     with postgres.connect(settings, "writer") as connection:
         for found in letters.waiting(connection, property_name, only, reason):
             now = datetime.now(UTC)
@@ -186,13 +190,19 @@ def replay(
             tell(told)
             if dry_run:
                 continue
-            kept = _acknowledged(out, [one.outgoing for one in again], settings.kafka_delivery_ms / 1000 + 1)
+            sent = [forgotten.without_letters(one.outgoing) for one in again]
+            kept = _acknowledged(out, sent, settings.kafka_delivery_ms / 1000 + 1)
             places = [(one["kafka_partition"], one["kafka_offset"]) for one in found]
             letters.mark(connection, [place for place, there in zip(places, kept, strict=True) if there], now)
-            lost = sum(bool(one.outgoing) for one in again) - sum(kept)
+            lost = sum(map(bool, sent)) - sum(kept)
             if lost:
                 raise Mistake(f"Kafka did not acknowledge {lost} of the letters: replay again when it is back")
     return told
+
+
+def _all_known(settings: Settings) -> keys.Snapshot:
+    """What the file and Postgres know: a console has no file, and must not let in who is forgotten."""
+    return keys.merged(snapshot(settings), keys.from_rows(*doors.known(settings)))
 
 
 def _acknowledged(out: kafka.Log, sent: Sequence[Sequence[records.Outgoing]], within_s: float) -> list[bool]:
@@ -212,19 +222,11 @@ def _acknowledged(out: kafka.Log, sent: Sequence[Sequence[records.Outgoing]], wi
 def viewer_secret(settings: Settings) -> tuple[int, bytes]:
     """Version and key of the viewers' pseudonyms, the newest there is, made on first use.
 
-    Raises `Mistake` when others may read it. A file `viewers.v2.key` beside the first begins a new version.
+    Raises `Mistake` when others may read one.
     """
-    folder = settings.var / "secrets"
-    first = folder / "viewers.v1.key"
-    if not first.exists():
-        _private_folder(folder)
-        with contextlib.suppress(FileExistsError):
-            _create(first, secrets.token_bytes(SECRET_BYTES))
-    versions = {int(path.name.split(".")[1].removeprefix("v")): path for path in folder.glob("viewers.v*.key")}
-    newest = max(versions)
-    if versions[newest].stat().st_mode & 0o077:
-        raise Mistake(f"{versions[newest]} may be read by others: chmod 600 {versions[newest]}")
-    return newest, versions[newest].read_bytes()
+    viewer_keys.ensure(settings)
+    kept = viewer_keys.read(settings)
+    return max(kept), kept[max(kept)]
 
 
 def _private_folder(folder: Path) -> None:

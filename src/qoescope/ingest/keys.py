@@ -13,6 +13,7 @@ import msgspec
 
 from qoescope.catalog.doors import LIVE_KEYS
 from qoescope.catalog.errors import Mistake, UnknownName
+from qoescope.compile import pseudonyms
 
 BITS = 256
 PREFIX_LENGTH = 11  # `qw_` and eight characters: enough for people to tell keys apart
@@ -137,6 +138,21 @@ def merged(ours: Snapshot, theirs: Snapshot) -> Snapshot:
         tuple(properties[name] for name in sorted(properties)),
         tuple(sorted(forgotten)),
     )
+
+
+def is_digested(snapshot: Snapshot) -> bool:
+    """Whether it names those who are forgotten by pseudonyms alone; an older version also kept the id itself."""
+    return all(pseudonyms.has_form(name) for _, name in snapshot.forgotten)
+
+
+def digested(snapshot: Snapshot, viewer_keys: pseudonyms.Keys) -> Snapshot:
+    """The snapshot with the pseudonyms of those whom it names by their id, and without the id."""
+    names = {
+        (tenant, name)
+        for tenant, known in snapshot.forgotten
+        for name in ((known,) if pseudonyms.has_form(known) else pseudonyms.of(viewer_keys, tenant, known))
+    }
+    return Snapshot(snapshot.keys, snapshot.properties, tuple(sorted(names)))
 
 
 def encoded(snapshot: Snapshot) -> bytes:

@@ -1,11 +1,15 @@
-"""Erasure of one viewer from the lake and the marts."""
+"""Erasure of one viewer from the lake, the marts and what was kept aside; their own id is stored nowhere."""
 
+import csv
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qoescope.catalog.errors import Mistake
 from qoescope.catalog.marts import MARTS
 from qoescope.catalog.operations import (
     ERASURES,
@@ -16,14 +20,21 @@ from qoescope.catalog.operations import (
     SESSION_VERSIONS,
 )
 from qoescope.catalog.tables import EVENTS
-from qoescope.compile import arrow, pseudonyms, versions
+from qoescope.compile import arrow, pseudonyms, versions, viewer_ids
 from qoescope.compile.adding import negated
 from qoescope.compile.live import LIVE_TABLES, live
-from qoescope.connect import days, lake, postgres
+from qoescope.connect import days, doors, lake, letters, postgres, viewer_keys
 from qoescope.connect.postgres import Connection, Write
 from qoescope.mart import ledger as accounts
 from qoescope.mart.jobs import lake_days
 from qoescope.settings import Settings
+
+NAMING = (EVENTS, LATE, QUARANTINE, SESSION_VERSIONS)
+"""Tables of the lake that name viewers."""
+GONE_DAYS = 38
+"""Until the log has dropped its dead letters (30 days) and the lake the files of before (7 days)."""
+AGAIN_DAYS = 3
+"""What came while doors did not know of an erasure yet is erased by the nights after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,44 +47,114 @@ class Receipt:
     events: int
     sessions: int
     marts: int
+    letters: int
+    """Dead letters, and rows of imported files that were kept aside."""
     gone_by: date
 
     def __str__(self) -> str:
         """A line for people."""
         return (
-            f"{self.property}: {self.events} events, {self.sessions} sessions and {self.marts} rows of Postgres "
-            f"erased; "
-            f"no byte is left by {self.gone_by}"
+            f"{self.property}: {self.events} events, {self.sessions} sessions, {self.marts} rows of Postgres and "
+            f"{self.letters} letters erased; no byte is left by {self.gone_by}"
         )
 
 
-def forget_viewer(settings: Settings, tenant: str, viewer: str) -> Receipt:
-    """Erases a viewer, by the id that players send, from lake and Postgres, and answers the receipt.
+def find_pseudonyms(settings: Settings, tenant: str, viewer: str) -> tuple[str, ...]:
+    """What a viewer is called here, under each version of the key: with these an erasure can be asked for."""
+    if not viewer:
+        raise Mistake("no viewer's id: give it on a line of standard input")
+    return pseudonyms.of(viewer_keys.read(settings), tenant, viewer)
+
+
+def forget_viewer(settings: Settings, tenant: str, names: Sequence[str]) -> Receipt:
+    """Erases the viewer of these pseudonyms from lake and Postgres, and answers the receipt.
 
     Tombstones make the door filter what still comes. Deleted files are gone after a week, the log after its retention.
     Again, it finds nothing and erases nothing.
     """
+    if not names or not all(map(pseudonyms.has_form, names)):
+        raise Mistake("an erasure is asked for by pseudonyms, never by the id: `qoescope batch pseudonyms` gives them")
     lake.ensure(settings)
-    names = tuple(pseudonyms.of(settings.var / "secrets", tenant, viewer))
-    asked_at = datetime.now(UTC)
-    total = {"events": 0, "sessions": 0, "marts": 0}
-    gone_by = asked_at.date() + timedelta(days=38)
+    keys, asked_at = viewer_keys.read(settings), datetime.now(UTC)
+    doors.digest_forgotten(settings, keys)
+    gone_by, total = asked_at.date() + timedelta(days=GONE_DAYS), Counter[str]()
     with postgres.connect(settings, "writer") as connection:
         for name in names:
             connection.execute(
                 "insert into forgotten (property, viewer_id, forgotten_at) values (%s, %s, %s) on conflict do nothing",
                 (tenant, name, asked_at),
             )
-            found = _forgotten(settings, connection, tenant, name)
+        for name, as_sent in _known_as(settings, keys, tenant, names).items():
+            found = Counter(events=0, sessions=0, marts=0, letters=0)
+            for each in (name, *as_sent):
+                found.update(_forgotten(settings, connection, tenant, each))
+            if name == names[-1]:
+                found["letters"] = _letters_erased(connection, keys, tenant, frozenset(names))
             receipt = {"property": tenant, "viewer_id": name, "asked_at": asked_at, "gone_by": gone_by, **found}
             with connection.transaction():
                 postgres.upsert(connection, Write(ERASURES, pa.Table.from_pylist([receipt])))
-            total = {key: total[key] + found[key] for key in total}
-    return Receipt(tenant, names, total["events"], total["sessions"], total["marts"], gone_by)
+            total.update(found)
+    return Receipt(tenant, tuple(names), gone_by=gone_by, **total)
+
+
+def without_forgotten(settings: Settings, connection: Connection, tenant: str, rows: pa.Table) -> pa.Table:
+    """Rows that name viewers as sent, but for those who are forgotten."""
+    asked = connection.execute("select viewer_id from forgotten where property = %s", (tenant,)).fetchall()
+    names = {name for (name,) in asked}
+    if not names:
+        return rows
+    keys = viewer_keys.read(settings)
+    viewers = [viewer for viewer in pc.unique(rows["viewer_id"]).to_pylist() if viewer]
+    theirs = [viewer for viewer in viewers if not names.isdisjoint(pseudonyms.of(keys, tenant, viewer))]
+    return rows.filter(pc.invert(pc.is_in(rows["viewer_id"], pa.array(theirs, rows["viewer_id"].type))))
+
+
+def forget_again(settings: Settings, today: date) -> int:
+    """Erases once more who was forgotten in the last days; how many rows that found."""
+    with postgres.connect(settings, "writer") as connection:
+        recent = connection.execute(
+            "select property, array_agg(viewer_id order by viewer_id) from forgotten where forgotten_at >= %s "
+            "group by property, forgotten_at", (today - timedelta(days=AGAIN_DAYS),),
+        ).fetchall()  # fmt: skip
+    receipts = [forget_viewer(settings, tenant, names) for tenant, names in recent]
+    return sum(found.events + found.sessions + found.marts + found.letters for found in receipts)
+
+
+def _known_as(
+    settings: Settings, keys: pseudonyms.Keys, tenant: str, names: Sequence[str]
+) -> dict[str, list[str]]:  # fmt: skip
+    """Each pseudonym; with the last of them the id as sent, where an import, which passes no door, brought it."""
+    sent: set[str] = set()
+    of_tenant = pc.field("property") == tenant
+    for table in NAMING:
+        found = lake.files(lake.opened(settings, table))
+        viewers = pc.unique(lake.rows(settings, table, found, ["viewer_id"], of_tenant)["viewer_id"]).to_pylist()
+        sent |= {viewer for viewer in viewers if viewer and not pseudonyms.has_form(viewer)}
+    wanted = frozenset(names)
+    theirs = sorted(viewer for viewer in sent if not wanted.isdisjoint(pseudonyms.of(keys, tenant, viewer)))
+    return {name: theirs if name == names[-1] else [] for name in names}
+
+
+def _letters_erased(connection: Connection, keys: pseudonyms.Keys, tenant: str, names: frozenset[str]) -> int:
+    """Deletes dead letters and kept rows of imports that name the viewer, readable or not; how many went."""
+
+    def is_named(viewer: str) -> bool:
+        return not names.isdisjoint(pseudonyms.of(keys, tenant, viewer))
+
+    gone = letters.erase(connection, tenant, lambda body: any(map(is_named, viewer_ids.named_in(body))))
+    rows = connection.execute("select checksum, line, content from import_quarantine where property = %s", (tenant,))
+    theirs = [(tenant, checksum, line) for checksum, line, text in rows.fetchall() if any(map(is_named, _fields(text)))]
+    with connection.cursor() as cursor:
+        cursor.executemany("delete from import_quarantine where (property, checksum, line) = (%s, %s, %s)", theirs)
+    return gone + len(theirs)
+
+
+def _fields(content: str | None) -> list[str]:
+    return [field for row in csv.reader([content or ""]) for field in row]
 
 
 def _forgotten(settings: Settings, connection: Connection, tenant: str, name: str) -> dict[str, int]:
-    erased = {t.name: lake.erase(settings, t, tenant, name) for t in (EVENTS, LATE, QUARANTINE, SESSION_VERSIONS)}
+    erased = {t.name: lake.erase(settings, t, tenant, name) for t in NAMING}
     events, sessions = erased[EVENTS.name], versions.latest(erased[SESSION_VERSIONS.name])
     taken = [Write(LIVE_TABLES[n], negated(t, LIVE_TABLES[n])) for n, t in live(events).items() if len(events)]
     with connection.transaction():

@@ -21,6 +21,7 @@ from qoescope.connect import days, lake, postgres
 from qoescope.connect.postgres import Connection, Write
 from qoescope.mart import imports
 from qoescope.mart.jobs import lake_days
+from qoescope.mart.jobs.forget import without_forgotten
 from qoescope.settings import Settings
 
 
@@ -54,7 +55,8 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         found = imports.imported(file, tenant, settings.lake_buckets)
-    rows = found.sessions
+    with postgres.connect(settings, "writer") as connection:
+        rows = without_forgotten(settings, connection, tenant, found.sessions)
     placed = pa.table(
         {n: rows[n if n != "session_day" else "day"] for n in ("property", "session_id", "session_day", "bucket")}
     )

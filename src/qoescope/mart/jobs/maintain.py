@@ -15,6 +15,7 @@ from qoescope.catalog.operations import (
 from qoescope.catalog.tables import EVENTS
 from qoescope.connect import days, lake, postgres
 from qoescope.connect.locks import Lease
+from qoescope.mart.jobs.forget import forget_again
 from qoescope.settings import Settings
 
 
@@ -46,6 +47,7 @@ def _maintain(settings: Settings, today: date) -> Kept:
         expired += lake.expire(settings, table, today - timedelta(days=kept_days))
         joined += lake.compact(settings, table, 1)
         deleted += len(lake.vacuum(settings, table))
+    expired += forget_again(settings, today)
     with postgres.connect(settings, "writer") as connection:
         kept = {SESSION_ROWS.name: settings.sessions_days, LIVE_LEAF.name: settings.live_days}
         for name, kept_days in (kept | {mart.name: _kept_days(settings, mart) for mart in MARTS}).items():

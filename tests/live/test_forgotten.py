@@ -1,0 +1,233 @@
+"""Forgotten: after an erasure no byte under `var/` says who asked for it, also when their player goes on sending."""
+
+import base64
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import psycopg
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+)
+from until import until
+from whole_stack import Stack
+
+from qoescope.catalog.doors import FORGOTTEN
+from qoescope.catalog.operations import ERASURES, LAKE_TABLES
+from qoescope.catalog.topics import DEAD_LETTERS, TOPICS
+from qoescope.compile import pseudonyms
+from qoescope.compile.viewer_ids import named_in
+from qoescope.connect import doors, kafka, lake, viewer_keys
+from qoescope.emit import jobs as emit
+from qoescope.ingest import jobs, keys
+from qoescope.mart.jobs.ledger import check_books
+from qoescope.settings import Settings, environment
+from qoescope.stack import assembly, demo
+from qoescope.stack import kafka as broker
+
+pytestmark = pytest.mark.live
+UP_S, SETTLED_S = 600, 300
+ADA, BOB, OLD = "ada.lovelace@example.com", "bob.builder@example.com", "old.visitor@example.com"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of this module's own, whose log drops what is over within a second."""
+    folder = tmp_path_factory.mktemp("forgotten")
+    settings = Settings(
+        var=folder / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0, console_port=0,
+        session_gap_s=5, door_refresh_s=0.5,
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(broker, "RETENTION_CHECK_MS", 500)
+        key = demo.door_key(settings)
+        with assembly.running(settings, ["collect", "stream"]) as (placed, children):
+            children.wait([child.name for child in children], UP_S)
+            yield Stack(placed, children, key, folder)
+
+
+def beacon(viewer: object, session: str, *events: dict[str, Any]) -> bytes:
+    """A beacon of this viewer."""
+    at = int(datetime.now(UTC).timestamp() * 1000)
+    begun = {"seq": 1, "at": at, "type": "playback_request", "state": "idle", "state_ms": 0}
+    return json.dumps({"session": {"session_id": session, "viewer_id": viewer}, "events": events or [begun]}).encode()
+
+
+def bad(viewer: str) -> list[tuple[bytes, dict[str, str]]]:
+    """What cannot be understood, whole or in part, and names the viewer."""
+    whole = beacon(viewer, "bad")
+    return [
+        (beacon(viewer, "bad", {"seq": -1}), {}),
+        (whole[: whole.index(b'"events"')], {}),
+        (whole.replace(b'"session_id": "bad"', b'"session_id": 7'), {}),
+        (gzip.compress(whole[:-2]), {"Content-Encoding": "gzip"}),
+        (gzip.compress(whole)[:-9], {"Content-Encoding": "gzip"}),
+        (whole, {"Content-Encoding": "compress"}),
+    ]
+
+
+def send(stack: Stack, body: bytes, headers: dict[str, str]) -> httpx.Response:
+    return httpx.post(
+        f"{stack.door}/v1/beacons", content=body, headers=headers | {"Authorization": f"Bearer {stack.key}"}, timeout=30
+    )
+
+
+def letters(stack: Stack) -> int:
+    return int(stack.rows("select count(*) from dead_letters")[0][0])
+
+
+def spoken(stack: Stack, text: str, *arguments: str) -> str:
+    """What a command says that reads this from its standard input."""
+    done = subprocess.run(
+        [sys.executable, "-m", "qoescope.cli.app", *arguments], input=f"{text}\n", capture_output=True, text=True,
+        env=environment({"QOESCOPE_VAR": str(stack.settings.var)}), check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def forms(text: str) -> list[bytes]:
+    """How the id can stand in bytes: as it is, in UTF-16, as hex, and in base64 wherever it begins."""
+    plain = text.encode()
+    turned = [base64.b64encode(b"x" * shift + plain)[4:-4] for shift in range(3)]
+    return [plain, text.encode("utf-16-le"), plain.hex().encode(), *turned]
+
+
+def in_files(stack: Stack, text: str) -> list[str]:
+    """Files under `var/` with the id, also inside Parquet's packed pages."""
+    found, wanted = [], forms(text)
+    with duckdb.connect() as engine:
+        for path in sorted(p for p in stack.settings.var.rglob("*") if p.is_file()):
+            data = path.read_bytes()
+            packed = path.suffix == ".parquet" and engine.execute(
+                "select count(*) from read_parquet($path, hive_partitioning = false) t "
+                "where contains(t::varchar, $text)",
+                {"path": str(path), "text": text},
+            ).fetchall() != [(0,)]
+            if packed or any(form in data for form in wanted):
+                found.append(str(path.relative_to(stack.settings.var)))
+    return found
+
+
+def in_log(stack: Stack, text: str) -> list[str]:
+    """Records with the id, unpacked."""
+    found = []
+    for topic in TOPICS:
+        for message in kafka.records(stack.settings, topic.name):
+            value = message.value() or b""
+            bodies = [value]
+            if topic is DEAD_LETTERS:
+                body = base64.b64decode(json.loads(value)["body_base64"])
+                bodies += [body, *map(str.encode, named_in(body))]
+            if any(form in one for form in forms(text) for one in bodies):
+                found.append(f"{topic.name} {message.partition()} {message.offset()}")
+    return found
+
+
+def in_tables(stack: Stack, text: str) -> list[str]:
+    """Tables of Postgres with the id, also in bytes and in what is packed."""
+    names = stack.rows("select table_name from information_schema.tables where table_schema = 'qoescope'")
+    asked = [(name, f"select count(*) from {name} t where t::text ~ %s") for (name,) in names]
+    wanted = "|".join(form.decode("latin-1").replace("+", "\\+").replace("\0", "") for form in forms(text))
+    return [name for name, sql in asked if stack.rows(sql, wanted) != [(0,)]]
+
+
+def force_the_end(stack: Stack) -> None:
+    """Brings about at once what retention, vacuum and checkpoints do in time."""
+    settings = stack.settings
+    for table in LAKE_TABLES:
+        lake.vacuum(settings, table, hours=0)
+    admin = AdminClient({"bootstrap.servers": settings.brokers})
+    short = {"retention.ms": "1", "file.delete.delay.ms": "1"}
+    entries = [ConfigEntry(n, v, incremental_operation=AlterConfigOpType.SET) for n, v in short.items()]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, DEAD_LETTERS.name, incremental_configs=entries)
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(30)
+    password = (settings.var / "secrets" / "super.password").read_text()
+    where = f"host=127.0.0.1 port={settings.postgres_port} dbname=qoescope user=super password={password}"
+    with psycopg.connect(where, autocommit=True) as connection:
+        for command in ("alter system set wal_recycle = off", "alter system set min_wal_size = '32MB'",
+                        "select pg_reload_conf()", "vacuum full", "checkpoint", "select pg_switch_wal()", "checkpoint",
+                        "select pg_switch_wal()", "checkpoint"):  # fmt: skip
+            connection.execute(command.encode())
+    log = settings.var / "kafka" / "data" / f"{DEAD_LETTERS.name}-0"
+    until(lambda: not any(p.stat().st_size for p in log.glob("*.log*")), SETTLED_S, "the log drops its dead letters")
+
+
+def test_no_byte_says_who_was_forgotten_also_when_their_player_goes_on(stack: Stack) -> None:
+    for number, viewer in enumerate((ADA, BOB)):
+        assert send(stack, beacon(viewer, f"s{number}"), {}).json()["accepted"] == 1
+        for body, headers in bad(viewer):
+            assert send(stack, body, headers).status_code in (200, 400, 413, 415)
+    until(lambda: letters(stack) == 12, SETTLED_S, "dead letters are in Postgres")
+    stack.settled()
+    assert in_tables(stack, ADA) == ["dead_letters"]
+    assert len(in_log(stack, ADA)) >= 4
+    (name,) = spoken(stack, ADA, "batch", "pseudonyms", "--property", "demo").split()
+    said = spoken(stack, ADA, "batch", "forget", "--property", "demo", "--json")
+    assert ADA not in said
+    (receipt,) = json.loads(said)
+    assert (receipt["viewers"], receipt["events"], receipt["sessions"], receipt["letters"]) == ([name], 1, 1, 6)
+    known = jobs.keys_path(stack.settings)
+    until(lambda: ("demo", name) in keys.decoded(known.read_bytes()).forgotten, 60, "the door knows the tombstone")
+    answer = until(lambda: forgotten(stack, ADA), 60, "the door filters her beacons")
+    assert answer["accepted"] == 0
+    for body, headers in bad(ADA):
+        assert send(stack, body, headers).status_code in (200, 400, 413, 415)
+    assert send(stack, b"{", {}).status_code == 400  # somebody's, told apart by nothing
+    until(lambda: letters(stack) == 7, SETTLED_S, "the last letter is in Postgres")
+    stack.settled()
+    assert [in_tables(stack, viewer) for viewer in (ADA, BOB)] == [[], ["dead_letters"]]
+    force_the_end(stack)
+    assert in_log(stack, ADA) == []
+    assert in_files(stack, ADA) == []
+    assert in_tables(stack, ADA) == []
+    assert len(in_files(stack, BOB)) == 1  # the search finds: Postgres' table of dead letters
+    assert check_books(stack.settings).ok
+
+
+def forgotten(stack: Stack, viewer: str) -> dict[str, Any] | None:
+    """The answer to a beacon of theirs, once it is filtered."""
+    answer: dict[str, Any] = send(stack, beacon(viewer, "again"), {}).json()
+    return answer if answer["filtered"] else None
+
+
+def test_an_id_that_an_older_version_kept_gives_way_to_its_pseudonym(stack: Stack) -> None:
+    settings, at = stack.settings, datetime(2026, 1, 2, tzinfo=UTC)
+    (name,) = pseudonyms.of(viewer_keys.read(settings), "demo", OLD)
+    doors.put(settings, FORGOTTEN, [{"property": "demo", "viewer_id": v, "forgotten_at": at} for v in (OLD, name)])
+    receipt = {"property": "demo", "asked_at": at, "events": 1, "sessions": 2, "marts": 3, "letters": 0, "gone_by": at}
+    doors.put(settings, ERASURES, [receipt | {"viewer_id": viewer, "gone_by": at.date()} for viewer in (OLD, name)])
+    until(lambda: in_tables(stack, OLD) == [], 60, "pseudonyms stand in its place")
+    told = stack.rows("select events, sessions, marts from erasures where viewer_id = %s and asked_at = %s", name, at)
+    assert told == [(2, 4, 6)]
+    assert stack.rows("select count(*) from forgotten where viewer_id = %s", name) == [(1,)]
+    known = keys.decoded(jobs.keys_path(settings).read_bytes()).forgotten
+    assert (("demo", name) in known, ("demo", OLD) in known) == (True, False)
+
+
+def test_an_import_brings_nobody_back(stack: Stack, tmp_path: Path) -> None:
+    file = emit.csv(tmp_path, sessions=300, seed=5, progress=False).paths[0]
+    said = json.loads(spoken(stack, "", "batch", "import", str(file), "--property", "archive", "--json"))
+    assert said[0]["sessions"] == 300
+    viewer, count = stack.rows(
+        "select viewer_id, count(*) from sessions where property = 'archive' group by 1 order by 2 desc, 1 limit 1"
+    )[0]
+    (receipt,) = json.loads(spoken(stack, viewer, "batch", "forget", "--property", "archive", "--json"))
+    assert (receipt["sessions"], viewer in str(receipt)) == (count, False)
+    again = json.loads(spoken(stack, "", "batch", "import", str(file), "--property", "archive", "--json"))
+    assert again[0]["changed"] == 0
+    assert stack.rows("select count(*) from sessions where property = 'archive'") == [(300 - count,)]
+    for table in ("sessions", "viewer_day", "forgotten", "erasures"):
+        assert stack.rows(f"select count(*) from {table} t where t::text ~ %s", f"\\m{viewer}\\M") == [(0,)], table
