@@ -1,4 +1,4 @@
-"""Proxy: passes every byte of a TCP port, until it is told to cut its connections."""
+"""Proxy: passes every byte of a TCP port, until it is told to cut its connections or to swallow what they say."""
 
 import asyncio
 import threading
@@ -17,6 +17,7 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
         self._cut_in_copy_after: int | None = None
         self.port = 0
+        self._stalled = False
         self.cuts = 0
         """Connections that were cut in the middle of a COPY."""
         listening = threading.Event()
@@ -31,6 +32,14 @@ class Proxy:
     def cut(self) -> None:
         """Cuts every connection that is open."""
         self._loop.call_soon_threadsafe(self._abort_all)
+
+    def stall(self) -> None:
+        """From now on takes what comes and passes nothing, on every connection that is open or made; none is closed."""
+        self._stalled = True
+
+    def go_on(self) -> None:
+        """Passes what new connections say; those that were stalled stay silent for ever."""
+        self._stalled = False
 
     def close(self) -> None:
         """Cuts everything and listens no more."""
@@ -47,22 +56,29 @@ class Proxy:
             self.port = server.sockets[0].getsockname()[1]
             listening.set()
             await self._end.wait()
+            server.close()
             while self._open:  # until each handler has seen its end
                 self._abort_all()
                 await asyncio.sleep(0.01)
 
     async def _passed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError), self._opened(writer):
+            if self._stalled:
+                return await self._swallow(reader)
             there, onward = await asyncio.open_connection("127.0.0.1", self._to)
             with self._opened(onward):
                 async with asyncio.TaskGroup() as both:
                     both.create_task(self._back(there, writer))
                     await self._onward(reader, onward)
+        return None
 
     async def _onward(self, reader: asyncio.StreamReader, onward: asyncio.StreamWriter) -> None:
         copied: int | None = None
         with suppress(OSError):
             while piece := await reader.read(PIECE):
+                if self._stalled:
+                    await self._swallow(reader)
+                    break
                 if COPY in piece:
                     copied = 0
                 elif copied is not None:
@@ -76,9 +92,17 @@ class Proxy:
         onward.transport.close()
 
     @staticmethod
-    async def _back(there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _swallow(reader: asyncio.StreamReader) -> None:
+        """Reads until the other side gives up, and answers nothing."""
+        with suppress(OSError):
+            while await reader.read(PIECE):
+                pass
+
+    async def _back(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while piece := await there.read(PIECE):
+                if self._stalled:
+                    return
                 writer.write(piece)
                 await writer.drain()
         writer.transport.abort()

@@ -25,13 +25,28 @@ class Settings(BaseSettings):
     reader_dsn: SecretStr = SecretStr("")
     """Postgres as the read-only role; empty means the stack's own server."""
 
+    postgres_connect_s: float = 5.0
+    """How long a connection to Postgres may take to be made, in whole seconds from 2."""
+    postgres_question_s: float = 10.0
+    """How long a question of the console, the API or the command line may take."""
+    postgres_stream_s: float = 30.0
+    """How long one statement of a stream, the monitor or the collector may take, before what it belonged to is tried
+    again, with twice the time each time up to a batch job's."""
+    postgres_batch_s: float = 120.0
+    """How long one statement of a batch job may take."""
+    silent_s: float = 5.0
+    """How much longer than its time-out Postgres may stay silent, and how long the network may acknowledge nothing,
+    before a connection is given up."""
+
     # The log
     brokers: str = "127.0.0.1:9492"
     """Kafka's bootstrap list."""
     kafka_options: dict[str, str] = {}
     """More of the client's options, such as SASL_SSL's."""
     kafka_delivery_ms: int = 10_000
-    """How long a record may wait for its acknowledgement."""
+    """How long a record may wait for its acknowledgement, and a connection to Kafka for an answer."""
+    kafka_read_s: float = 30.0
+    """How long the streams wait for records, or for what the brokers know, before the batch is tried again."""
 
     # The door
     door_address: str = "127.0.0.1"
@@ -87,6 +102,8 @@ class Settings(BaseSettings):
     """Where the lake is: a folder or an object store's URL; empty means `var/lake`."""
     lake_options: dict[str, str] = {}
     """What the object store wants to know, such as keys and endpoint."""
+    lake_timeout_s: float = 30.0
+    """How long one request to an object store may take, before it is sent again."""
     lake_buckets: int = 8
     """Parts of a day by hash of the session, at most 256; fixed for the life of a lake."""
     checkpoints: str = ""
@@ -185,6 +202,8 @@ class Settings(BaseSettings):
     smtp_password: SecretStr = SecretStr("")
     smtp_tls: bool = False
     """Whether the mail server is spoken to by STARTTLS."""
+    airflow_timeout_s: float = 60.0
+    """How long Airflow's API may take to answer."""
     tell_timeout_s: float = 10.0
     """How long a webhook or mail server may take to answer."""
 

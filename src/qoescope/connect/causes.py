@@ -55,7 +55,7 @@ KNOWN = (
     (
         r"connection to server at|server closed the connection|connection is lost|terminating connection|\[57P0\d\]|"
         r"the database system is|consuming input failed|couldn't get a connection|connection is closed|"
-        r"connection is bad|connection timeout expired",
+        r"connection is bad|connection timeout expired|Postgres at \S+ has not answered",
         "Postgres does not answer: {text}",
         "postgres-does-not-answer",
     ),

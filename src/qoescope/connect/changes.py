@@ -70,7 +70,7 @@ class Changes:
         if version not in self._seen:
             delta = self._newest()
             if delta.version() != version:
-                options = self._settings.lake_options or None
+                options = lake.storage_options(self._settings)
                 delta = DeltaTable(lake.uri(self._settings, self._table), version=version, storage_options=options)
             found = {f.path: f for f in sorted(lake.files(delta), key=lambda f: f.path)}
             self._seen = dict([*self._seen.items(), (version, found)][-2:])

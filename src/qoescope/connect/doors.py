@@ -23,7 +23,10 @@ AWAY = (psycopg.Error, Mistake)
 
 def known(settings: Settings) -> tuple[list[Row], list[Row], list[Row]]:
     """Rows of keys, of properties, and of viewers that asked to be forgotten; raises what `AWAY` names."""
-    with connect(settings, "writer") as connection, connection.cursor(row_factory=dict_row) as cursor:
+    with (
+        connect(settings, "writer", settings.postgres_stream_s) as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
         keys, properties, forgotten = (
             cursor.execute(f"select * from {table.name}").fetchall() for table in (KEYS, PROPERTIES, FORGOTTEN)
         )
@@ -33,7 +36,7 @@ def known(settings: Settings) -> tuple[list[Row], list[Row], list[Row]]:
 def put(settings: Settings, table: Table, rows: Sequence[Row]) -> None:
     """The rows into their table, in place of those with their keys; raises what `AWAY` names."""
     if rows:
-        with connect(settings, "writer") as connection, connection.transaction():
+        with connect(settings, "writer", settings.postgres_stream_s) as connection, connection.transaction():
             upsert(connection, Write(table, pa.Table.from_pylist(list(rows), schema=arrow.schema(table))))
 
 
@@ -42,7 +45,7 @@ def digest_forgotten(settings: Settings, keys: pseudonyms.Keys) -> None:
 
     The bytes are gone from Postgres' files once it has used their space again, or after `vacuum full`.
     """
-    with connect(settings, "writer") as connection, connection.transaction():
+    with connect(settings, "writer", settings.postgres_stream_s) as connection, connection.transaction():
         for tenant, raw, at in _as_sent(connection, FORGOTTEN, "forgotten_at"):
             for name in pseudonyms.of(keys, tenant, raw):
                 connection.execute(

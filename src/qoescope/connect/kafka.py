@@ -86,6 +86,9 @@ def _client_options(settings: Settings) -> dict[str, str | int | float | bool]:
     quiet: dict[str, str | int | float | bool] = {
         "log_level": 2,
         "reconnect.backoff.max.ms": 1000,
+        "socket.timeout.ms": settings.kafka_delivery_ms,  # the client's minute would outlive what it waits for
+        "socket.connection.setup.timeout.ms": min(settings.kafka_delivery_ms, 10_000),
+        "socket.keepalive.enable": True,
     }
     return {"bootstrap.servers": settings.brokers, **quiet, **settings.kafka_options}
 
@@ -96,6 +99,7 @@ def _producer_options(settings: Settings) -> dict[str, str | int | float | bool]
         "acks": "all",
         "enable.idempotence": True,
         "delivery.timeout.ms": settings.kafka_delivery_ms,
+        "request.timeout.ms": settings.kafka_delivery_ms,
         "linger.ms": 10,  # a request waits for so long, and the broker has a fifth of the work
         "batch.size": 1024 * 1024,
         "compression.type": "lz4",

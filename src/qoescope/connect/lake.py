@@ -61,6 +61,14 @@ def uri(settings: Settings, table: Table) -> str:
     return f"{root.rstrip('/')}/{table.name}"
 
 
+def storage_options(settings: Settings) -> dict[str, str] | None:
+    """What the object store is told; None where the lake is a folder."""
+    if not settings.lake_options:
+        return None
+    within = f"{settings.lake_timeout_s:g}s"
+    return {"timeout": within, "connect_timeout": within} | settings.lake_options
+
+
 def ensure(settings: Settings, tables: Iterable[Table] = LAKE_TABLES) -> None:
     """Creates the tables and the columns that are missing; columns that are no longer declared stay."""
     for table in tables:
@@ -69,7 +77,7 @@ def ensure(settings: Settings, tables: Iterable[Table] = LAKE_TABLES) -> None:
             Path(where).mkdir(parents=True, exist_ok=True)
         DeltaTable.create(
             where, arrow.schema(table), mode="ignore", partition_by=list(table.partition), name=table.name,
-            description=table.doc, configuration=_properties(table), storage_options=settings.lake_options or None,
+            description=table.doc, configuration=_properties(table), storage_options=storage_options(settings),
         )  # fmt: skip
         _add_missing_columns(opened(settings, table), table)
 
@@ -91,7 +99,7 @@ def _properties(table: Table) -> dict[str, str]:
 
 def opened(settings: Settings, table: Table) -> DeltaTable:
     """The table as it is now; raises TableNotFoundError when it was never made."""
-    return DeltaTable(uri(settings, table), storage_options=settings.lake_options or None)
+    return DeltaTable(uri(settings, table), storage_options=storage_options(settings))
 
 
 def exists(settings: Settings, table: Table) -> bool:
@@ -150,7 +158,8 @@ def filesystem(settings: Settings, table: Table) -> tuple[fs.FileSystem, str]:
         store: fs.FileSystem = fs.S3FileSystem(
             access_key=options.get("AWS_ACCESS_KEY_ID"), secret_key=options.get("AWS_SECRET_ACCESS_KEY"),
             endpoint_override=options.get("AWS_ENDPOINT_URL"), region=options.get("AWS_REGION"),
-            allow_bucket_creation=False,
+            allow_bucket_creation=False, connect_timeout=settings.lake_timeout_s,
+            request_timeout=settings.lake_timeout_s,
         )  # fmt: skip
         return store, where.split("://", 1)[1]
     return fs.FileSystem.from_uri(where)

@@ -84,7 +84,7 @@ class Lease:
                 self._connection.execute("select 1")
                 return
             self.close()
-        connection = postgres.connect(self._settings, "writer")
+        connection = postgres.connect(self._settings, "writer", self._settings.postgres_stream_s)
         try:
             self._take(connection)
         except BaseException:

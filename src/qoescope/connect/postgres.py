@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import Any, Literal
 
@@ -16,13 +17,13 @@ from psycopg_pool import ConnectionPool
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.schema import Table
 from qoescope.compile import arrow, ddl
+from qoescope.connect.guarded import Guarded
 from qoescope.settings import Settings
 
 Role = Literal["owner", "writer", "reader"]
-Connection = psycopg.Connection[Any]
+Connection = Guarded
 Refused = psycopg.DataError
 """A value that Postgres cannot hold."""
-STATEMENT_S = {"owner": 120, "writer": 120, "reader": 10}
 
 
 def dsn(settings: Settings, role: Role) -> str:
@@ -37,25 +38,52 @@ def dsn(settings: Settings, role: Role) -> str:
 
 
 def pool(settings: Settings, role: Role, size: int = 8) -> ConnectionPool[Connection]:
-    """Up to `size` connections; waits for a free one as long as the settings say, then raises PoolTimeout."""
+    """Up to `size` connections for questions; waits for a free one as the settings say, then raises PoolTimeout."""
+
+    def check(connection: Guarded) -> None:
+        connection.patience_s = settings.connection_wait_s
+        ConnectionPool.check_connection(connection)
+        _be_patient(settings, settings.postgres_question_s, connection)
+
     return ConnectionPool(
         dsn(settings, role), min_size=1, max_size=size, timeout=settings.connection_wait_s, open=True,
-        check=ConnectionPool.check_connection,
-        kwargs={"connect_timeout": 5, "autocommit": True, "application_name": f"qoescope {role}",
-                "options": _options(role)},
+        connection_class=Guarded, configure=partial(_be_patient, settings, settings.postgres_question_s),
+        check=check,
+        kwargs=_options(settings, role, settings.postgres_question_s) | {"application_name": f"qoescope {role}"},
     )  # fmt: skip
 
 
-def connect(settings: Settings, role: Role) -> Connection:
-    """One connection of its own, in autocommit; a transaction is asked for by name."""
-    return psycopg.connect(dsn(settings, role), connect_timeout=5, autocommit=True, options=_options(role))
+def connect(settings: Settings, role: Role, within_s: float | None = None) -> Connection:
+    """One connection of its own, in autocommit; a transaction is asked for by name.
+
+    A statement takes at most `within_s`, by default what the settings allow a question or a batch job; nothing waits
+    longer than that and `silent_s`.
+    """
+    most = within_s or (settings.postgres_question_s if role == "reader" else settings.postgres_batch_s)
+    made = Guarded.connect(dsn(settings, role), **_options(settings, role, most))
+    _be_patient(settings, most, made)
+    return made
 
 
-def _options(role: Role) -> str:
-    return (
-        f"-c statement_timeout={STATEMENT_S[role]}s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s "
-        f"-c timezone=UTC -c search_path={ddl.SCHEMA}"
-    )
+def _be_patient(settings: Settings, statement_s: float, connection: Guarded) -> None:
+    connection.patience_s = statement_s + settings.silent_s
+
+
+def _options(settings: Settings, role: Role, statement_s: float) -> dict[str, Any]:
+    """How it is made, and how soon each side notices that the other is gone."""
+    silent_ms = round(settings.silent_s * 1000)
+    beat_s = max(1, round(settings.silent_s / 3))
+    told = {
+        "statement_timeout": round(statement_s * 1000), "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "60s", "timezone": "UTC", "search_path": ddl.SCHEMA,
+        "tcp_keepalives_idle": beat_s, "tcp_keepalives_interval": beat_s, "tcp_keepalives_count": 2,
+        "tcp_user_timeout": silent_ms,
+    }  # fmt: skip
+    return {
+        "autocommit": True, "connect_timeout": max(2, round(settings.postgres_connect_s)),
+        "keepalives": 1, "keepalives_idle": beat_s, "keepalives_interval": beat_s, "keepalives_count": 2,
+        "tcp_user_timeout": silent_ms, "options": " ".join(f"-c {name}={value}" for name, value in told.items()),
+    }  # fmt: skip
 
 
 @contextmanager

@@ -96,6 +96,10 @@ def kafka(spark: SparkSession, settings: Settings, met: Met, start: str, records
         .option("failOnDataLoss", str(not settings.skip_lost_records).lower())
         .option("kafka.max.partition.fetch.bytes", str(16 * 1024 * 1024))
         .option("kafka.fetch.max.wait.ms", "10")  # Spark asks for offsets next, and the broker answers in turn
+        .option("kafka.request.timeout.ms", str(round(settings.kafka_read_s * 1000)))
+        .option("kafka.default.api.timeout.ms", str(round(settings.kafka_read_s * 1000)))
+        .option("kafka.socket.connection.setup.timeout.ms", "5000")
+        .option("kafkaConsumer.pollTimeoutMs", str(round(settings.kafka_read_s * 1000)))
         .option("fetchOffset.numRetries", "10")
         .option("fetchOffset.retryIntervalMs", "1000")
     )

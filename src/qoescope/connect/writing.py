@@ -11,12 +11,14 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 import pyarrow as pa
+from psycopg import errors
 from psycopg_pool import PoolTimeout
 
 from qoescope.catalog.operations import STREAM_PROGRESS
 from qoescope.compile import arrow
 from qoescope.connect import postgres
 from qoescope.connect.causes import explain
+from qoescope.connect.guarded import Silent
 from qoescope.connect.health import Loop
 from qoescope.connect.postgres import Connection, Write
 from qoescope.settings import Settings
@@ -36,6 +38,7 @@ class Writer:
         """`loop` is told of each failure: of those that are waited out nobody else hears."""
         self._settings, self._stopping, self._loop = settings, stopping, loop
         self._connection: Connection | None = None
+        self._within_s = settings.postgres_stream_s
 
     def ask(self, sql: LiteralString, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows that a statement answers; waits while Postgres is away."""
@@ -51,20 +54,29 @@ class Writer:
         return self.do(lambda connection: postgres.write_batch(connection, query, batch, writes))
 
     def do(self, work: Callable[[Connection], Answer]) -> Answer:
-        """What `work` answers; tries again after 1 s, doubling to 30 s, while Postgres is away. Raises `Stopped`."""
-        wait_s = 1.0
+        """What `work` answers; tries again after 1 s, doubling to 30 s, while Postgres is away. Raises `Stopped`.
+
+        What was not done in its time is given twice as long when it is tried again, up to a batch job's: a machine that
+        is too busy for it once may be so twice.
+        """
+        wait_s, since = 1.0, datetime.now(UTC)
         while True:
             try:
                 if self._connection is None or self._connection.closed:
-                    self._connection = postgres.connect(self._settings, "writer")
-                return work(self._connection)
+                    self._connection = postgres.connect(self._settings, "writer", self._within_s)
+                found = work(self._connection)
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
                 cause = explain(error) if self._loop is None else self._loop.failed(error)
-                log.warning("Postgres is away, again in %.0f s: %s", wait_s, cause)
+                log.warning("Postgres is away since %s, again in %.0f s: %s", f"{since:%H:%M:%S} UTC", wait_s, cause)
+                if isinstance(error, Silent | errors.QueryCanceled):
+                    self._within_s = min(2 * self._within_s, self._settings.postgres_batch_s)
                 self.close()
                 if self._stopping.wait(wait_s):
                     raise Stopped from error
                 wait_s = min(30.0, wait_s * 2)
+            else:
+                self._within_s = self._settings.postgres_stream_s
+                return found
 
     def close(self) -> None:
         """Gives the connection back, whatever state it is in."""

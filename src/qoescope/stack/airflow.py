@@ -159,7 +159,9 @@ class Client:
         once = httpx.Limits(
             max_keepalive_connections=0
         )  # Airflow may close one in the moment in which it is used again
-        self._http = httpx.Client(base_url=url(settings), timeout=120, trust_env=False, limits=once)
+        self._http = httpx.Client(
+            base_url=url(settings), timeout=settings.airflow_timeout_s, trust_env=False, limits=once
+        )
         password = secrets.secret(settings, "airflow_admin.password")
         answer = self._http.post("/auth/token", json={"username": USER, "password": password})
         self._http.headers["authorization"] = f"Bearer {_good(answer)['access_token']}"

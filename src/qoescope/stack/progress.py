@@ -73,7 +73,7 @@ def live_until(connection: Connection) -> datetime | None:
 def streams(settings: Settings) -> list[dict[str, Any]]:
     """One row a stream: when it last wrote, and how far behind it is."""
     now = datetime.now(UTC)
-    with postgres.connect(settings, "writer") as connection:
+    with postgres.connect(settings, "writer", settings.postgres_question_s) as connection:
         until = read_until(connection)
         written = connection.execute("select stream, complete_until, updated_at from stream_progress order by 1")
         rows = written.fetchall()

@@ -9,7 +9,7 @@ from qoescope.settings import Settings
 
 def fresh(settings: Settings, since: datetime | None = None) -> freshness.Freshness:
     """How old events were when live numbers showed them, exact to a tenth of a second."""
-    with postgres.connect(settings, "writer") as connection:
+    with postgres.connect(settings, "writer", settings.postgres_question_s) as connection:
         rows = connection.execute(
             "select committed_at, first_at, tick_ms, sent, older from freshness where committed_at >= %s",
             (since or datetime(2000, 1, 1, tzinfo=UTC),),
