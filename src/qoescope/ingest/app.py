@@ -138,9 +138,8 @@ class App:
     @property
     def ready(self) -> bool:
         """Kafka acknowledges, keys were asked for, and nobody asked for a stop."""
-        return (
-            not self.door.stopping and self.keys_known and bool(self._partitions) and self.delivery.silent_s < READY_S
-        )
+        acknowledges = self.delivery.silent_s < READY_S and not self.delivery.refused
+        return not self.door.stopping and self.keys_known and bool(self._partitions) and acknowledges
 
     async def handle(self, request: "Request") -> None:
         """One request."""

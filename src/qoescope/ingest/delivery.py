@@ -41,6 +41,8 @@ class Delivery:
         self._polling = False
         self.spoke = True
         """Whether anybody has sent anything since the last tick."""
+        self.refused = False
+        """Whether Kafka's last word was that it did not take a record: in silence, ticks are too rare to tell."""
         self.answered = Answered()
         self._heard_at = self._loop.time() - 2 * silence_s
 
@@ -89,6 +91,7 @@ class Delivery:
         """News of them came."""
         self._waiting -= 1
         self.in_flight.bytes -= size
+        self.refused = error is not None
         if error is None:
             self._heard_at = self._loop.time()
 
