@@ -197,7 +197,8 @@ def test_a_full_disk_is_named_makes_not_ready_and_goes_on_by_itself_once_there_i
     running.back()
     running.holds(traffic)
     assert running.children["stream"].restarts == restarts
-    assert running.status()[0] == 0
+    code, words = running.status()
+    assert code == 0, words
     until(lambda: heard(running, "closed", "the disk is full"), 2 * TOLD_S, "and that it is over")
 
 
