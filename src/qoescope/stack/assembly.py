@@ -24,8 +24,8 @@ LOOPBACK_PORTS = (
     "stream_port",
     "monitor_port",
 )
-PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "lake", "checkpoints", "session_gap_s")
-"""Settings that the parts are told, since they may differ from what they would read themselves."""
+PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "lake", "checkpoints", "session_gap_s", "stuck_s", "least_free_bytes")
+"""Settings that the parts are told, and commands beside them: they may differ from what these would read themselves."""
 SERVICES = ("postgres", "kafka")
 
 
