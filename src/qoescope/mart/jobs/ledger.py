@@ -135,7 +135,7 @@ def _compare_sender(now: Cut, book: Path, result: LedgerResult) -> None:
     if len(sent):
         stored = []
         for table in (EVENTS, LATE, QUARANTINE):
-            count = "count(*)" if table is EVENTS else "1"
+            count = "count(*)" if table is EVENTS else "1::bigint"
             sql = (
                 f"with sent as (select distinct property, session_id from read_parquet('{book}') where acknowledged) "
                 f"select property, session_id, seq, {count} as n from stored "
