@@ -27,6 +27,7 @@ def correct(connection: Connection, rows: pa.Table, moved: pa.Table, corrected: 
     (property, day, session_id) of rows whose session is now in another day.
     """
     with connection.transaction():
+        connection.execute("set local lock_timeout = '25s'")  # a day or a file that is published has its turn first
         connection.execute(_LOCK)
         old = stored(connection, [*rows.select(_KEY).to_pylist(), *moved.select(_KEY).to_pylist()])
         newer = {(r["property"], r["session_id"]): r["version"] for r in old.select([*_KEY, "version"]).to_pylist()}
