@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 SURVIVAL := tests/live/test_survival.py
+DAMAGE := $(addprefix tests/live/,test_ledger.py test_another_topic.py test_health.py test_kept_streams.py test_owners.py)
 EXPLORED := tests/laws/test_stream_equals_batch.py
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test live live-stack live-parts live-survival live-console test-cluster explore golden bench recording lock sbom clean
+.PHONY: help setup demo check test live live-stack live-parts live-survival live-damage live-console test-cluster explore golden bench recording lock sbom clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,16 +28,19 @@ test: ## set up, then everything: check, and the tests against real services (LO
 	@bin/beside $(or $(LOAD),0) $(MAKE) --no-print-directory check live
 
 live: # the tests against real services, three groups at a time
-	@$(MAKE) --no-print-directory -j 3 live-stack live-parts live-survival live-console
+	@$(MAKE) --no-print-directory -j 3 live-parts live-damage live-stack live-survival live-console
 
 live-stack: # the live tests that share one whole stack
 	$(BIN)/pytest -m "live and whole_stack"
 
 live-parts: # the live tests that start the parts they need
-	$(BIN)/pytest -m "live and not whole_stack and not month" --ignore $(SURVIVAL)
+	$(BIN)/pytest -m "live and not whole_stack and not month" $(addprefix --ignore ,$(SURVIVAL) $(DAMAGE))
 
 live-survival: # those that kill, cut and fill up, on a stack of their own
 	$(BIN)/pytest -m live $(SURVIVAL)
+
+live-damage: # those that damage state by hand, or take it from its owner, and see who tells
+	$(BIN)/pytest -m live $(DAMAGE)
 
 live-console: # those that open the console, and ask its API, on a month of marts
 	$(BIN)/pytest -m "live and month"
