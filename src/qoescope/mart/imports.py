@@ -44,9 +44,8 @@ RULES: tuple[tuple[str, str], ...] = (
     *((f"{name} is empty", f"given_{name} is null") for name in _NEEDED),
     *((f"{name} is negative", f"{name} < 0") for name in _NUMBERS),
     *((f"{name} is beyond all reason", f"{name} > {most}") for name, most in MOST.items()),
-    ("rebuffering took time but never happened", "rebuffer_count = 0 and rebuffer_duration_ms > 0"),
     ("rebuffering in a session that never started",
-     "startup_time_ms is null and bitrate_kbps is null and rebuffer_count > 0"),
+     "startup_time_ms is null and bitrate_kbps is null and (rebuffer_count > 0 or rebuffer_duration_ms > 0)"),
     ("resolution is unknown", f"resolution is not null and resolution not in {tuple(HEIGHTS)}"),
     ("hour is another than in timestamp", "hour not in (hour(started), hour(wall))"),
     ("day_of_week is another than in timestamp", "day_of_week not in (isodow(started) - 1, isodow(wall) - 1)"),
@@ -164,7 +163,9 @@ def _events_sql(buckets: int) -> str:
     )
     return f"""
 with kept as (
-  select *, cast(round(session_duration_sec * 1000) as bigint) as session_ms,
+  select * replace (case when rebuffer_duration_ms > 0 then greatest(rebuffer_count, 1) else rebuffer_count end
+      as rebuffer_count),  -- its beginning was lost, and it took place all the same
+    cast(round(session_duration_sec * 1000) as bigint) as session_ms,
     startup_time_ms is not null or bitrate_kbps is not null or resolution is not null as is_play
   from judged where reason is null and again = 1
 ),
