@@ -1,18 +1,21 @@
 """The lake in an object store, by two settings: streams, a restatement and the ledger go through it."""
 
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from until import until
 from whole_stack import Stack
 
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.mart.jobs.restate import restate_day
 from qoescope.settings import Settings
-from qoescope.stack import assembly, demo
+from qoescope.stack import assembly, demo, processes
 
 pytestmark = pytest.mark.cluster
 BUCKET, PARTS, UP_S = "lake", ("postgres", "kafka", "collect", "stream"), 900.0
@@ -20,17 +23,28 @@ BUCKET, PARTS, UP_S = "lake", ("postgres", "kafka", "collect", "stream"), 900.0
 
 @pytest.fixture
 def options() -> Iterator[dict[str, str]]:
-    """What an S3-compatible store on loopback wants to know; it holds an empty bucket."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        _, port = server.get_host_and_port()
-        said = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-                "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # fmt: skip
-        bucket(said).create()
-        yield said
-    finally:
-        server.stop()
+    """What an S3-compatible store on loopback wants to know; it holds an empty bucket.
+
+    It is a process of its own: a client in this one that waits for it with Python's lock would wait for itself.
+    """
+    with processes.held(0) as (port,):
+        server = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)])
+        try:
+            until(lambda: _answers(port), UP_S, "the object store is up")
+            said = {
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+            }  # fmt: skip
+            bucket(said).create()
+            yield said
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def bucket(options: dict[str, str]) -> "boto3.resources.base.ServiceResource":  # type: ignore[name-defined]

@@ -158,7 +158,8 @@ def installed_with(wheel: ZipFile, tmp_path_factory: pytest.TempPathFactory) -> 
             return subprocess.run(
                 [made[extra] / "bin" / "python", "-m", module, *arguments], input=given, capture_output=True, text=True,
                 check=False, timeout=120, cwd=made[extra],
-                env={"PATH": "/usr/bin:/bin", "QOESCOPE_VAR": str(state), "AIRFLOW_HOME": str(state / "airflow")},
+                env={"PATH": "/usr/bin:/bin", "QOESCOPE_VAR": str(state), "AIRFLOW_HOME": str(state / "airflow"),
+                     "QOESCOPE_STREAM_PORT": "0", "QOESCOPE_MONITOR_PORT": "0"},
             )  # fmt: skip
 
         return run
