@@ -26,7 +26,6 @@ LOOPBACK_PORTS = (
 )
 PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "lake", "checkpoints", "session_gap_s", "stuck_s", "least_free_bytes")
 """Settings that the parts are told, and commands beside them: they may differ from what these would read themselves."""
-SERVICES = ("postgres", "kafka")
 
 
 @contextmanager
