@@ -21,6 +21,8 @@ GIVES_WAY = 10
 """How nice a process is that may take its time."""
 LONGEST_DEATH_S = 10.0
 """Until a killed process is gone: a large one gives its memory back first."""
+TRIES = 100
+"""Ports that are looked at for a free one."""
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 
@@ -163,20 +165,33 @@ def held(*preferred: int) -> Iterator[list[int]]:
     there, now and each time it is started again: servers set SO_REUSEADDR.
     """
     with ExitStack() as open_sockets:
-        yield [int(open_sockets.enter_context(_bound(port)).getsockname()[1]) for port in preferred]
+        yield [_hold(open_sockets, port) for port in preferred]
 
 
-def _bound(preferred: int) -> socket.socket:
-    for port in (preferred, 0):
-        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            found.bind(("127.0.0.1", port))
-        except OSError:
-            found.close()
-        else:
-            return found
+def _hold(open_sockets: ExitStack, preferred: int) -> int:
+    for wanted in (preferred, *[0] * TRIES):
+        with ExitStack() as held:
+            try:
+                port = _bind(held, socket.SOCK_STREAM, wanted)
+                _bind(held, socket.SOCK_DGRAM, port)
+            except OSError:
+                continue
+            open_sockets.enter_context(held.pop_all())
+            return port
     raise OSError("no free port on 127.0.0.1")
+
+
+def _bind(held: ExitStack, kind: socket.SocketKind, port: int) -> int:
+    """Binds the port, or a free one for 0, and gives its number.
+
+    Two sockets with SO_REUSEADDR may bind one TCP port as long as none listens, so a TCP socket alone keeps no second
+    stack from the same port. A UDP port is never shared: whoever has that of the same number has both.
+    """
+    found = held.enter_context(socket.socket(socket.AF_INET, kind))
+    if kind == socket.SOCK_STREAM:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind(("127.0.0.1", port))
+    return int(found.getsockname()[1])
 
 
 def answers(port: int, timeout_s: float = 1.0) -> bool:
