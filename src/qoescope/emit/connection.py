@@ -1,21 +1,19 @@
-"""Connection: one kept-open HTTP connection to a collector, one request at a time."""
+"""Connection: one raw HTTP connection of the load generator, kept open, one request at a time.
+
+Raw because a load generator has to cost less than what it loads. Programs send with `qoescope.client`.
+"""
 
 import asyncio
-import gzip
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from qoescope.catalog.errors import Mistake
+from qoescope.client.retrying import retry_after_s
+from qoescope.client.urls import beacons_url
 
 if TYPE_CHECKING:
     from qoescope.emit.sender import Sender
-
-PACKED_FROM = 1024
-"""Bytes from which gzip is worth its time."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,6 @@ class Entry:
     sent_at: int = 0
     status: int = 0
     attempts: int = 0
-    answer: bytes = b""
 
 
 @dataclass
@@ -51,7 +48,6 @@ class Door:
     path: str
     tls: bool
     key: str = field(repr=False)
-    packs: bool = False
     _head: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -61,20 +57,15 @@ class Door:
         ).encode()
 
     def request(self, body: bytes) -> bytes:
-        """The whole request; gzipped where the door's sender packs and it is worth it."""
-        encoding = b""
-        if self.packs and len(body) >= PACKED_FROM:
-            body, encoding = gzip.compress(body, 6), b"Content-Encoding: gzip\r\n"
-        return b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, encoding, len(body), body)
+        """The whole request."""
+        return b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body)
 
 
-def door(url: str, key: str, *, packs: bool = False) -> Door:
-    """The door of a URL; what is no URL is said so."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Mistake(f"the collector's URL must look like http://127.0.0.1:8460, not '{url}'")
+def door(url: str, key: str) -> Door:
+    """The door of a collector's URL; raises `Mistake` when it is not a URL of HTTP."""
+    parts = urlsplit(beacons_url(url))
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return Door(parts.hostname, port, parts.path.rstrip("/") + "/v1/beacons", parts.scheme == "https", key, packs)
+    return Door(parts.hostname or "", port, parts.path, parts.scheme == "https", key)
 
 
 class Connection(asyncio.Protocol):
@@ -104,20 +95,17 @@ class Connection(asyncio.Protocol):
         while (end := self._read.find(b"\r\n\r\n")) >= 0:
             head = bytes(self._read[:end])
             if (_header(head, b"transfer-encoding") or b"").lower() == b"chunked":
-                found = _chunks(self._read, end + 4)
-                if found is None:
-                    return
-                body, whole = found
+                whole = _end_of_chunks(self._read, end + 4)
             else:
                 whole = end + 4 + int(_header(head, b"content-length") or 0)
-                if len(self._read) < whole:
-                    return
-                body = bytes(self._read[end + 4 : whole])
+            if whole is None or len(self._read) < whole:
+                return
             del self._read[:whole]
             entry, self.entry = self.entry, None
             if entry is not None:
-                entry.status, entry.answer = int(head[9:12]), body
-                self._sender.answered(entry, _asked_s(_header(head, b"retry-after")))
+                entry.status = int(head[9:12])
+                asked = _header(head, b"retry-after")
+                self._sender.answered(entry, retry_after_s(asked.decode("latin-1") if asked is not None else None))
             if (_header(head, b"connection") or b"").lower() == b"close":
                 self.close()
             else:
@@ -135,29 +123,14 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-def _chunks(read: bytearray, at: int) -> tuple[bytes, int] | None:
-    """A chunked body that begins there, and where it ends; None while it is not whole."""
-    body = bytearray()
+def _end_of_chunks(read: bytearray, at: int) -> int | None:
+    """Where a chunked body that begins there ends; None while it is not whole."""
     while (line := read.find(b"\r\n", at)) >= 0:
         size = int(read[at:line].partition(b";")[0], 16)
         at = line + 2 + size + 2
         if size == 0:
-            return (bytes(body), at) if len(read) >= at else None
-        body += read[line + 2 : line + 2 + size]
+            return at
     return None
-
-
-def _asked_s(told: bytes | None) -> float | None:
-    """Seconds that a `Retry-After` asks for: a number, or a date."""
-    if told is None:
-        return None
-    if told.isdigit():
-        return float(told)
-    try:
-        then = parsedate_to_datetime(told.decode("latin-1"))
-    except ValueError:
-        return None
-    return (then - datetime.now(UTC)).total_seconds()
 
 
 def _header(head: bytes, name: bytes) -> bytes | None:

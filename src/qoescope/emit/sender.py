@@ -1,21 +1,22 @@
-"""Sender: beacons over a few kept-open HTTP connections, sent again until they are answered, all of it in a book."""
+"""Sender: the load generator: beacons over raw connections, sent again until they are answered, all in a book."""
 
 import asyncio
-import random
 import ssl
 import time
 from collections import deque
 from collections.abc import Callable
 
 from qoescope.catalog.errors import Mistake
+from qoescope.client.retrying import (
+    ACKNOWLEDGED,
+    ANSWER_WITHIN_S,
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    TRY_AGAIN,
+    pause_s,
+)
 from qoescope.emit.connection import Beacon, Connection, Door, Entry
-
-TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-LONGEST_ASKED_S = 300.0
-"""A `Retry-After` is honoured up to this."""
-ANSWER_WITHIN_S = 15.0
-ACKNOWLEDGED = 200
+from qoescope.host.backoff import Backoff
 
 
 class Sender:
@@ -28,7 +29,7 @@ class Sender:
         self._open: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._pausing: set[Entry] = set()
-        self._failures = 0
+        self._unreachable = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._stopped = False
         self.unanswered = 0
         self.events_sent = self.events_acknowledged = self.requests = self.retries = 0
@@ -44,18 +45,13 @@ class Sender:
                 f"cannot reach {self._to.host}:{self._to.port}: {error.strerror or error}; is the collector up?"
             ) from error
 
-    def open(self) -> None:
-        """Opens the connections, and goes on trying where the door is not there."""
-        for _ in range(self._wanted):
-            self._open_another()
-
     async def _connect(self) -> None:
         context = ssl.create_default_context() if self._to.tls else None
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: Connection(self), self._to.host, self._to.port, ssl=context
         )
         self._open.add(connection)
-        self._failures = 0
+        self._unreachable.reset()
 
     def put(self, beacon: Beacon) -> None:
         """Sends a beacon as soon as a connection is free; its `sent_at` is now, by its device's clock."""
@@ -78,11 +74,11 @@ class Sender:
             self.requests += 1
             self._idle.popleft().send(entry)
 
-    def answered(self, entry: Entry, pause_s: float | None) -> None:
+    def answered(self, entry: Entry, asked_s: float | None) -> None:
         """An answer came: into the book with it, or once more."""
         if entry.status in TRY_AGAIN and not self._stopped:
             self.last_error = f"answer {entry.status}"
-            self._again(entry, pause_s)
+            self._again(entry, asked_s)
             return
         self._close(entry)
 
@@ -92,13 +88,10 @@ class Sender:
             self.events_acknowledged += entry.beacon.events
         self._keep(entry)
 
-    def _again(self, entry: Entry, pause_s: float | None) -> None:
+    def _again(self, entry: Entry, asked_s: float | None) -> None:
         self.retries += 1
-        pause = min(FIRST_PAUSE_S * 2 ** min(entry.attempts - 1, 8), LONGEST_PAUSE_S)
-        pause = max(pause, min(pause_s or 0.0, LONGEST_ASKED_S))
-        pause *= 1 + random.random() / 4  # noqa: S311  many that were refused together do not come back together
         self._pausing.add(entry)
-        asyncio.get_running_loop().call_later(pause, self._requeue, entry)
+        asyncio.get_running_loop().call_later(pause_s(entry.attempts, asked_s), self._requeue, entry)
 
     def _requeue(self, entry: Entry) -> None:
         if entry in self._pausing:
@@ -131,9 +124,8 @@ class Sender:
             try:
                 await self._connect()
             except OSError as error:
-                self._failures += 1
                 self.last_error = f"cannot connect: {error.strerror or error}"
-                await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** min(self._failures, 6), LONGEST_PAUSE_S))
+                await asyncio.sleep(self._unreachable.next_s())
             else:
                 return
 

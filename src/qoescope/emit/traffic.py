@@ -11,12 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from qoescope.client.retrying import ACKNOWLEDGED
 from qoescope.emit import feed
 from qoescope.emit.connection import Door, Entry
 from qoescope.emit.counterfactual import Effect
 from qoescope.emit.feed import Batch
 from qoescope.emit.scenario import Scenario
-from qoescope.emit.sender import ACKNOWLEDGED, Sender
+from qoescope.emit.sender import Sender
 
 TICK_S = 0.02
 AHEAD_S = 3.0

@@ -1,4 +1,4 @@
-"""A server's client: what it sends arrives whole, is sent again until it is answered, and each event's fate is told."""
+"""A program's client: what it sends arrives whole, is sent again until it is answered, and each event's fate is told."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from qoescope.catalog.errors import Mistake
-from qoescope.emit.client import Client, Full
+from qoescope.client.sending import Client, Full
 from qoescope.settings import Settings
 
 SESSION = {"session_id": "s1", "device_type": "smart_tv"}

@@ -1,0 +1,1 @@
+"""Client: events from a Python program of one's own to a collector."""

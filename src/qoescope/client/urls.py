@@ -1,0 +1,17 @@
+"""URLs: where a collector takes beacons."""
+
+from urllib.parse import urlsplit
+
+from qoescope.catalog.errors import Mistake
+
+
+def beacons_url(url: str) -> str:
+    """Where the collector of this URL takes beacons; raises `Mistake` when it is not a URL of HTTP."""
+    parts = urlsplit(url)
+    try:
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is not a number
+        valid = False
+    if not valid:
+        raise Mistake(f"the collector's URL must look like http://127.0.0.1:8460, not '{url}'")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/v1/beacons"
