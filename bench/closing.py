@@ -22,7 +22,11 @@ from pyspark.sql import SparkSession
 from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.connect import lake, spark
+from qoescope.connect import spark
+from qoescope.connect.lake.reading import read_table
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.lake.jobs import marks, sessions
 from qoescope.lake.open_sessions import marks as marked
 from qoescope.settings import Settings
@@ -52,11 +56,11 @@ from range({first}, {first + count}) as a(s), range(2) as b(e)""").to_arrow_tabl
 
 def filled(settings: Settings, count: int) -> list[pa.Table]:
     """Writes the events of so many sessions; answers their marks."""
-    lake.ensure(settings)
+    ensure_tables(settings)
     found = []
     for first in range(0, count, AT_ONCE):
         rows = made(first, min(AT_ONCE, count - first))
-        lake.append(lake.opened(settings, EVENTS), EVENTS, lake.write(settings, EVENTS, rows), {})
+        append_files(open_table(settings, EVENTS), EVENTS, write_files(settings, EVENTS, rows), {})
         found.append(marked(rows))
     return found
 
@@ -125,7 +129,7 @@ def closed(session: SparkSession, settings: Settings, count: int) -> None:
         while len(still_open):
             worker.work()
     took = time.perf_counter() - began
-    rows = lake.read(settings, SESSION_VERSIONS, columns=["event_count"])
+    rows = read_table(settings, SESSION_VERSIONS, columns=["event_count"])
     assert (len(rows), pc.sum(rows["event_count"]).as_py()) == (count, 2 * count)
     rates = f"{count / took:,.0f}/s, {count / memory.cpu():,.0f} a processor second"
     print(f"{count:,} sessions of two events closed: {rates}; {memory}", flush=True)

@@ -34,7 +34,10 @@ from qoescope.compile.adding import added
 from qoescope.compile.cube import _row_sql, cube
 from qoescope.compile.duck import ASLEEP, BELIEVED_MS
 from qoescope.compile.fold import _COMMON_BY_HEIGHT, _RARE, CONTEXT, _derived, _sum, sessions
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import list_files, read_rows
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table, table_uri
+from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.settings import Settings
 
 CORES = psutil.cpu_count() or 1
@@ -76,20 +79,20 @@ where again = 0 or (s + e) % 50 = 0""").to_arrow_table()  # noqa: S608
 
 def written(settings: Settings, events: int) -> int:
     """Writes about so many events; answers how many rows lie in the lake."""
-    lake.ensure(settings, [EVENTS])
+    ensure_tables(settings, [EVENTS])
     files, sessions = [], round(events / EACH)
     for first in range(0, sessions, AT_ONCE):
-        files += lake.write(settings, EVENTS, made(first, min(AT_ONCE, sessions - first)))
-    lake.append(lake.opened(settings, EVENTS), EVENTS, files, {"made": datetime.now(UTC).isoformat()})
+        files += write_files(settings, EVENTS, made(first, min(AT_ONCE, sessions - first)))
+    append_files(open_table(settings, EVENTS), EVENTS, files, {"made": datetime.now(UTC).isoformat()})
     return sum(f.rows for f in files)
 
 
 def ours(settings: Settings) -> tuple[int, pa.Table]:
     """How many sessions there are, and the mart; a bucket a task, as many tasks at once as there are cores."""
-    found = lake.files(lake.opened(settings, EVENTS), [DAY])
+    found = list_files(open_table(settings, EVENTS), [DAY])
 
     def part(bucket: int) -> tuple[int, pa.Table]:
-        rows = sessions(lake.rows(settings, EVENTS, [f for f in found if f.bucket == bucket]))
+        rows = sessions(read_rows(settings, EVENTS, [f for f in found if f.bucket == bucket]))
         return len(rows), cube(rows, QUALITY_HOUR)
 
     with ThreadPoolExecutor(CORES) as tasks:
@@ -99,7 +102,7 @@ def ours(settings: Settings) -> tuple[int, pa.Table]:
 
 def files_of(settings: Settings) -> str:
     """The day's files."""
-    return f"{lake.uri(settings, EVENTS)}/session_day={DAY}/*/*.parquet"
+    return f"{table_uri(settings, EVENTS)}/session_day={DAY}/*/*.parquet"
 
 
 def listed(columns: dict[str, str] | list[tuple[str, str]]) -> str:

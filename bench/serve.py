@@ -32,8 +32,11 @@ from qoescope.compile import ask as compiled
 from qoescope.compile.cube import cube
 from qoescope.compile.fold import sessions
 from qoescope.compile.records import bucket_sql
-from qoescope.connect import lake, postgres, records
+from qoescope.connect import postgres, records
 from qoescope.connect.ask import ask
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.connect.postgres import Write
 from qoescope.emit.events import blocks
 from qoescope.emit.scenario import Load, Scenario
@@ -118,8 +121,8 @@ def filled(settings: Settings, count: int, days: float, beside: duckdb.DuckDBPyC
     beside.register("newest", told)
     placed = f"select * replace ({bucket_sql('session_id', settings.lake_buckets)} as bucket) from newest"  # noqa: S608
     events = arrow.conform(beside.sql(placed).to_arrow_table(), EVENTS)
-    lake.ensure(settings, (EVENTS,))
-    lake.append(lake.opened(settings, EVENTS), EVENTS, lake.write(settings, EVENTS, events), {})
+    ensure_tables(settings, (EVENTS,))
+    append_files(open_table(settings, EVENTS), EVENTS, write_files(settings, EVENTS, events), {})
     identity: str = rows["session_id"][0].as_py()
     return identity
 

@@ -22,7 +22,10 @@ from qoescope.catalog.watch import INCIDENTS
 from qoescope.compile import arrow
 from qoescope.compile.cube import cube
 from qoescope.compile.fold import sessions
-from qoescope.connect import lake, postgres
+from qoescope.connect import postgres
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import commit_files, split_parts, write_files
 from qoescope.connect.postgres import Write
 from qoescope.emit.events import blocks
 from qoescope.emit.scenario import Load, Scenario
@@ -121,13 +124,13 @@ def filled(settings: Settings, path: Path, count: int = SESSIONS, days: int = DA
             Write(STREAM_PROGRESS, progress(now)),
         ):
             postgres.upsert(connection, write)
-    lake.ensure(settings, (EVENTS,))
+    ensure_tables(settings, (EVENTS,))
     with duckdb.connect() as engine:
         engine.execute("set timezone = 'UTC'")
         engine.register("newest", arrow.conform(newest, EVENTS))
         once = engine.sql("select distinct on (property, session_id, seq) * from newest").to_arrow_table()
-    files = [f for part in lake.partitions(arrow.conform(once, EVENTS)) for f in lake.write(settings, EVENTS, part)]
-    lake.commit(lake.opened(settings, EVENTS), EVENTS, files, "test", 1)
+    files = [f for part in split_parts(arrow.conform(once, EVENTS)) for f in write_files(settings, EVENTS, part)]
+    commit_files(open_table(settings, EVENTS), EVENTS, files, "test", 1)
     return session_id, len(rows)
 
 

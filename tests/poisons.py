@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import list_files
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import replace_parts, write_files
 from qoescope.emit.events import blocks
 from qoescope.emit.scenario import DAY_MS, Load, Scenario
 from qoescope.emit.simulation import simulated
@@ -33,9 +35,9 @@ def viewers(first: date, days: int, sessions: int) -> pa.Table:
 
 def replaced(settings: Settings, day: date, events: pa.Table) -> None:
     """The lake has these events of the day, and no others."""
-    delta = lake.opened(settings, EVENTS)
-    buckets = sorted({f.bucket for f in lake.files(delta, [day])} | set(events["bucket"].unique().to_pylist()))
-    lake.replace_part(delta, EVENTS, day, buckets, lake.write(settings, EVENTS, events))
+    delta = open_table(settings, EVENTS)
+    buckets = sorted({f.bucket for f in list_files(delta, [day])} | set(events["bucket"].unique().to_pylist()))
+    replace_parts(delta, EVENTS, day, buckets, write_files(settings, EVENTS, events))
 
 
 def altered(events: pa.Table, name: str, sql: str) -> pa.Table:

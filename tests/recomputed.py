@@ -10,7 +10,8 @@ from qoescope.catalog.marts import LEAF_DIMENSIONS, Grouping
 from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
-from qoescope.connect import lake, postgres
+from qoescope.connect import postgres
+from qoescope.connect.lake.tables import table_uri
 from qoescope.settings import Settings
 
 SESSIONS = {
@@ -128,7 +129,7 @@ def opened(settings: Settings, property_name: str) -> duckdb.DuckDBPyConnection:
     engine = duckdb.connect()
     engine.execute("set timezone = 'UTC'")
     for table in (EVENTS, SESSION_VERSIONS):
-        files = DeltaTable(lake.uri(settings, table)).file_uris()
+        files = DeltaTable(table_uri(settings, table)).file_uris()
         names = [file.removeprefix("file://") for file in files]
         engine.read_parquet(names, hive_partitioning=True).filter(f"property = '{property_name}'").to_table(
             f"all_{table.name}"

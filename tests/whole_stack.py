@@ -14,7 +14,8 @@ from until import until
 
 from qoescope.catalog.operations import LATE, QUARANTINE
 from qoescope.catalog.tables import EVENTS
-from qoescope.connect import lake, postgres
+from qoescope.connect import postgres
+from qoescope.connect.lake.reading import read_table
 from qoescope.emit import jobs as emit
 from qoescope.emit.traffic import Sent
 from qoescope.settings import Settings, environment
@@ -110,7 +111,7 @@ class Stack:
     def missing(self, book: Path) -> list[tuple[Any, ...]]:
         """Acknowledged events of the book that the lake neither took nor kept aside, and identities taken twice."""
         events, *aside = (
-            lake.read(self.settings, table, columns=["session_id", "seq"]) for table in (EVENTS, LATE, QUARANTINE)
+            read_table(self.settings, table, columns=["session_id", "seq"]) for table in (EVENTS, LATE, QUARANTINE)
         )
         with duckdb.connect() as engine:
             engine.register("events", events)

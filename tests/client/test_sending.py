@@ -1,4 +1,4 @@
-"""A program's client: what it sends arrives whole, is sent again until it is answered, and each event's fate is told."""
+"""A program's client: what it sends arrives whole, is sent again until answered, and each event's fate is told."""
 
 import gzip
 import json

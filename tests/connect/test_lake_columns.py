@@ -9,7 +9,11 @@ import pyarrow as pa
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.connect import lake
+from qoescope.connect.lake.compaction import compact_table
+from qoescope.connect.lake.reading import list_files, read_rows, read_session_rows, read_table
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import commit_files, write_files
 from qoescope.settings import Settings
 
 YOUNGER = ("dropped_frames", "next_cdn")
@@ -20,35 +24,35 @@ NAMES = ("seq", *YOUNGER)
 
 
 def store(settings: Settings, table: Table, batch: int) -> None:
-    lake.ensure(settings, [table])
+    ensure_tables(settings, [table])
     row = {f.name: SAMPLES[f.type] for f in table.fields} | {"seq": batch}
     rows = pa.Table.from_pylist([row], schema=arrow.schema(table))
-    lake.commit(lake.opened(settings, table), table, lake.write(settings, table, rows), "test", batch)
+    commit_files(open_table(settings, table), table, write_files(settings, table, rows), "test", batch)
 
 
 def test_a_column_that_is_declared_later_is_added_and_older_rows_hold_its_default(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
     store(settings, OLDER, 1)
     store(settings, EVENTS, 2)
-    files = lake.files(lake.opened(settings, EVENTS))
+    files = list_files(open_table(settings, EVENTS))
     who = pa.table({"property": ["x"], "session_id": ["x"]})
-    for rows in (lake.rows(settings, EVENTS, files, NAMES), lake.rows_of(settings, EVENTS, files, who, NAMES)):
+    for rows in (read_rows(settings, EVENTS, files, NAMES), read_session_rows(settings, EVENTS, files, who, NAMES)):
         assert sorted(map(tuple, map(dict.values, rows.to_pylist()))) == [(1, 0, None), (2, 7, "x")]
 
 
 def test_tables_as_declared_are_left_alone(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
     store(settings, EVENTS, 1)
-    before = lake.opened(settings, EVENTS).version()
-    lake.ensure(settings, [EVENTS])
-    assert lake.opened(settings, EVENTS).version() == before
+    before = open_table(settings, EVENTS).version()
+    ensure_tables(settings, [EVENTS])
+    assert open_table(settings, EVENTS).version() == before
 
 
 def test_small_files_of_older_and_younger_versions_are_joined(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
     for batch in range(1, 5):
         store(settings, OLDER if batch < 3 else EVENTS, batch)
-    assert lake.compact(settings, EVENTS, 1) > 0
-    rows = lake.read(settings, EVENTS, columns=NAMES)
+    assert compact_table(settings, EVENTS, 1) > 0
+    rows = read_table(settings, EVENTS, columns=NAMES)
     assert sorted(map(tuple, map(dict.values, rows.to_pylist())))[0] == (1, 0, None)
     assert len(rows) == 4

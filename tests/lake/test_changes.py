@@ -11,8 +11,13 @@ from deltalake import DeltaTable
 
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.connect import lake
 from qoescope.connect.changes import Changes
+from qoescope.connect.lake.compaction import compact_table
+from qoescope.connect.lake.deletion import erase_viewer
+from qoescope.connect.lake.reading import list_files, read_rows
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.settings import Settings
 
 AT = datetime(2026, 1, 2, 8, tzinfo=UTC)
@@ -21,7 +26,7 @@ AT = datetime(2026, 1, 2, 8, tzinfo=UTC)
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     here = Settings(var=tmp_path)
-    lake.ensure(here, [EVENTS])
+    ensure_tables(here, [EVENTS])
     return here
 
 
@@ -33,14 +38,14 @@ def appended(settings: Settings, *sessions: str) -> None:
     rows = [values | {"session_id": name, "bucket": number} for number, name in enumerate(sessions)]
     names = [f for f in arrow.schema(EVENTS) if f.name in rows[0]]
     table = arrow.conform(pa.Table.from_pylist(rows, pa.schema(names)), EVENTS)
-    lake.append(lake.opened(settings, EVENTS), EVENTS, lake.write(settings, EVENTS, table), {})
+    append_files(open_table(settings, EVENTS), EVENTS, write_files(settings, EVENTS, table), {})
 
 
 def followed(settings: Settings, version: int | None) -> tuple[list[str], int | None]:
     """Sessions of the rows that came after a version, by one who begins there; and the version where that ends."""
     names: list[str] = []
     for change in Changes(settings, EVENTS).after(version):
-        names += lake.rows(settings, EVENTS, list(change.files))["session_id"].to_pylist()
+        names += read_rows(settings, EVENTS, list(change.files))["session_id"].to_pylist()
         version = change.version
     return sorted(names), version
 
@@ -61,10 +66,10 @@ def test_one_who_follows_on_sees_each_row_once(settings: Settings) -> None:
     for number in range(12):
         appended(settings, f"s{number}", f"t{number}")
         if number % 4 == 3:
-            lake.compact(settings, EVENTS, files_a_part=1)
+            compact_table(settings, EVENTS, files_a_part=1)
         if number % 3 == 2:
             for change in changes.after(version):
-                seen.update(lake.rows(settings, EVENTS, list(change.files))["session_id"].to_pylist())
+                seen.update(read_rows(settings, EVENTS, list(change.files))["session_id"].to_pylist())
                 version = change.version
     assert set(seen.values()) == {1}
     assert len(seen) == 24
@@ -74,10 +79,10 @@ def test_rows_that_are_only_written_again_do_not_come_again(settings: Settings) 
     appended(settings, "a", "b")
     appended(settings, "c")
     _, version = followed(settings, None)
-    lake.compact(settings, EVENTS, files_a_part=1)
-    lake.erase(settings, EVENTS, "app", "v1")
+    compact_table(settings, EVENTS, files_a_part=1)
+    erase_viewer(settings, EVENTS, "app", "v1")
     appended(settings, "d")
-    lake.compact(settings, EVENTS, files_a_part=0)
+    compact_table(settings, EVENTS, files_a_part=0)
     assert followed(settings, version)[0] == ["d"]
 
 
@@ -90,13 +95,13 @@ def test_where_the_log_does_not_know_the_version_all_that_is_there_comes_again(s
 def test_small_files_are_joined_where_there_are_most_of_them_and_large_ones_left_alone(settings: Settings) -> None:
     for number in range(40):
         appended(settings, f"s{number % 10}")
-    before = Counter(file.bucket for file in lake.files(lake.opened(settings, EVENTS)))
+    before = Counter(file.bucket for file in list_files(open_table(settings, EVENTS)))
     fullest = max(before, key=lambda bucket: before[bucket])
-    assert lake.compact(settings, EVENTS, 1, most_parts=1) == before[fullest]
-    after = lake.files(lake.opened(settings, EVENTS))
+    assert compact_table(settings, EVENTS, 1, most_parts=1) == before[fullest]
+    after = list_files(open_table(settings, EVENTS))
     assert Counter(file.bucket for file in after) == before - Counter({fullest: before[fullest] - 1})
     (whole,) = (file for file in after if file.bucket == fullest)
-    assert lake.compact(settings, EVENTS, 0, most_bytes=2 * min(file.size for file in after)) == 0
+    assert compact_table(settings, EVENTS, 0, most_bytes=2 * min(file.size for file in after)) == 0
     assert whole.rows == before[fullest]
 
 
@@ -111,12 +116,12 @@ def test_a_commit_between_two_looks_at_the_log_hides_no_row(
 
     def history_after_a_commit(delta: DeltaTable, limit: int | None = None) -> list[dict[str, Any]]:
         if not raced:
-            raced.append(lake.compact(settings, EVENTS, 1))
+            raced.append(compact_table(settings, EVENTS, 1))
         return history(delta, limit)
 
     monkeypatch.setattr(DeltaTable, "history", history_after_a_commit)
     names: list[str] = []
     for change in changes.after(1):
-        names += lake.rows(settings, EVENTS, list(change.files))["session_id"].to_pylist()
+        names += read_rows(settings, EVENTS, list(change.files))["session_id"].to_pylist()
     assert raced == [4]
     assert sorted(names) == ["b", "c", "d"]

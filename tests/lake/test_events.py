@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import read_rows
+from qoescope.connect.lake.writing import write_files
 from qoescope.lake import events as product
 from qoescope.settings import Settings
 
@@ -103,8 +104,8 @@ def test_files_without_any_of_the_identities_are_not_suspected() -> None:
 def test_texts_that_are_numbered_here_are_texts_to_who_reads_the_file(tmp_path: Path) -> None:
     settings, given = Settings(var=tmp_path), rows(*((f"s{n % 7}", n + 1, n, n, 0) for n in range(50)))
     numbered = given.set_column(1, "session_id", given["session_id"].dictionary_encode())
-    files = lake.write(settings, EVENTS, numbered)
-    assert lake.rows(settings, EVENTS, files).equals(given)
+    files = write_files(settings, EVENTS, numbered)
+    assert read_rows(settings, EVENTS, files).equals(given)
     assert pq.read_schema(tmp_path / "lake" / "events" / files[0].path).field("session_id").type == pa.string()
 
 
@@ -112,6 +113,6 @@ def test_a_file_holds_one_part_of_a_day_and_rows_keep_their_order(tmp_path: Path
     given = rows(*((f"s{n}", 1, n, n, 0) for n in range(20)))
     place = given.column_names.index("bucket")
     given = given.set_column(place, "bucket", pa.array([n % 3 for n in range(20)]))
-    files = lake.write(Settings(var=tmp_path), EVENTS, given)
-    told = {f.bucket: lake.rows(Settings(var=tmp_path), EVENTS, [f])["kafka_offset"].to_pylist() for f in files}
+    files = write_files(Settings(var=tmp_path), EVENTS, given)
+    told = {f.bucket: read_rows(Settings(var=tmp_path), EVENTS, [f])["kafka_offset"].to_pylist() for f in files}
     assert told == {bucket: list(range(bucket, 20, 3)) for bucket in range(3)}

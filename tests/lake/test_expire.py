@@ -11,7 +11,11 @@ from qoescope.catalog.operations import LATE, OUTCOMES, QUARANTINE
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.connect import lake
+from qoescope.connect.lake.deletion import expire_days
+from qoescope.connect.lake.reading import read_table
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.mart import books
 from qoescope.settings import Settings
 
@@ -25,7 +29,7 @@ Arrived = tuple[date, date, str]
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     here = Settings(var=tmp_path)
-    lake.ensure(here, [EVENTS, LATE, QUARANTINE])
+    ensure_tables(here, [EVENTS, LATE, QUARANTINE])
     return here
 
 
@@ -41,7 +45,7 @@ def arrived(settings: Settings, table: Table, *events: Arrived) -> None:
                   "session_started_at": instant(session_day), "bucket": number % 2,
                   "reason_kept": "conflict"}  # fmt: skip
         rows = arrow.conform(pa.Table.from_pylist([values], _named(table, values)), table)
-        lake.append(lake.opened(settings, table), table, lake.write(settings, table, rows), {})
+        append_files(open_table(settings, table), table, write_files(settings, table, rows), {})
 
 
 def _named(table: Table, values: dict[str, object]) -> pa.Schema:
@@ -49,15 +53,15 @@ def _named(table: Table, values: dict[str, object]) -> pa.Schema:
 
 
 def there(settings: Settings, table: Table = EVENTS) -> list[str]:
-    return sorted(lake.read(settings, table, columns=["session_id"])["session_id"].to_pylist())
+    return sorted(read_table(settings, table, columns=["session_id"])["session_id"].to_pylist())
 
 
 def test_days_past_their_retention_go_and_the_first_that_is_kept_stays(settings: Settings) -> None:
     arrived(settings, EVENTS, (YEAR_AGO, YEAR_AGO, "a"), (OLD, OLD, "b"), (OLD, OLD, "c"), (KEPT, KEPT, "d"),
             (TODAY, TODAY, "e"))  # fmt: skip
-    assert lake.expire(settings, EVENTS, KEPT) == 3
+    assert expire_days(settings, EVENTS, KEPT) == 3
     assert there(settings) == ["d", "e"]
-    assert lake.expire(settings, EVENTS, KEPT) == 0
+    assert expire_days(settings, EVENTS, KEPT) == 0
     assert there(settings) == ["d", "e"]
 
 
@@ -65,11 +69,11 @@ def test_a_day_of_which_something_came_lately_stays_whole_until_that_is_old_too(
     """A clock that is a year behind names such a day today; sessions of that day's own are kept with it."""
     arrived(settings, EVENTS, (YEAR_AGO, YEAR_AGO, "then"), (YEAR_AGO, TODAY, "behind"), (OLD, OLD, "old"),
             (OLD - timedelta(days=1), KEPT, "just"))  # fmt: skip
-    assert lake.expire(settings, EVENTS, KEPT) == 1
+    assert expire_days(settings, EVENTS, KEPT) == 1
     assert there(settings) == ["behind", "just", "then"]
-    assert lake.expire(settings, EVENTS, TODAY) == 1
+    assert expire_days(settings, EVENTS, TODAY) == 1
     assert there(settings) == ["behind", "then"]
-    assert lake.expire(settings, EVENTS, TODAY + timedelta(days=1)) == 2
+    assert expire_days(settings, EVENTS, TODAY + timedelta(days=1)) == 2
     assert there(settings) == []
 
 
@@ -96,14 +100,14 @@ def test_the_books_go_on_agreeing(settings: Settings) -> None:
              "minute_at": received.replace(second=0, microsecond=0)}
             for table, name in names.items()
             for property_name, received in zip(
-                *lake.read(settings, table, columns=["property", "received_at"]).to_pydict().values(), strict=True
+                *read_table(settings, table, columns=["property", "received_at"]).to_pydict().values(), strict=True
             )
         ]  # fmt: skip
         return pa.Table.from_pylist(rows)
 
     since = datetime(KEPT.year, KEPT.month, KEPT.day, tzinfo=UTC)
     assert books.lake(outcomes, stored()) == books.lake(outcomes, stored(), since) == []
-    assert [lake.expire(settings, table, KEPT) for table in names] == [1, 0, 1]
+    assert [expire_days(settings, table, KEPT) for table in names] == [1, 0, 1]
     assert there(settings, LATE) == ["late now", "late then"]
     assert books.lake(outcomes, stored(), since) == []
     assert len(books.lake(outcomes, stored())) == 2

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from qoescope.catalog.operations import COUNTED, QUARANTINE
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile.records import RECORDS
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import read_table
+from qoescope.connect.lake.schema import ensure_tables
 from qoescope.lake.isolation import MOST_ALIKE, Culprit, isolated
 from qoescope.lake.jobs import storing
 from qoescope.lake.jobs.identities import Known
@@ -44,7 +45,7 @@ def sensitive(here: Settings, known: Known, rows: pa.Table) -> Stored:
 
 
 def stored(here: Settings, rows: pa.Table) -> Stored:
-    lake.ensure(here)
+    ensure_tables(here)
     shelves = Shelves(here)
     done = storing.store_all(here, shelves.known(), rows, sensitive)
     shelves.commit(done, "query", 0)
@@ -55,8 +56,8 @@ def test_a_record_that_breaks_its_batch_is_set_aside_with_its_bytes_and_the_othe
     here = Settings(var=tmp_path)
     rows = batch([b"a", b"b", POISON, b"c", b"d", POISON, b"e"])
     done = stored(here, rows)
-    assert sorted(lake.read(here, EVENTS)["session_id"].to_pylist()) == ["a", "b", "c", "d", "e"]
-    kept = lake.read(here, QUARANTINE).sort_by("kafka_offset").to_pylist()
+    assert sorted(read_table(here, EVENTS)["session_id"].to_pylist()) == ["a", "b", "c", "d", "e"]
+    kept = read_table(here, QUARANTINE).sort_by("kafka_offset").to_pylist()
     assert [(row["kafka_offset"], row["property"]) for row in kept] == [(2, "app"), (5, "app")]
     assert [row["record"].encode() for row in kept] == [rows["value"][n].as_py() for n in (2, 5)]
     assert {row["reason_kept"] for row in kept} == {"broken: OverflowError: int too big to convert"}

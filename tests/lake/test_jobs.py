@@ -9,7 +9,10 @@ import pytest
 from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold, versions
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import list_files, read_table
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import append_files, split_parts, write_files
 from qoescope.lake.jobs import sessions as job
 from qoescope.lake.open_sessions import MARKS, marks
 from qoescope.settings import Settings
@@ -21,7 +24,7 @@ AFTER = datetime(2026, 1, 3, 0, 5, tzinfo=UTC)
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     here = Settings(var=tmp_path)
-    lake.ensure(here, [EVENTS, SESSION_VERSIONS])
+    ensure_tables(here, [EVENTS, SESSION_VERSIONS])
     return here
 
 
@@ -33,7 +36,7 @@ def heard(
              "state_ms": 0 if kind == "playback_request" else 4_000, "received_at": at + after, "kafka_offset": seq,
              "session_day": at.date(), "bucket": 1}  # fmt: skip
     rows = arrow.conform(pa.Table.from_pylist([event]), EVENTS)
-    lake.append(lake.opened(settings, EVENTS), EVENTS, lake.write(settings, EVENTS, rows), {})
+    append_files(open_table(settings, EVENTS), EVENTS, write_files(settings, EVENTS, rows), {})
     return rows
 
 
@@ -41,17 +44,17 @@ def closed(settings: Settings, since: datetime) -> int:
     """The session, marked since then, fell silent; how many versions were written."""
     silent = {"property": "app", "session_id": "silent", "bucket": 1, "events": 1, "first_received_at": since,
               "last_received_at": since}  # fmt: skip
-    sessions, events = (lake.opened(settings, table) for table in (SESSION_VERSIONS, EVENTS))
+    sessions, events = (open_table(settings, table) for table in (SESSION_VERSIONS, EVENTS))
     due = pa.Table.from_pylist([silent], MARKS)
-    files = list(job.measured(settings, lake.files(sessions), lake.files(events), due))
-    lake.append(sessions, SESSION_VERSIONS, files, {})
+    files = list(job.measured(settings, list_files(sessions), list_files(events), due))
+    append_files(sessions, SESSION_VERSIONS, files, {})
     return sum(f.rows for f in files)
 
 
 def rows(settings: Settings) -> pa.Table:
     """The last version in each day of the lake."""
-    held = lake.read(settings, SESSION_VERSIONS)
-    return pa.concat_tables(versions.latest(part) for part in lake.partitions(held)).select(SESSIONS.names)
+    held = read_table(settings, SESSION_VERSIONS)
+    return pa.concat_tables(versions.latest(part) for part in split_parts(held)).select(SESSIONS.names)
 
 
 def test_a_session_that_speaks_again_after_midnight_stays_one_and_in_its_day(settings: Settings) -> None:
@@ -100,15 +103,15 @@ def test_sessions_that_are_measured_in_parts_are_the_same(settings: Settings) ->
               for n in range(3) for name in names]  # fmt: skip
     small = settings.model_copy(update={"events_in_memory": 7})
     due = marks(pa.concat_tables(spoken))
-    sessions, events = (lake.opened(settings, table) for table in (SESSION_VERSIONS, EVENTS))
-    files = list(job.measured(small, [], lake.files(events), due))
+    sessions, events = (open_table(settings, table) for table in (SESSION_VERSIONS, EVENTS))
+    files = list(job.measured(small, [], list_files(events), due))
     assert len(files) == 9
-    lake.append(sessions, SESSION_VERSIONS, files, {})
+    append_files(sessions, SESSION_VERSIONS, files, {})
     spoken.append(heard(settings, AFTER, 4, "heartbeat", session=names[0]))
     again = pa.concat_tables([marks(spoken[-1]), marks(spoken[0]), marks(spoken[1])])
-    files = list(job.measured(small, lake.files(sessions), lake.files(lake.opened(settings, EVENTS)), again))
-    lake.append(sessions, SESSION_VERSIONS, files, {})
-    held = lake.read(settings, SESSION_VERSIONS)
+    files = list(job.measured(small, list_files(sessions), list_files(open_table(settings, EVENTS)), again))
+    append_files(sessions, SESSION_VERSIONS, files, {})
+    held = read_table(settings, SESSION_VERSIONS)
     assert (
         versions.latest(held)
         .select(SESSIONS.names)

@@ -10,7 +10,10 @@ from qoescope.catalog.operations import REPORTS, SESSION_VERSIONS
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import list_files
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.lake import open_sessions
 from qoescope.lake.jobs import marks
 from qoescope.lake.jobs.sessions import measured
@@ -22,7 +25,7 @@ AT = datetime(2026, 1, 2, 8, tzinfo=UTC)
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     here = Settings(var=tmp_path)
-    lake.ensure(here, [EVENTS, SESSION_VERSIONS, REPORTS])
+    ensure_tables(here, [EVENTS, SESSION_VERSIONS, REPORTS])
     return here
 
 
@@ -36,15 +39,15 @@ def heard(settings: Settings, name: str, seq: int, at: datetime, table: Table = 
     rows = arrow.conform(
         pa.Table.from_pylist([{f.name: row[f.name] for f in table.fields}], arrow.schema(table)), table
     )
-    lake.append(lake.opened(settings, table), table, lake.write(settings, table, rows), {})
+    append_files(open_table(settings, table), table, write_files(settings, table, rows), {})
     return rows
 
 
 def measure(settings: Settings, rows: pa.Table) -> None:
     """Rows of the sessions of these events."""
-    delta, events = (lake.opened(settings, table) for table in (SESSION_VERSIONS, EVENTS))
-    files = list(measured(settings, [], lake.files(events), open_sessions.marks(rows)))
-    lake.append(delta, SESSION_VERSIONS, files, {})
+    delta, events = (open_table(settings, table) for table in (SESSION_VERSIONS, EVENTS))
+    files = list(measured(settings, [], list_files(events), open_sessions.marks(rows)))
+    append_files(delta, SESSION_VERSIONS, files, {})
 
 
 def names(found: list[pa.Table]) -> dict[str, tuple[datetime, datetime]]:

@@ -13,7 +13,8 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.compile.adding import added
 from qoescope.compile.live import LIVE_TABLES
 from qoescope.compile.records import RECORDS
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import read_rows
+from qoescope.connect.lake.schema import ensure_tables
 from qoescope.lake.jobs import storing
 from qoescope.lake.jobs.events import unknown_fields
 from qoescope.lake.jobs.identities import Shared
@@ -56,11 +57,11 @@ def test_in_how_many_parts_a_task_reads_changes_nothing(tmp_path: Path) -> None:
     outcomes = []
     for part_bytes in (1, MB):
         here = Settings(var=tmp_path / str(part_bytes))
-        lake.ensure(here)
+        ensure_tables(here)
         records = ((session, record(session, [(seq, ms)], after)) for session, seq, ms, after in given)
         found = told(here, (batch([one], n) for n, one in enumerate(records)), part_bytes)
         written = {
-            table.name: lake.rows(here, table, found.files[table.name]).sort_by("kafka_offset")
+            table.name: read_rows(here, table, found.files[table.name]).sort_by("kafka_offset")
             for table in (EVENTS, QUARANTINE)
         }
         for name, table in LIVE_TABLES.items():
@@ -84,7 +85,7 @@ def peak_bytes() -> int:
 def test_a_task_needs_no_more_memory_for_more_records(tmp_path: Path) -> None:
     """The records that grow most when they are read: as many events as the door takes, of few bytes each."""
     settings = Settings(var=tmp_path)
-    lake.ensure(settings)
+    ensure_tables(settings)
     events = [(n + 1, 1_000) for n in range(settings.beacon_events)]
 
     def batches(count: int) -> Iterator[pa.RecordBatch]:
@@ -102,7 +103,7 @@ def test_a_task_needs_no_more_memory_for_more_records(tmp_path: Path) -> None:
 
 def test_what_could_not_be_meant_is_counted_by_field_in_all_parts_together(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
-    lake.ensure(settings)
+    ensure_tables(settings)
     records = [
         msgspec.json.encode(msgspec.json.decode(record("a", [(n, 1)])) | {"unknown": {"width": n}}) for n in (1, 2)
     ]

@@ -7,7 +7,11 @@ import pyarrow as pa
 
 from qoescope.catalog.operations import LATE
 from qoescope.compile import arrow
-from qoescope.connect import lake
+from qoescope.connect.lake.deletion import delete_from_offset
+from qoescope.connect.lake.reading import read_table
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.lake.cdn_log import PARTITION as IMPORTED
 from qoescope.settings import Settings
 
@@ -16,7 +20,7 @@ AT = datetime(2026, 6, 30, 12, tzinfo=UTC)
 
 def test_rows_of_records_that_the_books_do_not_have_go_and_the_others_stay(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
-    lake.ensure(settings, [LATE])
+    ensure_tables(settings, [LATE])
     places = [(0, 8), (0, 9), (0, 10), (1, 2), (2, 0), (IMPORTED, 50)]
     rows = pa.Table.from_pylist([
         {"property": "app", "session_id": f"{partition}-{offset}", "seq": 1, "at": AT, "type": "heartbeat",
@@ -24,8 +28,8 @@ def test_rows_of_records_that_the_books_do_not_have_go_and_the_others_stay(tmp_p
          "session_started_at": AT, "bucket": 0, "kafka_partition": partition, "kafka_offset": offset}
         for partition, offset in places
     ])  # fmt: skip
-    lake.append(lake.opened(settings, LATE), LATE, lake.write(settings, LATE, arrow.conform(rows, LATE)), {})
+    append_files(open_table(settings, LATE), LATE, write_files(settings, LATE, arrow.conform(rows, LATE)), {})
     for gone in (3, 0):
-        assert lake.take_back(settings, LATE, {0: 9, 1: 3}) == gone
-        there = lake.read(settings, LATE, columns=["session_id"])["session_id"].to_pylist()
+        assert delete_from_offset(settings, LATE, {0: 9, 1: 3}) == gone
+        there = read_table(settings, LATE, columns=["session_id"])["session_id"].to_pylist()
         assert sorted(there) == ["-1-50", "0-8", "1-2"]

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from qoescope.catalog.operations import LATE
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile.records import RECORDS
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import read_table
+from qoescope.connect.lake.schema import ensure_tables
 from qoescope.lake.jobs import storing
 from qoescope.lake.jobs.identities import Known
 from qoescope.lake.jobs.shelves import Shelves
@@ -100,7 +101,7 @@ def batches(records: list[tuple[bytes, bytes]], cuts: list[int]) -> list[pa.Tabl
 
 def run(here: Settings, log: list[pa.Table], ends: list[str], *, indexed: bool) -> Counter[str]:
     """Sends the batches through what the stream does, with these ends in turn; the books."""
-    lake.ensure(here)
+    ensure_tables(here)
     shelves, books = Shelves(here), Counter[str]()
     for number, batch in enumerate(log):
         end = ends[number % len(ends)]
@@ -150,8 +151,8 @@ def test_an_identity_lies_in_the_lake_once(
     with TemporaryDirectory() as folder:
         here = Settings(var=Path(folder), lake_buckets=2)
         books = run(here, batches(log, cuts), ends, indexed=indexed)
-        rows = lake.read(here, EVENTS, columns=["property", "session_id", "seq"]).to_pylist()
-        late = len(lake.read(here, LATE))
+        rows = read_table(here, EVENTS, columns=["property", "session_id", "seq"]).to_pylist()
+        late = len(read_table(here, LATE))
     lies = Counter((row["session_id"], row["seq"]) for row in rows)
     assert [identity for identity, times in lies.items() if times > 1] == []
     assert books["lake"] == len(rows)

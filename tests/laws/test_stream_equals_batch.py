@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold, versions
-from qoescope.connect import lake
+from qoescope.connect.lake.compaction import compact_table
+from qoescope.connect.lake.reading import list_files, read_table
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import append_files, commit_files, write_files
 from qoescope.lake import open_sessions
 from qoescope.lake.jobs import marks
 from qoescope.lake.jobs.sessions import measured
@@ -106,8 +110,8 @@ class Stream:
         """A batch of the log; one that comes again after a kill has the same number."""
         end = self.books.read + records
         rows = table([row for _, row in self.log[self.books.read : end]])
-        delta = lake.opened(self.settings, EVENTS)
-        lake.commit(delta, EVENTS, lake.write(self.settings, EVENTS, rows), "events", end)
+        delta = open_table(self.settings, EVENTS)
+        commit_files(delta, EVENTS, write_files(self.settings, EVENTS, rows), "events", end)
         if kill == KILLS[0]:
             self.start()
             return
@@ -122,14 +126,14 @@ class Stream:
     def close(self, kill: str | None, meanwhile: int = 0) -> None:
         """Measures what is due; so many records come before its rows are there."""
         due = self.open.due()
-        delta, events = (lake.opened(self.settings, table) for table in (SESSION_VERSIONS, EVENTS))
-        files = list(measured(self.settings, lake.files(delta), lake.files(events), due))
+        delta, events = (open_table(self.settings, table) for table in (SESSION_VERSIONS, EVENTS))
+        files = list(measured(self.settings, list_files(delta), list_files(events), due))
         if meanwhile:
             self.read(meanwhile, self.books.complete_until or START, None)
         if kill == KILLS[2]:
             self.start()
             return
-        lake.append(delta, SESSION_VERSIONS, files, {})
+        append_files(delta, SESSION_VERSIONS, files, {})
         if kill == KILLS[3]:
             self.start()
             return
@@ -179,7 +183,7 @@ def test_however_events_come_and_whenever_it_is_killed_the_stream_measures_what_
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         here = Settings(var=Path(folder), events_in_memory=in_memory, session_gap_s=GAP_S)
-        lake.ensure(here, [EVENTS, SESSION_VERSIONS])
+        ensure_tables(here, [EVENTS, SESSION_VERSIONS])
         stream = Stream(here, travelled(plays, skews_s, ways))
         for number in range(10 * len(stream.log)):
             if stream.books.read == len(stream.log):
@@ -193,8 +197,8 @@ def test_however_events_come_and_whenever_it_is_killed_the_stream_measures_what_
             if step.closes:
                 stream.close(kill, step.meanwhile)
             if step.compacts:
-                lake.compact(here, EVENTS, 1)
-                lake.compact(here, SESSION_VERSIONS, 1)
+                compact_table(here, EVENTS, 1)
+                compact_table(here, SESSION_VERSIONS, 1)
         assert stream.books.read == len(stream.log)
         slowest_s = max(skews_s) - min(skews_s)  # only the slowest door is left: by its clock it is not silent yet
         for _ in range((GAP_S + SETTLED_S + slowest_s) // EVERY_S):
@@ -202,6 +206,6 @@ def test_however_events_come_and_whenever_it_is_killed_the_stream_measures_what_
             stream.read(0, START + timedelta(seconds=stream.now_s + min(skews_s)), None)
             stream.close(None)
         whole = fold.sessions(table([row for _, row in stream.log]))
-        held = versions.latest(lake.read(here, SESSION_VERSIONS)).select(SESSIONS.names)
+        held = versions.latest(read_table(here, SESSION_VERSIONS)).select(SESSIONS.names)
         assert held.sort_by("session_id").equals(whole.sort_by("session_id"))
         assert len(stream.open) == 0

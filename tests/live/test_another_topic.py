@@ -15,7 +15,8 @@ from whole_stack import Stack
 
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect import kafka, lake, postgres
+from qoescope.connect import kafka, postgres
+from qoescope.connect.lake.reading import read_table
 from qoescope.connect.witness import read_known
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings
@@ -69,7 +70,7 @@ class Log(Stack):
 
     def sessions(self) -> set[str]:
         """Sessions of which the lake has an event."""
-        return set(lake.read(self.settings, EVENTS, columns=["session_id"])["session_id"].to_pylist())
+        return set(read_table(self.settings, EVENTS, columns=["session_id"])["session_id"].to_pylist())
 
     def signalled(self, name: str, number: signal.Signals) -> None:
         """Sends a part a signal, and all that it started."""

@@ -20,8 +20,12 @@ from qoescope.catalog.marts import SESSION_MARTS
 from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.connect import lake, postgres
+from qoescope.connect import postgres
 from qoescope.connect.ask import ask
+from qoescope.connect.lake.compaction import vacuum_table
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import commit_files, split_parts, write_files
 from qoescope.ingest import jobs as door
 from qoescope.mart import gate
 from qoescope.mart.jobs.forget import find_pseudonyms, forget_viewer
@@ -75,9 +79,9 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
     with assembly.running(settings, ("postgres",)) as (here, children):
         children.wait(["postgres"], UP_S)
         made = Days(here, viewers(FIRST, DAYS, SESSIONS))
-        lake.ensure(here)
-        files = [f for part in lake.partitions(made.events) for f in lake.write(here, EVENTS, part)]
-        lake.commit(lake.opened(here, EVENTS), EVENTS, files, "test", 1)
+        ensure_tables(here)
+        files = [f for part in split_parts(made.events) for f in write_files(here, EVENTS, part)]
+        commit_files(open_table(here, EVENTS), EVENTS, files, "test", 1)
         for n in range(DAYS):
             restate_day(here, FIRST + timedelta(days=n))
         yield made
@@ -237,7 +241,7 @@ def test_no_byte_of_an_erased_viewer_is_left_and_the_others_stay(days: Days) -> 
     receipt = forget_viewer(settings, "demo", [name])
     assert (receipt.events > 0, receipt.sessions > 0) == (True, True)
     for table in (EVENTS, SESSION_VERSIONS):
-        lake.vacuum(settings, table, hours=0)
+        vacuum_table(settings, table, hours=0)
     assert holding(settings.var / "lake", name) == holding(settings.var / "lake", person) == []
     for held in ("sessions", *(mart.name for mart in SESSION_MARTS)):
         assert days.rows(f"select count(*) from {held} t where strpos(t::text, %s) > 0", name) == [(0,)], held

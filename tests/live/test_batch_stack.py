@@ -11,7 +11,7 @@ from whole_stack import Stack
 
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LIVE_LEAF, LIVE_WINDOW, SESSION_MARTS
 from qoescope.catalog.tables import EVENTS
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import read_table
 from qoescope.ingest import jobs as door
 from qoescope.stack import demo
 
@@ -32,7 +32,7 @@ def duplicates(stack: Stack) -> int:
 
 
 def in_lake(stack: Stack, session: str) -> int:
-    rows = lake.read(stack.settings, EVENTS, columns=["session_id"])["session_id"].to_pylist()
+    rows = read_table(stack.settings, EVENTS, columns=["session_id"])["session_id"].to_pylist()
     return rows.count(session)
 
 

@@ -28,7 +28,8 @@ from qoescope.catalog.operations import ERASURES, LAKE_TABLES
 from qoescope.catalog.topics import DEAD_LETTERS, TOPICS
 from qoescope.compile import pseudonyms
 from qoescope.compile.viewer_ids import named_in
-from qoescope.connect import doors, kafka, lake, viewer_keys
+from qoescope.connect import doors, kafka, viewer_keys
+from qoescope.connect.lake.compaction import vacuum_table
 from qoescope.emit import jobs as emit
 from qoescope.ingest import jobs, keys
 from qoescope.mart.jobs.ledger import check_books
@@ -147,7 +148,7 @@ def force_the_end(stack: Stack) -> None:
     """Brings about at once what retention, vacuum and checkpoints do in time."""
     settings = stack.settings
     for table in LAKE_TABLES:
-        lake.vacuum(settings, table, hours=0)
+        vacuum_table(settings, table, hours=0)
     admin = AdminClient({"bootstrap.servers": settings.brokers})
     short = {"retention.ms": "1", "file.delete.delay.ms": "1"}
     entries = [ConfigEntry(n, v, incremental_operation=AlterConfigOpType.SET) for n, v in short.items()]

@@ -11,7 +11,7 @@ import pytest
 
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import fold
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import read_table
 from qoescope.settings import Settings
 
 pytestmark = pytest.mark.live
@@ -38,8 +38,8 @@ def test_a_spark_job_puts_the_same_sessions_into_the_lake_and_again_changes_noth
     settings = Settings(var=tmp_path)
     generated(tmp_path, "--master", "local[2]")
     generated(tmp_path, "--format", "parquet", "--out", str(tmp_path / "files"))
-    first, files = lake.read(settings, EVENTS), pq.read_table(tmp_path / "files" / "events.parquet")
+    first, files = read_table(settings, EVENTS), pq.read_table(tmp_path / "files" / "events.parquet")
     assert told(first) == told(files)
     assert first.group_by(list(EVENTS.key)).aggregate([]).num_rows == len(first)
     generated(tmp_path, "--master", "local[2]")
-    assert len(lake.read(settings, EVENTS)) == len(first)
+    assert len(read_table(settings, EVENTS)) == len(first)

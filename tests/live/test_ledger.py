@@ -25,7 +25,10 @@ from qoescope.catalog.operations import LATE, QUARANTINE, SESSION_VERSIONS
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect import kafka, lake, postgres
+from qoescope.connect import kafka, postgres
+from qoescope.connect.lake.reading import list_files, read_table
+from qoescope.connect.lake.tables import open_table, table_uri
+from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.mart.ledger import LedgerResult
 from qoescope.settings import Settings
@@ -64,8 +67,8 @@ class Books(Stack):
 
     def file(self, table: Table) -> Path:
         """The largest file of a table of the lake."""
-        found = max(lake.files(lake.opened(self.settings, table)), key=lambda f: f.rows)
-        return Path(lake.uri(self.settings, table), found.path)
+        found = max(list_files(open_table(self.settings, table)), key=lambda f: f.rows)
+        return Path(table_uri(self.settings, table), found.path)
 
 
 def event(seq: int, **more: Any) -> dict[str, Any]:
@@ -166,25 +169,25 @@ def of_lake(kind: str, do: Callable[[Books], None], *named: str) -> Damage:
 
 def gone(table: Table, where: str) -> Callable[[Books], None]:
     def do(books: Books) -> None:
-        assert lake.opened(books.settings, table).delete(where)["num_deleted_rows"] == 1
+        assert open_table(books.settings, table).delete(where)["num_deleted_rows"] == 1
 
     return do
 
 
 def altered(table: Table, where: str, column: str) -> Callable[[Books], None]:
     def do(books: Books) -> None:
-        told = lake.opened(books.settings, table).update({column: f"{column} + 1"}, predicate=where)
+        told = open_table(books.settings, table).update({column: f"{column} + 1"}, predicate=where)
         assert told["num_updated_rows"] == 1
 
     return do
 
 
 def doubled(books: Books) -> None:
-    rows = lake.read(books.settings, EVENTS)
+    rows = read_table(books.settings, EVENTS)
     one = rows.filter([session == OLD and seq == 2 for session, seq in
                        zip(rows["session_id"].to_pylist(), rows["seq"].to_pylist(), strict=True)])  # fmt: skip
     assert len(one) == 1
-    lake.append(lake.opened(books.settings, EVENTS), EVENTS, lake.write(books.settings, EVENTS, one), {})
+    append_files(open_table(books.settings, EVENTS), EVENTS, write_files(books.settings, EVENTS, one), {})
 
 
 def cut(books: Books) -> None:
@@ -271,7 +274,7 @@ def still(books: Books) -> Books:
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.kind)
 def test_each_kind_of_damage_is_named_and_nothing_else(still: Books, damage: Damage) -> None:
-    folder = Path(lake.uri(still.settings, EVENTS)).parent
+    folder = Path(table_uri(still.settings, EVENTS)).parent
     kept = saved(still, damage.where) if damage.where != "lake" else None
     if kept is None:
         shutil.copytree(folder, still.folder / "kept")

@@ -18,7 +18,8 @@ from qoescope.catalog.marts import SESSION_MARTS
 from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, versions
-from qoescope.connect import lake
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.mart.jobs import publish
 from qoescope.serve import console, frame, seat, state
 from qoescope.serve.auth import Person
@@ -41,7 +42,7 @@ def good(stack: Stack) -> Iterator[pa.Table]:
     events = altered(viewers(FIRST, len(DAYS), SESSIONS), "property", f"'{TENANT}'")
     rows = versions.versions(events, arrow.schema(SESSION_VERSIONS).empty_table(), datetime.now(UTC))
     for table, told in ((EVENTS, events), (SESSION_VERSIONS, rows)):
-        lake.append(lake.opened(stack.settings, table), table, lake.write(stack.settings, table, told), {})
+        append_files(open_table(stack.settings, table), table, write_files(stack.settings, table, told), {})
     until(
         lambda: stack.rows("select count(*) from sessions where property = %s", TENANT) == [(len(rows),)],
         SOON_S,
@@ -51,7 +52,7 @@ def good(stack: Stack) -> Iterator[pa.Table]:
         publish.check_day(stack.settings, day)
     yield events.filter(pc.equal(events["session_day"], pa.scalar(LAST)))
     for table in (EVENTS, SESSION_VERSIONS):
-        lake.opened(stack.settings, table).delete(f"session_day >= '{FIRST}' and session_day <= '{LAST}'")
+        open_table(stack.settings, table).delete(f"session_day >= '{FIRST}' and session_day <= '{LAST}'")
     for name in ("sessions", "checks", "incidents", *(mart.name for mart in SESSION_MARTS)):
         stack.rows(
             f"with gone as (delete from {name} where property = %s returning 1) select count(*) from gone", TENANT

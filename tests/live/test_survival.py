@@ -24,7 +24,8 @@ from whole_stack import Stack, Traffic
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect import kafka, lake, postgres
+from qoescope.connect import kafka, postgres
+from qoescope.connect.lake.reading import read_table
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings, environment
 from qoescope.stack import assembly, children, demo, processes, progress
@@ -95,7 +96,7 @@ class Running(Stack):
 
     def seqs(self, session_id: str, table: Any = EVENTS) -> list[int]:
         """The session's events in a table of the lake."""
-        rows = lake.read(self.settings, table, columns=["session_id", "seq"]).to_pylist()
+        rows = read_table(self.settings, table, columns=["session_id", "seq"]).to_pylist()
         return sorted(row["seq"] for row in rows if row["session_id"] == session_id)
 
 
@@ -204,7 +205,7 @@ def test_repeats_through_two_collectors_count_once_and_another_body_is_kept_asid
             second.wait(UP_S)
     until(lambda: running.seqs("told twice", QUARANTINE) == [1], BACK_S, "the other body is kept aside")
     until(lambda: running.seqs("told twice") == [1, 2], BACK_S, "each event counts once")
-    rows = lake.read(running.settings, EVENTS, columns=["session_id", "seq", "state_ms"]).to_pylist()
+    rows = read_table(running.settings, EVENTS, columns=["session_id", "seq", "state_ms"]).to_pylist()
     assert [r["state_ms"] for r in rows if (r["session_id"], r["seq"]) == ("told twice", 1)] == [1000]
     until(lambda: check_books(running.settings).ok, BACK_S, "the books agree")
 

@@ -11,7 +11,8 @@ from pyspark.sql import SparkSession
 
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile.records import RECORDS
-from qoescope.connect import lake, spark
+from qoescope.connect import spark
+from qoescope.connect.lake.schema import ensure_tables
 from qoescope.lake.jobs import storing
 from qoescope.lake.jobs.events import WORTH_A_TASK, by_tasks
 from qoescope.lake.jobs.shelves import Shelves
@@ -55,7 +56,7 @@ def stored_by_tasks(session: SparkSession, here: Settings, shelves: Shelves, row
 
 def test_tasks_and_driver_store_each_identity_once(session: SparkSession, tmp_path: Path) -> None:
     here = Settings(var=tmp_path)
-    lake.ensure(here)
+    ensure_tables(here)
     shelves = Shelves(here)
     once = 3 * SESSIONS // 2
     assert stored_by_tasks(session, here, shelves, batch(1), 0) == once
@@ -69,6 +70,6 @@ def test_tasks_and_driver_store_each_identity_once(session: SparkSession, tmp_pa
 
 def test_records_of_one_session_with_several_keys_are_stored_once(session: SparkSession, tmp_path: Path) -> None:
     here = Settings(var=tmp_path)
-    lake.ensure(here)
+    ensure_tables(here)
     keys = tuple(f"k{n}".encode() for n in range(7))
     assert stored_by_tasks(session, here, Shelves(here), batch(1, keys), 0) == 3 * SESSIONS // 2

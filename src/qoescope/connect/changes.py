@@ -7,8 +7,8 @@ from typing import Any
 from deltalake import DeltaTable
 
 from qoescope.catalog.schema import Table
-from qoescope.connect import lake
-from qoescope.connect.lake import File
+from qoescope.connect.lake.reading import list_files
+from qoescope.connect.lake.tables import File, open_table, storage_options, table_uri
 from qoescope.settings import Settings
 
 
@@ -70,15 +70,15 @@ class Changes:
         if version not in self._seen:
             delta = self._newest()
             if delta.version() != version:
-                options = lake.storage_options(self._settings)
-                delta = DeltaTable(lake.uri(self._settings, self._table), version=version, storage_options=options)
-            found = {f.path: f for f in sorted(lake.files(delta), key=lambda f: f.path)}
+                options = storage_options(self._settings)
+                delta = DeltaTable(table_uri(self._settings, self._table), version=version, storage_options=options)
+            found = {f.path: f for f in sorted(list_files(delta), key=lambda f: f.path)}
             self._seen = dict([*self._seen.items(), (version, found)][-2:])
         return self._seen[version]
 
     def _newest(self) -> DeltaTable:
         if self._delta is None:
-            self._delta = lake.opened(self._settings, self._table)
+            self._delta = open_table(self._settings, self._table)
         self._delta.update_incremental()
         return self._delta
 

@@ -229,16 +229,17 @@ def events(settings: Settings, tenant: str, identity: str, started_at: datetime)
     """
     from deltalake.exceptions import TableNotFoundError
 
-    from qoescope.connect import lake
+    from qoescope.connect.lake.reading import list_files, read_session_rows
+    from qoescope.connect.lake.tables import open_table
 
     try:
-        delta = lake.opened(settings, EVENTS)
+        delta = open_table(settings, EVENTS)
     except TableNotFoundError:
         return []
     mine = pa.table({"property": [tenant], "session_id": [identity]})
     days = started_at.date(), started_at.date() + timedelta(days=1)
     for buckets in ([bucket_of(identity, settings.lake_buckets)], None):
-        rows = lake.rows_of(settings, EVENTS, lake.files(delta, days, buckets), mine, EVENT_COLUMNS)
+        rows = read_session_rows(settings, EVENTS, list_files(delta, days, buckets), mine, EVENT_COLUMNS)
         if len(rows):
             break
     return rows.sort_by("seq").to_pylist()

@@ -12,8 +12,8 @@ from pyarrow import csv, fs
 
 from qoescope.catalog.schema import Field, Table
 from qoescope.compile import arrow, ddl
-from qoescope.connect import lake
-from qoescope.connect.lake import File
+from qoescope.connect.lake.reading import open_dataset
+from qoescope.connect.lake.tables import File, open_filesystem
 from qoescope.connect.postgres import Connection
 from qoescope.settings import Settings
 
@@ -29,7 +29,7 @@ class Scan:
 
     def answer(self, table: Table, found: Sequence[File], statement: str) -> pa.Table:
         """What the statement says of `stored`, the rows of these files."""
-        store, folder = lake.filesystem(self._settings, table)
+        store, folder = open_filesystem(self._settings, table)
         if not found:
             self._engine.register("stored", arrow.schema(table).empty_table())
         elif isinstance(store, fs.LocalFileSystem):
@@ -39,7 +39,7 @@ class Scan:
                 "hive_partitioning = true, hive_types = {'session_day': date, 'bucket': bigint})"
             )
         else:
-            self._engine.register("stored", lake.dataset(self._settings, table, found))
+            self._engine.register("stored", open_dataset(self._settings, table, found))
         try:
             return self._engine.sql(statement).to_arrow_table()
         finally:
@@ -58,7 +58,7 @@ def opened(settings: Settings) -> Iterator[Scan]:
 
 def broken(settings: Settings, table: Table, found: Sequence[File]) -> list[tuple[File, int | None]]:
     """Files that are not there (None), or not as large as the table's log says, with their size."""
-    store, folder = lake.filesystem(settings, table)
+    store, folder = open_filesystem(settings, table)
     there = store.get_file_info([f"{folder}/{f.path}" for f in found])
     return [
         (f, info.size if info.is_file else None)

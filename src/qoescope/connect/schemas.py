@@ -11,7 +11,7 @@ from qoescope.catalog.operations import LAKE_TABLES
 from qoescope.catalog.schema import Table
 from qoescope.catalog.stored import POSTGRES_TABLES
 from qoescope.compile import ddl
-from qoescope.connect import lake
+from qoescope.connect.lake.tables import open_table
 from qoescope.connect.people import Pool
 from qoescope.settings import Settings
 
@@ -45,7 +45,7 @@ def _in_lake(settings: Settings) -> Iterator[Stored]:
     for table in LAKE_TABLES:
         declared, count = version(table), len(table.fields)
         try:
-            found = lake.opened(settings, table)
+            found = open_table(settings, table)
         except TableNotFoundError:
             yield Stored(table.name, "lake", declared, count, there=False)
             continue

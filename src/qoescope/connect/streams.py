@@ -12,7 +12,8 @@ from qoescope.catalog.errors import Mistake
 from qoescope.catalog.operations import LATE, QUARANTINE, REPORTS
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect import checkpoints, lake, witness
+from qoescope.connect import checkpoints, witness
+from qoescope.connect.lake.deletion import delete_from_offset
 from qoescope.connect.witness import Met
 from qoescope.connect.writing import Stopped, Writer
 from qoescope.settings import Settings
@@ -47,7 +48,7 @@ def meet(settings: Settings, writer: Writer, topic: str, names: Sequence[str]) -
     met = writer.do(lambda connection: witness.meet(settings, connection, topic))
     if met.broken is not None:
         for table in (EVENTS, LATE, QUARANTINE, REPORTS) if topic == BEACONS.name else ():
-            lake.take_back(settings, table, met.known.following)
+            delete_from_offset(settings, table, met.known.following)
         for name in names:
             if "://" in (where := checkpoint(settings, name)) or Path(where).exists():
                 checkpoints.set_aside(settings, name)

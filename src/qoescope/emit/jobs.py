@@ -305,17 +305,19 @@ def to_lake(
     from qoescope.catalog.tables import EVENTS
     from qoescope.compile.records import spark_bucket
     from qoescope.compile.spark import schema
-    from qoescope.connect import lake, spark
+    from qoescope.connect import spark
+    from qoescope.connect.lake.schema import ensure_tables
+    from qoescope.connect.lake.tables import table_uri
 
     run = scenario(sessions, days, seed, end, faults, random_faults)
-    lake.ensure(settings, (EVENTS,))
+    ensure_tables(settings, (EVENTS,))
     written_before = {"txnAppId": f"generate-{hashlib.sha256(repr(run).encode()).hexdigest()[:16]}", "txnVersion": "1"}
     job = spark.session(settings, "qoescope generate")
     try:
         told = job.range(0, run.chunks, 1, numPartitions=run.chunks).mapInArrow(partial(_told_by, run), schema(EVENTS))
         bucket = F.expr(spark_bucket("session_id", settings.lake_buckets)).cast("bigint")
         out = told.withColumn("bucket", bucket).write.format("delta").mode("append").options(**written_before)
-        out.partitionBy(*EVENTS.partition).save(lake.uri(settings, EVENTS))
+        out.partitionBy(*EVENTS.partition).save(table_uri(settings, EVENTS))
     finally:
         job.stop()
     return run

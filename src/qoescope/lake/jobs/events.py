@@ -30,9 +30,12 @@ from qoescope.compile import arrow
 from qoescope.compile import spark as frames
 from qoescope.compile.adding import added
 from qoescope.compile.live import LIVE_TABLES
-from qoescope.connect import kafka, lake, streams
+from qoescope.connect import kafka, streams
 from qoescope.connect.following import Follower
 from qoescope.connect.health import Loop
+from qoescope.connect.lake.deletion import delete_from_offset
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import has_files
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
 from qoescope.connect.witness import Met
@@ -114,16 +117,16 @@ def _start_events(
     spark: SparkSession, settings: Settings, stopping: Event, still_open: Mapping[str, OpenSessions], loop: Loop | None
 ) -> StreamingQuery:
     writer = Writer(settings, stopping, loop)
-    lake.ensure(settings)
+    ensure_tables(settings)
     met = streams.meet(settings, writer, BEACONS.name, ("events",))
     for name, sessions in still_open.items():
         marks.restore(settings, writer, sessions, name)
-    start = streams.beginning(settings, writer, "events", met, lake.exists(settings, EVENTS))
+    start = streams.beginning(settings, writer, "events", met, has_files(settings, EVENTS))
     if (
         start != "earliest"
     ):  # what a batch left that the books do not have is read again; events are told by their place
         for table in (LATE, QUARANTINE, REPORTS):
-            lake.take_back(settings, table, streams.reached(writer, "events", BEACONS.name))
+            delete_from_offset(settings, table, streams.reached(writer, "events", BEACONS.name))
     kafka = streams.kafka(spark, settings, met, start, settings.batch_records)
     write = _Events(settings, writer, still_open, met)
     return streams.written(kafka, settings, "events", settings.events_every_s, write)

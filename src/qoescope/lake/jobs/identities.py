@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from qoescope.catalog.tables import EVENTS
-from qoescope.connect import lake
-from qoescope.connect.lake import File
+from qoescope.connect.lake.reading import read_rows, read_session_rows
+from qoescope.connect.lake.tables import File
 from qoescope.lake import events as product
 from qoescope.lake import session_seqs
 from qoescope.lake.session_seqs import Ints, Runs
@@ -81,7 +81,7 @@ def known(settings: Settings, events: pa.Table, hashes: product.Hashes, sessions
     if there.runs is not None:
         doubtful = events["seq"].to_numpy() <= session_seqs.reached(there.runs, sessions)
         if not doubtful.any():
-            return lake.rows(settings, EVENTS, [], product.KNOWN)
+            return read_rows(settings, EVENTS, [], product.KNOWN)
         lies = {(EPOCH + timedelta(days=n)).isoformat() for n in session_seqs.days(there.runs, sessions[doubtful])}
         files = [f for f in files if f.session_day in lies]
         events, hashes = events.filter(pa.array(doubtful)), hashes[doubtful]
@@ -89,7 +89,7 @@ def known(settings: Settings, events: pa.Table, hashes: product.Hashes, sessions
     met = [f for f in files if f.bucket in buckets]
     suspicious, held = product.suspects(events, hashes, [f.bucket for f in met], [_hashes(settings, f) for f in met])
     suspected = [f for f, suspected in zip(met, suspicious, strict=True) if suspected]
-    return lake.rows_of(settings, EVENTS, suspected, held, product.KNOWN)
+    return read_session_rows(settings, EVENTS, suspected, held, product.KNOWN)
 
 
 def _hashes(settings: Settings, file: File) -> product.Hashes:
@@ -98,7 +98,7 @@ def _hashes(settings: Settings, file: File) -> product.Hashes:
         return mine
     with contextlib.suppress(FileNotFoundError, ValueError, EOFError):
         return _loaded(settings.var, file.path)
-    found = np.sort(product.hashes(lake.rows(settings, EVENTS, [file], product.IDENTITY)))
+    found = np.sort(product.hashes(read_rows(settings, EVENTS, [file], product.IDENTITY)))
     _save(_kept(settings.var, file.path), found)
     return found
 
@@ -201,7 +201,7 @@ class Index:
             while unknown and (not some or size + unknown[-1].size <= READ_AT_ONCE):
                 some.append(unknown.pop())
                 size += some[-1].size
-            events = lake.rows(self.settings, EVENTS, some, (*product.IDENTITY, "session_day"))
+            events = read_rows(self.settings, EVENTS, some, (*product.IDENTITY, "session_day"))
             self.add(some, session_seqs.run_of(events, product.both_hashes(events)[1]))
 
     def add(self, written: Sequence[File], run: Ints) -> None:

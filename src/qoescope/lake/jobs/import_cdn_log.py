@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.operations import OUTCOMES, REPORTS
-from qoescope.connect import lake
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.writing import commit_files, write_files
 from qoescope.connect.postgres import Write
 from qoescope.connect.writing import Writer, crash
 from qoescope.lake import cdn_log, reports
@@ -50,7 +51,7 @@ def import_log(settings: Settings, path: Path, tenant: str) -> Imported:
     """Takes a CDN's log, plain or gzip. Broken off, or run again on the same file, it adds nothing twice."""
     if not path.is_file():
         raise Mistake(f"no such file: {path}")
-    lake.ensure(settings)
+    ensure_tables(settings)
     with path.open("rb") as raw:
         app = f"cmcd:{tenant}:{hashlib.file_digest(raw, 'sha256').hexdigest()}"
     writer, made, now = Writer(settings, Event()), Imported(), datetime.now(UTC)
@@ -61,7 +62,7 @@ def import_log(settings: Settings, path: Path, tenant: str) -> Imported:
         rows = found.reports
         done = teller.delta.transaction_version(app)
         if done is None or done < number:
-            lake.commit(teller.delta, REPORTS, lake.write(settings, REPORTS, rows), app, number)
+            commit_files(teller.delta, REPORTS, write_files(settings, REPORTS, rows), app, number)
         crash(settings, "lake.after_chunk")
         writer.write(app, number, [Write(OUTCOMES, found.outcomes(tenant))])
         touched.append(rows.select([*reports.KEY, "bucket", "received_at"]))

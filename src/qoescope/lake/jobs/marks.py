@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 from qoescope.catalog.operations import REPORTS, SESSION_VERSIONS
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
-from qoescope.connect import lake
-from qoescope.connect.lake import File
+from qoescope.connect.lake.reading import list_files, read_rows
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import File, open_table
 from qoescope.connect.postgres import Write
 from qoescope.connect.writing import Writer, progress
 from qoescope.lake import open_sessions
@@ -43,7 +44,7 @@ def restore(settings: Settings, writer: Writer, still_open: OpenSessions, name: 
     """Finds what was open; it comes before the first batch of the log. Nothing is read when it is known already."""
     if still_open.restored:
         return
-    lake.ensure(settings)
+    ensure_tables(settings)
     read = writer.complete_until("events")
     booked = writer.ask("select complete_until, open_since from stream_progress where stream = %s", (name,))
     still_open.restore(find(settings, name, read, *(booked[0] if booked else (None, None))), read)
@@ -55,7 +56,7 @@ def find(
 ) -> list[pa.Table]:
     """The marks that the lake tells, from what was booked: how far the log was read, and the floor."""
     table = EVENTS if name == SESSIONS else REPORTS
-    files = lake.files(lake.opened(settings, table))
+    files = list_files(open_table(settings, table))
     if closed_until is not None:
         return _since(settings, table, files, open_since or closed_until - LOOKED_BACK, closed_until)
     latest = [f.until for f in files if f.until]
@@ -74,7 +75,7 @@ def _since(
     near = [f for f in files if f.until is None or f.until + timedelta(milliseconds=1) >= open_since]
     for bucket in sorted({f.bucket for f in near}):
         mine = [f for f in near if f.bucket == bucket]
-        rows = lake.rows(settings, table, mine, TOLD, pc.field("received_at") >= pa.scalar(open_since))
+        rows = read_rows(settings, table, mine, TOLD, pc.field("received_at") >= pa.scalar(open_since))
         marked = open_sessions.marks(rows)
         last = marked["last_received_at"]
         found.append(marked.filter(pc.greater_equal(last, pa.scalar(closed_until, last.type))))
@@ -83,11 +84,11 @@ def _since(
 
 def _stale(settings: Settings, files: list[File], recent: datetime) -> list[pa.Table]:
     """Marks of sessions in parts that were written to since then, whose row does not count all of their events."""
-    rows = lake.files(lake.opened(settings, SESSION_VERSIONS))
+    rows = list_files(open_table(settings, SESSION_VERSIONS))
     parts = {(f.session_day, f.bucket) for f in files if f.until is None or f.until >= recent}
     found = []
     for part in sorted(parts):
         mine, there = ([f for f in some if (f.session_day, f.bucket) == part] for some in (files, rows))
-        identities = lake.rows(settings, EVENTS, mine, (*TOLD, "seq"))
-        found.append(open_sessions.stale(identities, lake.rows(settings, SESSION_VERSIONS, there)))
+        identities = read_rows(settings, EVENTS, mine, (*TOLD, "seq"))
+        found.append(open_sessions.stale(identities, read_rows(settings, SESSION_VERSIONS, there)))
     return found

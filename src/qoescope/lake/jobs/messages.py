@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from qoescope.connect import lake
-from qoescope.connect.lake import File
+from qoescope.connect.lake.tables import File
+from qoescope.connect.lake.writing import pack_files
 
 TOLD = "kind string, body binary"
 """What a task tells the driver: names of files that it wrote, and small tables as Arrow streams."""
@@ -18,7 +18,7 @@ def lines(kind: str, bodies: Sequence[bytes]) -> pa.Table:
 
 def files(kind: str, written: Iterable[File]) -> pa.Table:
     """Names of files that were written."""
-    return lines(kind, [line.encode() for line in lake.packed(written)])
+    return lines(kind, [line.encode() for line in pack_files(written)])
 
 
 def packed(table: pa.Table) -> bytes:

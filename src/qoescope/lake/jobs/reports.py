@@ -11,8 +11,10 @@ import pyarrow.compute as pc
 from qoescope.catalog.cmcd import OBSERVED, REQUESTS
 from qoescope.catalog.operations import REPORTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect import kafka, lake, postgres
+from qoescope.connect import kafka, postgres
 from qoescope.connect.health import Loop
+from qoescope.connect.lake.reading import list_files, read_rows
+from qoescope.connect.lake.tables import open_table
 from qoescope.connect.loops import Worker
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.writing import Writer, crash
@@ -36,15 +38,15 @@ class Teller:
 
     def __init__(self, settings: Settings, writer: Writer) -> None:
         self.settings, self.writer = settings, writer
-        self.delta = lake.opened(settings, REPORTS)
+        self.delta = open_table(settings, REPORTS)
         self.log = kafka.Log(settings)
 
     def tell(self, sessions: pa.Table, since: datetime | None, query: str, number: int) -> int:
         """Maps all reports of the sessions, which came after `since`; how many events they made."""
         self.delta.update_incremental()
-        files = lake.files(self.delta, buckets=pc.unique(sessions["bucket"]).to_pylist(), since=since)
+        files = list_files(self.delta, buckets=pc.unique(sessions["bucket"]).to_pylist(), since=since)
         who = pc.field("session_id").isin(pc.unique(sessions["session_id"]))
-        mapped = cmcd.mapped(reports.of_sessions(lake.rows(self.settings, REPORTS, files, where=who), sessions))
+        mapped = cmcd.mapped(reports.of_sessions(read_rows(self.settings, REPORTS, files, where=who), sessions))
         self._send(mapped.events)
         crash(self.settings, "lake.after_reports")
         self.writer.do(lambda connection: seen(connection, query, number, mapped))

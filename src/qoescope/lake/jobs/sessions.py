@@ -20,9 +20,11 @@ from qoescope.catalog.operations import (
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import spark as frames
 from qoescope.compile import versions as sessions
-from qoescope.connect import lake, streams
+from qoescope.connect import streams
 from qoescope.connect.health import Loop
-from qoescope.connect.lake import File
+from qoescope.connect.lake.reading import list_files, read_session_rows
+from qoescope.connect.lake.tables import File, open_table
+from qoescope.connect.lake.writing import append_files, unpack_files, write_files
 from qoescope.connect.loops import Worker
 from qoescope.connect.writing import Stopped, Writer, crash, give_way
 from qoescope.lake.jobs import messages
@@ -71,10 +73,10 @@ class _Closer:
         due = self.still_open.due(AT_ONCE)
         if len(due):
             give_way(self.writer, self.stopping, self.settings.give_way_s)
-            delta, events = (lake.opened(self.settings, table) for table in (SESSION_VERSIONS, EVENTS))
-            files = self._measure(due, lake.files(delta), lake.files(events))
+            delta, events = (open_table(self.settings, table) for table in (SESSION_VERSIONS, EVENTS))
+            files = self._measure(due, list_files(delta), list_files(events))
             crash(self.settings, "lake.before_sessions")
-            lake.append(delta, SESSION_VERSIONS, files, {"app": "sessions"})
+            append_files(delta, SESSION_VERSIONS, files, {"app": "sessions"})
             crash(self.settings, "lake.after_sessions")
             self.still_open.forget(due)
             if files:
@@ -94,7 +96,7 @@ class _Closer:
         spread = self.spark.createDataFrame(due).repartitionById(parts, (F.col("bucket") % parts).cast("int"))
         task = partial(_task, self.settings, rows, events)
         told = streams.collected(spread.mapInArrow(frames.per_task(task), messages.TOLD))
-        return lake.unpacked(told.get("file", ()))
+        return unpack_files(told.get("file", ()))
 
 
 def _until(stopping: Event, files: Iterator[File]) -> Iterator[File]:
@@ -131,7 +133,7 @@ def _versions(settings: Settings, rows: Sequence[File], events: Sequence[File], 
     """New versions of these sessions in files: of all that they ever said, which may be more than their marks tell."""
     since = pc.min(part["first_received_at"]).as_py() - timedelta(milliseconds=1)
     read = [f for f in events if not f.until or f.until >= since]
-    said = lake.rows_of(settings, EVENTS, read, part)
+    said = read_session_rows(settings, EVENTS, read, part)
     if not len(said):  # all were kept aside, or expired
         return
     before = _before(settings, rows, said)
@@ -143,8 +145,8 @@ def _versions(settings: Settings, rows: Sequence[File], events: Sequence[File], 
         return
     began, known = pc.min(before["first_received_at"]).as_py(), {f.path for f in read}
     others = [f for f in events if f.path not in known and began and f.until and f.until >= began]
-    earlier = lake.rows_of(settings, EVENTS, others, sessions.known(said, before))
-    yield from lake.write(
+    earlier = read_session_rows(settings, EVENTS, others, sessions.known(said, before))
+    yield from write_files(
         settings, SESSION_VERSIONS, sessions.versions(pa.concat_tables([said, earlier]), before, datetime.now(UTC))
     )
 
@@ -156,12 +158,14 @@ def _before(settings: Settings, found: Sequence[File], said: pa.Table) -> pa.Tab
     event: without it, it is looked for in the days before, as long as it spoke on each.
     """
     touched = places(said)
-    here = lake.rows_of(settings, SESSION_VERSIONS, [f for f in found if (f.session_day, f.bucket) in touched], said)
+    here = read_session_rows(
+        settings, SESSION_VERSIONS, [f for f in found if (f.session_day, f.bucket) in touched], said
+    )
     begun = sessions.without(sessions.begun_before(said), here)
     if not len(begun):
         return here
     first = pc.min(begun["session_day"]).as_py()
     days = {(first - timedelta(days=n)).isoformat() for n in range(1, sessions.GOES_ON_DAYS + 1)}
-    there = lake.rows_of(settings, SESSION_VERSIONS, [f for f in found if f.session_day in days], begun)
+    there = read_session_rows(settings, SESSION_VERSIONS, [f for f in found if f.session_day in days], begun)
     spoke = datetime.combine(first - timedelta(days=1), datetime.min.time(), UTC)
     return pa.concat_tables([here, there.filter(pc.greater_equal(there["last_received_at"], pa.scalar(spoke)))])

@@ -5,8 +5,10 @@ import time
 from qoescope.catalog.operations import SESSION_VERSIONS
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
-from qoescope.connect import lake
-from qoescope.connect.lake import File
+from qoescope.connect.lake.compaction import compact_table
+from qoescope.connect.lake.reading import list_files
+from qoescope.connect.lake.tables import File, open_table
+from qoescope.connect.lake.writing import commit_files
 from qoescope.lake.jobs.identities import Index, Known
 from qoescope.lake.jobs.storing import STORED, Stored
 from qoescope.settings import Settings
@@ -22,7 +24,7 @@ class Shelves:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.tables = {table.name: lake.opened(settings, table) for table in (*STORED, SESSION_VERSIONS)}
+        self.tables = {table.name: open_table(settings, table) for table in (*STORED, SESSION_VERSIONS)}
         self.version = self.tables[EVENTS.name].version()
         """The version of `events` that holds the last batch."""
         self.index = Index.opened(settings)
@@ -31,7 +33,7 @@ class Shelves:
     def files(self) -> list[File]:
         """Files of `events`; the index knows them all."""
         self.tables[EVENTS.name].update_incremental()
-        found = lake.files(self.tables[EVENTS.name])
+        found = list_files(self.tables[EVENTS.name])
         self.index.update(found)
         return found
 
@@ -43,7 +45,7 @@ class Shelves:
         """Makes a batch visible, once; a batch that comes again has stored nothing new."""
         for table in STORED:
             if stored.files[table.name]:
-                lake.commit(self.tables[table.name], table, stored.files[table.name], f"events:{query}", number)
+                commit_files(self.tables[table.name], table, stored.files[table.name], f"events:{query}", number)
         if stored.files[EVENTS.name]:
             self.version = self.tables[EVENTS.name].version()
         for run in stored.runs():
@@ -55,15 +57,15 @@ class Shelves:
         if self.batches % JOINED_EVERY == 0:
             self.join()
         if self.batches % SAVED_EVERY == 0:
-            self.index.tidy(lake.files(self.tables[EVENTS.name]), time.time())
+            self.index.tidy(list_files(self.tables[EVENTS.name]), time.time())
 
     def join(self, files_a_part: int = 24) -> None:
         """Joins the small files of one part of `events`: of all at once the stream would stand still for seconds."""
         events = self.tables[EVENTS.name]
-        before = lake.files(events)
-        if lake.compact(self.settings, EVENTS, files_a_part, JOINED_BYTES, 1):
+        before = list_files(events)
+        if compact_table(self.settings, EVENTS, files_a_part, JOINED_BYTES, 1):
             events.update_incremental()
-            after = lake.files(events)
+            after = list_files(events)
             here, there = {f.path for f in after}, {f.path for f in before}
             self.index.replaced([f for f in before if f.path not in here], [f for f in after if f.path not in there])
 
@@ -71,4 +73,4 @@ class Shelves:
 def join_small_files(settings: Settings, table: Table, batches: int) -> None:
     """Joins the small files of one part of another table every few batches."""
     if batches % JOINED_EVERY == 0:
-        lake.compact(settings, table, 24, JOINED_BYTES, 1)
+        compact_table(settings, table, 24, JOINED_BYTES, 1)

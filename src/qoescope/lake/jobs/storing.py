@@ -17,8 +17,8 @@ from qoescope.compile import records as compiled
 from qoescope.compile import spark as frames
 from qoescope.compile.adding import added
 from qoescope.compile.live import LIVE_TABLES, live
-from qoescope.connect import lake
-from qoescope.connect.lake import File
+from qoescope.connect.lake.tables import File
+from qoescope.connect.lake.writing import unpack_files, write_files
 from qoescope.lake import events as product
 from qoescope.lake import freshness, session_seqs
 from qoescope.lake.isolation import Culprit, isolated, ours, set_aside
@@ -101,7 +101,7 @@ def store(settings: Settings, known: Known, rows: pa.Table) -> Stored:
         QUARANTINE: pa.concat_tables([fate.conflicts, parsed.unreadable]),
         REPORTS: parsed.reports,
     }
-    stored.files = {table.name: lake.write(settings, table, written[table]) for table in STORED}
+    stored.files = {table.name: write_files(settings, table, written[table]) for table in STORED}
     identities.keep(settings, stored.files[EVENTS.name], fate.fresh, hashes, for_others=known.for_others)
     known.add(stored.files[EVENTS.name], run)
     return stored
@@ -124,7 +124,7 @@ def store_all(settings: Settings, known: Known, rows: pa.Table, one_part: Part =
             log.error("a record broke its batch and is set aside: %s", one.error, exc_info=one.error)
             kept, counts, offsets = set_aside(one, datetime.now(UTC))
             stored = Stored()
-            stored.files[QUARANTINE.name] = lake.write(settings, QUARANTINE, kept)
+            stored.files[QUARANTINE.name] = write_files(settings, QUARANTINE, kept)
             stored.note(COUNTS, counts)
             stored.note(OFFSETS, offsets)
             whole.join(stored)
@@ -165,7 +165,7 @@ class Torn(Exception):
 
 def of_tasks(told: Mapping[str, Sequence[bytes]]) -> Stored:
     """What tasks told, as one; raises `Torn` where it cannot be."""
-    files = {table.name: lake.unpacked(told.get(table.name, ())) for table in STORED}
+    files = {table.name: unpack_files(told.get(table.name, ())) for table in STORED}
     sessions = [np.unique(messages.unpacked(run)["session"].to_numpy()) for run in told.get(SEQS, ())]
     if sessions and len(np.unique(np.concatenate(sessions))) < sum(map(len, sessions)):
         raise Torn

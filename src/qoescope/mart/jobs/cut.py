@@ -18,9 +18,11 @@ from qoescope.catalog.operations import LATE, QUARANTINE, REPORTS, SESSION_VERSI
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS, DEAD_LETTERS
-from qoescope.connect import kafka, lake, postgres, scan, witness
+from qoescope.connect import kafka, postgres, scan, witness
 from qoescope.connect.kafka import Described
-from qoescope.connect.lake import File
+from qoescope.connect.lake.reading import list_files
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import File, open_table, table_uri
 from qoescope.connect.postgres import Connection
 from qoescope.connect.scan import Scan
 from qoescope.connect.witness import Known
@@ -57,7 +59,7 @@ class Cut:
 
     def files(self, table: Table) -> list[File]:
         """Files of the table that can be read."""
-        return self.whole(table, lake.files(self.tables[table.name]))
+        return self.whole(table, list_files(self.tables[table.name]))
 
     def whole(self, table: Table, found: Sequence[File]) -> list[File]:
         """Those of the files that can be read."""
@@ -81,7 +83,7 @@ class Cut:
         if self.applied is None or self.applied > newest.version():
             return None
         try:
-            where, options = lake.uri(self.settings, SESSION_VERSIONS), self.settings.lake_options or None
+            where, options = table_uri(self.settings, SESSION_VERSIONS), self.settings.lake_options or None
             return DeltaTable(where, version=self.applied, storage_options=options)
         except Exception:  # noqa: BLE001 - deltalake has no word of its own for a version that is gone
             return None
@@ -91,7 +93,7 @@ class Cut:
 def cut(settings: Settings) -> Iterator[Cut]:
     """The cut of now."""
     with scan.opened(settings) as engine, postgres.connect(settings, "writer") as connection:
-        lake.ensure(settings)
+        ensure_tables(settings)
         with postgres.snapshot(connection):
             progress = {
                 stream: (until, version, updated)
@@ -102,7 +104,7 @@ def cut(settings: Settings) -> Iterator[Cut]:
             known = {topic.name: witness.read_known(connection, topic.name) for topic in (BEACONS, DEAD_LETTERS)}
             held = connection.execute("select distinct property, day from checks where not passed").fetchall()
             logs = {name: _describe(settings, name) for name in known}  # what was read, or answered, is in it
-            tables = {table.name: lake.opened(settings, table) for table in READ}
+            tables = {table.name: open_table(settings, table) for table in READ}
             _, applied, applied_at = progress.get("quality", (None, None, None))
             yield Cut(
                 settings,
@@ -128,7 +130,7 @@ def _describe(settings: Settings, topic: str) -> Described:
 
 
 def _broken(settings: Settings, table: Table, delta: DeltaTable) -> dict[str, int | None]:
-    return {f.path: size for f, size in scan.broken(settings, table, lake.files(delta))}
+    return {f.path: size for f, size in scan.broken(settings, table, list_files(delta))}
 
 
 Progress = Mapping[str, tuple[datetime | None, int | None, datetime]]

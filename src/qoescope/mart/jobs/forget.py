@@ -23,7 +23,11 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, pseudonyms, versions, viewer_ids
 from qoescope.compile.adding import negated
 from qoescope.compile.live import LIVE_TABLES, live
-from qoescope.connect import days, doors, lake, letters, postgres, viewer_keys
+from qoescope.connect import days, doors, letters, postgres, viewer_keys
+from qoescope.connect.lake.deletion import erase_viewer
+from qoescope.connect.lake.reading import list_files, read_rows
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
 from qoescope.connect.postgres import Connection, Write
 from qoescope.mart import ledger as accounts
 from qoescope.mart.jobs import lake_days
@@ -74,7 +78,7 @@ def forget_viewer(settings: Settings, tenant: str, names: Sequence[str]) -> Rece
     """
     if not names or not all(map(pseudonyms.has_form, names)):
         raise Mistake("an erasure is asked for by pseudonyms, never by the id: `qoescope batch pseudonyms` gives them")
-    lake.ensure(settings)
+    ensure_tables(settings)
     keys, asked_at = viewer_keys.read(settings), datetime.now(UTC)
     doors.digest_forgotten(settings, keys)
     gone_by, total = asked_at.date() + timedelta(days=GONE_DAYS), Counter[str]()
@@ -127,8 +131,8 @@ def _known_as(
     sent: set[str] = set()
     of_tenant = pc.field("property") == tenant
     for table in NAMING:
-        found = lake.files(lake.opened(settings, table))
-        viewers = pc.unique(lake.rows(settings, table, found, ["viewer_id"], of_tenant)["viewer_id"]).to_pylist()
+        found = list_files(open_table(settings, table))
+        viewers = pc.unique(read_rows(settings, table, found, ["viewer_id"], of_tenant)["viewer_id"]).to_pylist()
         sent |= {viewer for viewer in viewers if viewer and not pseudonyms.has_form(viewer)}
     wanted = frozenset(names)
     theirs = sorted(viewer for viewer in sent if not wanted.isdisjoint(pseudonyms.of(keys, tenant, viewer)))
@@ -154,7 +158,7 @@ def _fields(content: str | None) -> list[str]:
 
 
 def _forgotten(settings: Settings, connection: Connection, tenant: str, name: str) -> dict[str, int]:
-    erased = {t.name: lake.erase(settings, t, tenant, name) for t in NAMING}
+    erased = {t.name: erase_viewer(settings, t, tenant, name) for t in NAMING}
     events, sessions = erased[EVENTS.name], versions.latest(erased[SESSION_VERSIONS.name])
     taken = [Write(LIVE_TABLES[n], negated(t, LIVE_TABLES[n])) for n, t in live(events).items() if len(events)]
     with connection.transaction():

@@ -17,7 +17,11 @@ from qoescope.catalog.operations import (
 )
 from qoescope.catalog.tables import SESSIONS
 from qoescope.compile import arrow, versions
-from qoescope.connect import days, lake, postgres
+from qoescope.connect import days, postgres
+from qoescope.connect.lake.reading import list_files, read_rows
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.connect.postgres import Connection, Write
 from qoescope.mart import imports
 from qoescope.mart.jobs import lake_days
@@ -51,7 +55,7 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
     """
     if not path.is_file():
         raise Mistake(f"no file {path}: make it with `python generate_telemetry.py`, or name another")
-    lake.ensure(settings)
+    ensure_tables(settings)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         found = imports.imported(file, tenant, settings.lake_buckets)
@@ -61,10 +65,10 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
         {n: rows[n if n != "session_day" else "day"] for n in ("property", "session_id", "session_day", "bucket")}
     )
     started = pc.unique(rows["day"]).to_pylist()
-    delta = lake.opened(settings, SESSION_VERSIONS)
-    before = lake.rows(settings, SESSION_VERSIONS, lake.files(delta, started), where=versions.of_property(tenant))
+    delta = open_table(settings, SESSION_VERSIONS)
+    before = read_rows(settings, SESSION_VERSIONS, list_files(delta, started), where=versions.of_property(tenant))
     new = versions.changed(arrow.conform(rows, SESSIONS), placed, before, datetime.now(UTC))
-    lake.append(delta, SESSION_VERSIONS, lake.write(settings, SESSION_VERSIONS, new), {"imported": path.name})
+    append_files(delta, SESSION_VERSIONS, write_files(settings, SESSION_VERSIONS, new), {"imported": path.name})
     since = datetime.now(UTC)
     with postgres.connect(settings, "writer") as connection:
         days.replace(

@@ -15,7 +15,9 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.compile import versions
 from qoescope.compile.adding import added
 from qoescope.compile.cube import cube
-from qoescope.connect import lake, postgres
+from qoescope.connect import postgres
+from qoescope.connect.lake.reading import list_files, read_rows, read_session_rows
+from qoescope.connect.lake.tables import File, open_table
 from qoescope.connect.postgres import Write
 from qoescope.settings import Settings
 
@@ -35,32 +37,32 @@ def silent_since(settings: Settings) -> datetime | None:
     return row[0] - timedelta(seconds=settings.session_gap_s) if row and row[0] else None
 
 
-def files_around(settings: Settings, day: date) -> list[lake.File]:
+def files_around(settings: Settings, day: date) -> list[File]:
     """Files of events of the day, of the day before, and of those in which its sessions may go on."""
-    return lake.files(
-        lake.opened(settings, EVENTS), [day + timedelta(days=n) for n in range(-1, versions.GOES_ON_DAYS + 1)]
+    return list_files(
+        open_table(settings, EVENTS), [day + timedelta(days=n) for n in range(-1, versions.GOES_ON_DAYS + 1)]
     )
 
 
-def events_of(settings: Settings, day: date, found: Sequence[lake.File]) -> pa.Table:
+def events_of(settings: Settings, day: date, found: Sequence[File]) -> pa.Table:
     """Events of the sessions that began in this day of the lake, out of some of the files around it.
 
     A beacon that does not say when its session began lies in the day of its own first event. Past midnight it belongs
     to the session all the same, as it does in the stream.
     """
 
-    def on(n: int) -> list[lake.File]:
+    def on(n: int) -> list[File]:
         return [f for f in found if f.session_day == (day + timedelta(days=n)).isoformat()]
 
-    events, unsaid = lake.rows(settings, EVENTS, on(0)), pc.field("session_started_at").is_null()
+    events, unsaid = read_rows(settings, EVENTS, on(0)), pc.field("session_started_at").is_null()
     if events["session_started_at"].null_count:
         said, held = events.filter(~unsaid), events.filter(unsaid)
-        begun = lake.rows_of(settings, EVENTS, on(-1), held, versions.KEY)
+        begun = read_session_rows(settings, EVENTS, on(-1), held, versions.KEY)
         events = pa.concat_tables([said, versions.without(held, begun)])
     parts, held = [events], events
     for n in range(1, versions.GOES_ON_DAYS + 1):
-        on_that_day = lake.rows(settings, EVENTS, on(n), versions.KEY, unsaid)
-        held = lake.rows_of(settings, EVENTS, on(n), versions.known(on_that_day, held)).filter(unsaid)
+        on_that_day = read_rows(settings, EVENTS, on(n), versions.KEY, unsaid)
+        held = read_session_rows(settings, EVENTS, on(n), versions.known(on_that_day, held)).filter(unsaid)
         if not len(held):
             break
         parts.append(held)
@@ -69,8 +71,8 @@ def events_of(settings: Settings, day: date, found: Sequence[lake.File]) -> pa.T
 
 def rows_of(settings: Settings, started: Sequence[date]) -> pa.Table:
     """The last version of each session that started on these days."""
-    sessions = lake.opened(settings, SESSION_VERSIONS)
-    rows = versions.latest(lake.rows(settings, SESSION_VERSIONS, lake.files(sessions, holding=started)))
+    sessions = open_table(settings, SESSION_VERSIONS)
+    rows = versions.latest(read_rows(settings, SESSION_VERSIONS, list_files(sessions, holding=started)))
     return rows.filter(pc.is_in(rows["day"], pa.array(started, pa.date32())))
 
 

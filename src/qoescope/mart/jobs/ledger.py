@@ -17,7 +17,8 @@ from qoescope.catalog.operations import (
 )
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import list_files
+from qoescope.connect.lake.tables import File
 from qoescope.mart import books
 from qoescope.mart.jobs import lake_days, ledger_days, ledger_log
 from qoescope.mart.jobs.cut import READ, Cut, cut
@@ -50,7 +51,7 @@ def check_books(
         if book is not None:
             tell(f"the sender's book {book}")
             _compare_sender(now, book, result)
-        held = {date.fromisoformat(f.session_day) for f in lake.files(now.tables[EVENTS.name])}
+        held = {date.fromisoformat(f.session_day) for f in list_files(now.tables[EVENTS.name])}
         for day in [only] if only else sorted(held)[-LEDGER_DAYS:]:
             tell(f"{day}: its sessions")
             ledger_days.compare_sessions(now, day, result)
@@ -99,7 +100,7 @@ def _count_rows(now: Cut, tell: Tell) -> tuple[pa.Table, dict[str, int]]:
 def _find_twice(now: Cut, tell: Tell) -> pa.Table:
     """Identities that are there twice, a bucket at a time: all events of a session lie in one."""
     identity, found = "property, session_id, seq", []
-    by_bucket: dict[int, list[lake.File]] = {}
+    by_bucket: dict[int, list[File]] = {}
     for f in now.files(EVENTS):
         by_bucket.setdefault(f.bucket, []).append(f)
     for bucket, files in sorted(by_bucket.items()):
@@ -120,7 +121,7 @@ def _find_twice(now: Cut, tell: Tell) -> pa.Table:
 
 
 def _name_broken(now: Cut) -> list[Difference]:
-    rows = {(table.name, f.path): f for table in READ for f in lake.files(now.tables[table.name])
+    rows = {(table.name, f.path): f for table in READ for f in list_files(now.tables[table.name])
             if f.path in now.broken[table.name]}  # fmt: skip
     return [
         Difference("lake", f"{name} file {path} of {f.rows} rows", f"{f.size} bytes",

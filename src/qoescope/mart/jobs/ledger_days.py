@@ -16,7 +16,7 @@ from qoescope.compile.cube import cube
 from qoescope.compile.duck import connected
 from qoescope.compile.live import LIVE_COLUMNS
 from qoescope.compile.records import SANE_START_DAYS, bucket_of
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import list_files, read_rows
 from qoescope.mart import books
 from qoescope.mart.jobs import lake_days
 from qoescope.mart.jobs.cut import Cut
@@ -38,13 +38,13 @@ def compare_sessions(now: Cut, day: date, result: LedgerResult) -> None:
     broken = {
         f.bucket
         for table in (EVENTS, SESSION_VERSIONS)
-        for f in lake.files(now.tables[table.name])
+        for f in list_files(now.tables[table.name])
         if f.path in now.broken[table.name] and f.session_day in around
     }
     of_day = {f.bucket for f in (*events, *measured) if f.session_day == day.isoformat()}
     for bucket in sorted(of_day - broken):
         mine = lake_days.events_of(now.settings, day, [f for f in events if f.bucket == bucket])
-        rows = versions.latest(lake.rows(now.settings, SESSION_VERSIONS, [f for f in measured if f.bucket == bucket]))
+        rows = versions.latest(read_rows(now.settings, SESSION_VERSIONS, [f for f in measured if f.bucket == bucket]))
         still_open = _find_open(now, mine)
         found = books.sessions(mine, rows, still_open)
         known = {session for session, _ in found}
@@ -114,14 +114,14 @@ def _comparable(now: Cut, rows: pa.Table, held: Sequence[str]) -> pa.Table:
     gone = now.broken[SESSION_VERSIONS.name]
     if not gone:
         return rows
-    buckets = {f.bucket for f in lake.files(now.tables[SESSION_VERSIONS.name]) if f.path in gone}
+    buckets = {f.bucket for f in list_files(now.tables[SESSION_VERSIONS.name]) if f.path in gone}
     placed = [bucket_of(session, now.settings.lake_buckets) for session in rows["session_id"].to_pylist()]
     return rows.filter(pa.array([bucket not in buckets for bucket in placed], pa.bool_()))
 
 
 def _latest(now: Cut, day: date, delta: DeltaTable) -> pa.Table:
-    files = now.whole(SESSION_VERSIONS, lake.files(delta, holding=[day]))
-    rows = versions.latest(lake.rows(now.settings, SESSION_VERSIONS, files))
+    files = now.whole(SESSION_VERSIONS, list_files(delta, holding=[day]))
+    rows = versions.latest(read_rows(now.settings, SESSION_VERSIONS, files))
     return arrow.conform(rows.filter(pc.equal(rows["day"], pa.scalar(day, pa.date32()))), SESSION_ROWS)
 
 
@@ -164,7 +164,7 @@ def _compare_windows(now: Cut, day: date, result: LedgerResult) -> None:
     begins = datetime.combine(day, time(), UTC)
     first, last = SANE_START_DAYS[0], now.settings.late_after_days + SANE_START_DAYS[1]
     near = {(day + timedelta(days=n)).isoformat() for n in range(first, last + 1)}
-    every = lake.files(now.tables[EVENTS.name], since=begins - AHEAD)
+    every = list_files(now.tables[EVENTS.name], since=begins - AHEAD)
     files = [f for f in every if f.session_day in near]
     if len(now.whole(EVENTS, files)) < len(files):
         return
@@ -172,7 +172,7 @@ def _compare_windows(now: Cut, day: date, result: LedgerResult) -> None:
     where = (at >= pa.scalar(begins)) & (at < pa.scalar(begins + timedelta(days=1)))
     again = arrow.schema(LIVE_WINDOW.table).empty_table()
     for bucket in sorted({f.bucket for f in files}):
-        events = lake.rows(now.settings, EVENTS, [f for f in files if f.bucket == bucket], LIVE_COLUMNS, where)
+        events = read_rows(now.settings, EVENTS, [f for f in files if f.bucket == bucket], LIVE_COLUMNS, where)
         events = events.filter(_read(now, events))
         if len(events):
             again = added([again, cube(events, LIVE_WINDOW)], LIVE_WINDOW.table)

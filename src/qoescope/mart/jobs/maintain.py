@@ -13,7 +13,9 @@ from qoescope.catalog.operations import (
     SESSION_VERSIONS,
 )
 from qoescope.catalog.tables import EVENTS
-from qoescope.connect import days, lake, postgres
+from qoescope.connect import days, postgres
+from qoescope.connect.lake.compaction import compact_table, vacuum_table
+from qoescope.connect.lake.deletion import expire_days
 from qoescope.connect.locks import Lease
 from qoescope.mart.jobs.forget import forget_again
 from qoescope.settings import Settings
@@ -44,9 +46,9 @@ def _maintain(settings: Settings, today: date) -> Kept:
     expired = joined = deleted = 0
     for table in (EVENTS, LATE, REPORTS, QUARANTINE, SESSION_VERSIONS):
         kept_days = settings.sessions_days if table is SESSION_VERSIONS else settings.events_days
-        expired += lake.expire(settings, table, today - timedelta(days=kept_days))
-        joined += lake.compact(settings, table, 1)
-        deleted += len(lake.vacuum(settings, table))
+        expired += expire_days(settings, table, today - timedelta(days=kept_days))
+        joined += compact_table(settings, table, 1)
+        deleted += len(vacuum_table(settings, table))
     expired += forget_again(settings, today)
     with postgres.connect(settings, "writer") as connection:
         kept = {SESSION_ROWS.name: settings.sessions_days, LIVE_LEAF.name: settings.live_days}

@@ -14,7 +14,9 @@ from qoescope.catalog.operations import (
 from qoescope.catalog.quality import CHECKS, USUAL_DAYS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, versions
-from qoescope.connect import days, lake, postgres
+from qoescope.connect import days, postgres
+from qoescope.connect.lake.reading import list_files, read_rows, read_table
+from qoescope.connect.lake.tables import open_table
 from qoescope.connect.locks import Lease
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.writing import crash
@@ -83,10 +85,10 @@ def _complaint(connection: Connection, day: date) -> str | None:
 
 def _events_there(settings: Settings, rows: pa.Table) -> pa.Table:
     """What `gate.stored` says of the parts of the lake in which the sessions' events lie, a bucket at a time."""
-    events = lake.opened(settings, EVENTS)
+    events = open_table(settings, EVENTS)
     parts = rows.group_by(["session_day", "bucket"]).aggregate([]).to_pylist()
     found = [
-        gate.stored(lake.rows(settings, EVENTS, lake.files(events, [p["session_day"]], [p["bucket"]]), gate.IDENTITY))
+        gate.stored(read_rows(settings, EVENTS, list_files(events, [p["session_day"]], [p["bucket"]]), gate.IDENTITY))
         for p in parts
     ]
     return pa.concat_tables(found) if found else gate.STORED.empty_table()
@@ -121,7 +123,7 @@ def _publish(settings: Settings, folded: Folded) -> Restated:
 
 def publish(settings: Settings, day: date) -> Restated:
     """`publish_day` of what the lake holds of the day, without folding it again."""
-    rows = versions.latest(lake.read(settings, SESSION_VERSIONS, [day]))
-    events = sum(f.rows for f in lake.files(lake.opened(settings, EVENTS), [day]))
+    rows = versions.latest(read_table(settings, SESSION_VERSIONS, [day]))
+    events = sum(f.rows for f in list_files(open_table(settings, EVENTS), [day]))
     started = tuple(sorted({day, *pc.unique(rows["day"]).to_pylist()}))
     return publish_day(settings, Folded(day, len(rows), 0, events, versions.checksum(rows), started))

@@ -14,10 +14,12 @@ from qoescope.catalog.operations import (
     SESSION_VERSIONS,
 )
 from qoescope.compile import arrow, versions
-from qoescope.connect import days, lake, postgres
+from qoescope.connect import days, postgres
 from qoescope.connect.changes import Changes
 from qoescope.connect.health import Loop
-from qoescope.connect.lake import File
+from qoescope.connect.lake.reading import read_batches, read_rows
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import File
 from qoescope.connect.loops import Worker
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.writing import Stopped, Writer, crash, give_way, progress
@@ -46,7 +48,7 @@ class _Quality:
 
     def __init__(self, settings: Settings, writer: Writer, stopping: Event, written: Event) -> None:
         self.settings, self.writer, self.stopping, self.written = settings, writer, stopping, written
-        lake.ensure(settings, [SESSION_VERSIONS])
+        ensure_tables(settings, [SESSION_VERSIONS])
         self.changes = Changes(settings, SESSION_VERSIONS)
         self.next_at = self.look_at = 0.0
         self.version: int | None = None
@@ -88,11 +90,11 @@ def parts(settings: Settings, files: Collection[File]) -> Iterator[pa.Table]:
     for bucket in [None] if whole else sorted({f.bucket for f in files}):
         mine = [f for f in files if bucket in (None, f.bucket)]
         if whole:
-            rows = versions.latest(lake.rows(settings, SESSION_VERSIONS, mine))
+            rows = versions.latest(read_rows(settings, SESSION_VERSIONS, mine))
             yield from [rows] if len(rows) else []
             continue
-        last = versions.latest(lake.rows(settings, SESSION_VERSIONS, mine, _VERSION)).select(_VERSION[:3])
-        for rows in lake.batches(settings, SESSION_VERSIONS, mine, ROWS_AT_ONCE):
+        last = versions.latest(read_rows(settings, SESSION_VERSIONS, mine, _VERSION)).select(_VERSION[:3])
+        for rows in read_batches(settings, SESSION_VERSIONS, mine, ROWS_AT_ONCE):
             kept = versions.among(rows, last)
             yield from [versions.latest(kept)] if len(kept) else []
 

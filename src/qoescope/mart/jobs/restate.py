@@ -16,7 +16,10 @@ from qoescope.catalog.operations import (
 )
 from qoescope.compile import spark as frames
 from qoescope.compile import versions
-from qoescope.connect import lake
+from qoescope.connect.lake.reading import list_files, read_rows
+from qoescope.connect.lake.schema import ensure_tables
+from qoescope.connect.lake.tables import File, open_table
+from qoescope.connect.lake.writing import pack_files, replace_parts, unpack_files, write_files
 from qoescope.connect.locks import Lease
 from qoescope.connect.writing import crash
 from qoescope.mart import restate as restatement
@@ -47,9 +50,9 @@ def fold_day(settings: Settings, day: date, spark: SparkSession | None = None) -
 
 
 def _fold(settings: Settings, day: date, spark: SparkSession | None) -> Folded:
-    lake.ensure(settings)
-    sessions = lake.opened(settings, SESSION_VERSIONS)
-    found, before = lake_days.files_around(settings, day), lake.files(sessions, [day])
+    ensure_tables(settings)
+    sessions = open_table(settings, SESSION_VERSIONS)
+    found, before = lake_days.files_around(settings, day), list_files(sessions, [day])
     buckets = sorted({f.bucket for f in (*found, *before) if f.session_day == day.isoformat()})
     task = partial(_bucket, settings, day, found, before, lake_days.silent_since(settings), datetime.now(UTC))
     if spark is not None and len(buckets) > 1:
@@ -60,8 +63,8 @@ def _fold(settings: Settings, day: date, spark: SparkSession | None) -> Folded:
         told = [json.loads(body) for b in buckets for body in task(pa.table({"bucket": [b]}))["body"].to_pylist()]
     renewed = [part for part in told if part["renewed"]]
     if renewed:
-        added = [f for part in renewed for f in lake.unpacked(part["files"])]
-        lake.replace_part(sessions, SESSION_VERSIONS, day, [part["bucket"] for part in renewed], added)
+        added = [f for part in renewed for f in unpack_files(part["files"])]
+        replace_parts(sessions, SESSION_VERSIONS, day, [part["bucket"] for part in renewed], added)
     crash(settings, "mart.after_fold")
     days = sorted({day, *(date.fromisoformat(d) for part in told for d in part["days"])})
     checksum = f"{sum(int(part['checksum'], 16) for part in told) % (1 << 128):032x}"
@@ -70,18 +73,18 @@ def _fold(settings: Settings, day: date, spark: SparkSession | None) -> Folded:
 
 
 def _bucket(
-    settings: Settings, day: date, found: Sequence[lake.File], before: Sequence[lake.File],
+    settings: Settings, day: date, found: Sequence[File], before: Sequence[File],
     silent_since: datetime | None, now: datetime, given: pa.Table,
 ) -> pa.Table:  # fmt: skip
     """Folds buckets of a day and writes those that changed; answers what it found, a line a bucket."""
     lines = []
     for bucket in given["bucket"].to_pylist():
         events = lake_days.events_of(settings, day, [f for f in found if f.bucket == bucket])
-        old = lake.rows(settings, SESSION_VERSIONS, [f for f in before if f.bucket == bucket])
+        old = read_rows(settings, SESSION_VERSIONS, [f for f in before if f.bucket == bucket])
         part = restatement.restated(events, old, now, silent_since)
         renewed = bool(part.changed or part.squashed)
         days = {*pc.unique(part.rows["day"]).to_pylist(), *pc.unique(old["day"]).to_pylist()}
-        files = lake.packed(lake.write(settings, SESSION_VERSIONS, part.rows)) if renewed else []
+        files = pack_files(write_files(settings, SESSION_VERSIONS, part.rows)) if renewed else []
         lines.append(json.dumps(
             {"bucket": bucket, "renewed": renewed, "files": files, "sessions": len(part.rows), "changed": part.changed,
              "events": part.events, "checksum": versions.checksum(part.rows), "days": [d.isoformat() for d in days]}
