@@ -10,8 +10,9 @@ try:
     import typer
 
     from qoescope.catalog.errors import Mistake
-    from qoescope.emit import jobs
+    from qoescope.emit.jobs.csv import write_csv
     from qoescope.emit.scenario import DEFAULT_END
+    from qoescope.emit.summary import print_summary
 except ImportError as error:
     sys.exit(f"generate_telemetry.py: {error}. Run `make setup` once, then .venv/bin/python generate_telemetry.py")
 
@@ -34,14 +35,14 @@ def main(
 ) -> None:
     """Simulate viewing sessions and write one row for each."""
     try:
-        made = jobs.csv(
+        made = write_csv(
             out, sessions=sessions, days=days, seed=seed, end=end.date(), faults=faults or ["all"],
             random_faults=random_faults, workers=workers,
         )  # fmt: skip
     except Mistake as mistake:
         typer.echo(f"generate_telemetry.py: {mistake}", err=True)
         raise typer.Exit(2) from None
-    jobs.show(made)
+    print_summary(made)
 
 
 if __name__ == "__main__":

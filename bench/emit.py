@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from faker import Faker
 
-from qoescope.emit import chunks, events, jobs, simulation
+from qoescope.emit import chunks, events, simulation
+from qoescope.emit.jobs.csv import write_csv
 from qoescope.emit.scenario import Scenario
 
 COUNTRIES = ["US", "BR", "IN", "GB", "FR", "DE", "MX", "JP", "KR"]
@@ -83,7 +84,7 @@ def of_events() -> None:
 def of_memory(n: int, folder: Path) -> None:
     """Prints the memory of the biggest process and of all of them for n sessions to CSV."""
     hands = min(os.cpu_count() or 1, 2)
-    took = seconds(lambda: jobs.csv(folder, sessions=n, workers=hands, progress=False))
+    took = seconds(lambda: write_csv(folder, sessions=n, workers=hands, progress=False))
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"memory sessions={n} seconds={took:.1f} peak_mib={own + hands * worker:,.0f} bar=2,048")

@@ -16,7 +16,7 @@ from qoescope.catalog.operations import LATE, QUARANTINE
 from qoescope.catalog.tables import EVENTS
 from qoescope.connect import postgres
 from qoescope.connect.lake.reading import read_table
-from qoescope.emit import jobs as emit
+from qoescope.emit.jobs.live import Live, send_live
 from qoescope.emit.traffic import Sent
 from qoescope.settings import Settings, environment
 from qoescope.stack import demo, progress
@@ -33,14 +33,14 @@ class Traffic:
 
     book: Path
     sent: Sent = field(default_factory=Sent)
-    done: emit.Live | None = None
+    done: Live | None = None
     thread: threading.Thread | None = None
 
     def told(self, sent: Sent) -> None:
         """How far it is."""
         self.sent = sent
 
-    def finished(self) -> emit.Live:
+    def finished(self) -> Live:
         """The run, once all of it is sent and answered."""
         return until(lambda: self.done, SETTLED_S, "the traffic ends")
 
@@ -71,7 +71,7 @@ class Stack:
         going = Traffic(self.folder / f"traffic{self.runs}" / "book.parquet")
 
         def send() -> None:
-            going.done = emit.live(
+            going.done = send_live(
                 self.door, self.key, rate=rate, duration=seconds, speed=SPEED, seed=1000 + self.runs, faults=("none",),
                 out=going.book.parent, book=going.book, property=demo.PROPERTY, patience=SETTLED_S, progress=False,
                 told=going.told,

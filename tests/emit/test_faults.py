@@ -7,9 +7,10 @@ import pytest
 
 from qoescope.catalog import faults as f
 from qoescope.catalog.errors import UnknownName
-from qoescope.emit import counterfactual, drawn, injected, jobs, key, rows, simulation, slices, viewers
+from qoescope.emit import counterfactual, drawn, injected, key, rows, simulation, slices, viewers
 from qoescope.emit.counterfactual import SUMS, Effect, kpi
 from qoescope.emit.measures import Measures, measures
+from qoescope.emit.options import select_faults
 from qoescope.emit.scenario import HOUR_MS, Load, Scenario, hold
 from qoescope.emit.simulation import Sessions
 
@@ -147,8 +148,8 @@ def test_a_decoy_makes_no_viewer_worse_off(troubled: tuple[Scenario, Sessions, M
 
 
 def test_names_of_faults_are_checked() -> None:
-    assert jobs.chosen(["none"]) == ()
-    assert jobs.chosen(["all"]) == f.FAULTS
-    assert [fault.name for fault in jobs.chosen(["bad-encode, ad-timeout"])] == ["bad-encode", "ad-timeout"]
+    assert select_faults(["none"]) == ()
+    assert select_faults(["all"]) == f.FAULTS
+    assert [fault.name for fault in select_faults(["bad-encode, ad-timeout"])] == ["bad-encode", "ad-timeout"]
     with pytest.raises(UnknownName, match="did you mean 'pop-brownout'"):
-        jobs.chosen(["pop-brownot"])
+        select_faults(["pop-brownot"])

@@ -16,14 +16,17 @@ from until import until
 from qoescope.catalog.errors import Mistake
 from qoescope.compile import fold
 from qoescope.compile.wire import Beacon
-from qoescope.emit import jobs, rows
+from qoescope.emit import rows
+from qoescope.emit.jobs.answer_key import KEY_NAME
+from qoescope.emit.jobs.csv import CSV_NAME, write_csv
+from qoescope.emit.jobs.events import write_events
 
 ROOT = Path(__file__).parents[2]
 
 
 def written(folder: Path, **given: object) -> bytes:
-    jobs.csv(folder, progress=False, **given)  # type: ignore[arg-type]
-    return (folder / jobs.CSV_NAME).read_bytes() + (folder / jobs.KEY_NAME).read_bytes()
+    write_csv(folder, progress=False, **given)  # type: ignore[arg-type]
+    return (folder / CSV_NAME).read_bytes() + (folder / KEY_NAME).read_bytes()
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_workers(
@@ -40,7 +43,7 @@ def test_another_seed_gives_other_bytes(tmp_path: Path) -> None:
 
 def test_the_csv_has_the_declared_columns_unique_ids_and_is_sorted_by_time(tmp_path: Path) -> None:
     written(tmp_path, sessions=5_000)
-    with (tmp_path / jobs.CSV_NAME).open() as file:
+    with (tmp_path / CSV_NAME).open() as file:
         lines = list(csv.DictReader(file))
     assert tuple(lines[0]) == rows.COLUMNS
     assert len({line["session_id"] for line in lines}) == len(lines) == 5_000
@@ -51,7 +54,7 @@ def test_the_csv_has_the_declared_columns_unique_ids_and_is_sorted_by_time(tmp_p
 
 
 def test_the_end_of_the_period_can_be_given(tmp_path: Path) -> None:
-    made = jobs.csv(tmp_path, sessions=50, days=2, end=date(2026, 3, 1), progress=False)
+    made = write_csv(tmp_path, sessions=50, days=2, end=date(2026, 3, 1), progress=False)
     assert made.key["scenario"]["begin_at"] == "2026-02-27T00:00:00+00:00"
 
 
@@ -70,14 +73,14 @@ def test_a_bad_argument_is_one_clear_line_and_leaves_nothing(
     tmp_path: Path, given: dict[str, object], line: str
 ) -> None:
     with pytest.raises(Mistake, match=line):
-        jobs.csv(tmp_path / "out", progress=False, **given)  # type: ignore[arg-type]
+        write_csv(tmp_path / "out", progress=False, **given)  # type: ignore[arg-type]
     assert not list(tmp_path.rglob("*.*"))
 
 
 def test_a_folder_that_cannot_be_made_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Mistake, match="cannot make the folder"):
-        jobs.csv(tmp_path / "file" / "out", sessions=10, progress=False)
+        write_csv(tmp_path / "file" / "out", sessions=10, progress=False)
 
 
 def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path: Path) -> None:
@@ -132,7 +135,7 @@ def test_the_seeds_own_door_prints_a_sample_and_what_was_injected(tmp_path: Path
 
 
 def test_ndjson_holds_beacons_that_the_door_understands(tmp_path: Path) -> None:
-    made = jobs.events(tmp_path, sessions=300, progress=False)
+    made = write_events(tmp_path, sessions=300, progress=False)
     lines = (tmp_path / "events.ndjson").read_bytes().splitlines()
     beacons = [msgspec.json.decode(line, type=Beacon) for line in lines]
     assert sum(len(beacon.events) for beacon in beacons) == made.events
@@ -140,8 +143,8 @@ def test_ndjson_holds_beacons_that_the_door_understands(tmp_path: Path) -> None:
 
 
 def test_parquet_holds_the_events_in_the_lakes_shape(tmp_path: Path) -> None:
-    made = jobs.events(tmp_path, format="parquet", sessions=300, progress=False)
+    made = write_events(tmp_path, format="parquet", sessions=300, progress=False)
     told = pq.read_table(tmp_path / "events.parquet")
     assert told.num_rows == made.events
     assert fold.sessions(told).num_rows == 300
-    assert json.loads((tmp_path / jobs.KEY_NAME).read_text())["scenario"]["sessions"] == 300
+    assert json.loads((tmp_path / KEY_NAME).read_text())["scenario"]["sessions"] == 300

@@ -14,7 +14,8 @@ import pytest
 
 from qoescope.catalog.errors import Mistake
 from qoescope.compile.wire import Beacon
-from qoescope.emit import jobs
+from qoescope.emit.jobs.answer_key import KEY_NAME
+from qoescope.emit.jobs.live import send_live
 
 pytestmark = pytest.mark.live
 
@@ -93,7 +94,7 @@ def door() -> Iterator[Door]:
 
 
 def test_every_acknowledged_event_is_in_the_book_and_no_event_lies_in_the_future(door: Door, tmp_path: Path) -> None:
-    done = jobs.live(
+    done = send_live(
         f"http://127.0.0.1:{door.port}", "secret", rate=300, duration=4, speed=120,
         out=tmp_path, book=tmp_path / "book.parquet",
         progress=False,
@@ -110,23 +111,23 @@ def test_every_acknowledged_event_is_in_the_book_and_no_event_lies_in_the_future
     right = [(at, b) for at, b in kept if b.sent_at is not None and abs(b.sent_at - at) < 60_000]
     assert len(right) > 0.9 * len(kept)
     assert all(event.at <= at + 5 for at, b in right for event in b.events)
-    key = json.loads((tmp_path / jobs.KEY_NAME).read_text())
+    key = json.loads((tmp_path / KEY_NAME).read_text())
     assert {fault["name"] for fault in key["faults"]} >= {"demo-certificate", "demo-release", "demo-slow-start"}
     assert sum(fault["sessions"] for fault in key["faults"]) > 0
 
 
 def test_a_door_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(Mistake, match="is the collector up"):
-        jobs.live("http://127.0.0.1:9", "secret", rate=10, duration=1, speed=60, out=tmp_path, progress=False)
+        send_live("http://127.0.0.1:9", "secret", rate=10, duration=1, speed=60, out=tmp_path, progress=False)
     with pytest.raises(Mistake, match="must look like"):
-        jobs.live("127.0.0.1:9", "secret", out=tmp_path, progress=False)
+        send_live("127.0.0.1:9", "secret", out=tmp_path, progress=False)
 
 
 def test_two_runs_of_a_seed_never_share_a_session(door: Door, tmp_path: Path) -> None:
     ids = []
     for turn in ("a", "b"):
         door.kept.clear()
-        jobs.live(
+        send_live(
             f"http://127.0.0.1:{door.port}",
             "secret",
             rate=100,

@@ -8,7 +8,7 @@ from rich.console import Console
 from until import until
 from whole_stack import SPEED, Stack
 
-from qoescope.emit import jobs as emit
+from qoescope.emit.jobs.csv import write_csv
 from qoescope.mart.jobs.forget import find_pseudonyms
 from qoescope.stack import airflow, demo
 
@@ -41,7 +41,7 @@ def test_the_marts_answer_on_the_command_line(stack: Stack) -> None:
 
 
 def test_airflow_imports_a_hundred_thousand_sessions_beside_its_other_dags(stack: Stack) -> None:
-    file = emit.csv(stack.folder / "hundred", sessions=100_000, seed=7, progress=False).paths[0]
+    file = write_csv(stack.folder / "hundred", sessions=100_000, seed=7, progress=False).paths[0]
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     nobody = list(find_pseudonyms(stack.settings, "hundred", "nobody"))
     given: dict[str, dict[str, object]] = {

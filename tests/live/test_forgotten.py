@@ -30,7 +30,7 @@ from qoescope.compile import pseudonyms
 from qoescope.compile.viewer_ids import named_in
 from qoescope.connect import doors, kafka, viewer_keys
 from qoescope.connect.lake.compaction import vacuum_table
-from qoescope.emit import jobs as emit
+from qoescope.emit.jobs.csv import write_csv
 from qoescope.ingest import jobs, keys
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings, environment
@@ -220,7 +220,7 @@ def test_an_id_that_an_older_version_kept_gives_way_to_its_pseudonym(stack: Stac
 
 
 def test_an_import_brings_nobody_back(stack: Stack, tmp_path: Path) -> None:
-    file = emit.csv(tmp_path, sessions=300, seed=5, progress=False).paths[0]
+    file = write_csv(tmp_path, sessions=300, seed=5, progress=False).paths[0]
     said = json.loads(spoken(stack, "", "batch", "import", str(file), "--property", "archive", "--json"))
     assert said[0]["sessions"] == 300
     viewer, count = stack.rows(

@@ -28,10 +28,11 @@ def csv(
     faults: Faults = None, random_faults: Random = 0, workers: Workers = None,
 ) -> None:  # fmt: skip
     """Write streaming_telemetry.csv and its answer key."""
-    from qoescope.emit import jobs
+    from qoescope.emit.jobs.csv import write_csv
     from qoescope.emit.scenario import DEFAULT_END
+    from qoescope.emit.summary import print_summary
 
-    jobs.show(jobs.csv(out, sessions=sessions, days=days, seed=seed, end=end.date() if end else DEFAULT_END,
+    print_summary(write_csv(out, sessions=sessions, days=days, seed=seed, end=end.date() if end else DEFAULT_END,
                        faults=faults or ["all"], random_faults=random_faults, workers=workers))  # fmt: skip
 
 
@@ -45,16 +46,19 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     master: Annotated[str, typer.Option(help="Run as a job on this Spark master, straight to the lake.")] = "",
 ) -> None:  # fmt: skip
     """Write the sessions' events as files, or as a Spark job to the lake."""
-    from qoescope.emit import jobs
+    from qoescope.emit.jobs.events import write_events
     from qoescope.emit.scenario import DEFAULT_END
+    from qoescope.emit.summary import print_summary
 
     if master:
+        from qoescope.emit.jobs.events_to_lake import write_to_lake
+
         here = settings().model_copy(update={"spark_master": master})
-        run = jobs.to_lake(here, sessions=sessions, days=days, seed=seed, faults=faults or ["all"],
+        run = write_to_lake(here, sessions=sessions, days=days, seed=seed, faults=faults or ["all"],
                            end=end.date() if end else DEFAULT_END, random_faults=random_faults)  # fmt: skip
         line(f"{run.sessions:,} sessions lie in the lake; `qoescope batch backfill` brings their days to the marts")
         return
-    jobs.show(jobs.events(out, format=form, sessions=sessions, days=days, seed=seed, faults=faults or ["all"],
+    print_summary(write_events(out, format=form, sessions=sessions, days=days, seed=seed, faults=faults or ["all"],
                           end=end.date() if end else DEFAULT_END, random_faults=random_faults, workers=workers,
                           device_clocks=device_clocks))  # fmt: skip
 
@@ -72,7 +76,7 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Send live traffic to the collector, and write the answer key."""
-    from qoescope.emit import jobs
+    from qoescope.emit.jobs.live import send_live
     from qoescope.ingest import jobs as doors
     from qoescope.stack import demo
 
@@ -84,7 +88,7 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         key = key_file.read_text().strip()
     else:
         key = demo.door_key(here) if property_name == demo.PROPERTY else doors.new_key(here, property_name)
-    done = jobs.live(to, key, rate=rate, duration=seconds, speed=speed, seed=seed, faults=faults or ["demo"],
+    done = send_live(to, key, rate=rate, duration=seconds, speed=speed, seed=seed, faults=faults or ["demo"],
                      random_faults=random_faults, out=out, book=book, property=property_name,
                      progress=not as_json)  # fmt: skip
     if as_json:
@@ -102,9 +106,9 @@ def report(
     faults: Faults = None, random_faults: Random = 0,
 ) -> None:  # fmt: skip
     """Write report.html: the data set on one page."""
-    from qoescope.emit import jobs
+    from qoescope.emit.jobs.report import write_report
     from qoescope.emit.scenario import DEFAULT_END
 
-    path = jobs.report(out, sessions=sessions, days=days, seed=seed, end=end.date() if end else DEFAULT_END,
+    path = write_report(out, sessions=sessions, days=days, seed=seed, end=end.date() if end else DEFAULT_END,
                        faults=faults or ["all"], random_faults=random_faults)  # fmt: skip
     line(f"wrote {path}")

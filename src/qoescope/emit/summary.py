@@ -1,5 +1,7 @@
 """Summary: what was made, as a person reads it: a sample, the distributions, and what was injected."""
 
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +24,29 @@ NAMES = {
 }
 
 
-def shown(console: Console, run: Scenario, tally: Tally, key: dict[str, Any], sample: list[dict[str, Any]]) -> None:
-    """Prints all of it."""
+@dataclass
+class Summary:
+    """What was made, for a person to read."""
+
+    paths: list[Path]
+    run: Scenario
+    tally: Tally
+    key: dict[str, Any]
+    sample: list[dict[str, Any]] = field(default_factory=list)
+    events: int = 0
+
+
+def print_summary(summary: Summary, console: Console | None = None) -> None:
+    """Prints what was made: a sample, the distributions, what was injected, and where the files are."""
+    console = console or Console()
+    _print_run(console, summary.run, summary.tally, summary.key, summary.sample)
+    for path in summary.paths:
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+def _print_run(
+    console: Console, run: Scenario, tally: Tally, key: dict[str, Any], sample: list[dict[str, Any]]
+) -> None:
     if sample:
         console.print("Sample (first 5 rows):")
         console.print(",".join(COLUMNS), soft_wrap=True, highlight=False)

@@ -99,8 +99,13 @@ class Sent:
     last_error: str = ""
     effects: dict[str, Effect] = field(default_factory=dict)
 
+    def add_effects(self, effects: dict[str, Effect]) -> None:
+        """Adds what faults did to some more sessions."""
+        for name, effect in effects.items():
+            self.effects[name] = self.effects[name] + effect if name in self.effects else effect
 
-async def sent(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
+
+async def send(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
     run: Scenario,
     to: Door,
     speed: float,
@@ -117,13 +122,9 @@ async def sent(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
     sender = Sender(to, connections, book.keep)
     await sender.start()
 
-    def note(effects: dict[str, Effect]) -> None:
-        for name, effect in effects.items():
-            result.effects[name] = result.effects[name] + effect if name in result.effects else effect
-
     _stops_on_signals(stop)
     begun = time.time()
-    todo = feed.batches(run, note, device_clocks)
+    todo = feed.batches(run, result.add_effects, device_clocks)
     upcoming = next(todo, None)
     open_: list[Batch] = []
     making: asyncio.Task[Batch] | None = None
@@ -136,13 +137,7 @@ async def sent(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
             if making is None and upcoming is not None and upcoming[0] <= simulated + AHEAD_S * 1000 * speed:
                 making = asyncio.create_task(asyncio.to_thread(upcoming[1]))
                 upcoming = next(todo, None)
-            for batch in open_:
-                if batch.at < batch.end:
-                    behind = (simulated - float(batch.due[batch.at])) / speed
-                    result.late_ms = max(result.late_ms, behind)
-                for beacon in batch.up_to(simulated):
-                    sender.put(beacon)
-            open_ = [batch for batch in open_ if not batch.empty]
+            open_ = _put_due(open_, simulated, speed, sender, result)
             sender.check()
             _copied(result, sender, begun)
             told(result)
@@ -152,6 +147,17 @@ async def sent(  # noqa: PLR0913, PLR0917 - all of it differs from run to run
         _copied(result, sender, begun)
         told(result)
     return result
+
+
+def _put_due(open_: list[Batch], simulated: float, speed: float, sender: Sender, result: Sent) -> list[Batch]:
+    """Sends the beacons that are due, and returns the batches that hold more of them."""
+    for batch in open_:
+        if batch.at < batch.end:
+            behind = (simulated - float(batch.due[batch.at])) / speed
+            result.late_ms = max(result.late_ms, behind)
+        for beacon in batch.up_to(simulated):
+            sender.put(beacon)
+    return [batch for batch in open_ if not batch.empty]
 
 
 def _stops_on_signals(stop: threading.Event) -> None:

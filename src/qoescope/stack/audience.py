@@ -12,7 +12,7 @@ from qoescope.stack.children import Children
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from qoescope.emit.jobs import Live
+    from qoescope.emit.jobs.live import Live
 
 SEED, STAY_S = 43, 86_400.0
 
@@ -28,7 +28,7 @@ def watching(
     settings: Settings, key: str, property_: str, rate: float, told: threading.Event, say: Callable[[str], None]
 ) -> Iterator[None]:
     """Sends about `rate` events a second until told to stop; says so if the viewers leave before."""
-    from qoescope.emit import jobs
+    from qoescope.emit.jobs.live import send_live
 
     def gone(watched: "Future[Live]") -> None:
         if not told.is_set():
@@ -36,7 +36,7 @@ def watching(
 
     with ThreadPoolExecutor(1) as hand:
         hand.submit(
-            jobs.live, f"http://127.0.0.1:{settings.door_port}", key, rate=rate, duration=STAY_S, speed=1, seed=SEED,
+            send_live, f"http://127.0.0.1:{settings.door_port}", key, rate=rate, duration=STAY_S, speed=1, seed=SEED,
             faults=("none",), out=settings.var / "demo" / "audience", property=property_, progress=False, stop=told,
             device_clocks=False,
         ).add_done_callback(gone)  # fmt: skip

@@ -19,7 +19,7 @@ from qoescope.stack import airflow, assembly, audience, findings, secrets, showi
 from qoescope.stack.children import Children
 
 if TYPE_CHECKING:
-    from qoescope.emit.jobs import Live
+    from qoescope.emit.jobs.live import Live
 
 PROPERTY, ARCHIVE = "demo", "archive"
 """Live traffic and the imported file are two properties: each has its own numbers."""
@@ -154,19 +154,19 @@ def performed(stage: Stage, key: str, rate: float, seconds: float, speed: float)
 
 
 def _file(stage: Stage) -> Path:
-    from qoescope.emit import jobs
+    from qoescope.emit.jobs.csv import write_csv
 
     folder = stage.settings.var / "demo" / "file"
-    return jobs.csv(folder, sessions=FROM_FILE, workers=1, progress=False).paths[0]
+    return write_csv(folder, sessions=FROM_FILE, workers=1, progress=False).paths[0]
 
 
 def _sent(stage: Stage, key: str, rate: float, seconds: float, speed: float) -> None:
-    from qoescope.emit import jobs
+    from qoescope.emit.jobs.live import send_live
 
     folder, stop = stage.settings.var / "demo", threading.Event()
     with ThreadPoolExecutor(1) as hand:  # signals stay with the main thread
         sending = hand.submit(
-            jobs.live, f"http://127.0.0.1:{stage.settings.door_port}", key, rate=rate, duration=seconds, speed=speed,
+            send_live, f"http://127.0.0.1:{stage.settings.door_port}", key, rate=rate, duration=seconds, speed=speed,
             out=folder, book=folder / "book.parquet", property=PROPERTY, progress=False, stop=stop,
             connections=CONNECTIONS, patience=PATIENCE_S, device_clocks=False,
         )  # fmt: skip
