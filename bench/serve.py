@@ -29,9 +29,9 @@ from qoescope.catalog.operations import SESSION_ROWS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
 from qoescope.compile import ask as compiled
+from qoescope.compile.buckets import bucket_sql
 from qoescope.compile.cube import cube
 from qoescope.compile.fold import sessions
-from qoescope.compile.records import bucket_sql
 from qoescope.connect import postgres, records
 from qoescope.connect.ask import ask
 from qoescope.connect.lake.schema import ensure_tables

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qoescope.catalog.events import EVENT_FIELDS
-from qoescope.compile import records
+from qoescope.compile.buckets import bucket_of, bucket_sql
+from qoescope.compile.records.parsing import RECORDS, Parsed, parse_records
 from qoescope.lake.events import kept_counts
 
 RECEIVED_MS = 1_762_000_001_123
@@ -30,11 +31,11 @@ def record(**changes: Any) -> bytes:
 
 def table(*values: bytes | None) -> pa.Table:
     rows = [{"key": b"s1", "value": v, "kafka_partition": 0, "kafka_offset": i} for i, v in enumerate(values)]
-    return pa.Table.from_pylist(rows, records.RECORDS)
+    return pa.Table.from_pylist(rows, RECORDS)
 
 
-def parsed(*values: bytes | None) -> records.Parsed:
-    return records.parsed(table(*values), 8)
+def parsed(*values: bytes | None) -> Parsed:
+    return parse_records(table(*values), 8)
 
 
 def test_an_event_carries_its_session_and_where_it_came_from() -> None:
@@ -54,8 +55,8 @@ def test_an_event_carries_its_session_and_where_it_came_from() -> None:
 
 @given(st.text(min_size=1, max_size=40), st.sampled_from((1, 8, 13, 256)))
 def test_a_session_lies_in_the_bucket_where_it_is_looked_for(session_id: str, buckets: int) -> None:
-    found = duckdb.execute(f"select {records.bucket_sql('$1', buckets)}", [session_id]).fetchall()
-    assert found == [(records.bucket_of(session_id, buckets),)]
+    found = duckdb.execute(f"select {bucket_sql('$1', buckets)}", [session_id]).fetchall()
+    assert found == [(bucket_of(session_id, buckets),)]
 
 
 def test_a_session_lies_in_the_day_of_its_start() -> None:

@@ -5,8 +5,12 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qoescope.compile import records, tallies
+from qoescope.compile import tallies
 from qoescope.compile.duck import answered
+from qoescope.compile.records.outputs import OUTPUTS
+from qoescope.compile.records.parsing import RECORDS
+from qoescope.compile.records.reading import read_sql
+from qoescope.compile.records.texts import decode_texts
 
 AT = 1_767_355_200_000
 SAID = st.tuples(st.sampled_from(["app", "site"]), st.integers(0, 200_000), st.integers(0, 3), st.booleans())
@@ -26,11 +30,11 @@ def test_plain_records_are_counted_as_all_are(said: list[tuple[str, int, int, bo
         record |= {"tick": True} if tick else {"counts": counts, "session": {"session_id": "s"}, "events": told}
         rows.append({"key": None, "value": msgspec.json.encode(record), "kafka_partition": offset % 3,
                      "kafka_offset": offset})  # fmt: skip
-    given_rows = records._texts(pa.Table.from_pylist(rows, records.RECORDS))  # noqa: SLF001
-    read = answered(records._read_sql("value", 8), given=given_rows)  # noqa: SLF001
+    given_rows = decode_texts(pa.Table.from_pylist(rows, RECORDS))
+    read = answered(read_sql("value", 8), given=given_rows)
     assert tallies.are_plain(read)
     for name, made in (("counts", tallies.counts(read)), ("offsets", tallies.offsets(read))):
-        asked = answered(records._OUTPUTS[name], records=read)  # noqa: SLF001
+        asked = answered(OUTPUTS[name], records=read)
         names = asked.column_names
         order = [(column, "ascending") for column in names[:2]]
         assert made.select(names).sort_by(order).to_pylist() == asked.sort_by(order).to_pylist()

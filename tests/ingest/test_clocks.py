@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qoescope.catalog.measures import MEASURES
 from qoescope.compile import fold
-from qoescope.compile import records as compiled
+from qoescope.compile.records.parsing import RECORDS, parse_events
 from qoescope.ingest import records
 from qoescope.ingest.clocks import Clocks
 from qoescope.ingest.context import Arrival
@@ -51,7 +51,7 @@ def lake(judgements: list[tuple[Judged, int]]) -> pa.Table:
     """Rows of the lake's events, as a stream reads them from the log."""
     values = [records.of_beacon(j, Arrival("shop", at, b"", {}))[0].value for j, at in judgements]
     rows = [{"key": b"s", "value": v, "kafka_partition": 0, "kafka_offset": i} for i, v in enumerate(values)]
-    return compiled.events(pa.Table.from_pylist(rows, compiled.RECORDS), 8)
+    return parse_events(pa.Table.from_pylist(rows, RECORDS), 8)
 
 
 def told(shift: int, clocks: Clocks | None) -> tuple[list[dict[str, Any]], pa.Table]:

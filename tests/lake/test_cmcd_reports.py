@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from qoescope.catalog.operations import REPORTS
 from qoescope.compile import arrow
-from qoescope.compile import records as compiled
 from qoescope.compile.fold import sessions
+from qoescope.compile.records.parsing import RECORDS, Parsed, parse_records
 from qoescope.lake import reports
 from qoescope.lake.cmcd import mapped
 from qoescope.lake.events import IDENTITY, SAID
@@ -29,12 +29,12 @@ def stored(lines: list[str], session_id: str = "x", at: datetime = NOW) -> pa.Ta
     )
 
 
-def heard(found: pa.Table) -> compiled.Parsed:
+def heard(found: pa.Table) -> Parsed:
     """What the lake reads of the beacons."""
     sent = list(reports.beacons(mapped(found).events, T))
     log = {"key": [key for key, _ in sent], "value": [value for _, value in sent], "kafka_partition": [0] * len(sent),
            "kafka_offset": list(range(len(sent)))}  # fmt: skip
-    return compiled.parsed(pa.table(log, compiled.RECORDS), 8)
+    return parse_records(pa.table(log, RECORDS), 8)
 
 
 def test_a_session_is_the_same_by_way_of_the_log_as_by_the_mapping_alone() -> None:

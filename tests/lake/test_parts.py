@@ -12,7 +12,7 @@ from qoescope.catalog.operations import COUNTED, QUARANTINE
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile.adding import added
 from qoescope.compile.live import LIVE_TABLES
-from qoescope.compile.records import RECORDS
+from qoescope.compile.records.parsing import RECORDS
 from qoescope.connect.lake.reading import read_rows
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.lake.jobs import storing

@@ -8,7 +8,7 @@ import pytest
 
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.compile.records import bucket_of
+from qoescope.compile.buckets import bucket_of
 from qoescope.connect import records
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import open_table

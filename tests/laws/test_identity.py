@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from qoescope.catalog.operations import LATE
 from qoescope.catalog.tables import EVENTS
-from qoescope.compile.records import RECORDS
+from qoescope.compile.records.parsing import RECORDS
 from qoescope.connect.lake.reading import read_table
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.lake.jobs import storing

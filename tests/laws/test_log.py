@@ -12,9 +12,9 @@ from odd import JSON, spoiled
 from qoescope.catalog.marts import SESSION_MARTS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, fold
-from qoescope.compile import records as compiled
 from qoescope.compile.cube import cube
 from qoescope.compile.live import live
+from qoescope.compile.records.parsing import RECORDS, parse_records
 from qoescope.lake import cmcd
 from qoescope.lake import events as product
 
@@ -54,7 +54,7 @@ REPORTS: dict[str, Any] = {
     "target": "/v1/cmcd",
 }
 TICK = {"property": "_door", "received_at": AT, "tick": True, "rate_limited": [["app", AT, 5]]}
-RECORDS = st.one_of(
+LOGGED = st.one_of(
     *(spoiled(record).map(json.dumps).map(str.encode) for record in (GOOD, REPORTS, TICK)),
     JSON.map(json.dumps).map(str.encode),
     st.binary(max_size=60),
@@ -63,14 +63,14 @@ RECORDS = st.one_of(
 
 def table(values: list[bytes]) -> pa.Table:
     rows = [{"key": b"s1", "value": v, "kafka_partition": 0, "kafka_offset": i} for i, v in enumerate(values)]
-    return pa.Table.from_pylist(rows, compiled.RECORDS)
+    return pa.Table.from_pylist(rows, RECORDS)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(values=st.lists(RECORDS, min_size=1, max_size=6))
+@given(values=st.lists(LOGGED, min_size=1, max_size=6))
 def test_each_record_is_stored_or_kept_aside_and_the_books_balance(values: list[bytes]) -> None:
     good = json.dumps(GOOD | {"session": {"session_id": "good"}}).encode()
-    found = compiled.parsed(table([*values, good]), 8)
+    found = parse_records(table([*values, good]), 8)
     fate = product.judged(found.events, product.hashes(found.events), arrow.schema(EVENTS).empty_table(), 7)
     kept = product.kept_counts(found.unreadable, found.reports)
     booked = [*found.counts.to_pylist(), *fate.counts.to_pylist(), *kept.to_pylist()]

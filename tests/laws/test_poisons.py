@@ -9,9 +9,9 @@ from odd import poisons
 from qoescope.catalog.marts import SESSION_MARTS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, fold
-from qoescope.compile import records as compiled
 from qoescope.compile.cube import cube
 from qoescope.compile.live import live
+from qoescope.compile.records.parsing import RECORDS, parse_records
 from qoescope.ingest import batches, judge, records, reports
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.context import Arrival
@@ -48,13 +48,13 @@ def test_poisons_through_every_entrance_stop_nothing(seed: int) -> None:
         made = [(r.topic, r.value) for r in written(poison.path, poison.body)] if poison.path else []
         values += [value for topic, value in made if topic == "beacons"] if poison.path else [poison.body]
     rows = [{"key": b"k", "value": v, "kafka_partition": 0, "kafka_offset": i} for i, v in enumerate(values)]
-    found = compiled.parsed(pa.Table.from_pylist(rows, compiled.RECORDS), 8)
+    found = parse_records(pa.Table.from_pylist(rows, RECORDS), 8)
     fate = product.judged(found.events, product.both_hashes(found.events)[0], arrow.schema(EVENTS).empty_table(), 7)
     assert live(fate.held)
     mapped = cmcd.mapped(found.reports)
     again = list(retold.beacons(mapped.events, NOW))
     rows = [{"key": k, "value": v, "kafka_partition": 1, "kafka_offset": i} for i, (k, v) in enumerate(again)]
-    told = compiled.parsed(pa.Table.from_pylist(rows, compiled.RECORDS), 8)
+    told = parse_records(pa.Table.from_pylist(rows, RECORDS), 8)
     assert len(told.unreadable) == 0
     sessions = fold.sessions(pa.concat_tables([arrow.conform(t, EVENTS) for t in (fate.fresh, told.events)]))
     assert all(len(cube(sessions, mart)) for mart in SESSION_MARTS)

@@ -13,7 +13,8 @@ from until import until
 from qoescope.catalog.operations import SESSION_ROWS
 from qoescope.catalog.tables import SESSIONS
 from qoescope.catalog.topics import BEACONS, TICK_PROPERTY
-from qoescope.compile import fold, records
+from qoescope.compile import fold
+from qoescope.compile.records.parsing import RECORDS, parse_events
 from qoescope.connect import days, kafka, postgres
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.mart.jobs.restate import restate_day
@@ -116,11 +117,11 @@ def table_of(sent: list[Sent]) -> pa.Table:
         {"key": key.encode(), "value": msgspec.json.encode(told), "kafka_partition": 0, "kafka_offset": i}
         for i, (_, key, told) in enumerate(sent)
     ]
-    return pa.Table.from_pylist(rows, records.RECORDS)
+    return pa.Table.from_pylist(rows, RECORDS)
 
 
 def folded(settings: Settings, sent: list[Sent]) -> list[dict[str, Any]]:
-    return ordered(fold.sessions(records.events(table_of(sent), settings.lake_buckets)))
+    return ordered(fold.sessions(parse_events(table_of(sent), settings.lake_buckets)))
 
 
 def ordered(rows: pa.Table) -> list[dict[str, Any]]:

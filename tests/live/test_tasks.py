@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from qoescope.catalog.tables import EVENTS
-from qoescope.compile.records import RECORDS
+from qoescope.compile.records.parsing import RECORDS
 from qoescope.connect import spark
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.lake.jobs import storing

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from qoescope.catalog.schema import Table, Type
-from qoescope.compile.records import spark_bucket
+from qoescope.compile.buckets import spark_bucket
 
 TYPES: dict[Type, T.DataType] = {
     "text": T.StringType(),

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from qoescope.compile.records import RECORDS
+from qoescope.compile.records.parsing import RECORDS
 from qoescope.connect import kafka
 from qoescope.settings import Settings
 

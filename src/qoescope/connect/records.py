@@ -17,7 +17,7 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.watch import INCIDENTS
 from qoescope.compile import moments
 from qoescope.compile.ask import Between
-from qoescope.compile.records import bucket_of
+from qoescope.compile.buckets import bucket_of
 from qoescope.connect.postgres import Connection, reading
 from qoescope.settings import Settings
 

@@ -5,7 +5,6 @@ A line holds `at` (ISO 8601, the common log's form, or s, ms, µs or ns since th
 lines that begin with `#`. CMCD is taken from the headers, else the query, else the path.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,11 +19,11 @@ from qoescope.catalog.bounds import DATES
 from qoescope.catalog.cmcd import KEYS
 from qoescope.catalog.operations import OUTCOMES, REPORTS
 from qoescope.compile import agents, arrow, cmcd_travel
+from qoescope.compile.buckets import bucket_of
 from qoescope.compile.cmcd_reading import read
 
 PARTITION = -1
 """Where the place of a report in the log would be: these never were in Kafka; the offset is the line's number."""
-HEX = 16
 COMMON_LOG = "%d/%b/%Y:%H:%M:%S %z"
 GREATEST_S = DATES[1] / 1000
 UNITS = (1, 10**3, 10**6, 10**9)
@@ -114,12 +113,11 @@ def found(lines: Iterable[tuple[int, bytes]], tenant: str, buckets: int, now: da
 def _row(
     line: Line, at: datetime, record: str, session_id: str, number: int, tenant: str, buckets: int
 ) -> dict[str, Any]:
-    first = int(hashlib.md5(session_id.encode(), usedforsecurity=False).hexdigest()[:2], HEX)
     return {
         **dict(agents.fields(_agent(line.user_agent))),
         "property": tenant, "session_id": session_id, "mode": "request", "record": record, "received_at": at,
         "host": urlsplit(line.url).hostname, "status": _status(line.status), "kafka_partition": PARTITION,
-        "kafka_offset": number, "position": 0, "session_day": at.date(), "bucket": first % buckets,
+        "kafka_offset": number, "position": 0, "session_day": at.date(), "bucket": bucket_of(session_id, buckets),
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from qoescope.catalog.bounds import LONGEST_STATE_MS, MOST_DROPPED, MOST_KBPS, M
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold
-from qoescope.compile.records import bucket_sql
+from qoescope.compile.buckets import bucket_sql
 from qoescope.mart import csv_rows
 
 COLUMNS = (

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from qoescope.catalog.tables import EVENTS
-from qoescope.compile.records import spark_bucket
+from qoescope.compile.buckets import spark_bucket
 from qoescope.compile.spark import schema
 from qoescope.connect import spark
 from qoescope.connect.lake.schema import ensure_tables

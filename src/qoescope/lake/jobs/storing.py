@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from qoescope.catalog.operations import LATE, QUARANTINE, REPORTS
 from qoescope.catalog.tables import EVENTS
-from qoescope.compile import records as compiled
 from qoescope.compile import spark as frames
 from qoescope.compile.adding import added
 from qoescope.compile.live import LIVE_TABLES, live
+from qoescope.compile.records.parsing import parse_records
 from qoescope.connect.lake.tables import File
 from qoescope.connect.lake.writing import unpack_files, write_files
 from qoescope.lake import events as product
@@ -75,7 +75,7 @@ class Stored:
 def store(settings: Settings, known: Known, rows: pa.Table) -> Stored:
     """Writes what is new in these records into files. `known` knows them after it, and not where it raises."""
     stored = Stored()
-    parsed = compiled.parsed(rows, settings.lake_buckets)
+    parsed = parse_records(rows, settings.lake_buckets)
     stored.note(OFFSETS, parsed.offsets)
     stored.note(UNKNOWN, parsed.unknown)
     if not (len(parsed.events) or len(parsed.unreadable) or len(parsed.reports)):

@@ -12,10 +12,11 @@ from qoescope.catalog.operations import SESSION_ROWS, SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold, versions
 from qoescope.compile.adding import added
+from qoescope.compile.buckets import bucket_of
 from qoescope.compile.cube import cube
 from qoescope.compile.duck import connected
 from qoescope.compile.live import LIVE_COLUMNS
-from qoescope.compile.records import SANE_START_DAYS, bucket_of
+from qoescope.compile.records.reading import SANE_START_DAYS
 from qoescope.connect.lake.reading import list_files, read_rows
 from qoescope.mart import books
 from qoescope.mart.jobs import lake_days
