@@ -1,6 +1,7 @@
 """Loops: what fails is told and tried again until it is done, and a stop ends what waits."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -11,6 +12,7 @@ from qoescope.connect import loops
 from qoescope.connect.health import Board
 from qoescope.connect.loops import Worker, running
 from qoescope.connect.writing import Stopped
+from qoescope.host.backoff import Backoff
 from qoescope.settings import Settings
 
 
@@ -43,7 +45,7 @@ def board(tmp_path: Path) -> Board:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(loops, "Backoff", partial(Backoff, first_s=0.01))
 
 
 def test_work_that_fails_is_told_and_tried_again_until_it_is_done(board: Board) -> None:

@@ -9,9 +9,9 @@ from time import monotonic
 
 from qoescope.connect.health import Board
 from qoescope.connect.writing import Stopped
+from qoescope.host.backoff import Backoff
 
 log = logging.getLogger("qoescope.loops")
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ def running(
 
 def _go_on(worker: Worker, stopping: Event, board: Board | None) -> None:
     health = board[worker.name] if board is not None else None
-    wait_s, failing = FIRST_WAIT_S, False
+    backoff = Backoff()
     while not stopping.is_set():
         try:
-            if failing or worker.wait():
+            if backoff.failures or worker.wait():
                 if health is not None:
                     health.working()
                 worker.work()
@@ -57,10 +57,10 @@ def _go_on(worker: Worker, stopping: Event, board: Board | None) -> None:
             return
         except Exception as error:
             cause = health.failed(error) if health is not None else error
+            wait_s = backoff.next_s()
             log.exception("%s failed, again in %.0f s: %s", worker.name, wait_s, cause)
             stopping.wait(wait_s)
-            wait_s, failing = min(LONGEST_WAIT_S, wait_s * 2), True
         else:
-            wait_s, failing = FIRST_WAIT_S, False
+            backoff.reset()
             if health is not None:
                 health.succeeded()

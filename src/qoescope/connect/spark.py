@@ -24,6 +24,7 @@ from qoescope.connect.causes import Explained, explain
 from qoescope.connect.health import Board
 from qoescope.connect.locks import Owned
 from qoescope.connect.writing import Stopped
+from qoescope.host.backoff import Backoff
 from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.spark")
@@ -140,7 +141,7 @@ class _Running:
     """Its last progress."""
     has_run: bool = False
     again_at: float = 0.0
-    wait_s: float = 1.0
+    backoff: Backoff = field(default_factory=Backoff)
     lock: ExitStack = field(default_factory=ExitStack)
 
 
@@ -242,10 +243,11 @@ def _failed(one: _Running, board: Board, error: BaseException | str, what: str) 
     one.query, one.seen, one.has_run = None, None, True
     one.lock.close()
     cause = board[one.stream.name].failed(error)
-    log.warning("stream %s %s: %s; again in %.0f s", one.stream.name, what, cause, one.wait_s)
+    wait_s = one.backoff.next_s()
+    log.warning("stream %s %s: %s; again in %.0f s", one.stream.name, what, cause, wait_s)
     if not cause.anchor:  # nobody knows it yet: all of it is worth reading
         log.info("stream %s: %s", one.stream.name, error)
-    one.again_at, one.wait_s = monotonic() + one.wait_s, min(30.0, one.wait_s * 2)
+    one.again_at = monotonic() + wait_s
 
 
 def _note_progress(one: _Running, query: StreamingQuery, board: Board) -> None:
@@ -258,7 +260,7 @@ def _note_progress(one: _Running, query: StreamingQuery, board: Board) -> None:
     seen = None if last is None else (last["batchId"], last["timestamp"])
     moved, one.seen = seen != one.seen, seen
     if moved:
-        one.wait_s = 1.0
+        one.backoff.reset()
     if moved or (seen is not None and not busy):  # one that has just been started has done nothing yet
         board[one.stream.name].succeeded()
     elif busy:

@@ -21,6 +21,7 @@ from qoescope.connect.causes import explain
 from qoescope.connect.guarded import Silent
 from qoescope.connect.health import Loop
 from qoescope.connect.postgres import Connection, Write
+from qoescope.host.backoff import Backoff
 from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.writing")
@@ -59,7 +60,7 @@ class Writer:
         What was not done in its time is given twice as long when it is tried again, up to a batch job's: a machine that
         is too busy for it once may be so twice.
         """
-        wait_s, since = 1.0, datetime.now(UTC)
+        backoff, since = Backoff(), datetime.now(UTC)
         while True:
             try:
                 if self._connection is None or self._connection.closed:
@@ -67,13 +68,13 @@ class Writer:
                 found = work(self._connection)
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
                 cause = explain(error) if self._loop is None else self._loop.failed(error)
+                wait_s = backoff.next_s()
                 log.warning("Postgres is away since %s, again in %.0f s: %s", f"{since:%H:%M:%S} UTC", wait_s, cause)
                 if isinstance(error, Silent | errors.QueryCanceled):
                     self._within_s = min(2 * self._within_s, self._settings.postgres_batch_s)
                 self.close()
                 if self._stopping.wait(wait_s):
                     raise Stopped from error
-                wait_s = min(30.0, wait_s * 2)
             else:
                 self._within_s = self._settings.postgres_stream_s
                 return found

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal
 
+from qoescope.host.backoff import doubled_s
 from qoescope.monitor import texts
 from qoescope.monitor.history import Chosen
 from qoescope.monitor.lifecycle import within
@@ -75,7 +76,7 @@ def wait(attempts: int) -> timedelta | None:
     """How long after so many failures it is tried again: 5 s, doubling to an hour; None: no more, it is dead."""
     if attempts >= ATTEMPTS:
         return None
-    return timedelta(seconds=min(_FIRST_WAIT_S * 2 ** max(attempts - 1, 0), _LONGEST_WAIT_S))
+    return timedelta(seconds=doubled_s(max(attempts, 1), _FIRST_WAIT_S, _LONGEST_WAIT_S))
 
 
 def due(

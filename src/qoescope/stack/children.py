@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qoescope.catalog.errors import Mistake
+from qoescope.host.backoff import Backoff
 from qoescope.settings import environment
 from qoescope.stack import private, processes
 
 log = logging.getLogger(__name__)
 
-RETRY_S, LONGEST_RETRY_S = 1.0, 30.0
 STEADY_S = 60.0
 """A part that ran this long is started again without delay."""
 LOOK_S = 0.2
@@ -74,18 +74,19 @@ class Child(threading.Thread):
             while not need.is_settled.wait(LOOK_S):
                 if self.stopping.is_set():
                     return self._turn("stopped")
-        delay = RETRY_S
+        backoff = Backoff()
         while not self.stopping.is_set():
             began = time.monotonic()
             self._once()
             if self.stopping.is_set():
                 break
-            delay = RETRY_S if time.monotonic() - began > STEADY_S else delay
+            if time.monotonic() - began > STEADY_S:
+                backoff.reset()
+            delay = backoff.next_s()
             self.restarts += 1
             self._turn("restarting", self.reason)
             log.warning("%s ended (%s); again in %.0f s", self.name, self.reason, delay)
             self.stopping.wait(delay)
-            delay = min(2 * delay, LONGEST_RETRY_S)
         return self._turn("stopped")
 
     def _once(self) -> None:
