@@ -5,12 +5,12 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import getpid
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
 from qoescope.catalog.errors import Mistake
+from qoescope.host.files import beside, replacing
 
 
 def folder(out: Path) -> Path:
@@ -42,23 +42,17 @@ def tidy_when_ended() -> Iterator[None]:
 @contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
     """A file that appears only once all of it is written; nothing is left of a failure."""
-    half = path.with_name(f".{path.name}.{getpid()}.part")
     try:
-        with half.open("wb") as file:
+        with replacing(path) as file:
             yield file
-        half.replace(path)
     except OSError as error:
-        half.unlink(missing_ok=True)
         raise Mistake(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
-    except BaseException:
-        half.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder that appears only once all of it is written, in place of the one before."""
-    half = path.with_name(f".{path.name}.{getpid()}.part")
+    half = beside(path)
     try:
         half.mkdir()
         yield half
@@ -79,7 +73,7 @@ def half_book(book: Path | None) -> Iterator[Path | None]:
     if book is None:
         yield None
         return
-    half = folder(book.parent) / f".{book.name}.{getpid()}.part"
+    half = beside(folder(book.parent) / book.name)
     try:
         yield half
     finally:
@@ -90,7 +84,7 @@ def half_book(book: Path | None) -> Iterator[Path | None]:
 @contextmanager
 def scratch(path: Path) -> Iterator[Path]:
     """A folder beside `path` for parts of it, gone afterwards."""
-    place = path.with_name(f".{path.name}.{getpid()}.parts")
+    place = beside(path.with_name(f"{path.name}.parts"))
     try:
         place.mkdir()
         yield place

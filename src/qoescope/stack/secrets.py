@@ -1,18 +1,18 @@
 """Secrets: made once per installation, in files that only this user may read."""
 
 import base64
-import os
 import secrets
 from pathlib import Path
 
 from qoescope.catalog.errors import Mistake
+from qoescope.host.files import make_private_folder, read_private, write_private
 from qoescope.settings import Settings
 
 
 def folder(settings: Settings) -> Path:
     """Where secrets lie."""
     path = settings.var / "secrets"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path)
     return path
 
 
@@ -27,18 +27,12 @@ def secret(settings: Settings, name: str, made: str = "") -> str:
             write(path, made or secrets.token_urlsafe(32))
         except OSError as error:
             raise Mistake(f"{path} is missing, and cannot be made here ({error.strerror})") from error
-    if path.stat().st_mode & 0o077:
-        raise Mistake(f"{path} may be read by others: chmod 600 {path}")
-    return path.read_text().strip()
+    return read_private(path).decode().strip()
 
 
 def write(path: Path, text: str) -> None:
     """The file with this text, readable by this user only from its first moment on."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    beside.replace(path)
+    write_private(path, text.encode())
 
 
 def fernet_key() -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import tempfile
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import pyarrow as pa
 from qoescope.catalog.tables import EVENTS
 from qoescope.connect.lake.reading import read_rows, read_session_rows
 from qoescope.connect.lake.tables import File
+from qoescope.host.files import PRIVATE, replacing
 from qoescope.lake import events as product
 from qoescope.lake import session_seqs
 from qoescope.lake.session_seqs import Ints, Runs
@@ -129,9 +129,8 @@ def keep(
 
 def _save(kept: Path, found: npt.NDArray[Any]) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as half:
-        np.save(half, found)
-    Path(half.name).replace(kept)
+    with replacing(kept, PRIVATE) as file:
+        np.save(file, found)
 
 
 def _kept(var: Path, path: str) -> Path:

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
+from qoescope.host.files import replacing
 from qoescope.serve import digest
 from qoescope.serve.jobs.desk import desk
 from qoescope.settings import Settings
@@ -16,7 +17,8 @@ def digests(settings: Settings, last: date, days: int = 7, property_name: str = 
     with at.reader, at.writer:
         for name in [property_name] if property_name else at.properties():
             path = folder / f"{quote(name, safe='')}-{last}.html"
-            beside = path.with_suffix(".new")
-            beside.write_text(digest.page(at, name, last - timedelta(days=days - 1), last))
-            written.append(beside.replace(path))
+            page = digest.page(at, name, last - timedelta(days=days - 1), last)
+            with replacing(path) as file:
+                file.write(page.encode())
+            written.append(path)
     return written
