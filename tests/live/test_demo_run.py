@@ -11,6 +11,7 @@ from whole_stack import SPEED, Stack
 from qoescope.emit.jobs.csv import write_csv
 from qoescope.mart.jobs.forget import find_pseudonyms
 from qoescope.stack import airflow, demo
+from qoescope.stack.outcome import Outcome
 
 pytestmark = pytest.mark.live
 RUN_S = 900
@@ -22,7 +23,7 @@ def _ended(client: airflow.Client, dag: str, run: str) -> str | None:
 
 
 def test_the_demo_holds(stack: Stack) -> None:
-    paper, outcome = StringIO(), demo.Outcome()
+    paper, outcome = StringIO(), Outcome()
     screen = Console(width=200, file=paper)
     demo.performed(demo.Stage(screen, stack.settings, stack.children, outcome), stack.key, 500, 30, SPEED)
     said = paper.getvalue()

@@ -21,10 +21,11 @@ from qoescope.compile import arrow, versions
 from qoescope.connect.lake.tables import open_table
 from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.mart.jobs import publish
-from qoescope.serve import console, frame, seat, state
+from qoescope.serve import console, seat, state
 from qoescope.serve.auth import Person
 from qoescope.serve.jobs.accounts import new_token
 from qoescope.serve.jobs.desk import desk as opened
+from qoescope.serve.page_requests import Asked
 from qoescope.stack import airflow
 
 pytestmark = pytest.mark.live
@@ -91,7 +92,7 @@ def health(stack: Stack) -> str:
     desk = opened(stack.settings)
     with desk.reader, desk.writer:
         who = seat.Seat(desk, Person("ada", "admin", (TENANT,)))
-        return json.dumps(page.body(frame.Asked(who, TENANT, now, asked, "/health")), cls=PlotlyJSONEncoder)
+        return json.dumps(page.body(Asked(who, TENANT, now, asked, "/health")), cls=PlotlyJSONEncoder)
 
 
 def withheld(stack: Stack, token: str) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ from qoescope.monitor.cells import matching
 from qoescope.monitor.counts import Leaves, leaves
 from qoescope.monitor.measures import Mean, Measure
 from qoescope.monitor.refit import refitted
-from qoescope.monitor.scan import Limits, Peeled, Slice, figures
+from qoescope.monitor.scan import Limits, Peeled, figures
+from qoescope.monitor.slices import Slice
 
 DIMS = ("player", "drm", "network")
 NUMBER, HISTORY, USUAL, SPREAD = 40, 8, 7.0, 0.5

@@ -6,14 +6,11 @@ Raw because a load generator has to cost less than what it loads. Programs send 
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from qoescope.client.retrying import retry_after_s
 from qoescope.client.urls import beacons_url
-
-if TYPE_CHECKING:
-    from qoescope.emit.sender import Sender
 
 
 @dataclass(frozen=True)
@@ -68,11 +65,24 @@ def door(url: str, key: str) -> Door:
     return Door(parts.hostname or "", port, parts.path, parts.scheme == "https", key)
 
 
+class Owner(Protocol):
+    """Who hands requests to a connection, and hears what became of them."""
+
+    def ready(self, connection: "Connection") -> None:
+        """It has nothing to do."""
+
+    def answered(self, entry: Entry, asked_s: float | None) -> None:
+        """The request has its answer; the collector may have asked for a pause."""
+
+    def gone(self, connection: "Connection", entry: Entry | None) -> None:
+        """It was closed or broke, perhaps with a request under way."""
+
+
 class Connection(asyncio.Protocol):
     """One kept-open connection; one request at a time."""
 
-    def __init__(self, sender: "Sender") -> None:
-        self._sender = sender
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
         self._read = bytearray()
         self._transport: asyncio.Transport | None = None
         self.entry: Entry | None = None
@@ -81,7 +91,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready for a first request."""
         self._transport = transport  # type: ignore[assignment]
-        self._sender.ready(self)
+        self._owner.ready(self)
 
     def send(self, entry: Entry) -> None:
         """Sends; the answer comes back to the sender."""
@@ -105,17 +115,17 @@ class Connection(asyncio.Protocol):
             if entry is not None:
                 entry.status = int(head[9:12])
                 asked = _header(head, b"retry-after")
-                self._sender.answered(entry, retry_after_s(asked.decode("latin-1") if asked is not None else None))
+                self._owner.answered(entry, retry_after_s(asked.decode("latin-1") if asked is not None else None))
             if (_header(head, b"connection") or b"").lower() == b"close":
                 self.close()
             else:
-                self._sender.ready(self)
+                self._owner.ready(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """What was not answered is sent again, over another connection."""
         del exc
         entry, self.entry = self.entry, None
-        self._sender.gone(self, entry)
+        self._owner.gone(self, entry)
 
     def close(self) -> None:
         """Ends the connection."""

@@ -6,16 +6,13 @@ shared sessions reached is held against the others: do they show it, or are they
 
 from collections.abc import Sequence
 from math import log
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qoescope.monitor.cells import matching
 from qoescope.monitor.counts import Floats, Leaves
 from qoescope.monitor.measures import Mean, Measure, Ratio, Share, Volume
-
-if TYPE_CHECKING:
-    from qoescope.monitor.scan import Slice
+from qoescope.monitor.slices import Slice
 
 RIVALS = 20
 """Slices that the best one is held against."""
@@ -71,7 +68,7 @@ def _between(seen: float, shifts: Sequence[float], spread: float) -> float:
     return max((seen * shift - shift**2 / 2) / spread for shift in shifts)
 
 
-def settled(leaves: Leaves, measure: Measure, ranked: Sequence["Slice"]) -> "Slice":
+def settled(leaves: Leaves, measure: Measure, ranked: Sequence[Slice]) -> Slice:
     """The slice that stands against all others which share sessions with it; begins with the first one.
 
     Of names for the same sessions it is the one that ranks first.
@@ -87,12 +84,12 @@ def settled(leaves: Leaves, measure: Measure, ranked: Sequence["Slice"]) -> "Sli
     return next(one for one in ranked if held(one) == held(best))
 
 
-def held(one: "Slice") -> tuple[float, ...]:
+def held(one: Slice) -> tuple[float, ...]:
     """What two names of as many dimensions for the same sessions have in common."""
     return (one.depth, *(round(figure, 6) for figure in (one.support, one.excess, one.score)))
 
 
-def _gain(leaves: Leaves, measure: Measure, mine: np.ndarray, best: "Slice", other: "Slice") -> float:
+def _gain(leaves: Leaves, measure: Measure, mine: np.ndarray, best: Slice, other: Slice) -> float:
     """How much likelier `other` is than `best`, names' cost included; 0 where they hold the same sessions."""
     theirs = matching(leaves, other.codes)
     shared, added, lost = (leaves.sums[:, rows].sum(axis=1) for rows in (mine & theirs, theirs & ~mine, mine & ~theirs))

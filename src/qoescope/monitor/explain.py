@@ -14,7 +14,8 @@ from qoescope.monitor.measures import Measure, Share, Volume
 from qoescope.monitor.noise import left_over_drift
 from qoescope.monitor.refit import refitted
 from qoescope.monitor.rivals import Rival, joined, rivals
-from qoescope.monitor.scan import Limits, Slice, figures, peel
+from qoescope.monitor.scan import Limits, figures, peel
+from qoescope.monitor.slices import Slice
 
 EVERYWHERE = "everywhere, or outside the recorded dimensions"
 

@@ -13,7 +13,8 @@ from qoescope.monitor.explain import Found
 from qoescope.monitor.finding import ALPHA, MOST_VOTE, Finding, finding
 from qoescope.monitor.history import Chosen, History, Span, listed, name_of
 from qoescope.monitor.kpis import Kpi
-from qoescope.monitor.scan import Slice, figures
+from qoescope.monitor.scan import figures
+from qoescope.monitor.slices import Slice
 
 _AS_GOOD = 0.8
 """An incident keeps its name while that scores this part of the best one."""

@@ -17,7 +17,8 @@ from qoescope.monitor.counts import Leaves
 from qoescope.monitor.duel import HALF, RIVALS, as_bad, settled
 from qoescope.monitor.measures import Measure
 from qoescope.monitor.rivals import alike
-from qoescope.monitor.scan import Limits, Peeled, Slice, by_gain, figures
+from qoescope.monitor.scan import Limits, Peeled, by_gain, figures
+from qoescope.monitor.slices import Slice
 
 _MINORITY = 1 / 3
 """The part of a parent that may be an exception: fewer sessions than half of those that got worse."""

@@ -7,7 +7,8 @@ from math import log, sqrt
 from qoescope.monitor.cells import matching
 from qoescope.monitor.counts import Leaves, Value
 from qoescope.monitor.measures import Measure
-from qoescope.monitor.scan import Limits, Slice, figures
+from qoescope.monitor.scan import Limits, figures
+from qoescope.monitor.slices import Slice
 
 _ALIKE = 1.5
 """Two lifts within this factor are alike."""

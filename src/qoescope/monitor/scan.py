@@ -15,6 +15,7 @@ from qoescope.monitor.cells import Cells, Counter, Grouping, groupings, matching
 from qoescope.monitor.counts import Floats, Leaves
 from qoescope.monitor.duel import held, settled
 from qoescope.monitor.measures import Evidence, Measure
+from qoescope.monitor.slices import Slice
 
 DEPTH = 3
 
@@ -57,27 +58,6 @@ class Limits:
     """Variance of a clean slice's drift, by depth: φ = 1 + drift · information."""
     in_order: bool = False
     """Of names for the same sessions the one whose dimensions stand first wins; else the one of fewer slices."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """A slice in codes, with its figures; the whole has no codes."""
-
-    codes: Mapping[int, int]
-    score: float
-    preference: float
-    gain: float
-    excess: float
-    lift: float
-    support: float
-    actual: float
-    expected: float
-    information: float
-
-    @property
-    def depth(self) -> int:
-        """How many dimensions it names."""
-        return len(self.codes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, html
 
 from qoescope.serve import theme, views
-from qoescope.serve.frame import asking
+from qoescope.serve.page_requests import asking
 from qoescope.serve.refusals import refusals
 
 PAGES = (

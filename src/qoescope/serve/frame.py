@@ -1,11 +1,8 @@
 """Frame: what stands around every page: navigation, time, filters; and what is shown when an answer fails."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import parse_qs
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -13,9 +10,10 @@ from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.errors import Mistake
-from qoescope.serve import parts, state, words
+from qoescope.serve import parts, state, views
 from qoescope.serve.jobs.desk import AWAY, UNASKABLE
-from qoescope.serve.seat import SEAT, Seat
+from qoescope.serve.page_requests import Asked, request
+from qoescope.serve.seat import SEAT
 from qoescope.serve.state import State
 
 MINUTE = timedelta(minutes=1)
@@ -31,22 +29,6 @@ PAGES = (
     ("/experiments", "Experiments"),
     ("/health", "Health"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A page's request: who asks, of which property, when it is, and what the address says."""
-
-    seat: Seat
-    tenant: str
-    now: datetime
-    state: State
-    path: str
-
-    @property
-    def subject(self) -> str:
-        """The range in words."""
-        return words.period(*self.state.between)
 
 
 Body = Callable[[Asked], Component]
@@ -81,18 +63,6 @@ def answered(question: str, body: Body, asked: Asked) -> Component:
         return parts.page(question, asked.subject, parts.failure(said))
 
 
-def request(seat: Seat, path: str, query: Mapping[str, Any], now: datetime) -> Asked:
-    """What the address asks for."""
-    pairs = [(k, v) for k, vs in query.items() for v in (vs if isinstance(vs, list) else [vs]) if v is not None]
-    asked = state.from_pairs([(k, str(v)) for k, v in pairs], now)
-    return Asked(seat, seat.tenant(asked.own.get("p")), now, asked, path)
-
-
-def asking(search: str | None, path: str) -> Asked:
-    """What a callback is asked, from the page's address."""
-    return request(SEAT.get(), path, parse_qs((search or "").removeprefix("?")), datetime.now(UTC))
-
-
 def framed(asked: Asked, content: Component, timed: bool = True) -> Component:
     """The page in its frame."""
     return html.Div(
@@ -107,8 +77,6 @@ def framed(asked: Asked, content: Component, timed: bool = True) -> Component:
 
 
 def _top(asked: Asked) -> Component:
-    from qoescope.serve import views  # it is asked what a page is asked, which is told here
-
     keep = {"p": asked.state.own.get("p")}
     here = "/" + asked.path.strip("/").split("/")[0]
     links = [

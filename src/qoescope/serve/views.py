@@ -9,7 +9,7 @@ from dash.exceptions import PreventUpdate
 
 from qoescope.catalog.errors import Mistake
 from qoescope.serve.auth import safe_next
-from qoescope.serve.frame import Asked, asking
+from qoescope.serve.page_requests import Asked, asking
 from qoescope.serve.state import sound
 
 LONGEST_TITLE, LONGEST_ADDRESS = 80, 2_000

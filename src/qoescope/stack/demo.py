@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -17,9 +16,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.settings import Settings
 from qoescope.stack import airflow, assembly, audience, findings, secrets, showing, signals, up
 from qoescope.stack.children import Children
-
-if TYPE_CHECKING:
-    from qoescope.emit.jobs.live import Live
+from qoescope.stack.outcome import Outcome
 
 PROPERTY, ARCHIVE = "demo", "archive"
 """Live traffic and the imported file are two properties: each has its own numbers."""
@@ -35,20 +32,6 @@ TELLING_MS = 45 * 60_000
 """The watch needs so much of the viewers' time to know what is usual, to see a fault, and to see it over."""
 HEADROOM = 4.0
 """The demo's key may send so much more than the demo does on average."""
-
-
-@dataclass
-class Outcome:
-    """What was seen, and which of the things that must hold did not."""
-
-    failed: list[str] = field(default_factory=list)
-    live: "Live | None" = None
-    runs: list[dict[str, Any]] = field(default_factory=list)
-
-    def check(self, holds: bool, otherwise: str) -> None:
-        """Notes what did not hold."""
-        if not holds:
-            self.failed.append(otherwise)
 
 
 def run(settings: Settings, *, once: bool, rate: float, seconds: float, speed: float) -> int:
@@ -150,7 +133,7 @@ def performed(stage: Stage, key: str, rate: float, seconds: float, speed: float)
         _ledger(stage)
     with stage.step("the monitor looked at every minute"):
         _named(stage, judged=fresh)
-    showing.shown(stage.screen, stage.settings, stage.outcome, began)
+    showing.shown(stage.screen, stage.settings, PROPERTY, stage.outcome, began)
 
 
 def _file(stage: Stage) -> Path:

@@ -3,16 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from qoescope.settings import Settings
 from qoescope.stack import findings, progress, secrets
-
-if TYPE_CHECKING:
-    from qoescope.stack.demo import Outcome
+from qoescope.stack.outcome import Outcome
 
 WIDTH = 160
 """Where the output is no terminal."""
@@ -27,25 +25,24 @@ def console() -> Console:
     return screen if screen.is_terminal else Console(width=WIDTH)
 
 
-def shown(screen: Console, settings: Settings, outcome: "Outcome", began: datetime) -> None:
+def shown(screen: Console, settings: Settings, tenant: str, outcome: Outcome, began: datetime) -> None:
     """Prints what was sent, what is there, what was found, and where to look."""
     from qoescope.connect import postgres
-    from qoescope.stack.demo import PROPERTY
 
     with postgres.connect(settings, "writer") as connection:
-        books = progress.books(connection, PROPERTY)
+        books = progress.books(connection, tenant)
     live = outcome.live
     sent = {"sessions sent": live.run.sessions, "events sent": live.sent.events} if live else {}
     counts = {**sent, "events received": books.received, "accepted": books.accepted, "in the lake": books.lake,
               "kept aside": books.kept_aside, "sessions closed": books.sessions}  # fmt: skip
     table(screen, "events", [counts])
-    table(screen, "sessions by device, from the marts", by_device(settings, PROPERTY))
+    table(screen, "sessions by device, from the marts", by_device(settings, tenant))
     table(screen, "Airflow", outcome.runs)
     fresh = progress.freshness(settings, began)
     table(screen, "live numbers: age of an event when its number can be seen", [fresh])
     if live:
         span = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (live.run.begin_ms, live.run.end_ms))
-        found = findings.incidents(settings, PROPERTY, *span)[:MOST_FOUND]
+        found = findings.incidents(settings, tenant, *span)[:MOST_FOUND]
         table(screen, "what was injected, and what the monitor found", findings.matched(live.key, found))
         for one in found:
             screen.print(f"  {one['story']}", highlight=False, soft_wrap=True)

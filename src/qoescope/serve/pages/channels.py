@@ -9,7 +9,7 @@ from dash.exceptions import PreventUpdate
 
 from qoescope.catalog.errors import Mistake
 from qoescope.serve import parts
-from qoescope.serve.frame import Asked, asking
+from qoescope.serve.page_requests import Asked, asking
 
 EVERY_MS = 1_000
 ASKED = "Asked for. The monitor sends it within seconds; if nothing comes, it does not run."

@@ -10,7 +10,8 @@ from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve import engagement, figures, grids, parts, words
 from qoescope.serve.engagement import Cell
-from qoescope.serve.frame import Asked, layout
+from qoescope.serve.frame import layout
+from qoescope.serve.page_requests import Asked
 from qoescope.serve.pages.overview import nobody
 
 QUESTION = "Does quality cost watch time?"

@@ -16,7 +16,8 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import Ratio
 from qoescope.serve import experiments, figures, parts, theme, words
 from qoescope.serve.experiments import Difference, Filling
-from qoescope.serve.frame import Asked, layout
+from qoescope.serve.frame import layout
+from qoescope.serve.page_requests import Asked
 
 QUESTION = "Did the new version help?"
 SHOWN: tuple[Ratio, ...] = tuple(

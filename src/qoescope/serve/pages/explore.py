@@ -17,7 +17,8 @@ from qoescope.catalog.metrics import Distinct, Metric
 from qoescope.compile.metrics import value
 from qoescope.connect.ask import Answer
 from qoescope.serve import costs, figures, grids, intervals, parts, state, words
-from qoescope.serve.frame import Asked, layout
+from qoescope.serve.frame import layout
+from qoescope.serve.page_requests import Asked
 from qoescope.serve.pages.overview import nobody
 
 QUESTION = "Where is it different?"

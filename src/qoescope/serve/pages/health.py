@@ -11,7 +11,8 @@ from qoescope.catalog.marts import MARTS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.operations import COUNTED
 from qoescope.serve import figures, parts, words
-from qoescope.serve.frame import Asked, layout
+from qoescope.serve.frame import layout
+from qoescope.serve.page_requests import Asked
 from qoescope.serve.pages import running
 from qoescope.serve.pages.kept import batches, dead, elsewhere, ends, has
 from qoescope.serve.pages.told import undelivered, withheld

@@ -13,7 +13,8 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import Metric
 from qoescope.serve import charts, decisions, parts, state, words
 from qoescope.serve.decisions import Decision
-from qoescope.serve.frame import Asked, asking, layout
+from qoescope.serve.frame import layout
+from qoescope.serve.page_requests import Asked, asking
 from qoescope.serve.pages import slices
 from qoescope.serve.pages.told import notifications
 

@@ -4,7 +4,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from qoescope.serve import parts, state, words
-from qoescope.serve.frame import Asked
+from qoescope.serve.page_requests import Asked
 
 TITLE, MOST = "Incidents", 5
 

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from qoescope.catalog.errors import Mistake
 from qoescope.connect.schemas import Stored
 from qoescope.serve import grids, parts, words
-from qoescope.serve.frame import Asked, asking
+from qoescope.serve.page_requests import Asked, asking
 from qoescope.serve.pages.replaying import again, progress
 from qoescope.serve.state import instant
 

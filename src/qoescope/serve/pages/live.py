@@ -13,7 +13,8 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import LIVE_METRICS, Metric
 from qoescope.connect.ask import Answer
 from qoescope.serve import figures, parts, words
-from qoescope.serve.frame import Asked, asking, layout
+from qoescope.serve.frame import layout
+from qoescope.serve.page_requests import Asked, asking
 
 QUESTION = "What is happening right now?"
 WINDOW, SPAN, WARM = timedelta(seconds=10), timedelta(minutes=30), timedelta(minutes=5)

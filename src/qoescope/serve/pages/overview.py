@@ -12,7 +12,8 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.connect.ask import Answer
 from qoescope.serve import costs, figures, parts, state, words
 from qoescope.serve.costs import Cost
-from qoescope.serve.frame import Asked, layout
+from qoescope.serve.frame import layout
+from qoescope.serve.page_requests import Asked
 from qoescope.serve.pages import incidents_list
 
 QUESTION = "How are viewers doing?"

@@ -8,8 +8,8 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from qoescope.serve import words
-from qoescope.serve.frame import Asked, asking
 from qoescope.serve.jobs import replays
+from qoescope.serve.page_requests import Asked, asking
 
 EVERY_MS = 1_000
 

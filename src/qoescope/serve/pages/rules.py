@@ -12,7 +12,8 @@ from dash.exceptions import PreventUpdate
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve import parts, rules, state
-from qoescope.serve.frame import Asked, asking, layout
+from qoescope.serve.frame import layout
+from qoescope.serve.page_requests import Asked, asking
 from qoescope.serve.pages import channels
 
 QUESTION = "When should an alarm ring?"

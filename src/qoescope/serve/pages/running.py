@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 from qoescope.connect.health import LoopHealth, PartHealth
 from qoescope.connect.readiness import Problem
 from qoescope.serve import parts, words
-from qoescope.serve.frame import Asked
+from qoescope.serve.page_requests import Asked
 
 RUNBOOK = "The operators' manual has a section for each cause."
 

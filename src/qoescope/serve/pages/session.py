@@ -10,7 +10,8 @@ from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.events import EVENT_TYPES, STATES
 from qoescope.serve import charts, grids, parts, sessions, words
-from qoescope.serve.frame import Asked, layout
+from qoescope.serve.frame import layout
+from qoescope.serve.page_requests import Asked
 from qoescope.serve.pages.sessions import QUESTION, outcome
 
 

@@ -9,7 +9,8 @@ from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.serve import grids, parts, state, words
-from qoescope.serve.frame import Asked, layout
+from qoescope.serve.frame import layout
+from qoescope.serve.page_requests import Asked
 
 QUESTION = "What did this viewer live through?"
 KINDS = {

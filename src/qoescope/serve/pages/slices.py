@@ -7,7 +7,7 @@ from typing import Any
 from qoescope.catalog.metrics import Metric
 from qoescope.compile.metrics import value
 from qoescope.serve import state
-from qoescope.serve.frame import Asked
+from qoescope.serve.page_requests import Asked
 
 MARGIN = timedelta(hours=1)
 LONGEST = timedelta(days=2)

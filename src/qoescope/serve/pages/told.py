@@ -6,7 +6,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from qoescope.serve import parts, words
-from qoescope.serve.frame import Asked
+from qoescope.serve.page_requests import Asked
 
 _TABLE = "notifications"
 _OF = """select state, target, status, detail, attempts, created_at from notifications
