@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "qoescope"
 STAGES = ["emit", "ingest", "lake", "mart", "monitor", "serve"]
 DRAWERS = {"utils", "util", "helpers", "common", "base", "manager", "misc"}
-MOST_LINES = 300
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 45
+STILL_LONG = {"serve/pages/health.py: _books"}
 REASON_WITHIN = 10
 REGISTRIES = [("pypi", "org"), ("pythonhosted", "org"), ("maven", "org"), ("maven", "apache", "org"), ("npmjs", "org")]
 
@@ -75,8 +76,27 @@ def test_the_catalog_imports_only_the_standard_library() -> None:
     assert {name: libraries for name, libraries in strays.items() if libraries} == {}
 
 
-def test_a_file_beyond_three_hundred_lines_says_why_in_its_first_lines() -> None:
-    texts = {path: path.read_text().splitlines() for path in tracked("*.py")}
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_no_file_of_the_source_is_longer_than_a_head_holds() -> None:
+    long = {path.relative_to(SOURCE): len(path.read_text().splitlines()) for path in SOURCE.rglob("*.py")}
+    assert {path: count for path, count in long.items() if count > MOST_LINES} == {}
+
+
+def test_no_function_of_the_source_is_longer_than_a_screen() -> None:
+    long = {f"{path.relative_to(SOURCE)}: {f.name}": lines(f) for path in SOURCE.rglob("*.py") for f in functions(path)}
+    assert {name for name, count in long.items() if count > MOST_LINES_OF_A_FUNCTION} == STILL_LONG
+
+
+def test_another_file_beyond_three_hundred_lines_says_why_in_its_first_lines() -> None:
+    texts = {path: path.read_text().splitlines() for path in tracked("*.py") if SOURCE not in path.parents}
     long = {path: lines for path, lines in texts.items() if len(lines) > MOST_LINES}
     assert [path for path, lines in long.items() if "Long because" not in "\n".join(lines[:REASON_WITHIN])] == []
 

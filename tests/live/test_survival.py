@@ -35,9 +35,8 @@ pytestmark = pytest.mark.live
 UP_S, BACK_S = 600, 600
 CRASHES = ("lake.after_delta", "lake.before_commit")
 CLOSING = ("lake.before_sessions", "lake.after_sessions", "mart.before_commit")
-CONNECTIONS = "24"
+CONNECTIONS, KIB = "24", 1024
 ROLES: tuple[postgres.Role, ...] = ("writer", "reader")
-KIB = 1024
 
 
 class Running(Stack):

@@ -145,8 +145,7 @@ def viewings(run: Scenario, load: Load, numbers: Times) -> Viewing:
     key = draws.keys(run.seed, SESSION, numbers)
     started = load.times((numbers + draws.uniform(key, 1)) / run.sessions)
     slot = load.slots(started)
-    region = load.region(slot, draws.uniform(key, 2))
-    region = _shifted(run, started, key, region)
+    region = _shifted(run, started, key, load.region(slot, draws.uniform(key, 2)))
     country = REGION_COUNTRY[region]
     x = REGION_BASE[region] + (REGION_SIZE[region] * draws.uniform(key, 3) ** 1.7).astype(np.int64)
     viewer_key, home = draws.keys(run.seed, VIEWER, x), draws.keys(run.seed, HOUSEHOLD, x // 2)
@@ -154,11 +153,11 @@ def viewings(run: Scenario, load: Load, numbers: Times) -> Viewing:
     mine = draws.part(word, 0) < 49152
     device_type = t["device"][np.where(mine, draws.part(own, 0), draws.part(word, 1))].astype(np.int64)
     network, cellular = _network(device_type, country, draws.part(word, 2), draws.part(house, 0))
-    isp = np.where(
-        cellular, t["mobile"][country, draws.part(own, 1) >> 4], t["fixed"][country, draws.part(house, 1) >> 4]
-    ).astype(np.int64)
+    mobile, fixed = t["mobile"][country, draws.part(own, 1) >> 4], t["fixed"][country, draws.part(house, 1) >> 4]
+    isp = np.where(cellular, mobile, fixed).astype(np.int64)
     cdn = t["cdn"][isp, draws.part(word, 3) >> 4].astype(np.int64)
-    more = draws.bits(key, 5)
+    more, at_home = draws.bits(key, 5), draws.bits(home, 2)
+    word_of_line = np.where(cellular, draws.part(more, 2), draws.part(at_home, 0)) >> 4
     pop = POP_FIRST[country, cdn] + (draws.UNIT16[draws.part(house, 2)] * POP_COUNT[country, cdn]).astype(np.int64)
     machine = draws.part(draws.mixed(home + device_type.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)), 0) >> 4
     software = t["software"][device_type, machine] + FIRST_SOFTWARE[device_type]
@@ -175,16 +174,14 @@ def viewings(run: Scenario, load: Load, numbers: Times) -> Viewing:
         device_type=device_type,
         software=_before_update(run, started, software.astype(np.int64), draws.UNIT16[draws.part(house, 3)]),
         network=network,
-        line=t["line"][
-            network, np.where(cellular, draws.part(more, 2), draws.part(draws.bits(home, 2), 0)) >> 4
-        ].astype(np.int64),
+        line=t["line"][network, word_of_line].astype(np.int64),
         content=content,
         live=live,
         app=_app(run, started, own, viewer_key),
         arm=t["arm"][draws.part(own, 3) >> 4].astype(np.int64),
         viewer=(x * 387_077 + 123_457) % p.VIEWERS,
         tolerance=draws.lognormal(home, 3, 0.5),
-        with_ads=draws.part(draws.bits(home, 2), 1) < 22_000,
+        with_ads=draws.part(at_home, 1) < 22_000,
         local_load=by_hour(started + REGION_OFFSET_MS[region]) / max(p.LOAD_BY_LOCAL_HOUR),
     )
 

@@ -156,13 +156,29 @@ from known"""
 
 def _events_sql(buckets: int) -> str:
     """What a player would have said: the press, the start, playing cut by its stalls. Parts of a time add up to it."""
-    cases = " ".join(f"when '{name}' then {height}" for name, height in HEIGHTS.items())
     context = (
         "user_id as viewer_id, device_type, os_version as user_agent, app_version, network_type, country_code, isp, "
         "cdn_pop, content_id"
     )
     return f"""
-with kept as (
+{_steps_sql()}
+select $property as property, session_id,
+  row_number() over (partition by session_id order by step, part) + case when is_play and startup_time_ms is null
+    then 1 else 0 end as seq,
+  started + to_milliseconds(coalesce(sum(ms) over (partition by session_id order by step, part), 0)::bigint) as "at",
+  type, state, ms as state_ms, case when state = 'playing' then bitrate_kbps end as bitrate_kbps,
+  case when state = 'playing' then height end as height,
+  case when step = 0 then frames_dropped else 0 end as dropped_frames,
+  case when type = 'playback_start' and state = 'starting' then startup_time_ms end as startup_ms, {context},
+  'import' as source, started as received_at, cast(started as date) as session_day,
+  {bucket_sql("session_id", buckets)} as bucket
+from said join pieces using (session_id)"""
+
+
+def _steps_sql() -> str:
+    """`pieces`: rows with their parts; `said`: what each says, step by step, as long as a player may be in a state."""
+    cases = " ".join(f"when '{name}' then {height}" for name, height in HEIGHTS.items())
+    return f"""with kept as (
   select * replace (case when rebuffer_duration_ms > 0 then greatest(rebuffer_count, 1) else rebuffer_count end
       as rebuffer_count),  -- its beginning was lost, and it took place all the same
     cast(round(session_duration_sec * 1000) as bigint) as session_ms,
@@ -194,18 +210,7 @@ said as (
     {_share(_share("rebuffer_duration_ms", "rebuffer_count", "part"), "greatest(stall_parts, 1)", "piece")}
     from (select *, unnest(range(greatest(stall_parts, 1))) as piece from (
       select *, unnest(range(rebuffer_count)) as part from pieces where is_play))
-)
-select $property as property, session_id,
-  row_number() over (partition by session_id order by step, part) + case when is_play and startup_time_ms is null
-    then 1 else 0 end as seq,
-  started + to_milliseconds(coalesce(sum(ms) over (partition by session_id order by step, part), 0)::bigint) as "at",
-  type, state, ms as state_ms, case when state = 'playing' then bitrate_kbps end as bitrate_kbps,
-  case when state = 'playing' then height end as height,
-  case when step = 0 then frames_dropped else 0 end as dropped_frames,
-  case when type = 'playback_start' and state = 'starting' then startup_time_ms end as startup_ms, {context},
-  'import' as source, started as received_at, cast(started as date) as session_day,
-  {bucket_sql("session_id", buckets)} as bucket
-from said join pieces using (session_id)"""
+)"""
 
 
 def _share(total: str, parts: str, part: str) -> str:

@@ -64,6 +64,20 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
     figure.update_layout(
         template=theme.NAME, height=height, barmode="overlay", showlegend=False, hovermode="closest", bargap=0
     )
+    _add_states(figure, runs, per)
+    if marks:
+        _add_marks(figure, marks, per)
+    _add_bitrate(figure, runs, per)
+    _add_playhead(figure, events, unit, per)
+    figure.update_yaxes(showgrid=False, showticklabels=False, row=1, col=1)
+    figure.update_yaxes(title_text="Mbps", rangemode="tozero", row=2, col=1)
+    figure.update_yaxes(title_text=f"playhead, {unit}", row=3, col=1)
+    figure.update_xaxes(range=[0, end_ms / per])
+    figure.update_xaxes(ticksuffix=f" {unit}", row=3, col=1)
+    return figure
+
+
+def _add_states(figure: go.Figure, runs: Sequence[Stretch], per: int) -> None:
     for name in dict.fromkeys(s.state for s in runs):
         mine = [s for s in runs if s.state == name]
         figure.add_bar(
@@ -80,17 +94,22 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
             row=1,
             col=1,
         )
-    if marks:
-        figure.add_scatter(
-            x=[m.at_ms / per for m in marks],
-            y=["state"] * len(marks),
-            mode="markers",
-            text=[words.drawn(m.text) for m in marks],
-            marker={"symbol": "line-ns-open", "size": 22, "color": [_mark(m) for m in marks], "line": {"width": 1.5}},
-            hovertemplate="%{text}<extra></extra>",
-            row=1,
-            col=1,
-        )
+
+
+def _add_marks(figure: go.Figure, marks: Sequence[Moment], per: int) -> None:
+    figure.add_scatter(
+        x=[m.at_ms / per for m in marks],
+        y=["state"] * len(marks),
+        mode="markers",
+        text=[words.drawn(m.text) for m in marks],
+        marker={"symbol": "line-ns-open", "size": 22, "color": [_mark(m) for m in marks], "line": {"width": 1.5}},
+        hovertemplate="%{text}<extra></extra>",
+        row=1,
+        col=1,
+    )
+
+
+def _add_bitrate(figure: go.Figure, runs: Sequence[Stretch], per: int) -> None:
     shown = [s for s in runs if s.state == "playing" and s.bitrate_kbps is not None]
     x = [v for s in shown for v in (s.start_ms / per, (s.start_ms + s.length_ms) / per, None)]
     y = [v for s in shown for v in ((s.bitrate_kbps or 0) / 1000, (s.bitrate_kbps or 0) / 1000, None)]
@@ -103,6 +122,9 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
         row=2,
         col=1,
     )
+
+
+def _add_playhead(figure: go.Figure, events: Rows, unit: str, per: int) -> None:
     heads, at = [], 0
     for event in sorted(events, key=lambda e: e["seq"]):
         at += int(event["state_ms"] or 0)
@@ -117,12 +139,6 @@ def session(runs: Sequence[Stretch], marks: Sequence[Moment], events: Rows, heig
         row=3,
         col=1,
     )
-    figure.update_yaxes(showgrid=False, showticklabels=False, row=1, col=1)
-    figure.update_yaxes(title_text="Mbps", rangemode="tozero", row=2, col=1)
-    figure.update_yaxes(title_text=f"playhead, {unit}", row=3, col=1)
-    figure.update_xaxes(range=[0, end_ms / per])
-    figure.update_xaxes(ticksuffix=f" {unit}", row=3, col=1)
-    return figure
 
 
 def _mark(moment: Moment) -> str:

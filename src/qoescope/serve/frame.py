@@ -148,17 +148,6 @@ def _controls(asked: Asked) -> Component:
         )
         for span in state.SPANS
     ]
-    start, end = asked.state.between
-    own = dmc.DatePickerInput(
-        type="range",
-        id="own-range",
-        value=[None, None] if asked.state.span else [f"{start:%Y-%m-%d}", f"{end - MINUTE:%Y-%m-%d}"],
-        placeholder="Own range",
-        valueFormat="D MMM",
-        size="xs",
-        allowSingleDateInRange=True,
-        **{"aria-label": "Own range of days"},
-    )
     chips = [
         html.Span(
             [
@@ -174,7 +163,7 @@ def _controls(asked: Asked) -> Component:
             html.Div(
                 [
                     html.Div(spans, className="segments", role="group", **{"aria-label": "Time range"}),
-                    own,
+                    _own_range(asked),
                     html.Span("UTC", className="zone"),
                 ],
                 className="times",
@@ -183,6 +172,20 @@ def _controls(asked: Asked) -> Component:
         ],
         className="controls",
         **{"aria-label": "Time and filters"},
+    )
+
+
+def _own_range(asked: Asked) -> Component:
+    start, end = asked.state.between
+    return dmc.DatePickerInput(
+        type="range",
+        id="own-range",
+        value=[None, None] if asked.state.span else [f"{start:%Y-%m-%d}", f"{end - MINUTE:%Y-%m-%d}"],
+        placeholder="Own range",
+        valueFormat="D MMM",
+        size="xs",
+        allowSingleDateInRange=True,
+        **{"aria-label": "Own range of days"},
     )
 
 

@@ -75,6 +75,12 @@ def metrics(app: FastAPI) -> None:
         """Metrics by steps of time, and by dimensions where given."""
         return told(it, names, by or (), step)
 
+    _comparisons(app)
+
+
+def _comparisons(app: FastAPI) -> None:
+    """Adds the routes that set sessions beside others, and startup times beside those who did not wait."""
+
     @app.get("/comparison", tags=["metrics"])
     def comparison(
         it: Shared,

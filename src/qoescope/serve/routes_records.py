@@ -47,6 +47,12 @@ def records(app: FastAPI) -> None:
             sessions=[plain(row) for row in found[:limit]], next=_next(found[limit - 1]) if len(found) > limit else None
         )
 
+    _single_records(app)
+
+
+def _single_records(app: FastAPI) -> None:
+    """Adds the routes of one session and of one viewer."""
+
     @app.get("/sessions/{session_id}", tags=["sessions"])
     def one(
         who: Reader,

@@ -102,44 +102,11 @@ def arguments(seconds: int) -> list[str]:
     said += ["-f", "lavfi", "-i", f"sine=frequency=330:sample_rate=48000:duration={seconds}"]
     said += ["-filter_complex", ";".join([split, *scales])]
     for n, (_, kbps) in enumerate(RENDITIONS):
-        said += [
-            "-map",
-            f"[v{n}]",
-            f"-b:v:{n}",
-            f"{kbps}k",
-            f"-minrate:v:{n}",
-            f"{kbps}k",
-            f"-maxrate:v:{n}",
-            f"{kbps}k",
-        ]
-        said += [f"-bufsize:v:{n}", f"{kbps}k"]
-    every = SEGMENT_S * FRAMES
-    said += [
-        "-map",
-        "1:a",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "ultrafast",
-        "-pix_fmt",
-        "yuv420p",
-        "-x264-params",
-        "nal-hrd=cbr",
-    ]
-    said += [
-        "-g",
-        str(every),
-        "-keyint_min",
-        str(every),
-        "-sc_threshold",
-        "0",
-        "-c:a",
-        "aac",
-        "-b:a",
-        "64k",
-        "-ac",
-        "2",
-    ]
+        said += ["-map", f"[v{n}]"]
+        said += [text for name in ("b", "minrate", "maxrate", "bufsize") for text in (f"-{name}:v:{n}", f"{kbps}k")]
+    every = str(SEGMENT_S * FRAMES)
+    said += f"-map 1:a -c:v libx264 -preset ultrafast -pix_fmt yuv420p -x264-params nal-hrd=cbr -g {every}".split()
+    said += f"-keyint_min {every} -sc_threshold 0 -c:a aac -b:a 64k -ac 2".split()
     said += ["-f", "dash", "-seg_duration", str(SEGMENT_S), "-use_template", "1", "-use_timeline", "0"]
     return [*said, "-adaptation_sets", "id=0,streams=v id=1,streams=a", "-hls_playlist", "1"]
 

@@ -65,15 +65,14 @@ def send_live(  # noqa: PLR0913 - each is an option of the command line
     run = _live_scenario(start_s, rate, duration, speed, seed, faults, random_faults)
     start_s = max(start_s, time.time())
     folder = files.folder(out)
-    with files.half_book(book) as half:
+    with files.half_book(book) as half, _live_bar(duration, progress) as shown:
         pages = traffic.Book(half, property)
-        with _live_bar(duration, progress) as shown:
-            try:
-                end, tell = stop or threading.Event(), told or shown
-                sending = traffic.send(run, to, speed, start_s, pages, connections, patience, tell, end, device_clocks)
-                result = asyncio.run(sending)
-            finally:
-                pages.close()
+        try:
+            end, tell = stop or threading.Event(), told or shown
+            sending = traffic.send(run, to, speed, start_s, pages, connections, patience, tell, end, device_clocks)
+            result = asyncio.run(sending)
+        finally:
+            pages.close()
     answer = answers.answer_key(run, result.effects)
     with files.whole(folder / KEY_NAME) as file, files.whole(folder / KEY_TABLE_NAME) as table:
         write_answer_key(answer, file, table)

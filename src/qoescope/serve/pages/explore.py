@@ -1,6 +1,7 @@
 """Explore: where is it different?"""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -158,32 +159,46 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
     cost = {c.value: c for c in costs.costs(metric, by, now.measures)}
     rows = []
     for row, sums in sorted(zip(now.rows, now.measures, strict=True), key=lambda p: -p[0]["attempts"])[:MOST]:
-        name, here = str(row[by]), row[metric.name]
-        found, sure = cost.get(name), intervals.interval(metric, sums)
+        name = str(row[by])
+        found = cost.get(name)
         past = found.rest if against == "rest" and found else there.get(name)
-        change = words.change(metric, here, past)
-        share = None if here is None or not past else (here - past) / abs(past)
-        href = asked.path + asked.state.narrowed(by, name).query()
-        rows.append(
-            {
-                "slice": grids.linked(name, href),
-                "attempts": row["attempts"],
-                "attempts_text": f"{row['attempts']:,}",
-                "value": here,
-                "value_text": words.number(here, metric.unit),
-                "interval": ""
-                if sure is None
-                else f"{words.number(sure[0], metric.unit)} to {words.number(sure[1], metric.unit)}",
-                "change": share,
-                "change_text": change.text if past is not None else words.NOTHING,
-                "verdict": change.verdict,
-                "impact": None if found is None else found.impact,
-                "impact_text": "" if found is None else words.percent(found.impact),
-                "excess": None if found is None else found.excess,
-                "excess_text": "" if found is None else words.signed(found.excess),
-            }
-        )
-    columns = [
+        slice_ = grids.linked(name, asked.path + asked.state.narrowed(by, name).query())
+        rows.append({"slice": slice_, **_figures_of(metric, row, sums, past, found)})
+    columns = [c for c in _columns(metric, by, against) if any(row[c["field"]] not in (None, "") for row in rows)]
+    title = f"{metric.label} by {DIMENSIONS[by].label}"
+    return parts.card(
+        title,
+        grids.grid("ex-grid", columns, rows, grids.height(len(rows)), f"qoescope-{metric.name}-by-{by}.csv", title),
+        note="a click on a name keeps only that slice",
+        actions=grids.saver("ex-grid"),
+    )
+
+
+def _figures_of(
+    metric: Metric, row: Mapping[str, Any], sums: Mapping[str, Any], past: float | None, cost: costs.Cost | None
+) -> dict[str, Any]:
+    """The cells of one slice, numbers and their texts."""
+    here, sure = row[metric.name], intervals.interval(metric, sums)
+    change = words.change(metric, here, past)
+    between = "" if sure is None else " to ".join(words.number(bound, metric.unit) for bound in sure)
+    return {
+        "attempts": row["attempts"],
+        "attempts_text": f"{row['attempts']:,}",
+        "value": here,
+        "value_text": words.number(here, metric.unit),
+        "interval": between,
+        "change": None if here is None or not past else (here - past) / abs(past),
+        "change_text": change.text if past is not None else words.NOTHING,
+        "verdict": change.verdict,
+        "impact": None if cost is None else cost.impact,
+        "impact_text": "" if cost is None else words.percent(cost.impact),
+        "excess": None if cost is None else cost.excess,
+        "excess_text": "" if cost is None else words.signed(cost.excess),
+    }
+
+
+def _columns(metric: Metric, by: str, against: str) -> list[dict[str, Any]]:
+    return [
         grids.link("slice", DIMENSIONS[by].label, minWidth=125, flex=2),
         grids.number("attempts", METRICS["attempts"].label),
         grids.number("value", metric.label, minWidth=110),
@@ -199,16 +214,6 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
         ),
         grids.number("impact", "Impact", headerTooltip="share of all the badness of the whole", sort="desc"),
     ]
-    columns = [c for c in columns if any(row[c["field"]] not in (None, "") for row in rows)]
-    file = f"qoescope-{metric.name}-by-{by}.csv"
-    return parts.card(
-        f"{metric.label} by {DIMENSIONS[by].label}",
-        grids.grid(
-            "ex-grid", columns, rows, grids.height(len(rows)), file, f"{metric.label} by {DIMENSIONS[by].label}"
-        ),
-        note="a click on a name keeps only that slice",
-        actions=grids.saver("ex-grid"),
-    )
 
 
 def _starts(asked: Asked) -> Component:

@@ -108,25 +108,14 @@ def detail(identity: str, asked: Asked) -> Component:
             ),
         )
     metric = METRICS[row["metrics"].split(",")[0]]
-    facts = [
-        ("Actual", words.number(row["actual"], metric.unit)),
-        ("95 % interval", _between(row, metric)),
-        ("Expected", words.number(row["expected"], metric.unit)),
-        ("Lift", "none before" if row["lift"] is None else f"×{row['lift']:.1f}"),
-        ("Viewers", f"{row['viewers']:,}"),
-        ("Sessions touched", f"{row['affected_sessions']:,}"),
-        ("Watch hours lost", f"{row['lost_watch_hours']:,.1f}"),
-        ("Share of the excess", words.percent(row["share"])),
-        ("Confidence", words.percent(row["confidence"])),
-        ("Persistence", words.percent(row["persistence"])),
-    ]
+    facts = [html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in _facts(row, metric)]
     return parts.page(
         QUESTION,
         f"{row['slice_name']} · found {FOUND[row['source']]} at {words.moment(row['opened_at'])} UTC",
         parts.card(
             "The story",
             html.P(row["story"], className="story"),
-            html.Dl([html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in facts], className="facts five"),
+            html.Dl(facts, className="facts five"),
             actions=html.Div(
                 [parts.badge(row["severity"], row["severity"]), parts.badge(row["state"], "accent")], className="badges"
             ),
@@ -140,6 +129,21 @@ def detail(identity: str, asked: Asked) -> Component:
             className="grid-2",
         ),
     )
+
+
+def _facts(row: dict[str, Any], metric: Metric) -> list[tuple[str, str]]:
+    return [
+        ("Actual", words.number(row["actual"], metric.unit)),
+        ("95 % interval", _between(row, metric)),
+        ("Expected", words.number(row["expected"], metric.unit)),
+        ("Lift", "none before" if row["lift"] is None else f"×{row['lift']:.1f}"),
+        ("Viewers", f"{row['viewers']:,}"),
+        ("Sessions touched", f"{row['affected_sessions']:,}"),
+        ("Watch hours lost", f"{row['lost_watch_hours']:,.1f}"),
+        ("Share of the excess", words.percent(row["share"])),
+        ("Confidence", words.percent(row["confidence"])),
+        ("Persistence", words.percent(row["persistence"])),
+    ]
 
 
 def _between(row: dict[str, Any], metric: Metric) -> str:

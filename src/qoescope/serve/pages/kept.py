@@ -36,6 +36,26 @@ def dead(asked: Asked) -> Component:
     if not reasons:
         none = parts.empty("None in this range", "Everything that came was understood.")
         return parts.card("Dead letters", none, progress(asked))
+    lines = [
+        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], asked.now), f"{r['open']:,}", again(r)]
+        for r in reasons
+    ]
+    return parts.card(
+        "Dead letters",
+        parts.table(
+            ["Stage", "Reason", "Events", "Newest", "Not replayed", ""], lines, (2, 3, 4), "Dead letters by reason"
+        ),
+        _newest_letters(asked),
+        html.P(
+            "Once the cause is repaired, replay them: their bytes are judged again, and what is understood now goes on "
+            "to the lake, once.",
+            className="note",
+        ),
+        progress(asked),
+    )
+
+
+def _newest_letters(asked: Asked) -> Component:
     letters = asked.seat.desk.rows(
         asked.tenant,
         "select received_at, stage, reason, detail, left(encode(body, 'escape'), 400) as body, replayed_at "
@@ -44,10 +64,6 @@ def dead(asked: Asked) -> Component:
         **ends(asked),
     )
     rows = [{k: _cell(v) for k, v in letter.items()} for letter in letters]
-    lines = [
-        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], asked.now), f"{r['open']:,}", again(r)]
-        for r in reasons
-    ]
     columns = [
         grids.text("received_at", "Received", minWidth=170),
         grids.text("reason", "Reason"),
@@ -55,20 +71,8 @@ def dead(asked: Asked) -> Component:
         grids.text("body", "As it came", minWidth=240),
         grids.text("replayed_at", "Replayed"),
     ]
-    return parts.card(
-        "Dead letters",
-        parts.table(
-            ["Stage", "Reason", "Events", "Newest", "Not replayed", ""], lines, (2, 3, 4), "Dead letters by reason"
-        ),
-        grids.grid(
-            "he-dead", columns, rows, grids.height(len(rows), 6), "qoescope-dead-letters.csv", "Newest dead letters"
-        ),
-        html.P(
-            "Once the cause is repaired, replay them: their bytes are judged again, and what is understood now goes on "
-            "to the lake, once.",
-            className="note",
-        ),
-        progress(asked),
+    return grids.grid(
+        "he-dead", columns, rows, grids.height(len(rows), 6), "qoescope-dead-letters.csv", "Newest dead letters"
     )
 
 

@@ -1,5 +1,6 @@
 """Overview: how are viewers doing?"""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -83,22 +84,15 @@ def body(asked: Asked) -> Component:
         ],
         className="hero",
     )
-    tiles = html.Div(
-        [
-            parts.tile(
-                METRICS[n],
-                value[n],
-                past[n],
-                [r[n] for r in series.rows],
-                now.measures[0],
-                state.link("/explore", asked.state, p=asked.state.own.get("p"), m=n),
-            )
-            for n in TILES
-        ],
-        className="tiles",
-    )
+    tiles = html.Div([_tile(asked, name, now, past, series) for name in TILES], className="tiles")
     lower = html.Div([_map(asked, countries), _worst(asked), incidents_list.card(asked)], className="lower")
     return parts.page(QUESTION, f"{asked.subject}, against the same length of time before", hero, tiles, lower)
+
+
+def _tile(asked: Asked, name: str, now: Answer, past: Mapping[str, Any], series: Answer) -> Component:
+    href = state.link("/explore", asked.state, p=asked.state.own.get("p"), m=name)
+    curve = [row[name] for row in series.rows]
+    return parts.tile(METRICS[name], now.rows[0][name], past[name], curve, now.measures[0], href)
 
 
 def _answers(asked: Asked) -> list[Answer]:

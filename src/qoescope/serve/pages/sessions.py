@@ -39,57 +39,66 @@ OUTCOMES = {
 def body(asked: Asked) -> Component:
     """The list with its search."""
     own = asked.state.own
-    kind, search = own.get("kind", "all"), own.get("q", "").strip()
+    kind, search, after = own.get("kind", "all"), own.get("q", "").strip(), _after(own.get("after"))
+    rows = asked.seat.desk.sessions(
+        asked.tenant, asked.state.between, asked.state.where, problem=kind, search=search, after=after, limit=PAGE + 1
+    )
+    bar = _search_bar(asked, kind, search)
+    if not rows:
+        return parts.page(QUESTION, asked.subject, bar, _nothing_found(search))
+    older = f"{rows[PAGE - 1]['started_at'].isoformat()}|{rows[PAGE - 1]['session_id']}" if len(rows) > PAGE else None
+    return parts.page(
+        QUESTION,
+        asked.subject,
+        bar,
+        _viewer(asked, search),
+        parts.card(
+            "Sessions",
+            grids.grid(
+                "se-grid", _columns(), [_line(asked, r) for r in rows[:PAGE]], 640, "qoescope-sessions.csv", "Sessions"
+            ),
+            html.Div([_newest(asked) if after else None, _older(asked, older) if older else None], className="buttons"),
+            note="newest first; in red those that were not good",
+            actions=grids.saver("se-grid"),
+        ),
+    )
+
+
+def _search_bar(asked: Asked, kind: str, search: str) -> Component:
     tabs = [
         dcc.Link(label, href=asked.path + asked.state.query(kind=k, after=None), className="on" if k == kind else "")
         for k, label in KINDS.items()
     ]
-    bar = html.Div(
-        [
-            dmc.TextInput(
-                id="se-q",
-                value=search,
-                placeholder="session, viewer or content id, in full",
-                debounce=500,
-                size="sm",
-                **{"aria-label": "Search by a whole id"},
-            ),
-            html.Div(tabs, className="segments wrap", role="group", **{"aria-label": "Kind"}),
-            parts.chosen(q=search),
-        ],
-        className="chooser",
+    field = dmc.TextInput(
+        id="se-q",
+        value=search,
+        placeholder="session, viewer or content id, in full",
+        debounce=500,
+        size="sm",
+        **{"aria-label": "Search by a whole id"},
     )
-    after = _after(own.get("after"))
-    rows = asked.seat.desk.sessions(
-        asked.tenant, asked.state.between, asked.state.where, problem=kind, search=search, after=after, limit=PAGE + 1
+    kinds = html.Div(tabs, className="segments wrap", role="group", **{"aria-label": "Kind"})
+    return html.Div([field, kinds, parts.chosen(q=search)], className="chooser")
+
+
+def _nothing_found(search: str) -> Component:
+    return parts.empty(
+        "No session matches",
+        "An id must be whole. " if search else "",
+        "Take a longer range, another kind, or remove a filter. A session shows here once it has closed.",
     )
-    if not rows:
-        hint = "An id must be whole. " if search else ""
-        return parts.page(
-            QUESTION,
-            asked.subject,
-            bar,
-            parts.empty(
-                "No session matches",
-                hint,
-                "Take a longer range, another kind, or remove a filter. A session shows here once it has closed.",
-            ),
-        )
-    more = (
-        dcc.Link(
-            "Older sessions",
-            href=asked.path
-            + asked.state.query(after=f"{rows[PAGE - 1]['started_at'].isoformat()}|{rows[PAGE - 1]['session_id']}"),
-            className="secondary",
-        )
-        if len(rows) > PAGE
-        else None
-    )
-    first = (
-        dcc.Link("Newest", href=asked.path + asked.state.query(after=None), className="secondary") if after else None
-    )
-    shown = [_line(asked, r) for r in rows[:PAGE]]
-    columns = [
+
+
+def _older(asked: Asked, after: str) -> Component:
+    return dcc.Link("Older sessions", href=asked.path + asked.state.query(after=after), className="secondary")
+
+
+def _newest(asked: Asked) -> Component:
+    return dcc.Link("Newest", href=asked.path + asked.state.query(after=None), className="secondary")
+
+
+def _columns() -> list[dict[str, Any]]:
+    return [
         grids.link("session", "Started, UTC", minWidth=130),
         grids.link("viewer", "Viewer", minWidth=110),
         grids.text("what", "Outcome", minWidth=130, cellClassRules={"bad": "params.data.bad"}),
@@ -103,19 +112,6 @@ def body(asked: Asked) -> Component:
         grids.number("watched", "Watched", minWidth=110),
         grids.number("score", "Experience", minWidth=95),
     ]
-    return parts.page(
-        QUESTION,
-        asked.subject,
-        bar,
-        _viewer(asked, search),
-        parts.card(
-            "Sessions",
-            grids.grid("se-grid", columns, shown, 640, "qoescope-sessions.csv", "Sessions"),
-            html.Div([first, more], className="buttons"),
-            note="newest first; in red those that were not good",
-            actions=grids.saver("se-grid"),
-        ),
-    )
 
 
 def _viewer(asked: Asked, search: str) -> Component | None:
