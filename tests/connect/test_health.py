@@ -10,10 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from until import until
 
-from qoescope.connect import health
+from qoescope.connect import health, health_rows
 from qoescope.connect.health import Board, LoopHealth, PartHealth
-from qoescope.connect.readiness import FAILURES, SILENT_S, STEADY_S, Limits, find_problems, is_ready
+from qoescope.connect.readiness import (
+    AGAIN_S,
+    FAILING_S,
+    FAILURES,
+    SILENT_S,
+    STEADY_S,
+    TOLD_ASIDE_S,
+    Limits,
+    find_problems,
+    is_ready,
+)
 from qoescope.settings import Settings
+from qoescope.stack import system
+from qoescope.stack.children import Part
 
 NOW = 1_000_000.0
 PART = PartHealth("stream", "host", 7, NOW - 100, NOW, "running", loops=(LoopHealth("events", NOW - 1),))
@@ -43,6 +55,16 @@ def test_a_running_part_whose_loops_succeed_is_ready() -> None:
             "stream: events failed 3 times in a row: the disk is full (disk-full)",
         ),
         (
+            with_loop(
+                failures=1, succeeded_at=NOW - FAILING_S - 1, failing_since=NOW - AGAIN_S - 1, cause="the disk is full"
+            ),
+            "stream: events failed once, and has had no good batch for 16 s: the disk is full",
+        ),
+        (
+            with_loop(failures=2, succeeded_at=None, failing_since=NOW - FAILING_S - 1, cause="no Kafka", anchor="x"),
+            "stream: events failed 2 times, and has had no good batch for 16 s: no Kafka (x)",
+        ),
+        (
             with_loop(waiting_since=NOW - 61),
             "stream: events has had work for 61 s and no good batch (a-stream-is-stuck)",
         ),
@@ -70,6 +92,11 @@ def test_what_is_wrong_is_told_in_a_line_and_makes_it_not_ready(part: PartHealth
     "part",
     [
         with_loop(failures=FAILURES - 1, cause="the disk is full"),
+        with_loop(failures=1, succeeded_at=NOW - FAILING_S, failing_since=NOW - FAILING_S + 1),
+        with_loop(failures=1, succeeded_at=NOW - 9999, failing_since=NOW - AGAIN_S),
+        with_loop(failures=1, succeeded_at=None, failing_since=NOW - FAILING_S),
+        with_loop(succeeded_at=NOW - 9999),
+        with_loop(set_aside=1, set_aside_at=NOW - TOLD_ASIDE_S - 1),
         with_loop(waiting_since=NOW - 59),
         replace(PART, ends=(NOW - 90, NOW - 60, NOW - 9), since=NOW - STEADY_S),
         replace(PART, ends=(NOW - 900, NOW - 60, NOW - 9), since=NOW - 1),
@@ -178,3 +205,45 @@ def test_loops_may_be_told_of_from_many_threads(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert board.now().loops[0].failures == 800
+
+
+def test_a_part_that_fails_is_not_ready_everywhere_within_30_s_however_slow_its_tries_are() -> None:
+    """After the first failure: the limit, the beat by which it is written, and whoever reads it every few seconds."""
+    looks_s = max(system.LOOK_S, Part("any", (), bool).look_s)
+    assert max(AGAIN_S, FAILING_S) + health.HEARTBEAT_S + health_rows.EVERY_S + looks_s < 30
+    failing = with_loop(failures=1, succeeded_at=NOW - 1, failing_since=NOW)
+    assert is_ready(failing, NOW)
+    late = NOW + FAILING_S
+    assert not is_ready(replace(failing, written_at=late), late)
+
+
+def test_the_first_failure_since_the_last_good_batch_is_remembered(tmp_path: Path) -> None:
+    board = Board(Settings(var=tmp_path), "stream", ["events"])
+    events = board["events"]
+    events.failed("x")
+    first = events.health.failing_since
+    assert first is not None
+    events.failed("x")
+    assert (events.health.failing_since, events.health.failures) == (first, 2)
+    events.succeeded()
+    assert events.health.failing_since is None
+
+
+def test_a_record_that_was_set_aside_is_told_and_keeps_nobody_from_being_ready(tmp_path: Path) -> None:
+    settings = Settings(var=tmp_path, least_free_bytes=0)
+    with Board(settings, "stream", ["events", "quality"]) as board:
+        board.turn("running")
+        board["events"].set_aside(1, "at beacons partition 2 offset 17,\n broken: OverflowError: too big")
+        part, now = board.now(), time.time()
+        assert is_ready(part, now, Limits(least_free_bytes=0))
+        (problem,) = find_problems(part, now, Limits(least_free_bytes=0))
+        assert not problem.blocks
+        assert str(problem) == (
+            "stream: events has set 1 record that broke a batch aside, the last one at beacons partition 2 offset 17, "
+            "broken: OverflowError: too big (a-record-is-set-aside)"
+        )
+    with Board(settings, "stream", ["events", "quality"]) as board:  # a start forgets nothing of it
+        board["events"].set_aside(2, "at beacons partition 2 offset 19, broken: ValueError")
+        assert [loop.set_aside for loop in board.now().loops] == [3, 0]
+        board.turn("running")
+        assert find_problems(board.now(), time.time() + TOLD_ASIDE_S + 1, Limits(least_free_bytes=0))[1:] == []

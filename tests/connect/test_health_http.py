@@ -40,4 +40,12 @@ def test_readiness_and_metrics_are_asked_of_the_streams(tmp_path: Path) -> None:
         assert values["qoescope_stream_lag_records", "events"] == 12
         board["events"].succeeded()
         assert get("/readyz").status_code == 200
+        board["events"].set_aside(2, "at beacons partition 0 offset 5, broken: ValueError: odd")
+        told = get("/readyz")
+        assert told.status_code == 200
+        assert told.text.startswith(
+            "stream: events has set 2 records that broke a batch aside, the last one at beacons"
+        )
+        assert 'qoescope_stream_set_aside{stream="events"} 2' in get("/metrics").text
+        assert 'qoescope_stream_ready{stream="events"} 1' in get("/metrics").text
         assert get("/elsewhere").status_code == 404

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from qoescope.catalog.operations import COUNTED, QUARANTINE
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile.records.parsing import RECORDS
+from qoescope.connect.health import Board
 from qoescope.connect.lake.reading import read_table
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.lake.isolation import MOST_ALIKE, Culprit, isolated
-from qoescope.lake.jobs import storing
+from qoescope.lake.jobs import events, messages, storing
 from qoescope.lake.jobs.identities import Known
 from qoescope.lake.jobs.shelves import Shelves
 from qoescope.lake.jobs.storing import Stored
@@ -64,6 +65,19 @@ def test_a_record_that_breaks_its_batch_is_set_aside_with_its_bytes_and_the_othe
     books = {f.name: sum(row.get(f.name) or 0 for row in done.rows(storing.COUNTS)) for f in COUNTED}
     assert (books["received"], books["accepted"], books["lake"], books["quarantined"]) == (7, 7, 5, 2)
     assert sum(row["records"] for row in done.rows(storing.OFFSETS)) == 7
+
+
+def test_what_was_set_aside_is_told_by_the_stream_s_health_where_it_lies_and_why(tmp_path: Path) -> None:
+    here = Settings(var=tmp_path)
+    board = Board(here, "stream", ["events"])
+    events.tell_set_aside(board["events"], stored(here, batch([b"a", b"b"])).rows(storing.ASIDE))
+    assert board["events"].health.set_aside_at is None
+    done = stored(here, batch([b"c", POISON, b"d", POISON]))
+    told = [messages.packed(rows) for rows in done.tables[storing.ASIDE]]  # as a task tells the driver
+    events.tell_set_aside(board["events"], storing.of_tasks({storing.ASIDE: told}).rows(storing.ASIDE))
+    health = board["events"].health
+    assert health.set_aside == 2
+    assert health.set_aside_why == "at beacons partition 0 offset 3, broken: OverflowError: int too big to convert"
 
 
 def test_where_nothing_passes_it_is_the_program_that_is_broken(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from qoescope.stack import system
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 FULL = Problem("stream", "events", "failed 3 times in a row: the disk is full", "disk-full")
 FROZEN = Problem("stream", "", "is frozen or gone: no word for 16 s", "a-part-is-frozen-or-gone")
+ASIDE = Problem("stream", "events", "has set 1 record that broke a batch aside", "a-record-is-set-aside", blocks=False)
 
 
 def after(seconds: float) -> datetime:
@@ -35,6 +36,18 @@ def test_each_loop_and_the_process_itself_have_incidents_of_their_own() -> None:
     rows = system.changes([], [FULL, FROZEN, FULL], NOW)
     assert [row["slice_name"] for row in rows] == ["stream: events", "stream"]
     assert len({row["id"] for row in rows}) == 2
+
+
+def test_what_does_not_block_is_an_incident_of_its_own_and_less_severe() -> None:
+    rows = system.changes([], [FULL, ASIDE], NOW)
+    assert [(row["severity"], row["slice"].get("about")) for row in rows] == [
+        ("critical", None),
+        ("warning", "a-record-is-set-aside"),
+    ]
+    assert rows[1]["story"] == "stream: events has set 1 record that broke a batch aside (a-record-is-set-aside)"
+    assert len({row["id"] for row in rows}) == 2
+    again = system.changes(rows, [ASIDE], after(60))
+    assert [(row["id"], row["state"]) for row in again] == [(rows[1]["id"], "confirmed"), (rows[0]["id"], "closed")]
 
 
 def test_its_row_has_every_column_that_may_not_be_empty() -> None:

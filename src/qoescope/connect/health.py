@@ -34,6 +34,8 @@ class LoopHealth:
     failures: int = 0
     """Failures since the last good batch."""
     failed_at: float | None = None
+    failing_since: float | None = None
+    """The first failure since the last good batch; None when there was none."""
     cause: str = ""
     """Why it last failed, in one line; kept after it recovered."""
     anchor: str = ""
@@ -43,6 +45,11 @@ class LoopHealth:
     lag_s: float | None = None
     oldest_open_at: float | None = None
     """Arrival of the oldest event whose session is not folded yet."""
+    set_aside: int = 0
+    """Records that broke their batch and were set aside; it is counted on over restarts."""
+    set_aside_at: float | None = None
+    set_aside_why: str = ""
+    """The last of them, and how it broke, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +71,15 @@ class PartHealth:
 class Loop:
     """What a runner calls, from any thread, as its batches succeed and fail."""
 
-    def __init__(self, name: str, lock: threading.Lock) -> None:
-        self._lock, self.health = lock, LoopHealth(name)
+    def __init__(self, health: LoopHealth, lock: threading.Lock) -> None:
+        self._lock, self.health = lock, health
 
     def succeeded(self) -> None:
         """A batch is written, or there was nothing to do."""
         with self._lock:
-            self.health = replace(self.health, succeeded_at=time.time(), waiting_since=None, failures=0)
+            self.health = replace(
+                self.health, succeeded_at=time.time(), waiting_since=None, failures=0, failing_since=None
+            )
 
     def working(self) -> None:
         """There is work; a good batch is due."""
@@ -85,12 +94,13 @@ class Loop:
 
     def failed(self, error: BaseException | str) -> Cause:
         """A batch, or a try to begin one, failed; the answer is why, in a line."""
-        cause = explain(error)
+        cause, now = explain(error), time.time()
         with self._lock:
             self.health = replace(
                 self.health,
                 failures=self.health.failures + 1,
-                failed_at=time.time(),
+                failed_at=now,
+                failing_since=self.health.failing_since or now,
                 cause=cause.sentence,
                 anchor=cause.anchor,
             )
@@ -100,6 +110,16 @@ class Loop:
         """It was started again."""
         with self._lock:
             self.health = replace(self.health, restarts=self.health.restarts + 1)
+
+    def set_aside(self, records: int, why: str) -> None:
+        """So many records broke their batch and were set aside, the last one for this reason; the others are stored."""
+        with self._lock:
+            self.health = replace(
+                self.health,
+                set_aside=self.health.set_aside + records,
+                set_aside_at=time.time(),
+                set_aside_why=" ".join(why.split()),
+            )
 
     def lags(
         self, *, records: int | None = None, seconds: float | None = None, oldest_open_at: float | None = None
@@ -118,19 +138,13 @@ class Board:
 
     def __init__(self, settings: Settings, part: str, loops: Sequence[str]) -> None:
         self._lock, self._settings = threading.Lock(), settings
-        self._loops = {name: Loop(name, self._lock) for name in loops}
         self._path = path(settings, part)
+        before = read_file(self._path)
+        self._loops = {name: Loop(_began(name, before), self._lock) for name in loops}
         self._done = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="health", daemon=True)
         now = time.time()
-        self._part = PartHealth(part, socket.gethostname(), os.getpid(), now, now, "starting", self._ends(now))
-
-    def _ends(self, now: float) -> tuple[float, ...]:
-        before = read_file(self._path)
-        if before is None:
-            return ()
-        fresh = () if before.state == "stopped" else (min(now, before.written_at),)
-        return (*before.ends, *fresh)[-KEPT_ENDS:]
+        self._part = PartHealth(part, socket.gethostname(), os.getpid(), now, now, "starting", _ends(before, now))
 
     def __getitem__(self, name: str) -> Loop:
         return self._loops[name]
@@ -184,6 +198,23 @@ class Board:
             log.warning("health is not written: %s", error)
 
 
+def _ends(before: PartHealth | None, now: float) -> tuple[float, ...]:
+    """When earlier processes ended without saying so, the one that told this `before` among them."""
+    if before is None:
+        return ()
+    fresh = () if before.state == "stopped" else (min(now, before.written_at),)
+    return (*before.ends, *fresh)[-KEPT_ENDS:]
+
+
+def _began(name: str, before: PartHealth | None) -> LoopHealth:
+    """A loop at its start: nothing is known of it, but what an earlier process set aside."""
+    known = next((loop for loop in before.loops if loop.name == name), None) if before else None
+    if known is None:
+        return LoopHealth(name)
+    kept = {key: getattr(known, key) for key in ("set_aside", "set_aside_at", "set_aside_why")}
+    return LoopHealth(name, **kept)
+
+
 def _free(settings: Settings) -> Iterator[tuple[str, int]]:
     """Free bytes of each disk that the process writes to."""
     for place in (str(settings.var), settings.lake, settings.checkpoints):
@@ -226,35 +257,14 @@ def moved(part: PartHealth, by_s: float) -> PartHealth:
             succeeded_at=at(loop.succeeded_at),
             waiting_since=at(loop.waiting_since),
             failed_at=at(loop.failed_at),
+            failing_since=at(loop.failing_since),
+            set_aside_at=at(loop.set_aside_at),
             oldest_open_at=at(loop.oldest_open_at),
         )
         for loop in part.loops
     )
     ends = tuple(end + by_s for end in part.ends)
     return replace(part, since=part.since + by_s, written_at=part.written_at + by_s, ends=ends, loops=loops)
-
-
-def rows(part: PartHealth, now: float) -> list[dict[str, Any]]:
-    """A row a loop, as people read it: ages in seconds, never negative."""
-    return [
-        {
-            "part": part.part,
-            "loop": loop.name,
-            "succeeded_s_ago": _age(loop.succeeded_at, now),
-            "waiting_s": _age(loop.waiting_since, now),
-            "failures": loop.failures,
-            "restarts": loop.restarts,
-            "lag_records": loop.lag_records,
-            "lag_s": None if loop.lag_s is None else round(loop.lag_s, 1),
-            "oldest_open_s": _age(loop.oldest_open_at, now),
-            "cause": loop.cause if loop.failures else "",
-        }
-        for loop in part.loops
-    ]
-
-
-def _age(at: float | None, now: float) -> float | None:
-    return None if at is None else round(max(0.0, now - at), 1)
 
 
 def _known(kind: type[LoopHealth | PartHealth], told: Mapping[str, Any]) -> dict[str, Any]:

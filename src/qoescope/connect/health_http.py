@@ -16,6 +16,7 @@ ADDRESS = "127.0.0.1"
 LOOP_GAUGES = {
     "failures": "Failures since the last good batch.",
     "restarts": "How often it was started again.",
+    "set_aside": "Records that broke their batch and were set aside.",
     "lag_records": "Records of the log that it has not read.",
     "lag_s": "Seconds of arrival that it is behind.",
 }
@@ -79,7 +80,7 @@ def answer(path: str, part: PartHealth, now: float, limits: Limits) -> tuple[HTT
 
 def _metrics(part: PartHealth, now: float, limits: Limits) -> Iterator[str]:
     """The health in Prometheus' text format."""
-    wrong = {problem.loop for problem in find_problems(part, now, limits)}
+    wrong = {problem.loop for problem in find_problems(part, now, limits) if problem.blocks}
     yield from _gauge("ready", "Whether the process is ready.", [("", float(is_ready(part, now, limits)))])
     yield from _gauge("ends", "Earlier processes that ended without saying so.", [("", float(len(part.ends)))])
     disks = [(f'{{path="{_escape(place)}"}}', float(free)) for place, free in part.free_bytes.items()]

@@ -22,6 +22,8 @@ log = logging.getLogger("qoescope.system")
 PROPERTY = "(system)"
 """Whose incidents they are: no tenant's."""
 METRIC = "system_health"
+PLACE = ("part", "loop", "about")
+"""What tells two incidents apart; `about` is empty where the part does not work."""
 LOOK_S = 5.0
 OVER_AFTER = timedelta(seconds=60)
 """Without the problem for so long, its incident is over."""
@@ -71,10 +73,11 @@ def look(settings: Settings, connection: Connection) -> None:
 
 def changes(known: Sequence[Mapping[str, Any]], problems: Iterable[Problem], now: datetime) -> list[Row]:
     """Rows of `incidents` that change: problems that are new or go on, and those that are over."""
-    open_ = {(row["slice"].get("part"), row["slice"].get("loop")): row for row in known}
-    told: dict[tuple[str, str], list[Problem]] = {}
+    open_ = {tuple(row["slice"].get(name, "") for name in PLACE): row for row in known}
+    told: dict[tuple[str, str, str], list[Problem]] = {}
     for problem in problems:
-        told.setdefault((problem.part, problem.loop), []).append(problem)
+        about = "" if problem.blocks else problem.anchor  # of a part that works: it has an incident of its own
+        told.setdefault((problem.part, problem.loop, about), []).append(problem)
     rows = []
     for place, found in told.items():
         row = open_.pop(place, None) or _opened(*place, now)
@@ -83,8 +86,8 @@ def changes(known: Sequence[Mapping[str, Any]], problems: Iterable[Problem], now
     return rows
 
 
-def _opened(part: str, loop: str, now: datetime) -> Row:
-    where = {"part": part, "loop": loop}
+def _opened(part: str, loop: str, about: str, now: datetime) -> Row:
+    where = {"part": part, "loop": loop} | ({"about": about} if about else {})
     numbers = dict.fromkeys((f.name for f in INCIDENTS.fields if f.type in ("int", "float") and not f.nullable), 0)
     empty = dict.fromkeys(f.name for f in INCIDENTS.fields if f.nullable)
     return {
@@ -93,8 +96,8 @@ def _opened(part: str, loop: str, now: datetime) -> Row:
         "property": PROPERTY,
         "source": "system",
         "state": "confirmed",
-        "severity": "critical",
-        "id": sha256(f"{part} {loop} {now.isoformat()}".encode()).hexdigest()[:16],
+        "severity": "warning" if about else "critical",
+        "id": sha256(f"{' '.join(where.values())} {now.isoformat()}".encode()).hexdigest()[:16],
         "metrics": METRIC,
         "slice": where,
         "slice_name": f"{part}: {loop}" if loop else part,

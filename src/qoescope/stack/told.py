@@ -24,10 +24,10 @@ class Told:
         return told is not None and readiness.is_ready(told, time.time(), self._limits)
 
     def why(self) -> str:
-        """What is wrong with it, in a line."""
+        """What keeps it from being ready, in a line."""
         told = self._now()
         problems = readiness.find_problems(told, time.time(), self._limits) if told else []
-        return "; ".join(map(str, problems))
+        return "; ".join(str(problem) for problem in problems if problem.blocks)
 
     def _now(self) -> PartHealth | None:
         told = health.read_file(self._path)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from qoescope.connect import health, readiness
 from qoescope.connect.causes import explain
+from qoescope.connect.health import PartHealth
 from qoescope.settings import Settings
 from qoescope.stack import assembly, secrets, signals, state
 from qoescope.stack.children import Children
@@ -90,7 +91,7 @@ def status(settings: Settings) -> dict[str, Any]:
         {"part": name, **{k: line[k] for k in ("state", "port", "url", "restarts", "pid")}}
         for name, line in (place["parts"] if place else {}).items()
     ]
-    found["loops"] = [line for part in told for line in health.rows(part, now)]
+    found["loops"] = [line for part in told for line in loops(part, now)]
     wrong = [str(problem) for part in told for problem in readiness.find_problems(part, now, limits)]
     found["problems"] |= {f"health {number}": text for number, text in enumerate(wrong, 1)}
     ready = [part["state"] == "ready" for part in found["parts"]]
@@ -102,3 +103,27 @@ def status(settings: Settings) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001  status has to say what it can, whatever is down
             found["problems"][name] = str(explain(error))
     return found
+
+
+def loops(part: PartHealth, now: float) -> list[dict[str, Any]]:
+    """A row a loop, as people read it: ages in seconds, never negative."""
+    return [
+        {
+            "part": part.part,
+            "loop": loop.name,
+            "succeeded_s_ago": _age(loop.succeeded_at, now),
+            "waiting_s": _age(loop.waiting_since, now),
+            "failures": loop.failures,
+            "restarts": loop.restarts,
+            "lag_records": loop.lag_records,
+            "lag_s": None if loop.lag_s is None else round(loop.lag_s, 1),
+            "oldest_open_s": _age(loop.oldest_open_at, now),
+            "set_aside": loop.set_aside,
+            "cause": loop.cause if loop.failures else "",
+        }
+        for loop in part.loops
+    ]
+
+
+def _age(at: float | None, now: float) -> float | None:
+    return None if at is None else round(max(0.0, now - at), 1)

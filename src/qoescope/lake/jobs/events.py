@@ -43,7 +43,7 @@ from qoescope.connect.writing import Writer, crash, progress
 from qoescope.lake import freshness
 from qoescope.lake.jobs import marks, messages, storing
 from qoescope.lake.jobs.shelves import Shelves
-from qoescope.lake.jobs.storing import COUNTS, MARKS, OFFSETS, SENT, UNKNOWN, Stored
+from qoescope.lake.jobs.storing import ASIDE, COUNTS, MARKS, OFFSETS, SENT, UNKNOWN, Stored
 from qoescope.lake.open_sessions import OpenSessions
 from qoescope.settings import Settings
 
@@ -128,15 +128,18 @@ def _start_events(
         for table in (LATE, QUARANTINE, REPORTS):
             delete_from_offset(settings, table, streams.reached(writer, "events", BEACONS.name))
     kafka = streams.kafka(spark, settings, met, start, settings.batch_records)
-    write = _Events(settings, writer, still_open, met)
+    write = _Events(settings, writer, still_open, met, loop)
     return streams.written(kafka, settings, "events", settings.events_every_s, write)
 
 
 class _Events:
     """Batches of the log into the lake, then into the books. A batch that comes again changes nothing."""
 
-    def __init__(self, settings: Settings, writer: Writer, still_open: Mapping[str, OpenSessions], met: Met) -> None:
+    def __init__(
+        self, settings: Settings, writer: Writer, still_open: Mapping[str, OpenSessions], met: Met, loop: Loop | None
+    ) -> None:
         self.settings, self.writer, self.still_open, self.met = settings, writer, still_open, met
+        self.loop = loop
         self.place: Place | None = None
         self.shelves = Shelves(settings)
         self.follower = Follower(settings, BEACONS.name)
@@ -165,6 +168,8 @@ class _Events:
         ]
         if self.writer.write(query, number, [w for w in writes if len(w.rows)]):
             self.writer.ask(_SEEN, (query, number))
+        if self.loop is not None:
+            tell_set_aside(self.loop, stored.rows(ASIDE))
         crash(self.settings, "lake.before_commit")
         for sessions in self.still_open.values():
             sessions.advance(after.complete_until)
@@ -224,6 +229,14 @@ def by_tasks(settings: Settings, shelves: Shelves, batch: DataFrame, count: int)
             log.warning("records of one session have several keys: one task stores the batch")
     alone = rows.drop("bucket").coalesce(1)  # Spark need not know the bucket
     return storing.of_tasks(streams.collected(alone.mapInArrow(task, messages.TOLD)))
+
+
+def tell_set_aside(loop: Loop, records: Iterable[Mapping[str, Any]]) -> None:
+    """Tells the stream's health of records that broke their batch, and of the last one where it lies and why."""
+    found = list(records)
+    if found:
+        place = f"{BEACONS.name} partition {found[-1]['kafka_partition']} offset {found[-1]['kafka_offset']}"
+        loop.set_aside(len(found), f"at {place}, {found[-1]['reason_kept']}")
 
 
 def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:

@@ -36,7 +36,7 @@ PART_BYTES = 32 * 1024 * 1024
 """Bytes of records that a task reads at once, however many it has: small events take 25 times as much when read."""
 STORED = (LATE, QUARANTINE, REPORTS, EVENTS)
 """Tables of the lake that records end in, in the order in which they are committed: events come last."""
-COUNTS, OFFSETS, SENT, SEQS, UNKNOWN = "counts", "offsets", "sent", "seqs", "unknown"
+COUNTS, OFFSETS, SENT, SEQS, UNKNOWN, ASIDE = "counts", "offsets", "sent", "seqs", "unknown", "set aside"
 MARKS = {name: f"marks of {name}" for name in (SESSIONS, REPORTED)}
 
 
@@ -46,7 +46,8 @@ class Stored:
 
     files: dict[str, list[File]] = field(default_factory=lambda: {table.name: [] for table in STORED})
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
-    """By name: counts, offsets, when events were sent, marks of sessions, their numbers, and cubes of live windows."""
+    """By name: counts, offsets, when events were sent, marks of sessions, their numbers, cubes of live windows, and
+    records that broke their batch."""
 
     def note(self, name: str, *some: pa.Table) -> None:
         """Adds tables, but no empty ones."""
@@ -127,6 +128,7 @@ def store_all(settings: Settings, known: Known, rows: pa.Table, one_part: Part =
             stored.files[QUARANTINE.name] = write_files(settings, QUARANTINE, kept)
             stored.note(COUNTS, counts)
             stored.note(OFFSETS, offsets)
+            stored.note(ASIDE, kept.select(["kafka_partition", "kafka_offset", "reason_kept"]))
             whole.join(stored)
         else:
             whole.join(one)

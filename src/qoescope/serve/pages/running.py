@@ -18,7 +18,7 @@ def problems(asked: Asked) -> list[str]:
     found = asked.seat.desk.problems()
     if asked.seat.person.may("operator"):
         return [str(problem) for problem in found]
-    return [f"{part} does not work" for part in sorted({problem.part for problem in found})]
+    return [f"{part} does not work" for part in sorted({problem.part for problem in found if problem.blocks})]
 
 
 def card(asked: Asked) -> Component:
@@ -29,7 +29,7 @@ def card(asked: Asked) -> Component:
             "Our own parts",
             parts.empty("No part has told its health", "Start them with ", html.Code("qoescope up"), "."),
         )
-    wrong = {(problem.part, problem.loop): problem for problem in asked.seat.desk.problems()}
+    wrong = {(one.part, one.loop): one for one in sorted(asked.seat.desk.problems(), key=lambda one: one.blocks)}
     says = asked.seat.person.may("operator")
     lines = [_line(part, loop, wrong, now, says) for part in found for loop in part.loops]
     return parts.card(
@@ -46,7 +46,7 @@ def _line(
     if part.state == "stopped":
         state = parts.badge("stopped")
     else:
-        state = parts.badge("failing", "bad") if problem else parts.badge("works", "good")
+        state = parts.badge("failing", "bad") if problem and problem.blocks else parts.badge("works", "good")
     last = words.NOTHING if loop.succeeded_at is None else f"{max(0.0, now - loop.succeeded_at):,.0f} s ago"
     behind = words.NOTHING if loop.lag_records is None else f"{loop.lag_records:,} records"
     return [f"{part.part}: {loop.name}", state, last, behind, problem.sentence if problem and says else ""]
