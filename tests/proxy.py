@@ -12,8 +12,9 @@ PIECE = 16 * 1024
 class Proxy:
     """Listens on a port of its own in a thread of its own, and passes what comes to `to` and back."""
 
-    def __init__(self, to: int) -> None:
-        self._to = to
+    def __init__(self, to: int = 0) -> None:
+        self.to = to
+        """Where what comes next goes."""
         self._open: set[asyncio.StreamWriter] = set()
         self._cut_in_copy_after: int | None = None
         self.port = 0
@@ -65,7 +66,7 @@ class Proxy:
         with suppress(OSError), self._opened(writer):
             if self._stalled:
                 return await self._swallow(reader)
-            there, onward = await asyncio.open_connection("127.0.0.1", self._to)
+            there, onward = await asyncio.open_connection("127.0.0.1", self.to)
             with self._opened(onward):
                 async with asyncio.TaskGroup() as both:
                     both.create_task(self._back(there, writer))

@@ -21,7 +21,7 @@ from qoescope.connect import postgres
 from qoescope.connect.guarded import Silent
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings, environment
-from qoescope.stack import assembly, demo, processes
+from qoescope.stack import assembly, demo
 from qoescope.stack import kafka as broker
 
 pytestmark = pytest.mark.live
@@ -85,18 +85,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("half_open")
     with ExitStack() as opened:
         patch = opened.enter_context(pytest.MonkeyPatch.context())
-        (port,) = opened.enter_context(processes.held(0))
-        log = Proxy(port)
+        log = Proxy()
         opened.callback(log.close)
         where = "advertised.listeners=PLAINTEXT://127.0.0.1:"
         patch.setattr(broker, "PROPERTIES", broker.PROPERTIES.replace(f"{where}{{port}}", f"{where}{log.port}"))
         settings = Settings(
-            var=folder / "var", postgres_port=0, broker_port=port, airflow_port=0, door_port=0, console_port=0,
+            var=folder / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0, console_port=0,
             session_gap_s=5, sessions_every_s=1, quality_every_s=1, monitor_every_s=1, door_refresh_s=1,
             budget_events=100_000, budget_bytes=1e9, **SHORT,
         )  # fmt: skip
         key = demo.door_key(settings)
-        placed, parts = opened.enter_context(assembly.running(settings, OWN, later=OWN))
+        placed, parts = opened.enter_context(assembly.running(settings, OWN, later=["kafka", *OWN]))
+        log.to = placed.broker_port
+        parts.start(later=OWN)
         parts.wait(["postgres", "kafka"], UP_S)
         stack = Running(placed, parts, key, folder)
         stack.log, stack.database = log, Proxy(placed.postgres_port)
