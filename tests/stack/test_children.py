@@ -17,7 +17,7 @@ from until import until
 from qoescope.catalog.errors import Mistake
 from qoescope.settings import Settings
 from qoescope.stack import processes, state
-from qoescope.stack.children import Children, Part
+from qoescope.stack.children import Children, Part, ending
 
 STAYS = (
     "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)); print('up', flush=True); time.sleep(600)"
@@ -263,3 +263,50 @@ def _nothing_left(tmp_path: Path) -> object:
     with suppress(psutil.NoSuchProcess):
         processes.kill(left)
     assert not left
+
+
+@pytest.mark.parametrize(
+    ("code", "says", "why"),
+    [
+        (1, "INFO up\nERROR Halting because of java.io.IOException: No space left on device\nINFO down\n",
+         "exit 1: the disk is full: "),
+        (2, "starts\nqoescope: port 8470 of 127.0.0.1 is taken\n", "exit 2: qoescope: port 8470 of 127.0.0.1 is taken"),
+        (0, "starts\nstopped\n", "exit 0"),
+        (-9, "starts\n", "killed by SIGKILL"),
+        (1, "", "exit 1"),
+    ],
+)  # fmt: skip
+def test_an_end_is_told_with_the_last_known_cause_or_the_last_words(
+    tmp_path: Path, code: int, says: str, why: str
+) -> None:
+    log = tmp_path / "part.log"
+    before = "an earlier end: No space left on device\n"
+    log.write_text(before + says)
+    said = ending(code, log, len(before))
+    assert said.startswith(why)
+    assert said == why or "No space left on device (see docs/operators.md#disk-full)" in said
+    assert ending(1, tmp_path / "none", 0) == "exit 1"
+
+
+def test_a_disk_that_takes_nothing_stops_no_supervision(tmp_path: Path) -> None:
+    """Neither where the state of the parts is written, nor where a part's log is: once there is room it goes on."""
+    room = threading.Event()
+
+    def changed() -> None:
+        if not room.is_set():
+            raise OSError(28, "No space left on device")
+
+    children = Children(tmp_path, [part("one")], changed)
+    blocker = children.log_path("one")
+    blocker.mkdir(parents=True)
+    children.start()
+    try:
+        until(lambda: children["one"].restarts > 0, SOON_S, "it is tried again")
+        until(lambda: "Is a directory" in children["one"].reason, SOON_S, "why is said")
+        blocker.rmdir()
+        until(pid_of(children, "one"), SOON_S, "it runs")
+        room.set()
+        children.wait(["one"], SOON_S)
+        until(lambda: (children["one"].state, children["one"].reason) == ("ready", ""), SOON_S, "it is ready")
+    finally:
+        children.stop()

@@ -20,6 +20,8 @@ log = logging.getLogger("qoescope.health")
 State = Literal["starting", "running", "stopping", "stopped"]
 HEARTBEAT_S = 1.0
 KEPT_ENDS = 10
+OTHERS = ("kafka", "log", "postgres")
+"""Folders of `var` that may be disks of their own, on which all depends: their owners tell no health here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +218,10 @@ def _began(name: str, before: PartHealth | None) -> LoopHealth:
 
 
 def _free(settings: Settings) -> Iterator[tuple[str, int]]:
-    """Free bytes of each disk that the process writes to."""
-    for place in (str(settings.var), settings.lake, settings.checkpoints):
+    """Free bytes of each disk that the process writes to, and of those below its folder on which it depends."""
+    folders = (str(settings.var), settings.lake, settings.checkpoints)
+    mounted = [str(path) for path in (settings.var / name for name in OTHERS) if path.is_mount()]
+    for place in dict.fromkeys((*folders, *mounted)):
         if place and "://" not in place and Path(place).exists():
             yield place, shutil.disk_usage(place).free
 

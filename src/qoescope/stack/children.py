@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qoescope.catalog.errors import Mistake
+from qoescope.connect.causes import explain
 from qoescope.host.backoff import Backoff
 from qoescope.settings import environment
 from qoescope.stack import private, processes
@@ -22,6 +23,8 @@ LOOK_S = 0.2
 STOP_S = 85.0
 """Time for the whole stack to stop; who is still there then is killed."""
 LARGEST_LOG = 20 * 1024 * 1024
+LAST_WORDS = 8 * 1024
+"""So many bytes of a log are looked through for why its process ended."""
 
 
 def _nothing() -> None:
@@ -65,6 +68,8 @@ class Child(threading.Thread):
         self.process: subprocess.Popen[bytes] | None = None
         self.is_settled = threading.Event()
         self.stopping = threading.Event()
+        self._said = 0
+        """How long its log was when the process was started."""
         self._starting = threading.Lock()
         """Who stops it, or starts it again, finds the process or keeps it from being started: never in between."""
 
@@ -91,27 +96,28 @@ class Child(threading.Thread):
 
     def _once(self) -> None:
         """One life of the process."""
-        self._turn("preparing")
+        self._turn("preparing", self.reason)  # why it ended is said until it is ready
         try:
             self.part.prepare()
+            with self._starting:
+                if self.stopping.is_set():
+                    return
+                process = self.process = self._spawned()
         except Exception as error:  # noqa: BLE001  whatever it is, it is said and tried again
-            self.reason = f"{type(error).__name__}: {error}"
+            self.reason = str(explain(error))
             return
-        with self._starting:
-            if self.stopping.is_set():
-                return
-            process = self.process = self._spawned()
-        self._turn("starting")
+        self._turn("starting", self.reason)
         self._watch(process)
         if self.stopping.is_set():
             return
         processes.kill_group(process.pid)
-        self.reason = _ending(process.returncode)
+        self.reason = ending(process.returncode, self._all.log_path(self.name), self._said)
 
     def _spawned(self) -> subprocess.Popen[bytes]:
         """The process, in a group of its own, with its own log."""
         part, everyone = self.part, self._all
         with everyone.log_path(self.name).open("ab") as out:
+            self._said = out.tell()
             process = subprocess.Popen(  # noqa: S603
                 processes.bound(part.command, part.as_user, part.stop_signal),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=everyone.folder, start_new_session=True,
@@ -189,11 +195,24 @@ class Child(threading.Thread):
 
     def _turn(self, state: str, reason: str = "") -> None:
         self.state, self.reason = state, reason
-        self._all.changed()
+        try:
+            self._all.changed()
+        except OSError as error:  # of a full disk: the part is kept going, and who asks for its state is told late
+            log.warning("the state of %s is not written: %s", self.name, error)
 
 
-def _ending(code: int) -> str:
-    return f"exit {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+def ending(code: int, log_path: Path, since: int) -> str:
+    """How a process ended and why, by the last of its words since then that tell a known cause, else by its last."""
+    how = f"exit {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    try:
+        with log_path.open("rb") as file:
+            file.seek(max(since, log_path.stat().st_size - LAST_WORDS))
+            words = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return how
+    known = (cause for cause in map(explain, reversed(words)) if cause.anchor)
+    why = next(known, explain(words[-1]) if words and code > 0 else None)
+    return f"{how}: {why}" if why else how
 
 
 class Children:

@@ -91,6 +91,9 @@ def status(settings: Settings) -> dict[str, Any]:
         {"part": name, **{k: line[k] for k in ("state", "port", "url", "restarts", "pid")}}
         for name, line in (place["parts"] if place else {}).items()
     ]
+    for name, line in (place["parts"] if place else {}).items():
+        if line["reason"] and line["state"] not in ("ready", "failing"):  # those that fail say it below
+            found["problems"][name] = f"{line['state']}, {line['reason']}"
     found["loops"] = [line for part in told for line in loops(part, now)]
     wrong = [str(problem) for part in told for problem in readiness.find_problems(part, now, limits)]
     found["problems"] |= {f"health {number}": text for number, text in enumerate(wrong, 1)}
