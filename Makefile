@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 SURVIVAL := tests/live/test_survival.py
 DAMAGE := $(addprefix tests/live/,test_ledger.py test_another_topic.py test_health.py test_kept_streams.py test_owners.py)
-EXPLORED := tests/laws/test_stream_equals_batch.py
+EXPLORED := $(addprefix tests/laws/,test_poisons.py test_stream_equals_batch.py test_identity.py)
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check test live live-stack live-parts live-survival live-damage live-console test-cluster explore golden bench recording lock sbom clean
 
@@ -50,7 +50,7 @@ test-cluster: setup ## a Spark cluster, three brokers and an object store: machi
 
 explore: ## odd requests at the door and the laws, many and fresh; what fails says how to see it again
 	$(BIN)/pytest --times 50 tests/live/test_ingest_fuzz.py
-	$(BIN)/pytest --hypothesis-profile=explore -n 2 $(EXPLORED)
+	$(BIN)/pytest --hypothesis-profile=explore --hypothesis-show-statistics -n 2 $(EXPLORED)
 
 golden: ## rewrite tests/golden; a person reads the difference
 	GOLDEN=1 $(BIN)/pytest tests/golden

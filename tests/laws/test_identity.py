@@ -23,6 +23,7 @@ from qoescope.lake.jobs.identities import Known
 from qoescope.lake.jobs.shelves import Shelves
 from qoescope.settings import Settings
 
+EXAMPLES = 400 if settings.get_current_profile_name() == "explore" else 25
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 MIDNIGHT = int(datetime(2026, 1, 3, tzinfo=UTC).timestamp() * 1000)
 AHEAD_MS = 5 * MINUTE
@@ -130,7 +131,7 @@ def run(here: Settings, log: list[pa.Table], ends: list[str], *, indexed: bool) 
     return books
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     sent=BEACONS, copies=COPIES, cuts=st.lists(st.integers(0, 20), max_size=6),
     ends=st.lists(st.sampled_from(ENDS), min_size=1, max_size=4), indexed=st.booleans(),

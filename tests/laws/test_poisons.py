@@ -3,7 +3,8 @@
 from random import Random
 
 import pyarrow as pa
-import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from odd import poisons
 
 from qoescope.catalog.marts import SESSION_MARTS
@@ -21,6 +22,7 @@ from qoescope.lake import cmcd
 from qoescope.lake import events as product
 from qoescope.lake import reports as retold
 
+EXAMPLES = 150 if settings.get_current_profile_name() == "explore" else 3
 NOW = 1_762_000_000_000
 ARRIVAL = Arrival("shop", NOW, b"k" * 32, {})
 GOOD = (
@@ -41,7 +43,8 @@ def written(path: str, body: bytes) -> list[Outgoing]:
     return [record for found in judged for record in records.of_beacon(found, ARRIVAL)]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(seed=st.integers(0, 2**63))
 def test_poisons_through_every_entrance_stop_nothing(seed: int) -> None:
     values = [record.value for record in written("/v1/beacons", GOOD)]
     for poison in poisons(Random(seed), 200, "shop", NOW):  # noqa: S311  it need not be secret
