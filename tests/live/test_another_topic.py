@@ -190,6 +190,8 @@ def test_partitions_that_are_added_are_read_by_themselves(log: Log) -> None:
     log.read()
     until(lambda: "the last one" in log.sessions(), BACK_S, "they are read")
     assert log.children["stream"].restarts == restarts
+    with postgres.connect(log.settings, "writer") as connection:
+        assert read_known(connection, BEACONS.name).shifts.keys() == set(range(more))
     log.signalled("stream", signal.SIGKILL)
     log.post("after a start")
     until(lambda: "after a start" in log.sessions(), BACK_S, "a start goes on with them")

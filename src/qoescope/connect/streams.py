@@ -1,7 +1,7 @@
 """Streams: where they read from, where they begin, and how a batch is written and named."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -54,6 +54,24 @@ def meet(settings: Settings, writer: Writer, topic: str, names: Sequence[str]) -
                 checkpoints.set_aside(settings, name)
     writer.do(lambda connection: witness.accept(connection, met))
     return met
+
+
+def meet_added(settings: Settings, writer: Writer, met: Met, partitions: Iterable[int]) -> Met:
+    """The topic as it was met, or met again where a batch brings a partition that was added since: it is noted.
+
+    Until it is, nobody counts what is read of it. Raises `RuntimeError`, so that the stream starts again, where the
+    topic is another one by now, and where the partition was there once: its offsets go on from those that it had.
+    """
+    added = set(partitions) - met.shifts.keys()
+    if not added:
+        return met
+    again = writer.do(lambda connection: witness.meet(settings, connection, met.now.topic))
+    if again.broken is not None:
+        raise RuntimeError(str(again.broken))
+    writer.do(lambda connection: witness.accept(connection, again))
+    if any(again.shifts[partition] for partition in added):
+        raise RuntimeError(f"topic '{met.now.topic}' has partitions again that it had once: {sorted(added)}")
+    return again
 
 
 def beginning(settings: Settings, writer: Writer, name: str, met: Met | None, written: bool) -> str:

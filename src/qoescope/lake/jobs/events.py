@@ -149,6 +149,8 @@ class _Events:
         query = streams.query_id(batch)
         place = self.place or self._place()
         stored = self._stored(batch, number)
+        read = {row["kafka_partition"] for row in stored.rows(OFFSETS)}
+        self.met = streams.meet_added(self.settings, self.writer, self.met, read)
         crash(self.settings, "lake.before_delta")
         after, offsets = place.moved(stored.rows(OFFSETS), "events")
         if self.place and (back := place.passed(offsets)):
