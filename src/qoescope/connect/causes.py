@@ -41,6 +41,7 @@ KNOWN = (
         "the disk is full: {text}",
         "disk-full",
     ),
+    (r"fault occurred in an? (?:recent )?unsafe memory access", "the disk is full, or broken: {text}", "disk-full"),
     (r"read-only transaction|\[25006\]", "Postgres is read-only: {text}", "postgres-is-read-only"),
     (
         r"too many (?:clients|connections)|connection slots are reserved|\[53300\]",

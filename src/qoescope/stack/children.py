@@ -151,7 +151,10 @@ class Child(threading.Thread):
             ready = self.stopping.is_set() or self._ready()
             if not self.stopping.is_set() and ready != (self.state == "ready"):
                 reason = "" if ready else self.part.why()
-                log.log(logging.INFO if ready else logging.WARNING, "%s is %s", self.name, reason or "ready again")
+                if ready:
+                    log.info("%s is ready again", self.name)
+                else:
+                    log.warning("%s is not ready%s", self.name, f": {reason}" if reason else "")
                 self._turn("ready" if ready else "failing", reason)
 
     def _ready(self) -> bool:
@@ -207,9 +210,10 @@ def ending(code: int, log_path: Path, since: int) -> str:
     try:
         with log_path.open("rb") as file:
             file.seek(max(since, log_path.stat().st_size - LAST_WORDS))
-            words = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+            lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return how
+    words = [line for line in lines if line.strip() and not line.lstrip().startswith("at ")]  # no frames of Java's
     known = (cause for cause in map(explain, reversed(words)) if cause.anchor)
     why = next(known, explain(words[-1]) if words and code > 0 else None)
     return f"{how}: {why}" if why else how
