@@ -34,7 +34,7 @@ def look(settings: Settings, board: Board) -> bool:
     try:
         ends = progress.log_ends(settings)
     except Exception as error:  # noqa: BLE001  whatever keeps it from answering is told
-        board[KAFKA].failed(f"Kafka does not answer: {error}")
+        board[KAFKA].failed(error)
     else:
         board[KAFKA].succeeded()
     try:
