@@ -76,6 +76,12 @@ def test_the_catalog_imports_only_the_standard_library() -> None:
     assert {name: libraries for name, libraries in strays.items() if libraries} == {}
 
 
+def test_only_the_load_generator_speaks_http_over_a_socket_of_its_own() -> None:
+    opening = re.compile(r"\b(create_connection|open_connection)\(")
+    found = {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if opening.search(path.read_text())}
+    assert found - {"stack/processes.py"} == {"emit/sender.py"}  # the stack asks only whether a port is taken
+
+
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     nodes = ast.walk(ast.parse(path.read_text()))
     return [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
