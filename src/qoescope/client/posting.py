@@ -2,12 +2,11 @@
 
 import asyncio
 import gzip
-import ssl
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import httpx
+import aiohttp
 
 from qoescope.client.receipts import Receipt, read_receipt
 from qoescope.client.retrying import (
@@ -22,9 +21,11 @@ from qoescope.host.backoff import Backoff
 
 GZIP_FROM = 1024
 """Bytes from which gzip is worth its time."""
-CONNECT_WITHIN_S = 10.0
-_UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
-_LOST = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.TimeoutException, TimeoutError)
+KEPT_S = 3600.0
+"""An idle connection is kept so long, or until the collector closes it."""
+_TIMEOUT = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S, sock_connect=10.0)
+_UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError)
 
 
 @dataclass(slots=True)
@@ -36,42 +37,45 @@ class Post:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
+    retry_after: str | None
+
+
 class Poster:
     """Posts over at most `connections` connections, first come, first served; they reopen when they break."""
 
     def __init__(self, url: str, key: str, connections: int, packs: bool) -> None:
-        self._url, self._packs = url, packs
+        self._url, self._packs, self._connections = url, packs, connections
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         self._free = asyncio.Semaphore(connections)
-        self._http = httpx.AsyncClient(
-            headers={b"Authorization": b"Bearer %b" % key.encode(), b"Content-Type": b"application/json"},
-            limits=httpx.Limits(max_connections=connections, keepalive_expiry=None),
-            timeout=httpx.Timeout(ANSWER_WITHIN_S, connect=CONNECT_WITHIN_S),
-            trust_env=False,
-            verify=ssl.create_default_context(),
-        )
+        self._http: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
+        kept = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEPT_S)
+        self._http = aiohttp.ClientSession(connector=kept, headers=self._headers, timeout=_TIMEOUT)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def deliver(self, post: Post) -> Receipt:
         """Sends the body until there is an answer for good; `post` says meanwhile how far it is."""
         while True:
             async with self._free:
                 answer = await self._send(post)
-            if answer is not None and answer.status_code not in TRY_AGAIN:
-                return read_receipt(answer.status_code, answer.content, post.attempts)
+            if answer is not None and answer.status not in TRY_AGAIN:
+                return read_receipt(answer.status, answer.body, post.attempts)
             asked_s = None
             if answer is not None:
-                post.error = f"answer {answer.status_code}"
-                asked_s = retry_after_s(answer.headers.get("retry-after"))
+                post.error, asked_s = f"answer {answer.status}", retry_after_s(answer.retry_after)
             await asyncio.sleep(pause_s(post.attempts, asked_s))
 
-    async def _send(self, post: Post) -> httpx.Response | None:
+    async def _send(self, post: Post) -> _Answer | None:
         """One answer, or None when the connection was lost first; waits for a collector that cannot be reached."""
         body, headers = post.body, {}
         if self._packs and len(body) >= GZIP_FROM:
@@ -80,8 +84,8 @@ class Poster:
         while True:
             post.attempts += 1
             try:
-                async with asyncio.timeout(ANSWER_WITHIN_S):
-                    return await self._http.post(self._url, content=body, headers=headers)
+                async with self._http.post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
+                    return _Answer(answer.status, await answer.read(), answer.headers.get("Retry-After"))
             except _UNREACHABLE as error:
                 post.attempts -= 1  # nothing was sent
                 post.error = f"cannot connect: {error}"
