@@ -125,3 +125,24 @@ def test_versions_are_told_apart() -> None:
 )
 def test_reading_never_raises(text: str, event: bool) -> None:
     assert read(text, "event" if event else "request").notes <= NOTES.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "dropped"),
+    [
+        ("br=(99999999),v=2", ["br"]),
+        ("br=(3000 99999999),v=2", ["br"]),
+        ("msd=-1,ts=253402300800000,v=2", ["msd", "ts"]),
+        ("d=9999999999999999,bs", ["d"]),
+        ("mtp=1e5,rtp=NaN,bs", ["mtp", "rtp"]),
+        ("pr=101,v=2", ["pr"]),
+        ("bs=5,su", ["bs"]),
+        ("ot=?1,sf=zz", ["ot", "sf"]),
+        ("cid=?0,com.example-plan=?1,x.of-senders-making=?1", ["cid", "custom", "custom"]),
+        ("v=1000", ["v"]),
+        ("unheard=9999999999999999,bs", []),
+        ("br=(3000),msd=812,v=2", []),
+    ],
+)
+def test_each_value_that_is_left_out_is_named_by_its_key(text: str, dropped: list[str]) -> None:
+    assert sorted(read(text, "request").dropped) == dropped

@@ -49,6 +49,31 @@ def test_a_report_without_session_is_filtered_and_an_unread_one_a_dead_letter() 
     ]
 
 
+def unknown(found: reports.Reports) -> list[dict[str, int]]:
+    """What each record of the log says of values that were left out."""
+    return [json.loads(record.value).get("unknown", {}) for record in reports.records(found, ARRIVAL, "/v1/cmcd")]
+
+
+def test_values_that_are_left_out_travel_as_counts_by_key_and_session() -> None:
+    far = 'br=(99999999),e=t,msd=99999999999999,sid="x",ts=1762000002000,v=2'
+    some = found(START, far, far, OTHER, "e=t,rtp=-1,v=2", "v=9")
+    assert unknown(some) == [{"cmcd:br": 2, "cmcd:msd": 2}, {}, {"cmcd:rtp": 1, "cmcd:v": 1}]
+    assert dict(some.left_out) == {"cmcd:br": 2, "cmcd:msd": 2, "cmcd:rtp": 1, "cmcd:v": 1}
+
+
+def test_a_value_without_a_form_is_counted_also_where_its_record_is_put_together() -> None:
+    objects = '[{"br": 1e30, "sid": "x", "st": NaN, "nobody-knows": {"a": 1}, "unheard": {}, "v": 2}]'
+    assert unknown(found(objects, kind="application/json")) == [{"cmcd:br": 1, "cmcd:st": 1, "cmcd:custom": 1}]
+    headers = [("cmcd-session", 'sid="h",v=2'), ("cmcd-object", "br=(9999999999999999),d=-5")]
+    assert unknown(reports.in_request(headers, "")) == [{"cmcd:br": 1, "cmcd:d": 1}]
+    assert unknown(reports.in_request([], "CMCD=br%3D9999999999999999%2Csid%3D%22x%22")) == [{"cmcd:br": 1}]
+
+
+def test_what_is_a_dead_letter_is_not_counted_by_key_as_well() -> None:
+    some = found("msd=NaN", START)
+    assert (some.counts.invalid, some.unknown) == (1, {})
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [

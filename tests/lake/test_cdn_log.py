@@ -82,6 +82,21 @@ def test_a_status_is_a_number_or_not_known(status: object, code: int | None) -> 
     assert made.reports["status"].to_pylist() == [code]
 
 
+def test_what_could_not_be_meant_is_counted_by_field_and_minute() -> None:
+    far = "/1.m4s?CMCD=br%3D99999999%2Cd%3D9999999999999999%2Csid%3D%22x%22"
+    headers = {"CMCD-Session": 'sid="x"', "CMCD-Object": "br=9999999999999999,ot=v"}
+    made = found(
+        said(url=far), said(url=far, at=T + 60_000, status=1e308), said(url="/1.m4s", headers=headers),
+        said(url=f"/1.m4s?{CMCD}", status="-"), said(url="/1.m4s", status=-1), said(url="/1.m4s?CMCD=msd%3DNaN"),
+    )  # fmt: skip
+    rows = made.unknown_fields("app").to_pylist()
+    assert {row["property"] for row in rows} == {"app"}
+    assert {(f"{row['minute_at']:%H:%M}", row["field"]): row["count"] for row in rows} == {
+        ("08:10", "cmcd:br"): 2, ("08:10", "cmcd:d"): 1,
+        ("08:11", "cmcd:br"): 1, ("08:11", "cmcd:d"): 1, ("08:11", "status"): 1,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -15,6 +15,8 @@ from qoescope.compile.live import LIVE_TABLES
 from qoescope.compile.records.parsing import RECORDS
 from qoescope.connect.lake.reading import read_rows
 from qoescope.connect.lake.schema import ensure_tables
+from qoescope.ingest import reports
+from qoescope.ingest.context import Arrival
 from qoescope.lake.jobs import storing
 from qoescope.lake.jobs.events import unknown_fields
 from qoescope.lake.jobs.identities import Shared
@@ -110,3 +112,20 @@ def test_what_could_not_be_meant_is_counted_by_field_in_all_parts_together(tmp_p
     found = told(settings, (batch([("a", one)], n) for n, one in enumerate(records)), 1)
     (row,) = unknown_fields(found.rows(storing.UNKNOWN)).to_pylist()
     assert (row["property"], row["field"], row["count"]) == ("app", "width", 3)
+
+
+def test_what_reports_said_and_could_not_be_meant_is_counted_by_key(tmp_path: Path) -> None:
+    settings = Settings(var=tmp_path)
+    ensure_tables(settings)
+    arrival = Arrival("app", AT, b"k" * 32, {})
+    far = 'br=(99999999),e=t,msd=-1,sid="x",v=2'
+    sent = [
+        one for n in (1, 2) for one in reports.records(reports.in_body(f"{far}\nv=9".encode(), None), arrival, str(n))
+    ]
+    keyed = [((one.key or b"").decode(), one.value) for one in sent]
+    found = told(settings, (batch([one], n) for n, one in enumerate(keyed)), 1)
+    rows = unknown_fields(found.rows(storing.UNKNOWN)).to_pylist()
+    assert {row["field"]: (row["property"], row["count"]) for row in rows} == {
+        "cmcd:br": ("app", 2), "cmcd:msd": ("app", 2), "cmcd:v": ("app", 2),
+    }  # fmt: skip
+    assert sum(row["lake"] for row in found.rows(storing.COUNTS) if row.get("lake")) == 2

@@ -112,6 +112,8 @@ HEADERS = ("Object", "Request", "Status", "Session")
 VERSION_1_HEADERS: Mapping[str, str] = {"pr": "Session"}
 """Keys that travelled in another header in version 1."""
 
+COUNTED_AS, CUSTOM = "cmcd:", "custom"
+"""Values that are left out are counted as `cmcd:br` and so on by their key, those of custom keys as `cmcd:custom`."""
 CUSTOM_LIMIT = 64
 SESSION_ID_LIMIT = 200
 """A session id beyond its 64 characters is kept whole up to this."""

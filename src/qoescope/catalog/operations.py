@@ -32,11 +32,11 @@ OUTCOMES = Table(
 
 UNKNOWN_FIELDS = Table(
     "unknown_fields",
-    "values of accepted events that could not be meant, such as players' sentinels, by field and minute",
+    "values that could not be meant, such as players' sentinels, and were left out of what was accepted, a minute",
     (
         _PROPERTY,
         Field("minute_at", "instant", "minute of received_at", nullable=False),
-        Field("field", "text", "the field of the event or its session", nullable=False),
+        Field("field", "text", "the field of event or session; `cmcd:br` of CMCD, `status` of a log", nullable=False),
         Field("count", "int", "values that were taken as unknown", default=0, nullable=False),
     ),
     key=("property", "minute_at", "field"),

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from posixpath import dirname, relpath
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from qoescope.catalog.cmcd import (
+    CUSTOM,
     CUSTOM_LIMIT,
     KEYS,
     LONGEST_RECORD,
@@ -223,6 +224,16 @@ def _relative(path: str) -> str:
     if _ABSOLUTE.match(path):
         raise Unsayable("must be relative to the request: see `relative`")
     return path
+
+
+def counted_name(key: str) -> str:
+    """What a value of the key is counted by: the key; of all that are not in the catalog one, for senders make them."""
+    return key if key in KEYS else CUSTOM
+
+
+def counted_names(keys: Iterable[str]) -> list[str]:
+    """The same of each of the keys that mean something here: the catalog's, and custom ones."""
+    return [counted_name(key) for key in keys if key in KEYS or "-" in key]
 
 
 def rounded(number: float, step: int = 1) -> int:

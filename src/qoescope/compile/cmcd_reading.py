@@ -6,7 +6,7 @@ from typing import Literal
 
 from qoescope.catalog.cmcd import CUSTOM_LIMIT, KEYS, SESSION_ID_LIMIT, Key
 from qoescope.compile import structured_fields as sf
-from qoescope.compile.cmcd import VERSIONS, rounded, tag
+from qoescope.compile.cmcd import VERSIONS, counted_name, counted_names, rounded, tag
 from qoescope.compile.structured_fields import Value
 
 Mode = Literal["event", "request"]
@@ -30,6 +30,13 @@ class Reading:
     custom: dict[str, str] = field(default_factory=dict)
     rate: float | None = None
     notes: set[str] = field(default_factory=set)
+    dropped: list[str] = field(default_factory=list)
+    """One name a value that was left out, as `counted_name` gives it."""
+
+    def drop(self, name: str) -> None:
+        """Leaves out a value of the key."""
+        self.notes.add("cmcd_dropped")
+        self.dropped.append(counted_name(name))
 
     def one(self, key: str) -> int | None:
         """Of a list the value of video, else of both, else untagged, else of audio."""
@@ -61,10 +68,11 @@ def read(text: str, mode: Mode) -> Reading:
     reading = Reading()
     if at < len(text):
         reading.notes.add("cmcd_repaired")
-        record = _good_members(text)
+        record = _good_members(text, reading)
     reading.version = _version(record, mode, reading)
     if reading.version not in VERSIONS:
         reading.notes.add("cmcd_version")
+        reading.dropped = ["v"]
         return reading
     for name, value in record.items():
         key = KEYS.get(name)
@@ -84,12 +92,14 @@ def read(text: str, mode: Mode) -> Reading:
     return reading
 
 
-def _good_members(text: str) -> sf.Record:
+def _good_members(text: str, reading: Reading) -> sf.Record:
     record: sf.Record = {}
     for member in sf.split(text):
         one, end = sf.parsed(member)
         if end == len(member):
             record |= one
+        else:
+            reading.dropped += counted_names([member.partition("=")[0]])
     return record
 
 
@@ -132,7 +142,7 @@ def _integer(reading: Reading, key: Key, value: Value) -> int | None:
         number = rounded(value)
         reading.notes.add("cmcd_mended")
     else:
-        reading.notes.add("cmcd_dropped")
+        reading.drop(key.name)
         return None
     if key.step > 1 and number % key.step:
         reading.notes.add("cmcd_unrounded")
@@ -149,7 +159,7 @@ def _take_decimal(reading: Reading, key: Key, value: Value) -> None:
     bare = _bare(reading, value)
     least, greatest = key.bounds
     if isinstance(bare, bool) or not isinstance(bare, int | float) or not least <= bare <= greatest:
-        reading.notes.add("cmcd_dropped")
+        reading.drop(key.name)
     else:
         reading.rate = float(bare)
 
@@ -159,18 +169,20 @@ def _take_bool(reading: Reading, key: Key, value: Value) -> None:
     if isinstance(bare, bool):
         reading.flags[key.name] = bare
     else:
-        reading.notes.add("cmcd_dropped")
+        reading.drop(key.name)
 
 
 def _take_token(reading: Reading, key: Key, value: Value) -> None:
     bare = value if type(value) is str else _bare(reading, value)
     if not isinstance(bare, str):
-        reading.notes.add("cmcd_dropped")
+        reading.drop(key.name)
     elif bare in key.tokens:
         reading.texts[key.name] = bare
+    else:
+        reading.dropped.append(key.name)  # of a newer edition, perhaps: counted, and nothing to note
 
 
-def _word(reading: Reading, value: Value) -> str | None:
+def _word(reading: Reading, name: str, value: Value) -> str | None:
     """Text; a number's own if it is one."""
     if type(value) is str:
         return value
@@ -178,14 +190,14 @@ def _word(reading: Reading, value: Value) -> str | None:
     if isinstance(bare, str):
         return bare
     if isinstance(bare, bool) or not isinstance(bare, int | float):
-        reading.notes.add("cmcd_dropped")
+        reading.drop(name)
         return None
     reading.notes.add("cmcd_mended")
     return str(bare)
 
 
 def _take_string(reading: Reading, key: Key, value: Value) -> None:
-    word = _word(reading, value)
+    word = _word(reading, key.name, value)
     if word is None:
         return
     limit = SESSION_ID_LIMIT if key.name == "sid" else key.limit_v1 if reading.version == 1 else key.limit
@@ -222,13 +234,13 @@ def _take_strings(reading: Reading, key: Key, value: Value) -> None:
         if reading.version > 1:
             reading.notes.add("cmcd_mended")
         items = [items]
-    words = [word for item in items if (word := _word(reading, item)) is not None]
+    words = [word for item in items if (word := _word(reading, key.name, item)) is not None]
     if words:
         reading.names[key.name] = words
 
 
 def _take_custom(reading: Reading, name: str, value: Value) -> None:
-    word = _word(reading, value)
+    word = _word(reading, name, value)
     if word is not None:
         if len(word) > CUSTOM_LIMIT:
             reading.notes.add("cmcd_cut")

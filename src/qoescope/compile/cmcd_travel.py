@@ -24,6 +24,8 @@ class Sent(NamedTuple):
 
     text: str
     notes: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """One key a value that had no form and is not in the text."""
 
 
 class TooLarge(ValueError):
@@ -64,18 +66,18 @@ def in_headers(headers: Iterable[tuple[str, str]]) -> Sent | None:
     found = [(names[name.lower()], _unescaped(value.strip())) for name, value in headers if name.lower() in names]
     if not found:
         return None
-    texts, notes = [], set[str]()
+    texts, notes, dropped = [], set[str](), list[str]()
     for header, value in found:
         said, at = sf.parsed(value)
         if at < len(value):  # one header's ruin must not swallow the next one's members
-            text, said = _readable(value)
+            text, said = _readable(value, dropped)
             notes.add("cmcd_repaired")
         else:
             text = value
         if any(header not in (home(name, 1), home(name, 2)) for name in said if name in KEYS):
             notes.add("cmcd_wrong_header")
         texts.append(text)
-    return Sent(_short(",".join(text for text in texts if text)), tuple(sorted(notes)))
+    return Sent(_short(",".join(text for text in texts if text)), tuple(sorted(notes)), tuple(dropped))
 
 
 def _unescaped(value: str) -> str:
@@ -131,6 +133,7 @@ def _object(said: Mapping[str, object]) -> Sent:
     """A JSON object as a dictionary; members without a form are left out and noted."""
     members: dict[str, str] = {}
     notes: tuple[str, ...] = ()
+    dropped: list[str] = []
     for name, value in said.items():
         if value is None:
             continue
@@ -138,7 +141,8 @@ def _object(said: Mapping[str, object]) -> Sent:
             members[sf.key(name)] = "" if value is True else sf.value(value)
         except (Unsayable, RecursionError):
             notes = ("cmcd_repaired",)
-    return Sent(_short(sf.dictionary(members)), notes)
+            dropped += cmcd.counted_names([name])
+    return Sent(_short(sf.dictionary(members)), notes, tuple(dropped))
 
 
 def _settled(text: str) -> Sent:
@@ -151,14 +155,16 @@ def _settled(text: str) -> Sent:
     return Sent(text)
 
 
-def _readable(text: str) -> tuple[str, sf.Record]:
-    """Only the members that can be parsed, as text and as values."""
+def _readable(text: str, dropped: list[str]) -> tuple[str, sf.Record]:
+    """Only the members that can be parsed, as text and as values; keys of the others go to `dropped`."""
     texts, said = [], sf.Record()
     for member in sf.split(text):
         one, at = sf.parsed(member)
         if one and at == len(member):
             texts.append(member)
             said |= one
+        else:
+            dropped += cmcd.counted_names([member.partition("=")[0]])
     return ",".join(texts), said
 
 

@@ -166,4 +166,7 @@ def _answers() -> str:
         "object a line: `at` (ISO 8601, the common log's form, or s, ms, µs or ns since the epoch), `url`, "
         "and where known `status`, `user_agent`, `headers`. CMCD is taken from the headers, else from the query, else "
         "from the path; other members are ignored.",
+        "A value that its key cannot mean is left out, and the rest of its report stays. It is counted in "
+        "`unknown_fields` by property, minute and key, as `cmcd:br`; a status that a log cannot mean as `status`. A "
+        "CSV import counts no fields: a row with a value beyond its limits is kept aside whole, with its reason.",
     ))  # fmt: skip

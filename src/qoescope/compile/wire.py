@@ -153,7 +153,7 @@ class Record(msgspec.Struct, gc=False, omit_defaults=True):
     """By field: values that could not be meant, such as a player's sentinels."""
 
 
-class CmcdRecord(msgspec.Struct, gc=False):
+class CmcdRecord(msgspec.Struct, gc=False, omit_defaults=True):
     """A record of the topic `beacons` that holds CMCD as sent: one text a report, all of one session.
 
     `session` says what the request around it told: `session_id` is the `sid`, device fields are the user agent's.
@@ -167,6 +167,8 @@ class CmcdRecord(msgspec.Struct, gc=False):
     mode: Literal["event", "request"]
     target: str
     user_agent: str | None
+    unknown: dict[str, int] = {}
+    """By key: values that were left out."""
 
 
 class Tick(msgspec.Struct, gc=False):

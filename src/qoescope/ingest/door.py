@@ -265,6 +265,7 @@ class Door:
         self._bucket(key).owe(max(0, found.received - paid), 0)
         await self._put(reports.records(found, arrival, CMCD))
         self.books.count(key.property, found.counts)
+        self.books.count_unknown(key.property, found.left_out)
         return b""
 
 

@@ -1,11 +1,12 @@
 """Reports: CMCD as players send it, told apart by session and kept as text."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
-from qoescope.catalog.cmcd import MEDIA_TYPES
+from qoescope.catalog.cmcd import COUNTED_AS, MEDIA_TYPES
 from qoescope.catalog.topics import BEACONS
 from qoescope.compile import cmcd_travel, wire
 from qoescope.compile.cmcd_reading import read
@@ -23,11 +24,18 @@ class Reports:
     sessions: dict[str, list[str]] = field(default_factory=dict)
     without_session: int = 0
     unread: list[str] = field(default_factory=list)
+    unknown: dict[str | None, Counter[str]] = field(default_factory=dict)
+    """Values that were left out, by session and key."""
 
     @property
     def received(self) -> int:
         """All records."""
         return sum(map(len, self.sessions.values())) + self.without_session + len(self.unread)
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """Values that were left out of all of them, by key."""
+        return sum(self.unknown.values(), Counter())
 
     @property
     def counts(self) -> wire.Counts:
@@ -42,10 +50,10 @@ def in_body(body: bytes, media_type: str | None) -> Reports:
     if kind not in MEDIA_TYPES:
         raise Refused(415, f"not CMCD: send {', '.join(MEDIA_TYPES)}", body)
     try:
-        texts = [sent.text for sent in cmcd_travel.in_body(body, kind)]
+        sent = cmcd_travel.in_body(body, kind)
     except cmcd_travel.TooLarge as error:
         raise Refused(413, str(error), body) from error
-    return _sorted(texts, body)
+    return _sorted(sent, body)
 
 
 def in_request(headers: Iterable[tuple[str, str]], query: str) -> Reports:
@@ -54,21 +62,25 @@ def in_request(headers: Iterable[tuple[str, str]], query: str) -> Reports:
         sent = cmcd_travel.in_request(headers, query)
     except cmcd_travel.TooLarge as error:
         raise Refused(413, str(error), b"") from error
-    return _sorted([sent.text] if sent else [], b"")
+    return _sorted([sent] if sent else [], b"")
 
 
-def _sorted(texts: list[str], body: bytes) -> Reports:
+def _sorted(records: list[cmcd_travel.Sent], body: bytes) -> Reports:
     found = Reports()
-    for text in texts:
-        reading = read(text, "event")
+    for sent in records:
+        reading = read(sent.text, "event")
         session = reading.texts.get("sid")
         if reading.empty and not reading.ignored:
-            found.unread.append(text)
-        elif session is None:
+            found.unread.append(sent.text)
+            continue
+        if session is None:
             found.without_session += 1
         else:
-            found.sessions.setdefault(session, []).append(text)
-    if not texts or (found.unread and found.received == len(found.unread)):
+            found.sessions.setdefault(session, []).append(sent.text)
+        if reading.dropped or sent.dropped:
+            names = (COUNTED_AS + name for name in (*reading.dropped, *sent.dropped))
+            found.unknown.setdefault(session, Counter()).update(names)
+    if not records or (found.unread and found.received == len(found.unread)):
         raise Refused(400, "no CMCD record could be read", body)
     return found
 
@@ -80,12 +92,18 @@ def records(found: Reports, arrival: Arrival, target: str) -> list[Outgoing]:
     for session_id, texts in found.sessions.items():
         session = kept(wire.Session(session_id=session_id), arrival, 0)
         counts = wire.Counts(len(texts), len(texts))
-        record = wire.CmcdRecord(arrival.property, arrival.received_at, counts, session, texts, "event", target, agent)
+        record = wire.CmcdRecord(
+            arrival.property, arrival.received_at, counts, session, texts, "event", target, agent,
+            dict(found.unknown.get(session_id, ())),
+        )  # fmt: skip
         outgoing.append(Outgoing(BEACONS.name, _ENCODE(record), session_id.encode()))
     lost = found.without_session + len(found.unread)
     if lost:
         counts = wire.Counts(lost, invalid=len(found.unread), filtered=found.without_session)
-        record = wire.CmcdRecord(arrival.property, arrival.received_at, counts, None, [], "event", target, agent)
+        record = wire.CmcdRecord(
+            arrival.property, arrival.received_at, counts, None, [], "event", target, agent,
+            dict(found.unknown.get(None, ())),
+        )  # fmt: skip
         outgoing.append(Outgoing(BEACONS.name, _ENCODE(record)))
     if found.unread:
         body = "\n".join(found.unread).encode()

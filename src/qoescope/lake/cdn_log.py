@@ -16,8 +16,8 @@ import msgspec
 import pyarrow as pa
 
 from qoescope.catalog.bounds import DATES
-from qoescope.catalog.cmcd import KEYS
-from qoescope.catalog.operations import OUTCOMES, REPORTS
+from qoescope.catalog.cmcd import COUNTED_AS, KEYS
+from qoescope.catalog.operations import OUTCOMES, REPORTS, UNKNOWN_FIELDS
 from qoescope.compile import agents, arrow, cmcd_travel
 from qoescope.compile.buckets import bucket_of
 from qoescope.compile.cmcd_reading import read
@@ -28,6 +28,8 @@ COMMON_LOG = "%d/%b/%Y:%H:%M:%S %z"
 GREATEST_S = DATES[1] / 1000
 UNITS = (1, 10**3, 10**6, 10**9)
 CMCD = "CMCD="
+NOTHING = (None, "", "-")
+"""What logs write for a status that there is none of."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -53,11 +55,18 @@ class Found:
     without_cmcd: int = 0
     books: Counter[tuple[datetime, str]] = field(default_factory=Counter)
     """(minute, outcome) → lines."""
+    left_out: Counter[tuple[datetime, str]] = field(default_factory=Counter)
+    """(minute, field) → values that could not be meant."""
 
     def count(self, at: datetime, *outcomes: str) -> None:
         """Books one line."""
         for outcome in ("received", *outcomes):
             self.books[at.replace(second=0, microsecond=0), outcome] += 1
+
+    def count_unknown(self, at: datetime, names: Iterable[str]) -> None:
+        """Books values of one line that could not be meant."""
+        for name in names:
+            self.left_out[at.replace(second=0, microsecond=0), name] += 1
 
     @property
     def reports(self) -> pa.Table:
@@ -73,6 +82,14 @@ class Found:
             minutes.setdefault(minute, dict.fromkeys(OUTCOMES.sums, 0))[outcome] = count
         rows = [{"property": tenant, "minute_at": minute, **counts} for minute, counts in minutes.items()]
         return pa.Table.from_pylist(rows, arrow.schema(OUTCOMES))
+
+    def unknown_fields(self, tenant: str) -> pa.Table:
+        """Rows of the catalog's `unknown_fields`."""
+        rows = [
+            {"property": tenant, "minute_at": minute, "field": name, "count": count}
+            for (minute, name), count in self.left_out.items()
+        ]
+        return pa.Table.from_pylist(rows, arrow.schema(UNKNOWN_FIELDS))
 
 
 def _given(rows: Iterable[Mapping[str, Any]], names: Iterable[str]) -> list[str]:
@@ -98,7 +115,10 @@ def found(lines: Iterable[tuple[int, bytes]], tenant: str, buckets: int, now: da
             made.without_cmcd += 1
             continue
         reading = read(sent.text, "request")
-        session_id = reading.texts.get("sid")
+        session_id, status = reading.texts.get("sid"), _status(line.status)
+        if reading.ignored or not reading.empty:
+            made.count_unknown(at, (COUNTED_AS + name for name in (*reading.dropped, *sent.dropped)))
+            made.count_unknown(at, ["status"] if status is None and line.status not in NOTHING else [])
         if reading.empty:
             made.bad.append((number, "its CMCD cannot be read"))
             made.count(at, "invalid")
@@ -106,17 +126,17 @@ def found(lines: Iterable[tuple[int, bytes]], tenant: str, buckets: int, now: da
             made.count(at, "filtered")
         else:
             made.count(at, "accepted", "lake")
-            made.rows.append(_row(line, at, sent.text, session_id, number, tenant, buckets))
+            made.rows.append(_row(line, at, sent.text, session_id, status, number, tenant, buckets))
     return made
 
 
 def _row(
-    line: Line, at: datetime, record: str, session_id: str, number: int, tenant: str, buckets: int
+    line: Line, at: datetime, record: str, session_id: str, status: int | None, number: int, tenant: str, buckets: int
 ) -> dict[str, Any]:
     return {
         **dict(agents.fields(_agent(line.user_agent))),
         "property": tenant, "session_id": session_id, "mode": "request", "record": record, "received_at": at,
-        "host": urlsplit(line.url).hostname, "status": _status(line.status), "kafka_partition": PARTITION,
+        "host": urlsplit(line.url).hostname, "status": status, "kafka_partition": PARTITION,
         "kafka_offset": number, "position": 0, "session_day": at.date(), "bucket": bucket_of(session_id, buckets),
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.operations import OUTCOMES, REPORTS
+from qoescope.catalog.operations import OUTCOMES, REPORTS, UNKNOWN_FIELDS
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.writing import commit_files, write_files
 from qoescope.connect.postgres import Write
@@ -64,7 +64,8 @@ def import_log(settings: Settings, path: Path, tenant: str) -> Imported:
         if done is None or done < number:
             commit_files(teller.delta, REPORTS, write_files(settings, REPORTS, rows), app, number)
         crash(settings, "lake.after_chunk")
-        writer.write(app, number, [Write(OUTCOMES, found.outcomes(tenant))])
+        books = [Write(OUTCOMES, found.outcomes(tenant)), Write(UNKNOWN_FIELDS, found.unknown_fields(tenant))]
+        writer.write(app, number, [write for write in books if len(write.rows)])
         touched.append(rows.select([*reports.KEY, "bucket", "received_at"]))
         made.lines, made.records = made.lines + len(chunk), made.records + len(rows)
         made.without_cmcd += found.without_cmcd

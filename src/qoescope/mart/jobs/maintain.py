@@ -54,7 +54,8 @@ def _maintain(settings: Settings, today: date) -> Kept:
         kept = {SESSION_ROWS.name: settings.sessions_days, LIVE_LEAF.name: settings.live_days}
         for name, kept_days in (kept | {mart.name: _kept_days(settings, mart) for mart in MARTS}).items():
             expired += days.expire(connection, name, today - timedelta(days=kept_days))
-        expired += days.expire_rows(connection, "outcomes", "minute_at", today - timedelta(days=settings.marts_days))
+        for name in ("outcomes", "unknown_fields"):
+            expired += days.expire_rows(connection, name, "minute_at", today - timedelta(days=settings.marts_days))
         expired += days.expire_rows(connection, "dead_letters", "received_at", today - timedelta(days=30))
         expired += days.expire_rows(connection, "freshness", "committed_at", today - timedelta(days=7))
         expired += days.expire_rows(connection, "epochs", "committed_at", today - timedelta(days=30))
