@@ -23,8 +23,8 @@ CLOSED_S = 600.0
 AN_HOUR_MS = 3_600_000
 REQUESTS = (
     (0, "bl=0,br=3000,d=4000,ot=v,sta=s,su"), (1500, "bl=2000,br=3000,d=4000,msd=1200,ot=v,sta=p"),
-    (5500, "bl=4000,br=3000,d=4000,ot=v,sta=p"), (9500, "bl=0,br=1000,bs,bsd=(700),d=4000,ot=v,sta=p,su"),
-    (13_500, "bl=4000,br=1000,d=4000,ot=v,sta=p"),
+    (5500, "bl=4000,br=3000,d=4000,ltc=1738664450585,ot=v,sta=p"),
+    (9500, "bl=0,br=1000,bs,bsd=(700),d=4000,ot=v,sta=p,su"), (13_500, "bl=4000,br=1000,d=4000,ot=v,sta=p"),
 )  # fmt: skip
 KILLED = -9
 
@@ -63,6 +63,8 @@ def test_an_import_that_is_killed_goes_on_where_it_was_and_adds_nothing_twice(st
     assert row == ("cmcd_v2", 1200, 1, 700, True)
     seen = "select request_count, starvation_count, startup_ms from cmcd_sessions where session_id = %s"
     assert stack.rows(seen, session_id) == [(5, 1, 1200)]
+    left_out = "select field, sum(count)::int from unknown_fields where property = %s group by 1"
+    assert stack.rows(left_out, TENANT) == [("cmcd:ltc", 1)]
 
     events = int(re.search(r"([\d,]+) events", run.stdout)[1])  # type: ignore[index]
     names = ("received", "accepted", "duplicate", "invalid", "lake", "quarantined", "late")
