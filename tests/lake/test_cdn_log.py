@@ -56,7 +56,10 @@ CMCD = "CMCD=br%3D3000%2Cd%3D4000%2Cot%3Dv%2Csid%3D%22x%22"
     "at",
     ["2025-11-28T10:00:01Z", "2025-11-28 10:00:01", "2025-11-28T12:00:01+0200", "28/Nov/2025:10:00:01 +0000",
      "[28/Nov/2025:05:00:01 -0500]", SECOND, float(SECOND), f"{SECOND}", f"{SECOND}.000", SECOND * 1000, SECOND * 10**6,
-     SECOND * 10**9, f"{SECOND * 1000}"],
+     SECOND * 10**9, f"{SECOND * 1000}", "Fri, 28 Nov 2025 10:00:01 GMT", "28/Nov/2025:10:00:01",
+     "2025-11-28 10:00:01 UTC", "28/Nov/2025:11:00:01.000 +0100", "2025/11/28 10:00:01", "2025-11-28t10:00:01z",
+     '"2025-11-28T10:00:01Z"',
+     f"{SECOND},000", "1.764324001E9"],
 )  # fmt: skip
 def test_a_time_is_read_in_any_form_that_logs_have(at: object) -> None:
     (row,) = found(said(at=at, url=f"/1.m4s?{CMCD}")).rows
@@ -74,7 +77,7 @@ def test_a_line_without_a_time_is_kept_apart(at: object) -> None:
 @pytest.mark.parametrize(
     ("status", "code"),
     [("200", 200), (200.0, 200), (0, 0), ("-", None), ("", None), (None, None), (2**64 - 1, None), (1e308, None),
-     ("NaN", None), (-1, None), ("inf", None)],
+     ("NaN", None), (-1, None), ("inf", None), (True, None), ([200], None), ({}, None), (" 206 ", 206)],
 )  # fmt: skip
 def test_a_status_is_a_number_or_not_known(status: object, code: int | None) -> None:
     made = found(said(status=status, url=f"/1.m4s?{CMCD}"))
@@ -108,6 +111,12 @@ def test_what_could_not_be_meant_is_counted_by_field_and_minute() -> None:
         {"url": "/1.m4s", "headers": {"CMCD-Object": "br%3D3000%2Cd%3D4000%2Cot%3Dv", "CMCD-Session": "sid=%22x%22"}},
         {"url": "/1.m4s", "headers": {"CMCD-Object": "br%3D3000%2Cd%3D4000%2Cot%3Dv", "CMCD-Session": "sid%3D%22x%22"}},
         {"url": f"/1.m4s?x=%zz&{CMCD}", "headers": None, "user_agent": None},
+        {"url": f"GET /1.m4s?{CMCD} HTTP/1.1", "headers": "none", "user_agent": 5},
+        {"url": "/1.m4s", "headers": [["CMCD-Object", "br=3000,d=4000,ot=v"], ["CMCD-Session", 'sid="x"'], ["y"]]},
+        {
+            "url": "/1.m4s",
+            "headers": {"http_cmcd_object": ["br=3000,d=4000", "ot=v"], "cmcd_session": 'sid="x"', "z": 5},
+        },
     ],
 )
 def test_cmcd_is_found_where_cdns_log_it(line: dict[str, object]) -> None:

@@ -5,8 +5,10 @@ A line holds `at` (ISO 8601, the common log's form, or s, ms, µs or ns since th
 lines that begin with `#`. CMCD is taken from the headers, else the query, else the path.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -24,10 +26,16 @@ from qoescope.compile.cmcd_reading import read
 
 PARTITION = -1
 """Where the place of a report in the log would be: these never were in Kafka; the offset is the line's number."""
-COMMON_LOG = "%d/%b/%Y:%H:%M:%S %z"
+FORMS = (
+    "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S.%f %z", "%d/%b/%Y:%H:%M:%S", "%d/%b/%Y:%H:%M:%S.%f",
+    "%a, %d %b %Y %H:%M:%S GMT", "%Y/%m/%d %H:%M:%S",
+)  # fmt: skip
+"""Of times that are not ISO 8601: the common log's, HTTP's, and that of servers' own errors."""
+REQUEST_LINE = re.compile(r"[A-Z]+ (\S+) HTTP/[\d.]+")
 GREATEST_S = DATES[1] / 1000
 UNITS = (1, 10**3, 10**6, 10**9)
 CMCD = "CMCD="
+PAIR = 2
 NOTHING = (None, "", "-")
 """What logs write for a status that there is none of."""
 
@@ -37,9 +45,9 @@ class Line(msgspec.Struct, frozen=True):
 
     at: str | int | float
     url: str
-    status: str | int | float | None = None
-    user_agent: str | None = None
-    headers: dict[str, str | None] | None = None
+    status: Any = None
+    user_agent: Any = None
+    headers: Any = None
 
 
 _LINE = msgspec.json.Decoder(Line)
@@ -136,15 +144,15 @@ def _row(
     return {
         **dict(agents.fields(_agent(line.user_agent))),
         "property": tenant, "session_id": session_id, "mode": "request", "record": record, "received_at": at,
-        "host": urlsplit(line.url).hostname, "status": status, "kafka_partition": PARTITION,
+        "host": urlsplit(_url(line)).hostname, "status": status, "kafka_partition": PARTITION,
         "kafka_offset": number, "position": 0, "session_day": at.date(), "bucket": bucket_of(session_id, buckets),
     }  # fmt: skip
 
 
 def _sent(line: Line) -> cmcd_travel.Sent | None:
     """The CMCD on the request."""
-    headers = [(name, value) for name, value in (line.headers or {}).items() if value is not None]
-    url = urlsplit(line.url)
+    headers = list(_headers(line.headers))
+    url = urlsplit(_url(line))
     found = cmcd_travel.in_request(headers, url.query)
     if found is not None:
         return found
@@ -153,24 +161,43 @@ def _sent(line: Line) -> cmcd_travel.Sent | None:
     return next((cmcd_travel.in_query(CMCD + value) for value in said), None)
 
 
-def _agent(said: str | None) -> str:
+def _url(line: Line) -> str:
+    """The URL, or that of a whole request line."""
+    met = REQUEST_LINE.fullmatch(line.url)
+    return met[1] if met else line.url
+
+
+def _headers(said: object) -> Iterator[tuple[str, str]]:
+    """Names and values, of an object or of pairs; one that is said several times has all of its values."""
+    several = said.items() if isinstance(said, dict) else said if isinstance(said, list) else ()
+    pairs = (pair for pair in several if isinstance(pair, tuple | list) and len(pair) == PAIR)
+    for name, value in pairs:
+        values = value if isinstance(value, list) else [value]
+        texts = [text for text in values if isinstance(text, str)]
+        if isinstance(name, str) and texts:
+            yield name.lower().replace("_", "-").removeprefix("http-"), ",".join(texts)
+
+
+def _agent(said: object) -> str:
     """The user agent; logs of fields between spaces have theirs percent-encoded."""
-    text = said or ""
+    text = said if isinstance(said, str) else ""
     return unquote(text) if "%20" in text and " " not in text else text
 
 
-def _status(said: str | float | None) -> int | None:
+def _status(said: object) -> int | None:
     """The status, as a number or a text; None for what is none."""
+    if isinstance(said, bool) or not isinstance(said, str | int | float):
+        return None
     try:
-        code = int(float(said)) if said is not None else None
+        code = int(float(said))
     except (ValueError, OverflowError):
         return None
-    return code if code is not None and KEYS["rc"].bounds[0] <= code <= KEYS["rc"].bounds[1] else None
+    return code if KEYS["rc"].bounds[0] <= code <= KEYS["rc"].bounds[1] else None
 
 
 def _instant(at: str | float) -> datetime:
     """When it was, from any of the forms that logs write; raises `ValueError`."""
-    found = _epoch(at) if isinstance(at, int | float) else _written(at.strip().strip("[]"))
+    found = _epoch(at) if isinstance(at, int | float) else _written(at.strip(' "[]'))
     if not DATES[0] <= found.timestamp() * 1000 <= DATES[1]:
         raise ValueError(f"{at} is not a time")
     return found
@@ -185,10 +212,17 @@ def _epoch(said: float) -> datetime:
 
 
 def _written(said: str) -> datetime:
-    if said.replace(".", "", 1).isdigit():
-        return _epoch(float(said))
+    with suppress(ValueError):
+        return _epoch(float(said.replace(",", ".", 1)))
     try:
-        found = datetime.fromisoformat(said)
+        found = datetime.fromisoformat(said.upper().removesuffix(" UTC").removesuffix(" GMT"))
     except ValueError:
-        found = datetime.strptime(said, COMMON_LOG)  # noqa: DTZ007  its form has a zone
+        found = _by_form(said)
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _by_form(said: str) -> datetime:
+    for form in FORMS:
+        with suppress(ValueError):
+            return datetime.strptime(said, form)  # noqa: DTZ007  one without a zone is UTC
+    raise ValueError(f"{said} is not a time")
