@@ -109,6 +109,8 @@ def test_one_cell_that_is_no_number_keeps_its_row_aside_and_the_others_are_impor
         ("2025-10-12 10:00:00.5 UTC", "2025-10-12 10:00:00.500000"),
         ("2025-10-12", "2025-10-12 00:00:00"),
         ("1994-02-28 23:30:00+14:00", "1994-02-28 09:30:00"),
+        ("2025-10-12T10:00+0530", "2025-10-12 04:30:00"),
+        ("2025-10-12 10:00:00z", "2025-10-12 10:00:00"),
     ],
 )
 def test_a_time_is_utc_by_the_zone_that_it_names(told: str, utc: str) -> None:
@@ -118,7 +120,22 @@ def test_a_time_is_utc_by_the_zone_that_it_names(told: str, utc: str) -> None:
     assert (str(row["started_at"].replace(tzinfo=None)), str(row["day"])) == (utc, utc[:10])
 
 
-@pytest.mark.parametrize("told", ["soon", "2025-13-01 10:00:00", "1970-01-01 00:00:00", "2500-01-01 00:00:00", "1e30"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        "soon",
+        "2025-13-01 10:00:00",
+        "1970-01-01 00:00:00",
+        "2500-01-01 00:00:00",
+        "1e30",
+        "2025-10-12 10:00:00 PST",
+        "2025-10-12 10:00:00 Europe/Berlin",
+        "2025-10-12 10:00:00 GMT+2",
+        "2025-10-12 10:00:00+25:00",
+        "2025-10-12T10:00:00+02:00:00",
+        "2025-10-12 10:00:00+02:00[Europe/Berlin]",
+    ],
+)
 def test_a_time_that_is_none_keeps_its_row_aside(told: str) -> None:
     found = imports.imported(file(PLAIN | {"timestamp": told}, NEVER_STARTED), "archive", 8)
     assert [row["reason"] for row in found.quarantined.to_pylist()] == ["timestamp is not a time"]

@@ -113,8 +113,10 @@ def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
 
 
 _TEXTS = [name for name in COLUMNS if name not in _NUMBERS and name != "timestamp"]
-_ZONE = r"\s*(?:Z|UTC|GMT|([+-])([01][0-9]):?([0-5][0-9])?)$"
+_ZONE = r"\s*(?:[Zz]|UTC|GMT|([+-])(0[0-9]|1[0-4]):?([0-5][0-9])?)$"
 """What may follow a time: how far it is from UTC. A time without it is UTC."""
+_FORM = r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+"""A day, or a time of it. The engine alone would also read the name of a zone, and drop it."""
 _WALL = f"case when contains(told, ':') then regexp_replace(told, '{_ZONE}', '') else told end"
 _OFFSET = f"case when contains(told, ':') then regexp_extract(told, '{_ZONE}', ['sign', 'hours', 'minutes']) end"
 _GREATEST = 1e15
@@ -130,7 +132,7 @@ _ROWS_SQL = f"""
 create temp table judged as
 with given as (
   select line, concat_ws(',', {", ".join(f'"{n}"' for n in COLUMNS)}) as content,
-    try_cast({_WALL} as timestamp) as wall, {_OFFSET} as zone,
+    case when regexp_full_match({_WALL}, '{_FORM}') then try_cast({_WALL} as timestamp) end as wall, {_OFFSET} as zone,
     {", ".join(f"nullif(trim({name}), '') as {name}" for name in _TEXTS)},
     {", ".join(f"nullif(trim({name}), '') as given_{name}" for name in _NUMBERS)}
   from (select *, trim("timestamp") as told from lines)
