@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import honest
 import pytest
-from doors import CLIENT_S, GOOD, SOON_S, Door
+from doors import GOOD, SOON_S, Door
 from odd_requests import Grammar, Visit
 from until import until
 
@@ -17,6 +19,8 @@ TOGETHER = 24
 """Connections at a time."""
 NAMED = {503, 505}
 """Of the answers that blame the door, those that are promised: come again, and another version of HTTP."""
+QUIET, EXPLORES = 200, 10
+"""Honest requests before the odd ones; so many times as much of both is enough to tell what one of a hundred takes."""
 OVER_S = 60.0
 """No visit takes longer: each state of a connection has its time."""
 
@@ -86,17 +90,18 @@ def test_odd_requests_leave_nothing_behind_and_others_are_served(
     assert door.send(GOOD, session_id="before").status_code == 200
     before = door.held()
 
-    async def beside() -> Findings:
-        exploring = asyncio.create_task(explored(door, seed or SEED, REQUESTS * times))
-        served = 0
-        while not exploring.done():
-            answer = await asyncio.to_thread(door.send, GOOD, session_id=f"honest-{served}", timeout=CLIENT_S)
-            assert answer.json()["accepted"] == 1
-            served += 1
-        assert served > 10
-        return await exploring
-
-    found = asyncio.run(beside())
+    with honest.client(door.settings.door_port, door.key, QUIET * min(times, EXPLORES)) as quiet:
+        pass
+    with honest.client(door.settings.door_port, door.key) as beside:
+        began = time.monotonic()
+        found = asyncio.run(explored(door, seed or SEED, REQUESTS * times))
+        took_s = time.monotonic() - began
+    print(  # noqa: T201
+        f"{found.requests:,} odd requests in {took_s:.0f} s; of {len(quiet.took_ms):,} honest ones before p99 "
+        f"{quiet.p99_ms:.1f} ms, of {len(beside.took_ms):,} beside {beside.p99_ms:.1f} ms"
+    )
+    assert quiet.refused == beside.refused == []
+    assert len(beside.took_ms) > 10
     assert found.faults == []
     assert found.requests >= REQUESTS * times
     assert {200, 400, 401, 404, 431} <= found.statuses.keys()
@@ -105,3 +110,5 @@ def test_odd_requests_leave_nothing_behind_and_others_are_served(
         SOON_S,
         f"no connection, task, byte or descriptor is left of {dict(found.statuses)}: before {before}",
     )
+    if times >= EXPLORES:
+        assert beside.p99_ms <= 2 * quiet.p99_ms
