@@ -34,6 +34,15 @@ def test_several_gzip_members_are_one_body() -> None:
     assert plain(gzip.compress(b"ab") + gzip.compress(b"c"), "gzip", LIMITS) == b"abc"
 
 
+@pytest.mark.parametrize("padding", [1, 512, 100_000])
+def test_zeros_behind_gzip_fill_a_block_and_say_nothing(padding: int) -> None:
+    assert plain(gzip.compress(b"{}") + bytes(padding), "gzip", LIMITS) == b"{}"
+    with pytest.raises(Refused):
+        plain(gzip.compress(b"{}") + bytes(padding) + b"x", "gzip", LIMITS)
+    with pytest.raises(Refused):
+        plain(bytes(padding), "gzip", LIMITS)
+
+
 def test_members_beyond_what_anybody_writes_are_refused() -> None:
     members = gzip.compress(b"") * MOST_MEMBERS
     assert plain(members, "gzip", LIMITS) == b""

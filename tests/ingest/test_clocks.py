@@ -99,10 +99,44 @@ def test_a_device_of_1970_is_placed_by_when_it_says_it_sent() -> None:
     assert events["sent_at"].cast(pa.int64()).to_pylist() == [20_000_000] * 3
 
 
-@pytest.mark.parametrize("at", [8_000, 946_684_800_000, NOW - 31 * DAY, NOW + 6 * 60_000, NOW + 30 * YEAR, -NOW])
+@pytest.mark.parametrize(
+    "at", [8_000, 946_684_800_000, NOW - 31 * DAY, NOW - 10 * DAY, NOW + 6 * 60_000, NOW + 30 * YEAR, -NOW]
+)
 def test_without_a_time_of_sending_a_clock_beyond_belief_places_its_events_at_arrival(at: int) -> None:
     found = came({"session": {"session_id": "c", "started_at": at}, "events": [{**EVENT, "seq": 1, "at": at}]}, NOW)
     assert [(e.at, msgspec.to_builtins(e).get("clock_adjusted")) for e in found.events] == [(NOW, True)]
+    (row,) = lake([(found, NOW)]).to_pylist()
+    assert (row["session_day"], row["at"]) == (row["received_at"].date(), row["received_at"])
+
+
+def test_a_session_that_has_gone_on_for_weeks_keeps_its_start() -> None:
+    start = NOW - 12 * DAY
+    body = {"session": {"session_id": "c", "started_at": start}, "events": [{**EVENT, "seq": 9, "at": NOW - 5}]}
+    assert came(body, NOW).session.started_at == start  # type: ignore[union-attr]
+
+
+def test_a_letter_that_is_judged_again_keeps_its_times_as_on_the_day_when_it_came() -> None:
+    at, later = NOW - 2 * DAY, NOW + 20 * DAY
+    body = {"session": {"session_id": "c", "started_at": at}, "events": [{**EVENT, "seq": 1, "at": at}]}
+    arrival = Arrival("shop", later, b"k" * 32, {}, first_at=NOW)
+    found = judged(json.dumps(body).encode(), arrival, Limits())
+    assert [e.at for e in found.events] == [at]
+    assert found.session is not None
+    assert found.session.started_at == at
+
+
+@pytest.mark.parametrize("start", [8_000.25, -2_082_844_799_999.5, NOW + 2 * YEAR + 0.75])
+def test_a_clock_that_is_finer_than_a_millisecond_is_a_clock(start: float) -> None:
+    event = {"type": "playback_start", "state": "starting", "state_ms": 1_000}
+    body = {
+        "session": {"session_id": "c", "started_at": start},
+        "events": [{**event, "seq": 1, "at": start + 1_000}],
+        "sent_at": start + 2_000,
+    }
+    found = came(body, NOW)
+    assert ([e.at for e in found.events], found.unknown) == ([NOW - 1_000], {})
+    assert found.session is not None
+    assert found.session.started_at == NOW - 2_000
 
 
 @pytest.mark.parametrize("days", [2, 8, 40, 300])

@@ -83,7 +83,19 @@ def test_a_sentinel_in_the_contents_length_leaves_it_unknown(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["9007199254740991", "4294967296000", "1e308", "Infinity", f"{LONGEST_CONTENT_MS + 1}"]
+    "text",
+    [
+        "9007199254740991",
+        "4294967296000",
+        "1e308",
+        "Infinity",
+        f"{LONGEST_CONTENT_MS + 1}",
+        "2147483647",
+        "4294967295",
+        "18446744073709551616",
+        "1e400",
+        "9" * 25 + ',"title":NaN',
+    ],
 )
 @pytest.mark.parametrize("more", [{}, {"content_type": "vod"}])
 def test_content_without_an_end_is_live(text: str, more: dict[str, str]) -> None:
@@ -146,6 +158,18 @@ def test_an_event_that_tells_no_time_is_placed_at_its_arrival_and_marked(text: s
     (event,) = with_event("at", text).events
     assert msgspec.to_builtins(event)["clock_adjusted"]
     assert event.at == NOW
+
+
+@pytest.mark.parametrize("text", ["NaN", '"now"', "1e300", "null"])
+def test_a_time_that_is_none_counts_once(text: str) -> None:
+    assert with_event("at", text).unknown == {"at": 1}
+
+
+@pytest.mark.parametrize("text", ["NaN", '"2026-01-02T10:00:00Z"', "1e300", "true"])
+def test_a_time_of_sending_that_is_none_is_counted_and_says_nothing(text: str) -> None:
+    body = json.dumps({"session": {"session_id": "s"}, "events": [GOOD], "sent_at": "PLACE"})
+    found = verdict(body.replace('"PLACE"', text))
+    assert (found.counts.accepted, found.sent_at, found.unknown) == (1, None, {"sent_at": 1})
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED - {"session_id"}))

@@ -65,6 +65,13 @@ def test_a_byte_order_mark_and_other_unicode_are_read(encoding: str) -> None:
     assert verdict(body).counts.accepted == 1
 
 
+@pytest.mark.parametrize("before", ["\ufeff\ufeff", "  \ufeff", "\ufeff\r\n "])
+@pytest.mark.parametrize("behind", ["", "\0", "\r\n\0\0"])
+def test_marks_before_json_and_what_ends_a_string_in_c_say_nothing(before: str, behind: str) -> None:
+    body = json.dumps({"session": {"session_id": "s"}, "events": [GOOD]})
+    assert verdict(f"{before}{body}{behind}".encode()).counts.accepted == 1
+
+
 @pytest.mark.parametrize("id_", [b"a\\ud83d", b"a\xff", b"a\\n", b"a\\u2028b"])
 def test_an_identity_is_never_mended_for_it_would_be_another_one(id_: bytes) -> None:
     body = json.dumps({"session": {"session_id": "PLACE"}, "events": [GOOD]}).encode().replace(b"PLACE", id_)

@@ -8,7 +8,7 @@ import pytest
 
 from qoescope.catalog.bounds import (
     LARGEST_SUM,
-    LONGEST_CONTENT_MS,
+    LONGEST_SESSION_MS,
     LONGEST_STATE_MS,
     MOST_EVENTS,
     MOST_KBPS,
@@ -27,13 +27,13 @@ from qoescope.compile.cube import cube
 SUMMED = [m for m in MEASURES if m.type not in ("ints", "sketch")]
 GREATEST = {s.name: s.most for s in SUMS} | {
     "1": 1,
-    "watched_ms": 6 * LONGEST_CONTENT_MS,
-    "media_ms": LONGEST_CONTENT_MS,
+    "watched_ms": 6 * LONGEST_SESSION_MS,
+    "media_ms": LONGEST_SESSION_MS,
     "lost_events": MOST_EVENTS,
     "startup_ms": LONGEST_STATE_MS,
     "content_startup_ms": LONGEST_STATE_MS,
-    "content_duration_ms": LONGEST_CONTENT_MS,
-    "content_seen_ms": LONGEST_CONTENT_MS,
+    "content_duration_ms": LONGEST_SESSION_MS,
+    "content_seen_ms": LONGEST_SESSION_MS,
     **dict.fromkeys(SCORES, 100 * 100),
 }
 """What one session can add to a measure; scores are added in hundredths."""
@@ -73,7 +73,7 @@ def extreme(session: str, count: int) -> pa.Table:
                 "rate": 100.0,
                 "width": 1,
                 "height": 1,
-                "content_duration_ms": LONGEST_CONTENT_MS,
+                "content_duration_ms": LONGEST_SESSION_MS,
                 "received_at": at,
                 "session_started_at": at,
                 "session_day": date(2025, 11, 1),
@@ -88,7 +88,7 @@ def extreme(session: str, count: int) -> pa.Table:
 def test_a_session_at_all_its_bounds_is_measured_and_held_to_them() -> None:
     (row,) = fold.sessions(extreme("s", 60_000)).to_pylist()
     assert {s.name: row[s.name] for s in SUMS if s.name in row and row[s.name] > s.most} == {}
-    assert (row["paused_ms"], row["bitrate_kbps_ms"]) == (LONGEST_CONTENT_MS, GREATEST["bitrate_kbps_ms"])
+    assert (row["paused_ms"], row["bitrate_kbps_ms"]) == (LONGEST_SESSION_MS, GREATEST["bitrate_kbps_ms"])
     assert row["lost_events"] == MOST_EVENTS - 60_000
 
 

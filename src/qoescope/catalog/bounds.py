@@ -16,8 +16,10 @@ DEVICE_DATES = (-2_208_988_800_000, 2 * LATEST_MS)
 DAY_MS = 86_400_000
 LONGEST_STATE_MS = DAY_MS
 """One state, one startup, one wait: a day."""
-LONGEST_CONTENT_MS = 30 * DAY_MS
-"""No content, and no session, lasts longer than 30 days."""
+LONGEST_CONTENT_MS = 24 * DAY_MS
+"""No content lasts longer: below 2^31-1 ms, the shortest of the lengths that players say of live."""
+LONGEST_SESSION_MS = 30 * DAY_MS
+"""No session lasts longer."""
 LONGEST_REQUEST_MS = 3_600_000
 """A request that took longer than an hour was not timed."""
 

@@ -3,7 +3,7 @@
 from qoescope.catalog.bounds import (
     DATES,
     LATEST_MS,
-    LONGEST_CONTENT_MS,
+    LONGEST_SESSION_MS,
     LONGEST_STATE_MS,
     MOST_DROPPED,
     MOST_EVENTS,
@@ -104,7 +104,7 @@ EVENT_FIELDS = (
         "playhead_ms",
         "int",
         "content position at the event; of live it may be a wall clock",
-        bounds=(-LONGEST_CONTENT_MS, LATEST_MS),
+        bounds=(-LONGEST_SESSION_MS, LATEST_MS),
     ),
     Field(
         "startup_ms",

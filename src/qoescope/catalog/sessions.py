@@ -6,7 +6,7 @@ watched interval above five minutes: a sleeping device). In a `Derived` it sees 
 
 from dataclasses import dataclass
 
-from qoescope.catalog.bounds import LONGEST_CONTENT_MS, MOST_A_SESSION
+from qoescope.catalog.bounds import LONGEST_SESSION_MS, MOST_A_SESSION
 from qoescope.catalog.dimensions import BY_NAME, DIMENSIONS, SENT
 from qoescope.catalog.schema import Field, Type
 
@@ -29,7 +29,7 @@ class Sum:
     where: str
     doc: str
     same_as: str = ""
-    most: int = LONGEST_CONTENT_MS
+    most: int = LONGEST_SESSION_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ SUMS = (
     Sum("hidden_ms", "t", "hidden and state not in ('idle', 'paused')", "watched time out of sight"),
     Sum("discarded_ms", "disbelieved_ms", "", "intervals not believed: a sleeping device"),
     Sum("media_ms_percent", "t * rate_percent", _time("playing", "not ad"), "content played × rate × 100",
-        most=100 * LONGEST_CONTENT_MS),
+        most=100 * LONGEST_SESSION_MS),
     Sum("stall_count", "1", "type = 'playback_stall' and state = 'playing'", "stalls",
         "≙ CTA playbackStallCount, Mux Rebuffer Count"),
     Sum("seek_count", "1", "type = 'seek_start' and state in ('playing', 'stalled', 'resuming')", "seeks"),

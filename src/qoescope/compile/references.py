@@ -56,11 +56,11 @@ as `Authorization: Bearer qw_…`, or as `?key=qw_…` where no header can be se
   by it.
 - `sent_at` is when the beacon leaves, by the same clock. Where it is more than a minute from its arrival, the clock is
   wrong: all times are moved by the difference and marked `clock_adjusted`; `sent_at` is kept as it was sent. Without
-  it, a time in the future, or more than 30 days ago, is taken for a wrong clock's and becomes the arrival. An event
+  it, a time in the future, or more than 7 days ago, is taken for a wrong clock's and becomes the arrival. An event
   that was kept back is late by its `at`, as long as its beacon says when it was sent.
 - **One bad field is not a bad event.** An optional value of a wrong kind or beyond its limits is unknown, and counted
   in `unknown_fields`; only `seq`, `type`, `state`, `state_ms` and `session_id` can make an event invalid. A number
-  without a fraction may be written with one (`10000.0`). A length beyond 30 days is what players say of
+  without a fraction may be written with one (`10000.0`). A length beyond 24 days is what players say of
   live, and means that.
 - Texts are mended: half an emoji, bytes that are no UTF-8, control characters and line separators are replaced.
 - Send a heartbeat every 10 s while playing. A watched interval above {LONGEST_INTERVAL_MS // 60_000} minutes is a

@@ -82,7 +82,7 @@ class _Made:
 def _inflate(body: bytes, made: _Made, bits: int = GZIP) -> None:
     """All members one after the other; reads each byte once, however many members there are."""
     at = 0
-    while at < len(body):
+    while at < len(body) and not (at and _is_padding(body, at)):
         made.begin()
         member = zlib.decompressobj(bits)
         while not member.eof:
@@ -92,6 +92,11 @@ def _inflate(body: bytes, made: _Made, bits: int = GZIP) -> None:
             made.take(piece, at)
             if not piece and not fed and not member.eof:
                 raise made.cut()
+
+
+def _is_padding(body: bytes, at: int) -> bool:
+    """Whether what follows a member only fills a block, as gzip's own tools allow."""
+    return body[at] == 0 and not body[at:].strip(b"\0")
 
 
 def _inflate_deflate(body: bytes, made: _Made) -> None:

@@ -13,8 +13,9 @@ from qoescope.catalog.bounds import DAY_MS
 
 TOLERATED_MS = 60_000
 """A clock that is less off is right: the way takes time, too."""
-BELIEVED_MS = 30 * DAY_MS
-"""Of a sender that does not say when it sent: an older event was told by a wrong clock, not kept in a queue."""
+BELIEVED_MS = 7 * DAY_MS
+"""Of a sender that does not say when it sent: an older event was told by a wrong clock, not kept in a queue, and would
+only be late."""
 LONGEST_QUEUE_MS = 365 * DAY_MS
 """Of a sender that says it."""
 
@@ -71,9 +72,13 @@ class Clocks:
         return Shift(behind if was_set else known, known)
 
 
-def placed(at: int | None, shift: int, now: int, ahead_ms: int, says_when_sent: bool) -> int:
+def oldest(heard_at: int, says_when_sent: bool) -> int:
+    """The earliest time that is believed of a beacon that was first heard then."""
+    return heard_at - (LONGEST_QUEUE_MS if says_when_sent else BELIEVED_MS)
+
+
+def placed(at: int | None, shift: int, now: int, ahead_ms: int, oldest: int) -> int:
     """When an event happened by our clock; `now` where that cannot be believed."""
     if at is None:
         return now
-    oldest = now - (LONGEST_QUEUE_MS if says_when_sent else BELIEVED_MS)
     return at + shift if oldest <= at + shift <= now + ahead_ms else now

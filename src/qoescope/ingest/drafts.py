@@ -41,12 +41,12 @@ class Draft:
     """Also one that is beyond all sessions."""
     unknown: Counter[str]
 
-    def event(self, arrival: Arrival, shift: int, limits: Limits, says_when_sent: bool) -> wire.Event:
+    def event(self, arrival: Arrival, shift: int, limits: Limits, oldest: int) -> wire.Event:
         """The event with its time by our clock, marked where that is another than its device's."""
         if arrival.timeless:
             at = DATES[0] if self.at is None else self.at
         else:
-            at = clocks.placed(self.at, shift, arrival.received_at, limits.ahead_ms, says_when_sent)
+            at = clocks.placed(self.at, shift, arrival.received_at, limits.ahead_ms, oldest)
         self.said.at = at
         if at == self.at:
             return self.said
@@ -60,7 +60,7 @@ def draft(raw: bytes, limits: Limits) -> Draft | Bad:
         known = fields.known(_members(raw, limits), fields.EVENT, unknown)
         at, seq = known.get("at"), known.get("seq")
         if type(at) is not int:
-            unknown["at"] += 1
+            unknown["at"] = 1
         beyond = type(seq) is int and MOST_EVENTS < seq <= LARGEST_INT
         event = _converted({**known, "at": DATES[0], **({"seq": MOST_EVENTS} if beyond else {})}, wire.Event)
     except Bad as bad:
@@ -84,10 +84,10 @@ def context_of(body: bytes) -> dict[str, object]:
     return fields.known(said, fields.CONTEXT, Counter()) if isinstance(said, dict) else {}
 
 
-def begun(said: dict[str, object], shift: Shift, unknown: Counter[str]) -> wire.Session:
-    """The session with its start by our clock, or none where no clock can mean it."""
+def begun(said: dict[str, object], shift: Shift, oldest: int, unknown: Counter[str]) -> wire.Session:
+    """The session with its start by our clock; with none that no clock can mean, or that is before the oldest."""
     start = said.pop("started_at", None)
-    if isinstance(start, int) and DATES[0] <= start + shift.start <= DATES[1]:
+    if isinstance(start, int) and max(DATES[0], oldest) <= start + shift.start <= DATES[1]:
         said["started_at"] = start + shift.start
     elif start is not None:
         unknown["started_at"] += 1

@@ -6,6 +6,7 @@ took. Those are left as they came, for the wire's types to judge.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from math import isfinite
 
 from qoescope.catalog.bounds import DEVICE_DATES, LONGEST_CONTENT_MS
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
@@ -13,7 +14,7 @@ from qoescope.catalog.doors import LARGEST_ASN, LONGEST_TEXT
 from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.catalog.schema import Field
 from qoescope.compile.wire import WORDS
-from qoescope.ingest.texts import clean
+from qoescope.ingest.texts import DIGITS_OF_64_BITS, clean
 
 EVENT = {f.name: f for f in EVENT_FIELDS}
 CONTEXT = {f.name: f for f in CONTEXT_FIELDS}
@@ -45,13 +46,13 @@ def known(said: Mapping[str, object], fields: Mapping[str, Field], unknown: Coun
 def is_endless(length: object) -> bool:
     """Whether it is a length that no content has: what players say of live."""
     if isinstance(length, str):
-        return length == "Infinity"
+        return length == "Infinity" or (length.isdecimal() and len(length) > DIGITS_OF_64_BITS)
     return isinstance(length, int | float) and length > LONGEST_CONTENT_MS
 
 
 def instant(value: object) -> int | None:
-    """What a device's own clock says, in ms; None for what no clock can mean."""
-    ms = _integral(value)
+    """What a device's own clock says, in ms, a finer one's to the nearest; None for what no clock can mean."""
+    ms = round(value) if type(value) is float and isfinite(value) else value
     return ms if type(ms) is int and DEVICE_DATES[0] <= ms <= DEVICE_DATES[1] else None
 
 

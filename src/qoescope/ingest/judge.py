@@ -63,7 +63,7 @@ def _plain_beacon(body: bytes, arrival: Arrival, limits: Limits) -> wire.Beacon 
     events, cap = beacon.events, limits.session_events
     if len(events) > limits.beacon_events or (len(body) > limits.event_bytes and _oversized(body, limits)):
         return None
-    earliest, latest = arrival.received_at - clocks.BELIEVED_MS, arrival.received_at + limits.ahead_ms
+    earliest, latest = clocks.oldest(_heard_at(arrival), False), arrival.received_at + limits.ahead_ms
     if arrival.timeless:
         earliest, latest = DATES
     seen, last = set(), 0
@@ -92,7 +92,7 @@ def _shift(arrival: Arrival, session_id: str, sent_at: int | None, times: tuple[
     """What to add to the times of a beacon of this session."""
     if arrival.timeless:
         return NONE
-    behind = clocks.measured(arrival.first_at or arrival.received_at, sent_at, times)
+    behind = clocks.measured(_heard_at(arrival), sent_at, times)
     if arrival.clocks is None:
         return NONE if behind is None else Shift(behind, behind)
     return arrival.clocks.shift(arrival.property, session_id, behind)
@@ -115,10 +115,13 @@ def _patient(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
         counts = wire.Counts(len(raws), invalid=len(raws))
         return Judged(None, [], None, counts, verdicts, body if raws else None)
     told = [drafts.draft(raw, limits) for raw in raws]
-    sent_at = _sent_at(envelope.sent_at)
+    sent_at = _sent_at(envelope.sent_at, unknown)
     times = tuple(at for draft in told if isinstance(draft, Draft) and (at := draft.at) is not None)
     shift = _shift(arrival, str(context["session_id"]), sent_at, times)
-    session = kept(drafts.begun(context, shift, unknown), arrival, limits.ahead_ms)
+    oldest = clocks.oldest(_heard_at(arrival), says_when_sent=sent_at is not None)
+    believed = not times or any(at + shift.events >= oldest for at in times)
+    begun = drafts.begun(context, shift, DATES[0] if believed or arrival.timeless else oldest, unknown)
+    session = kept(begun, arrival, limits.ahead_ms)
     events: list[wire.Event] = []
     verdicts = []
     bad_raws: list[bytes] = []
@@ -128,7 +131,7 @@ def _patient(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
             verdicts.append(wire.Verdict(index, "invalid", str(draft), drafts.seq(raws[index])))
             bad_raws.append(raws[index])
             continue
-        event = draft.event(arrival, shift.events, limits, sent_at is not None)
+        event = draft.event(arrival, shift.events, limits, oldest)
         if draft.seq > limits.session_events:
             verdicts.append(wire.Verdict(index, "filtered", "session_too_long", draft.seq))
         elif seen.setdefault(event.seq, event) is not event and seen[event.seq] == event:
@@ -182,8 +185,19 @@ def withdrawn(found: Judged, outcome: Literal["duplicate", "filtered"], reason: 
     return Judged(found.session, [], found.sent_at, _counts(0, verdicts), verdicts, found.dead)
 
 
-def _sent_at(raw: msgspec.Raw) -> int | None:
-    try:
-        return fields.instant(_ANYTHING(bytes(raw))) if memoryview(raw).nbytes else None
-    except UNREADABLE:
+def _sent_at(raw: msgspec.Raw, unknown: Counter[str]) -> int | None:
+    said = bytes(raw)
+    if said in (b"", b"null"):
         return None
+    try:
+        sent_at = fields.instant(_ANYTHING(said))
+    except UNREADABLE:
+        sent_at = None
+    if sent_at is None:
+        unknown["sent_at"] += 1
+    return sent_at
+
+
+def _heard_at(arrival: Arrival) -> int:
+    """When the beacon came, also one that is judged again."""
+    return arrival.first_at or arrival.received_at

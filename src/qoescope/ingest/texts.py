@@ -13,7 +13,9 @@ _SURROGATES = re.compile(r"\\\\|\\ud[89ab]..\\ud[c-f]..|(\\ud[89a-f]..)")
 _ESCAPED_CONTROL = re.compile(rb"\\(?:[bfnrt]|u(?:00(?:[01]|7[fF]|[89])|202[89]))")
 _WRITTEN_CONTROL = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 _BACKSLASH, _DELETE = b"\\", b"\x7f"
-_DIGITS_OF_64_BITS = 19
+DIGITS_OF_64_BITS = 19
+_INFINITE = float("inf")
+_BEFORE, _BEHIND = "\ufeff \t\r\n", "\0 \t\r\n"
 
 
 def plain(body: bytes) -> bool:
@@ -36,11 +38,12 @@ def holds_no_character(text: str) -> bool:
 def mended(body: bytes) -> bytes | None:
     """JSON that was written in a way that is not quite allowed, as it should have been; None for what is no JSON.
 
-    A byte order mark, bytes that are no UTF-8, half of a pair of surrogates, control characters inside texts, NaN and
-    Infinity, numbers that no computer holds: the last three become texts, which no number can be mistaken for.
+    Byte order marks before it, NUL behind it, bytes that are no UTF-8, half of a pair of surrogates, control characters
+    inside texts, NaN and Infinity, numbers that no computer holds: the last three become texts, which no number can be
+    mistaken for.
     """
     try:
-        text = body.decode(json.detect_encoding(body), "replace")
+        text = body.decode(json.detect_encoding(body), "replace").lstrip(_BEFORE).rstrip(_BEHIND)
         found = json.loads(text, strict=False, parse_int=_whole, parse_float=_fraction, parse_constant=str)
         written = json.dumps(found, separators=(",", ":"))
     except (ValueError, RecursionError):
@@ -51,9 +54,9 @@ def mended(body: bytes) -> bytes | None:
 
 
 def _whole(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _DIGITS_OF_64_BITS else digits
+    return int(digits) if len(digits) <= DIGITS_OF_64_BITS else digits
 
 
 def _fraction(digits: str) -> float | str:
     value = float(digits)
-    return digits if value in (float("inf"), float("-inf")) else value
+    return value if -_INFINITE < value < _INFINITE else f"{'-' * (value < 0)}Infinity"
