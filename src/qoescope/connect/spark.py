@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event, Thread, current_thread, main_thread
 from time import monotonic
 from typing import Any
@@ -40,6 +41,16 @@ JVM = (
 """Tasks compute in Python; the JVM plans and moves bytes: a quick start is worth more to it than deep compiling.
 
 A JVM that compiles so keeps 48 MB for code, which streams fill in a minute; then nothing is compiled any more."""
+
+
+def archive(settings: Settings) -> Path:
+    """Where Spark's classes lie, laid out for the JVM (`spark_archive`); sessions do without it where it is not."""
+    return settings.jars.resolve() / "spark.jsa"
+
+
+def _jvm(settings: Settings) -> str:
+    classes = archive(settings)
+    return f"{JVM} -XX:SharedArchiveFile={classes} -Xshare:auto -Xlog:cds=off" if classes.exists() else JVM
 
 
 def session(settings: Settings, name: str = "qoescope") -> SparkSession:
@@ -100,7 +111,7 @@ def _options(settings: Settings, jars: Sequence[str]) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
         "spark.scheduler.mode": "FAIR",
         "spark.sql.session.timeZone": "UTC",
-        "spark.driver.extraJavaOptions": JVM,
+        "spark.driver.extraJavaOptions": _jvm(settings),
         "spark.sql.shuffle.partitions": str(settings.spark_partitions),
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
