@@ -1,6 +1,7 @@
 """What all tests share: programs speak to them as to another program, wherever they run."""
 
 import secrets
+import signal
 
 import pytest
 from hypothesis import settings
@@ -13,7 +14,12 @@ settings.register_profile("explore", deadline=None, derandomize=False, print_blo
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Takes them out of the environment, which the programs under test inherit, until the tests are over."""
+    """Takes them out of the environment, which the programs under test inherit, until the tests are over.
+
+    Programs inherit, too, what is ignored: Ctrl-C, where the tests were started in the background of a script.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = pytest.MonkeyPatch()
     for name in COLOURED:
         environment.delenv(name, raising=False)

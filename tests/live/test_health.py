@@ -19,6 +19,7 @@ from whole_stack import Stack, Traffic
 
 from qoescope.connect import checkpoints, health, locks, postgres
 from qoescope.mart.jobs.ledger import check_books
+from qoescope.mart.ledger import LedgerResult
 from qoescope.settings import Settings, environment
 from qoescope.stack import assembly, children, demo, processes, progress, system
 
@@ -65,7 +66,16 @@ class Running(Stack):
 
         until(lambda: not behind(), BACK_S, "the lake reads the log to its end")
         until(lambda: self.missing(traffic.book) == [], BACK_S, "what was answered is in the lake, once")
-        until(lambda: check_books(self.settings).ok, BACK_S, "the books agree", every_s=0.5)
+        looks = list[LedgerResult]()
+
+        def agree() -> bool:
+            looks.append(check_books(self.settings))
+            return looks[-1].ok
+
+        try:
+            until(agree, BACK_S, "the books agree", every_s=0.5)
+        except AssertionError as error:
+            raise AssertionError(f"the books disagree: {looks[-1].lines}") from error
 
 
 @pytest.fixture(scope="module")
