@@ -25,7 +25,7 @@ def test_a_kill_costs_time_but_no_event(stack: Stack, name: str) -> None:
     assert stack.missing(traffic.book) == []
     ledger = stack.command("ledger")
     assert ledger.returncode == 0, ledger.stdout
-    assert f"{name} ended (killed by SIGKILL)" in (stack.settings.var / "log" / "stack.log").read_text()
+    assert f"{name} ended (killed by SIGKILL" in (stack.settings.var / "log" / "stack.log").read_text()
 
 
 def test_the_ledger_names_a_row_that_somebody_removed(stack: Stack) -> None:
