@@ -825,6 +825,16 @@ create table if not exists qoescope.ended_logins (
 grant select, insert, update, delete, truncate on qoescope.ended_logins to qoescope_writer;
 revoke all on qoescope.ended_logins from qoescope_reader;
 
+create table if not exists qoescope.attempts (
+  "key" text not null,
+  "tries" integer[] not null,
+  "tried_at" timestamptz not null,
+  "known_at" timestamptz,
+  primary key ("key")
+);
+grant select, insert, update, delete, truncate on qoescope.attempts to qoescope_writer;
+revoke all on qoescope.attempts from qoescope_reader;
+
 create table if not exists qoescope.tokens (
   "prefix" text not null,
   "digest" text not null,

@@ -42,7 +42,7 @@ def test_another_key_needs_a_fresh_start() -> None:
 
 def test_whoever_reads_metrics_reads_no_digest_and_not_who_asked_to_be_forgotten() -> None:
     assert {table.name for table in POSTGRES_TABLES if table.private} == {
-        "users", "ended_logins", "tokens", "keys", "forgotten",
+        "users", "ended_logins", "attempts", "tokens", "keys", "forgotten",
     }  # fmt: skip
     assert not [table.name for table in POSTGRES_TABLES if "digest" in table.names and not table.private]
     for table in POSTGRES_TABLES:

@@ -39,6 +39,9 @@ LONGEST_NAME = 200
 FAILURES, FAILURES_ADDRESS, FAILURES_ACCOUNT, FAILURES_S = 10, 30, 30, 15 * 60
 """So many failed logins of one account from one address, of all from one address, of one account from everywhere, in
 so long a time, and more are refused."""
+KNOWN_S, ATTEMPTS_KEPT = 22 * 3600, 30_000
+"""So long an account that many guess at stays open to an address from which its owner signed in. So many accounts,
+addresses and pairs of them are remembered."""
 MOST_OF = {"views": 100, "rules": 200, "annotations": 10_000}
 """So many of each a property may have."""
 
@@ -66,6 +69,19 @@ ENDED_LOGINS = Table(
         Field("ended_at", "instant", "when", nullable=False),
     ),
     key=("id",),
+    private=True,
+)
+
+ATTEMPTS = Table(
+    "attempts",
+    "tries to sign in, for a quarter of an hour, and addresses of sign-ins, for a day; who and where is not told",
+    (
+        Field("key", "text", "digest of account, address or both, under the console's key", nullable=False),
+        Field("tries", "ints", "when each try was made that failed or goes on, s since 1970", nullable=False),
+        Field("tried_at", "instant", "when the last one was made", nullable=False),
+        Field("known_at", "instant", "when the account's owner last signed in from the address; null elsewhere"),
+    ),
+    key=("key",),
     private=True,
 )
 
@@ -126,4 +142,4 @@ ACKNOWLEDGEMENTS = Table(
     key=("property", "incident_id"),
 )
 
-PEOPLE = (USERS, ENDED_LOGINS, TOKENS, VIEWS, ANNOTATIONS, ACKNOWLEDGEMENTS)
+PEOPLE = (USERS, ENDED_LOGINS, ATTEMPTS, TOKENS, VIEWS, ANNOTATIONS, ACKNOWLEDGEMENTS)

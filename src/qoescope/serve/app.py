@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
+from contextlib import suppress
 
 from a2wsgi import WSGIMiddleware
 from fastapi import FastAPI
@@ -18,8 +19,11 @@ from qoescope.serve.api import api
 from qoescope.serve.auth import Logins
 from qoescope.serve.doors import doors
 from qoescope.serve.gate import Gate
-from qoescope.serve.jobs.desk import Desk
+from qoescope.serve.jobs.desk import AWAY, Desk
 from qoescope.serve.statics import Statics
+
+PRUNE_S = 60.0
+"""How often tries to sign in are forgotten that count no more."""
 
 
 def policy(hashes: list[str]) -> str:
@@ -46,6 +50,13 @@ def built(desk: Desk, key: bytes) -> ASGIApp:
     return Gate(Statics(packed), desk, logins, policy(hashes))
 
 
+async def _prune(desk: Desk) -> None:
+    while True:
+        with suppress(*AWAY):
+            await asyncio.to_thread(desk.forget_tries)
+        await asyncio.sleep(PRUNE_S)
+
+
 async def served(desk: Desk, key: bytes) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what it answers."""
     stop, loop, settings = asyncio.Event(), asyncio.get_running_loop(), desk.settings
@@ -66,9 +77,10 @@ async def served(desk: Desk, key: bytes) -> None:
         log_level=LogLevels.error,
     )
     serving = asyncio.create_task(server.serve())
-    waiting = asyncio.create_task(stop.wait())
+    waiting, pruning = asyncio.create_task(stop.wait()), asyncio.create_task(_prune(desk))
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    pruning.cancel()
     server.interrupt_signal = True
     server.main_loop_interrupt.set()
     await asyncio.wait([serving], timeout=settings.console_stop_s)

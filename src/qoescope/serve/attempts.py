@@ -1,72 +1,83 @@
 """Attempts: how often a sign-in may be tried, counted before it is; and passwords hashed where nobody waits."""
 
 import asyncio
+import hmac
 import ipaddress
 import os
-from collections import deque
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
-
-from qoescope.catalog.people import FAILURES, FAILURES_ACCOUNT, FAILURES_ADDRESS, FAILURES_S
+from typing import NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 MOST_WAITING = 32
 """Passwords that wait to be hashed; some four seconds of them."""
+CLOSED_S, MOST_CLOSED = 1.0, 10_000
+NEVER = (float("-inf"), 0.0)
+DIGEST_BYTES = 16
+
+
+class Book(Protocol):
+    """Where tries are counted, for all consoles together."""
+
+    def reserve_try(self, keys: Sequence[str]) -> tuple[int, int, str]:
+        """When the try was counted, the seconds until one is allowed, and the key that is closed."""
+
+    def withdraw_try(self, keys: Sequence[str], at: int) -> None:
+        """The try of then was not made."""
+
+    def release_try(self, keys: Sequence[str], at: int) -> None:
+        """The try of then succeeded."""
+
+
+class Try(NamedTuple):
+    """A try that is allowed and counted, or the seconds until one is."""
+
+    keys: tuple[str, str, str]
+    at: int
+    wait_s: float
 
 
 @dataclass(slots=True)
 class Attempts:
     """Tries that failed, or may still fail, of an account, of an address, and of both; of too many none is tried.
 
-    An account that many addresses guess at stays open to those from which its owner has signed in.
+    An account that many addresses guess at stays open to those from which its owner signed in within the day. Names and
+    addresses are counted by digests under the console's key.
     """
 
-    most: int = 30_000
-    """Accounts, addresses and pairs that are remembered."""
-    _seen: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
-    _known: dict[tuple[str, str], None] = field(default_factory=dict)
+    key: bytes
+    book: Book
+    _closed: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """When an address, or an account at one, was found closed and when it opens: for a second a flood asks no book."""
 
-    def reserve(self, name: str, address: str, now: float) -> float:
-        """0 where the try is allowed, and counted from now on; else the seconds until one is."""
-        limits = {(name, address): FAILURES, ("", address): FAILURES_ADDRESS}
-        if (name, address) not in self._known:
-            limits[name, ""] = FAILURES_ACCOUNT
-        wait = max(self._wait_s(key, most, now) for key, most in limits.items())
-        if not wait:
-            for key in limits:
-                self._times(key, now).append(now)
-        return wait
+    def reserve(self, name: str, address: str) -> Try:
+        """The try, counted from now on unless there were too many."""
+        keys = self._digest(name, address), self._digest("", address), self._digest(name, "")
+        now = time.monotonic()
+        for key in keys[:2]:
+            found_at, opens_at = self._closed.get(key, NEVER)
+            if now < found_at + CLOSED_S:
+                return Try(keys, 0, opens_at - now)
+        at, wait_s, closed = self.book.reserve_try(keys)
+        if closed in keys[:2]:
+            if len(self._closed) >= MOST_CLOSED:
+                self._closed.clear()
+            self._closed[closed] = now, now + wait_s
+        return Try(keys, at, wait_s)
 
-    def release(self, name: str, address: str, at: float) -> None:
-        """The try of then succeeded: it does not count, nor do the failures before of this account from here."""
-        self.withdraw(name, address, at)
-        self._seen.pop((name, address), None)
-        self._known.pop((name, address), None)
-        self._known[name, address] = None
-        if len(self._known) > self.most:
-            del self._known[next(iter(self._known))]
+    def release(self, tried: Try) -> None:
+        """It succeeded: it does not count, nor do the failures before of this account from here."""
+        self.book.release_try(tried.keys, tried.at)
 
-    def withdraw(self, name: str, address: str, at: float) -> None:
-        """The try of then was not made after all: it does not count."""
-        for key in ((name, address), ("", address), (name, "")):
-            times = self._seen.get(key)
-            if times and at in times:
-                times.remove(at)
+    def withdraw(self, tried: Try) -> None:
+        """It was not made after all: it does not count."""
+        self.book.withdraw_try(tried.keys, tried.at)
 
-    def _wait_s(self, key: tuple[str, str], most: int, now: float) -> float:
-        times = self._seen.get(key)
-        while times and times[0] <= now - FAILURES_S:
-            times.popleft()
-        return times[-most] + FAILURES_S - now if times and len(times) >= most else 0.0
-
-    def _times(self, key: tuple[str, str], now: float) -> deque[float]:
-        if key not in self._seen and len(self._seen) >= self.most:
-            over = [old for old, times in self._seen.items() if not times or times[-1] <= now - FAILURES_S]
-            for old in over or [next(iter(self._seen))]:
-                del self._seen[old]
-        return self._seen.setdefault(key, deque())
+    def _digest(self, name: str, address: str) -> str:
+        said = f"attempt {len(name)} {name} {address}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self.key, said, "sha256")[:DIGEST_BYTES].hex()
 
 
 class Hashing:
@@ -76,9 +87,14 @@ class Hashing:
         self._threads = ThreadPoolExecutor(max((os.cpu_count() or 1) // 2, 1), thread_name_prefix="hash")
         self._waiting = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether too many wait already."""
+        return self._waiting >= MOST_WAITING
+
     async def do(self, work: Callable[[], T]) -> T | None:
         """What the work answers; None, and it is not done, where too many wait already."""
-        if self._waiting >= MOST_WAITING:
+        if self.full:
             return None
         self._waiting += 1
         try:

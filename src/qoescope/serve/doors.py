@@ -2,7 +2,7 @@
 
 import asyncio
 import html
-import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -35,7 +35,7 @@ class Doorman:
     """Looks at names and passwords."""
 
     desk: Desk
-    attempts: Attempts = field(default_factory=Attempts)
+    attempts: Attempts
     hashing: Hashing = field(default_factory=Hashing)
 
     async def account(self, name: str, password: str, address: str) -> dict[str, Any]:
@@ -43,23 +43,25 @@ class Doorman:
 
         A try counts before the password is looked at, so that guesses side by side count too.
         """
-        at = time.monotonic()
-        wait_s = self.attempts.reserve(name, address, at)
-        if wait_s:
-            raise NotIn(f"Too many tries. Wait {wait_s / 60:.0f} minutes, then try again.", 429, wait_s)
+        if self.hashing.full:
+            raise NotIn(BUSY, 503, BUSY_S)
+        tried = await asyncio.to_thread(self.attempts.reserve, name, address)
+        if tried.wait_s:
+            raise NotIn(f"Too many tries. Wait {tried.wait_s / 60:.0f} minutes, then try again.", 429, tried.wait_s)
         try:
             user = await asyncio.to_thread(self.desk.user, name) if name and name.isprintable() else None
             stored = user["digest"] if user else ""
             right = await self.hashing.do(lambda: auth.matches(password, stored or auth.nobody()))
         except AWAY:
-            self.attempts.withdraw(name, address, at)
+            with suppress(*AWAY):  # else it counts, for a quarter of an hour
+                await asyncio.to_thread(self.attempts.withdraw, tried)
             raise
         if right is None:
-            self.attempts.withdraw(name, address, at)
+            await asyncio.to_thread(self.attempts.withdraw, tried)
             raise NotIn(BUSY, 503, BUSY_S)
         if user is None or not right:
             raise NotIn(WRONG, 401)
-        self.attempts.release(name, address, at)
+        await asyncio.to_thread(self.attempts.release, tried)
         if auth.stale(stored):
             renewed = await self.hashing.do(lambda: auth.digest(password))
             await asyncio.to_thread(self.desk.renew, user, renewed or stored)
@@ -68,7 +70,7 @@ class Doorman:
 
 def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
     """Adds the routes of signing in and out."""
-    doorman = Doorman(desk)
+    doorman = Doorman(desk, Attempts(logins.key, desk))
     for kind in AWAY:  # else Starlette answers 500 before the gate can say why
         app.add_exception_handler(kind, lambda request, error: wrong(error, request.url.path))
 

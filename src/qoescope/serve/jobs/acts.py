@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.catalog.people import ACKNOWLEDGEMENTS, ANNOTATIONS, LOGIN_S, MOST_OF, VIEWS
 from qoescope.catalog.schema import Table
 from qoescope.catalog.watch import MUTES, NOTIFICATIONS, RULES
-from qoescope.connect import people, records
+from qoescope.connect import attempts, people, records
 from qoescope.connect.records import Pool
 from qoescope.serve.outside import Outside
 from qoescope.settings import Settings
@@ -31,6 +31,22 @@ class Acts:
     def sign_out(self, login: str) -> None:
         """Ends the login, at once and everywhere."""
         people.end_login(self.writer, login, LOGIN_S)
+
+    def reserve_try(self, keys: Sequence[str]) -> tuple[int, int, str]:
+        """Counts a try to sign in: when it was, or the seconds until one is allowed and the key that is closed."""
+        return attempts.reserve(self.writer, keys)
+
+    def withdraw_try(self, keys: Sequence[str], at: int) -> None:
+        """The try of then was not made."""
+        attempts.withdraw(self.writer, keys, at)
+
+    def release_try(self, keys: Sequence[str], at: int) -> None:
+        """The try of then succeeded."""
+        attempts.release(self.writer, keys, at)
+
+    def forget_tries(self) -> None:
+        """Forgets tries to sign in that count no more."""
+        attempts.prune(self.writer)
 
     def renew(self, user: Mapping[str, Any], digest: str) -> None:
         """Stores the same password under a newer digest; logins go on."""
