@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from qoescope.catalog.marts import LIVE_WINDOW, SESSION_MARTS
-from qoescope.catalog.operations import DEAD_LETTERS, OUTCOMES, SESSION_ROWS, STREAM_PROGRESS
+from qoescope.catalog.operations import DEAD_LETTERS, OUTCOMES, SESSION_ROWS, STREAM_PROGRESS, UNKNOWN_FIELDS
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.watch import INCIDENTS
 from qoescope.compile import arrow
@@ -121,6 +121,7 @@ def filled(settings: Settings, path: Path, count: int = SESSIONS, days: int = DA
             Write(INCIDENTS, pa.Table.from_pylist([incident(now, examples)], arrow.schema(INCIDENTS))),
             Write(OUTCOMES, books(now)),
             Write(DEAD_LETTERS, pa.Table.from_pylist(letters(now), arrow.schema(DEAD_LETTERS))),
+            Write(UNKNOWN_FIELDS, pa.Table.from_pylist(unknown_values(now), arrow.schema(UNKNOWN_FIELDS))),
             Write(STREAM_PROGRESS, progress(now)),
         ):
             postgres.upsert(connection, write)
@@ -184,6 +185,22 @@ def letters(now: datetime) -> list[dict[str, Any]]:
             ("malformed", "not JSON", b"{not JSON"), (LONG, "note", json.dumps(sent).encode()),
         ])
     ]  # fmt: skip
+
+
+UNKNOWN = {"content_duration_ms": 5, "cmcd:msd": 3, "of_an_older_version": 1}
+"""Values a minute that could not be meant, by field, in each of the last ten minutes, and twelve hours ago once."""
+
+
+def unknown_values(now: datetime) -> list[dict[str, Any]]:
+    """A player's sentinels, of demo and of a neighbour."""
+    minute = now.replace(second=0, microsecond=0)
+    ages = [*range(1, 11), 12 * 60]
+    return [
+        {"property": tenant, "minute_at": minute - timedelta(minutes=age), "field": name, "count": count}
+        for tenant, fields in (("demo", UNKNOWN), ("neighbour", {"width": 9}))
+        for name, count in fields.items()
+        for age in ages
+    ]
 
 
 def books(now: datetime) -> pa.Table:

@@ -16,6 +16,7 @@ from browsing import SLOW_MS, settled, shown, signed_in
 from console_marts import LONG, Console, Marts, console
 from playwright.sync_api import Browser, Page, expect
 
+from qoescope.catalog.bounds import LONGEST_CONTENT_MS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.watch import NOTIFICATIONS
 from qoescope.compile import arrow
@@ -263,6 +264,27 @@ def test_health_shows_what_other_parts_hold_and_an_operator_replays_what_is_unde
     expect(letters.filter(has_text=LONG).locator("td").nth(4)).to_have_text("0")
     expect(letters.filter(has_text=LONG).get_by_role("button")).to_have_count(0)
     expect(letters.filter(has_text="malformed").locator("td").nth(4)).to_have_text("1")
+
+
+def test_health_says_which_fields_hold_what_nobody_can_mean_and_what_to_do(page: Page, served: Console) -> None:
+    told = page.get_by_role("table", name="Unknown values by field").locator("tbody tr")
+    shown(page, served, "/health?t=7d")
+    assert told.locator("td:nth-child(-n+2)").all_inner_texts() == [
+        "content_duration_ms", "55", "cmcd:msd", "33", "of_an_older_version", "11",
+    ]  # fmt: skip
+    expect(told.nth(0)).to_contain_text("length of the content; null when live or not known")
+    expect(told.nth(0)).to_contain_text(f"integer, 1 to {LONGEST_CONTENT_MS:,}")
+    expect(told.nth(0)).to_contain_text("leave the field out there")
+    expect(told.nth(1)).to_contain_text("CMCD's ms from starting to playing")
+    expect(told.nth(2)).to_contain_text("not in the catalog")
+    with postgres.connect(served.settings, "writer") as connection:
+        (newest,) = connection.execute("select max(minute_at) at time zone 'UTC' from unknown_fields").fetchall()[0]
+    ends = {"from": newest - timedelta(hours=1), "to": newest + timedelta(minutes=1)}
+    shown(page, served, "/health?" + "&".join(f"{n}={at:%Y-%m-%dT%H:%M}" for n, at in ends.items()))
+    assert told.locator("td:nth-child(2)").all_inner_texts() == ["50", "30", "10"]
+    shown(page, served, "/health?from=2026-01-01T00:00&to=2026-01-02T00:00")
+    section = page.locator("section").filter(has=page.get_by_role("heading", name="Unknown values"))
+    expect(section).to_contain_text("None in this range")
 
 
 def test_a_session_is_found_by_its_id_and_opens_with_its_states(page: Page, served: Console) -> None:

@@ -13,7 +13,7 @@ from qoescope.catalog.operations import COUNTED
 from qoescope.serve import figures, parts, words
 from qoescope.serve.frame import layout
 from qoescope.serve.page_requests import Asked
-from qoescope.serve.pages import running
+from qoescope.serve.pages import running, unknown
 from qoescope.serve.pages.kept import batches, dead, elsewhere, ends, has
 from qoescope.serve.pages.told import undelivered, withheld
 
@@ -41,6 +41,7 @@ def body(asked: Asked) -> Component:
         html.Div([_books(asked), _door(asked)], className="one-two"),
         html.Div([_streams(asked), _marts(asked), _trust(asked)], className="grid-3"),
         running.card(asked),
+        unknown.card(asked),
         html.Div([dead(asked), batches(asked)], className="grid-2 own-heights"),
         elsewhere(),
     )
