@@ -11,6 +11,7 @@ from callbacks import CALL, HERE, call, routed, written
 from console_marts import Console
 
 from qoescope.connect import postgres
+from qoescope.ingest import jobs
 from qoescope.serve import auth
 from qoescope.serve.gate import OPEN
 
@@ -113,6 +114,14 @@ def test_a_login_ends_at_once_and_on_the_server(served: Console) -> None:
         assert opened.post("/sign-out", headers=stolen).status_code == 303
         assert thief.get("/api/v1/health", headers=stolen).status_code == 401
         assert thief.get("/api/v1/health", headers=other).status_code == 200
+
+
+def test_a_write_key_reads_nothing(served: Console) -> None:
+    key = jobs.new_key(served.settings, "demo")
+    with client(served) as opened:
+        for path in ("metrics", "health", "sessions", "exports/sessions", "overall?metric=plays&property=demo"):
+            answer = opened.get(f"/api/v1/{path}", headers={"Authorization": f"Bearer {key}"})
+            assert answer.status_code == 401
 
 
 def test_only_exact_paths_are_open(served: Console) -> None:
