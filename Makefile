@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 SURVIVAL := tests/live/test_survival.py
-DAMAGE := $(addprefix tests/live/,test_ledger.py test_another_topic.py test_health.py test_kept_streams.py test_owners.py)
+DAMAGE := $(addprefix tests/live/,test_ledger.py test_another_topic.py test_health.py test_kept_streams.py test_owners.py \
+	test_troubles.py)
 EXPLORED := $(addprefix tests/laws/,test_poisons.py test_stream_equals_batch.py test_identity.py)
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check test live live-stack live-parts live-survival live-damage live-console test-cluster explore golden bench recording lock sbom clean

@@ -10,8 +10,10 @@ from odd import poisons
 from until import until
 from whole_stack import Stack
 
+from qoescope.catalog.operations import QUARANTINE
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect import kafka
+from qoescope.connect import health, kafka
+from qoescope.connect.lake.reading import read_table
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.stack import demo
 
@@ -30,6 +32,19 @@ def good(number: int, now: int) -> dict[str, Any]:
         for seq, (kind, state, ms) in enumerate(said, 1)
     ]
     return {"session": {"session_id": f"good-{number}", "started_at": now}, "events": events, "sent_at": now}
+
+
+def told_aside(stack: Stack) -> int:
+    """Records that broke a batch, as the streams' health tells."""
+    told = health.read_file(health.path(stack.settings, "stream"))
+    assert told is not None
+    return sum(loop.set_aside for loop in told.loops)
+
+
+def broken(stack: Stack) -> int:
+    """Records that broke a batch, as the lake has them."""
+    reasons = read_table(stack.settings, QUARANTINE, columns=["reason_kept"])["reason_kept"].to_pylist()
+    return sum(reason.startswith("broken: ") for reason in reasons)
 
 
 def test_poisons_stop_nothing_and_every_good_session_arrives(stack: Stack) -> None:
@@ -53,3 +68,4 @@ def test_poisons_stop_nothing_and_every_good_session_arrives(stack: Stack) -> No
     until(lambda: stack.rows(sql) == [(sent, sent * 9_000, sent * 700)], SOON_S, "every good session arrives")
     until(lambda: check_books(stack.settings).ok, SOON_S, "the books agree")
     assert {child.name: child.restarts for child in stack.children} == restarts
+    until(lambda: told_aside(stack) == broken(stack), SOON_S, "health tells of each that broke a batch")
