@@ -24,6 +24,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qoescope.catalog import picture
 from qoescope.catalog import sessions as c
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.marts import QUALITY_HOUR
@@ -33,7 +34,7 @@ from qoescope.compile import arrow
 from qoescope.compile.adding import added
 from qoescope.compile.cube import _row_sql, cube
 from qoescope.compile.duck import ASLEEP, BELIEVED_MS
-from qoescope.compile.fold import _COMMON_BY_HEIGHT, _RARE, CONTEXT, _derived, _sum, sessions
+from qoescope.compile.fold import _RARE, BY_RENDITION, CONTEXT, _derived, _sum, seen, sessions
 from qoescope.connect.lake.reading import list_files, read_rows
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import open_table, table_uri
@@ -112,7 +113,7 @@ def listed(columns: dict[str, str] | list[tuple[str, str]]) -> str:
 
 def sessions_sql(files: str) -> str:
     """Sessions in plain SQL."""
-    picks = {name: sql for name, sql in (_COMMON_BY_HEIGHT | _RARE).items() if name not in ("row", "height_ms")}
+    picks = {name: sql for name, sql in (BY_RENDITION | _RARE).items() if name not in ("row", "shown_ms")}
     context = {name: f"any_value({name})" for name in CONTEXT[2:]}
     return f"""
 with accepted as (
@@ -139,6 +140,13 @@ heights as (
     where state = 'playing' and not ad and height is not null group by all having ms > 0
   ) group by all
 ),
+pictures as (
+  select property, session_id, {listed([_sum(s) for s in c.OF_RENDITIONS])} from {
+        seen(f'''(
+    select property, session_id, {", ".join(picture.RENDITION)}, sum(t) as shown_ms from prepared
+    where state = 'playing' and not ad group by all)''')
+    } group by all
+),
 starts as (
   select property, session_id,
     sum(t) filter (where seq <= start_seq and state = 'starting') as complete_startup_ms,
@@ -151,12 +159,14 @@ starts as (
 known as (
   select * replace (coalesce(has_failed, false) as has_failed, coalesce(has_finished, false) as has_finished,
       coalesce(has_exited, false) as has_exited, coalesce(startup_hidden, false) as startup_hidden,
-      coalesce(startup_disbelieved, false) as startup_disbelieved),
+      coalesce(startup_disbelieved, false) as startup_disbelieved, coalesce(picture_known_ms, 0) as picture_known_ms,
+      coalesce(picture_gap_ms, 0) as picture_gap_ms),
     greatest(scale_max - 1, 0) as upscale_max, was_attempt as is_attempt, was_play as is_play,
     stalled_word as last_word_stalled, coalesce(carried_startup_ms, complete_startup_ms) as startup_raw_ms,
     cdn || coalesce(' > ' || cdns, '') as cdn_trace,
     coalesce(request_at, first_at - to_milliseconds(first_state_ms)) as started_at
   from measured left join heights using (property, session_id) left join starts using (property, session_id)
+    left join pictures using (property, session_id)
 ),
 {_derived()}
 select *, cast(started_at as date) as day from derived_{len(c.DERIVED)}"""  # noqa: S608

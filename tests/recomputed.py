@@ -14,6 +14,17 @@ from qoescope.connect import postgres
 from qoescope.connect.lake.tables import table_uri
 from qoescope.settings import Settings
 
+SCORES = (
+    "success_score",
+    "picture_score",
+    "stalling_score",
+    "start_score",
+    "experience_score",
+    "startup_score",
+    "smoothness_score",
+    "quality_score",
+    "experience_score_v1",
+)
 SESSIONS = {
     "attempts": "count(*) filter (is_attempt)",
     "plays": "count(*) filter (is_play)",
@@ -46,10 +57,8 @@ SESSIONS = {
     "measured_plays": "count(content_duration_ms) filter (is_play)",
     "completions": "count(*) filter (is_complete)",
     "content_ms": "sum(content_duration_ms) filter (is_play)",
-    **{f"{name}_sum": f"sum({name})" for name in (
-        "success_score", "startup_score", "smoothness_score", "quality_score", "experience_score")},
-    **{f"{name}_count": f"count({name})" for name in (
-        "success_score", "startup_score", "smoothness_score", "quality_score", "experience_score")},
+    **{f"{name}_sum": f"sum({name})" for name in SCORES},
+    **{f"{name}_count": f"count({name})" for name in SCORES},
     "good_sessions": "count(*) filter (is_good)",
     "judged_sessions": "count(is_good)",
 }  # fmt: skip

@@ -3,15 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from qoescope.catalog import faults as f
 from qoescope.catalog.errors import UnknownName
-from qoescope.emit import counterfactual, drawn, injected, key, rows, simulation, slices, viewers
+from qoescope.compile import fold
+from qoescope.emit import counterfactual, drawn, events, injected, key, rows, simulation, slices, viewers
 from qoescope.emit.counterfactual import SUMS, Effect, kpi
 from qoescope.emit.measures import Measures, measures
 from qoescope.emit.options import select_faults
-from qoescope.emit.scenario import HOUR_MS, Load, Scenario, hold
+from qoescope.emit.scenario import HOUR_MS, Load, Scenario, Times, hold
 from qoescope.emit.simulation import Sessions
 
 ENOUGH = 3_000
@@ -48,6 +51,22 @@ def test_a_fault_alone_makes_its_slice_worse_by_its_size(fault: f.Fault) -> None
     effect = alone(fault)
     assert effect.sessions > 100
     assert factor(fault, effect) >= fault.size
+
+
+def experience(run: Scenario, load: Load, numbers: Times, score: str) -> float:
+    """The mean score of these sessions, from all that their players said."""
+    said = pa.concat_tables(events.blocks(simulation.simulated(run, load, numbers), repeated=False))
+    return float(pc.mean(fold.sessions(said)[score].cast(pa.float64())).as_py())
+
+
+def test_a_player_that_dares_too_little_costs_ten_points_of_experience() -> None:
+    fault = next(x for x in f.FAULTS if x.name == "abr-regression")
+    faulty, sound = Scenario(sessions=60_000, faults=(fault,)), Scenario(sessions=60_000, faults=())
+    load = Load(sound)
+    chunks = [viewers.viewings(sound, load, sound.numbers(chunk)) for chunk in range(sound.chunks)]
+    numbers = np.concatenate([v.number[injected.touched(faulty, fault, v)] for v in chunks])[::9]
+    before, after = (experience(run, load, numbers, "experience_score") for run in (sound, faulty))
+    assert before - after >= 10
 
 
 def test_the_first_bugs_have_their_stated_sizes() -> None:

@@ -154,6 +154,18 @@ select starts_at as time, cast(sum(experience_score_sum) as double precision) / 
 -- success_score
 select starts_at as time, cast(sum(success_score_sum) as double precision) / nullif(sum(success_score_count), 0) as "success_score" from quality_hour where grouping = '' and $__timeFilter(starts_at) and day between $__timeFrom()::timestamptz::date and $__timeTo()::timestamptz::date group by 1 order by 1;
 
+-- picture_score
+select starts_at as time, cast(sum(picture_score_sum) as double precision) / nullif(sum(picture_score_count), 0) as "picture_score" from quality_hour where grouping = '' and $__timeFilter(starts_at) and day between $__timeFrom()::timestamptz::date and $__timeTo()::timestamptz::date group by 1 order by 1;
+
+-- stalling_score
+select starts_at as time, cast(sum(stalling_score_sum) as double precision) / nullif(sum(stalling_score_count), 0) as "stalling_score" from quality_hour where grouping = '' and $__timeFilter(starts_at) and day between $__timeFrom()::timestamptz::date and $__timeTo()::timestamptz::date group by 1 order by 1;
+
+-- start_score
+select starts_at as time, cast(sum(start_score_sum) as double precision) / nullif(sum(start_score_count), 0) as "start_score" from quality_hour where grouping = '' and $__timeFilter(starts_at) and day between $__timeFrom()::timestamptz::date and $__timeTo()::timestamptz::date group by 1 order by 1;
+
+-- experience_score_v1
+select starts_at as time, cast(sum(experience_score_v1_sum) as double precision) / nullif(sum(experience_score_v1_count), 0) as "experience_score_v1" from quality_hour where grouping = '' and $__timeFilter(starts_at) and day between $__timeFrom()::timestamptz::date and $__timeTo()::timestamptz::date group by 1 order by 1;
+
 -- startup_score
 select starts_at as time, cast(sum(startup_score_sum) as double precision) / nullif(sum(startup_score_count), 0) as "startup_score" from quality_hour where grouping = '' and $__timeFilter(starts_at) and day between $__timeFrom()::timestamptz::date and $__timeTo()::timestamptz::date group by 1 order by 1;
 

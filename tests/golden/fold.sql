@@ -1,5 +1,5 @@
 
-with given as (select session, row, "seq", "at", "type", "state", "state_ms", coalesce(ad, cast(false as boolean)) as ad, coalesce(hidden, cast(false as boolean)) as hidden, coalesce(rate, cast(1.0 as double)) as rate, "bitrate_kbps", "width", "height", "player_width", "player_height", "event_cdn", coalesce(dropped_frames, cast(0 as bigint)) as dropped_frames, "playhead_ms", "startup_ms", "next_bitrate_kbps", "next_cdn", "error_code", "error_class", "reason", "received_at", coalesce(kafka_partition, cast(0 as bigint)) as kafka_partition, coalesce(kafka_offset, cast(0 as bigint)) as kafka_offset, coalesce(position, cast(0 as bigint)) as position from events),
+with given as (select session, row, "seq", "at", "type", "state", "state_ms", coalesce(ad, cast(false as boolean)) as ad, coalesce(hidden, cast(false as boolean)) as hidden, coalesce(rate, cast(1.0 as double)) as rate, "bitrate_kbps", "width", "height", "player_width", "player_height", "event_cdn", coalesce(dropped_frames, cast(0 as bigint)) as dropped_frames, "playhead_ms", "startup_ms", "next_bitrate_kbps", "next_cdn", "error_code", "error_class", "reason", coalesce(video_codec, cast('unknown' as varchar)) as video_codec, "received_at", coalesce(kafka_partition, cast(0 as bigint)) as kafka_partition, coalesce(kafka_offset, cast(0 as bigint)) as kafka_offset, coalesce(position, cast(0 as bigint)) as position from events),
 prepared as (
   select *, case when state in ('starting', 'playing', 'stalled', 'seeking', 'resuming') and state_ms > 300000 then 0 else state_ms end as t,
     case when state in ('starting', 'playing', 'stalled', 'seeking', 'resuming') and state_ms > 300000 then state_ms else 0 end as disbelieved_ms,
@@ -8,8 +8,8 @@ prepared as (
     least(player_width / nullif(width, 0), player_height / nullif(height, 0)) as scale
   from given anti join repeats using (row)
 ),
-by_height as (
-  select session, height, coalesce(sum(1), 0)::bigint as event_count,
+by_rendition as (
+  select session, bitrate_kbps, width, height, player_width, player_height, video_codec, coalesce(sum(1), 0)::bigint as event_count,
     coalesce(sum(t) filter (where state = 'playing' and not ad), 0)::bigint as play_ms,
     coalesce(sum(t) filter (where state = 'playing' and ad), 0)::bigint as ad_play_ms,
     coalesce(sum(t) filter (where hidden and state not in ('idle', 'paused')), 0)::bigint as hidden_ms,
@@ -24,10 +24,11 @@ by_height as (
     min(seq) as first_seq,
     max(seq) as last_seq,
     max(scale) filter (where state = 'playing' and not ad and sized) as scale_max,
-    sum(t) filter (where state = 'playing' and not ad) as height_ms,
+    coalesce(sum(t) filter (where state = 'playing' and not ad), 0) as shown_ms,
     max(playhead_ms) filter (where not ad) as playhead_max_ms,
     min(received_at) as first_received_at,
-    max(received_at) as last_received_at from prepared group by all
+    max(received_at) as last_received_at
+  from prepared group by all
 ),
 common as (select session, least(sum(event_count), 2592000000)::bigint as event_count,
     least(sum(play_ms), 2592000000)::bigint as play_ms,
@@ -41,14 +42,19 @@ common as (select session, least(sum(event_count), 2592000000)::bigint as event_
     least(sum(upscale_ms), 2592000000)::bigint as upscale_ms,
     least(sum(downscale_ms), 2592000000)::bigint as downscale_ms,
     least(sum(dropped_frames), 2592000000)::bigint as dropped_frames,
+    least(coalesce(sum(shown_ms) filter (where opinion is not null), 0)::bigint, 2592000000) as picture_known_ms,
+    least(coalesce(sum(cast(floor(power(6 - opinion, 3) * shown_ms + 0.5) as bigint)) filter (where opinion is not null), 0)::bigint, 559872000000) as picture_gap_ms,
     arg_min(row, first_seq) as row,
     max(last_seq) as last_seq,
     max(playhead_max_ms) as playhead_max_ms,
     min(first_received_at) as first_received_at,
     max(last_received_at) as last_received_at,
-    max(struct_pack(ms := height_ms, height := height)) filter (where height is not null and height_ms > 0).height as main_height,
     case when max(scale_max) is not null then round(greatest(max(scale_max) - 1, 0), 4) end as upscale_max
-  from by_height group by all),
+  from (select *, case when enlarged > 0 and coded is not null then greatest(1.05 + 0.0385 * left_of_it + left_of_it * (left_of_it - 60) * (100 - left_of_it) * 7e-6, 1.05) else coded end as opinion from (select *, greatest(rating - enlarged, 0) as left_of_it from (select *, 103.49449797506682 * cos(acos((276740.74074074073 - (coded - 1.05) / 7e-6) * 3.6083462474735337e-6) / 3 - 2.0943951023931953) + 53.333333333333336 as rating from (select *, case when player_width * player_height > pixels then 72.61 * log10(1 + 0.32 * greatest(least(player_width * player_height, 2073600) / pixels - 1, 0)) else 0 end as enlarged from (select *, case when coarseness is not null then greatest(4.66 - 0.07 * exp(4.06 * coarseness), 1.05) end as coded from (select *, 11.9983519 - 2.99991847 * ln(41.2475074 + ln(avc_kbps) + ln(avc_kbps * (avc_kbps * 1000 / (pixels * 24)) + 0.13183165)) as coarseness from (select *, cast(width * height as double) as pixels from (select *, case when bitrate_kbps > 0 and width > 0 and height > 0 then bitrate_kbps * case video_codec when 'vp9' then 1.45 when 'hevc' then 1.55 when 'av1' then 2.07 else 1 end end as avc_kbps from by_rendition)))))))) group by all),
+heights as (
+  select session, max(struct_pack(ms := ms, height := height)).height as main_height from (
+    select session, height, sum(shown_ms) as ms from by_rendition where height is not null group by all having ms > 0
+  ) group by all),
 rare as (select session, coalesce(sum(t) filter (where state = 'starting'), 0)::bigint as starting_ms,
     coalesce(sum(t) filter (where state = 'stalled'), 0)::bigint as stall_ms,
     coalesce(sum(t) filter (where state = 'stalled' and ad), 0)::bigint as ad_stall_ms,
@@ -95,7 +101,7 @@ traces as (
   select session, string_agg(next_cdn, ' > ' order by seq) as cdns from prepared
   where type = 'cdn_change' and next_cdn is not null group by all
 )
-select common.*, least(coalesce(starting_ms, 0), 2592000000) as starting_ms,
+select common.*, main_height, least(coalesce(starting_ms, 0), 2592000000) as starting_ms,
     least(coalesce(stall_ms, 0), 2592000000) as stall_ms,
     least(coalesce(ad_stall_ms, 0), 2592000000) as ad_stall_ms,
     least(coalesce(seek_ms, 0), 2592000000) as seek_ms,
@@ -126,7 +132,8 @@ select common.*, least(coalesce(starting_ms, 0), 2592000000) as starting_ms,
     coalesce(was_play, false) or event_count > coalesce(rare_count, 0) as is_play,
     coalesce(rare_last_seq = last_seq and stalled_word, false) as last_word_stalled,
   coalesce(carried_startup_ms, complete_startup_ms) as startup_raw_ms, content_startup_raw_ms, cdns
-from common left join rare using (session) left join starts using (session) left join traces using (session);
+from common left join rare using (session) left join heights using (session) left join starts using (session)
+  left join traces using (session);
 
 
 with known as (
@@ -155,10 +162,14 @@ derived_17 as (select *, case when start_outcome = 'played' then case when error
 derived_18 as (select *, case when start_outcome = 'played' then 100 * 8 / (8 + startup_ms / 1000) end as startup_score from derived_17),
 derived_19 as (select *, case when start_outcome = 'played' and watched_ms > 0 then (100 / sqrt(1 + power(stall_count / 2, 2)) + 100 * exp(-10 * (stall_ms / watched_ms))) / 2 end as smoothness_score from derived_18),
 derived_20 as (select *, case when start_outcome = 'played' and size_known_ms > 0 then 100 * exp(-0.33 * (0.15 * upscale_max + 0.85 * (upscale_ms / size_known_ms))) end as quality_score from derived_19),
-derived_21 as (select *, coalesce(case when success_score is null then null when start_outcome = 'played' then success_score * power(coalesce(smoothness_score / 100, 1), 0.45 / nullif(case when smoothness_score is null then 0 else 0.45 end + case when startup_score is null then 0 else 0.3 end + case when quality_score is null then 0 else 0.25 end, 0)) * power(coalesce(startup_score / 100, 1), 0.3 / nullif(case when smoothness_score is null then 0 else 0.45 end + case when startup_score is null then 0 else 0.3 end + case when quality_score is null then 0 else 0.25 end, 0)) * power(coalesce(quality_score / 100, 1), 0.25 / nullif(case when smoothness_score is null then 0 else 0.45 end + case when startup_score is null then 0 else 0.3 end + case when quality_score is null then 0 else 0.25 end, 0)) when start_outcome = 'exited' then 50 * 8 / (8 + exit_wait_ms / 1000) else success_score end, success_score) as experience_score from derived_20),
-derived_22 as (select *, case when start_outcome is null or start_outcome in ('exited_hidden', 'failed_business') or is_early_exit then null else start_outcome = 'played' and coalesce(error_class, '') <> 'technical' and not ended_in_stall and coalesce(startup_ms <= 5000, true) and stall_ms <= 0.01 * (play_ms + ad_play_ms + stall_ms) and coalesce(bitrate_avg_kbps >= case device_type when 'smart_tv' then 3000 when 'console' then 3000 when 'set_top_box' then 3000 when 'web' then 1500 when 'tablet' then 1500 else 800 end, true) end as is_good from derived_21),
-derived_23 as (select *, case when startup_hidden then 'hidden_start' when hidden_ms > 0 then 'hidden_part' else 'visible' end as visibility from derived_22)
-select * replace (cast(round(success_score, 2) as decimal(5, 2)) as success_score, cast(round(startup_score, 2) as decimal(5, 2)) as startup_score, cast(round(smoothness_score, 2) as decimal(5, 2)) as smoothness_score, cast(round(quality_score, 2) as decimal(5, 2)) as quality_score, cast(round(experience_score, 2) as decimal(5, 2)) as experience_score),
+derived_21 as (select *, case when start_outcome = 'played' and picture_known_ms > 0 then 100 * case when device_type in ('mobile') then ((-0.60293 + 2.12382 * (6 - power(picture_gap_ms / nullif(picture_known_ms, 0), 1.0 / 3)) - 0.36936 * power((6 - power(picture_gap_ms / nullif(picture_known_ms, 0), 1.0 / 3)), 2) + 0.03409 * power((6 - power(picture_gap_ms / nullif(picture_known_ms, 0), 1.0 / 3)), 3)) - 1) / ((-0.60293 + 2.12382 * 4.66 - 0.36936 * power(4.66, 2) + 0.03409 * power(4.66, 3)) - 1) else ((6 - power(picture_gap_ms / nullif(picture_known_ms, 0), 1.0 / 3)) - 1) / (4.66 - 1) end end as picture_score from derived_20),
+derived_22 as (select *, case when start_outcome = 'played' and play_ms + ad_play_ms > 0 then 100 * exp(-stall_count * least(1, 300000 / (play_ms + ad_play_ms)) / 9.35158684 - stall_ms / (play_ms + ad_play_ms) / 0.91890815) when start_outcome = 'played' and stall_ms > 0 then 0 end as stalling_score from derived_21),
+derived_23 as (select *, case when start_outcome = 'played' then 100 * exp(-startup_ms / (3 * greatest(play_ms + ad_play_ms, 60000)) / 0.91890815) end as start_score from derived_22),
+derived_24 as (select *, case when success_score is null then null when start_outcome = 'played' then success_score * coalesce(picture_score / 100, 1) * coalesce(stalling_score / 100, 1) * coalesce(start_score / 100, 1) when start_outcome = 'exited' then 50 * 8 / (8 + exit_wait_ms / 1000) else success_score end as experience_score from derived_23),
+derived_25 as (select *, coalesce(case when success_score is null then null when start_outcome = 'played' then success_score * power(coalesce(smoothness_score / 100, 1), 0.45 / nullif(case when smoothness_score is null then 0 else 0.45 end + case when startup_score is null then 0 else 0.3 end + case when quality_score is null then 0 else 0.25 end, 0)) * power(coalesce(startup_score / 100, 1), 0.3 / nullif(case when smoothness_score is null then 0 else 0.45 end + case when startup_score is null then 0 else 0.3 end + case when quality_score is null then 0 else 0.25 end, 0)) * power(coalesce(quality_score / 100, 1), 0.25 / nullif(case when smoothness_score is null then 0 else 0.45 end + case when startup_score is null then 0 else 0.3 end + case when quality_score is null then 0 else 0.25 end, 0)) when start_outcome = 'exited' then 50 * 8 / (8 + exit_wait_ms / 1000) else success_score end, success_score) as experience_score_v1 from derived_24),
+derived_26 as (select *, case when start_outcome is null or start_outcome in ('exited_hidden', 'failed_business') or is_early_exit then null else start_outcome = 'played' and coalesce(error_class, '') <> 'technical' and not ended_in_stall and coalesce(startup_ms <= 5000, true) and stall_ms <= 0.01 * (play_ms + ad_play_ms + stall_ms) and coalesce(picture_score >= 70, bitrate_avg_kbps >= case device_type when 'smart_tv' then 3000 when 'console' then 3000 when 'set_top_box' then 3000 when 'web' then 1500 when 'tablet' then 1500 else 800 end, true) end as is_good from derived_25),
+derived_27 as (select *, case when startup_hidden then 'hidden_start' when hidden_ms > 0 then 'hidden_part' else 'visible' end as visibility from derived_26)
+select * replace (cast(round(success_score, 2) as decimal(5, 2)) as success_score, cast(round(picture_score, 2) as decimal(5, 2)) as picture_score, cast(round(stalling_score, 2) as decimal(5, 2)) as stalling_score, cast(round(start_score, 2) as decimal(5, 2)) as start_score, cast(round(experience_score, 2) as decimal(5, 2)) as experience_score, cast(round(startup_score, 2) as decimal(5, 2)) as startup_score, cast(round(smoothness_score, 2) as decimal(5, 2)) as smoothness_score, cast(round(quality_score, 2) as decimal(5, 2)) as quality_score, cast(round(experience_score_v1, 2) as decimal(5, 2)) as experience_score_v1),
   cast(started_at as date) as day, hour(started_at) as hour, isodow(started_at) - 1 as day_of_week,
   cast(((md5_number_lower(viewer_id)) & 16383) * 64 + case when (((md5_number_lower(viewer_id)) >> 14) & ((1::ubigint << 50) - 1)) = 0 then 51 else 51 - length(bin((((md5_number_lower(viewer_id)) >> 14) & ((1::ubigint << 50) - 1)))) end as bigint) as viewer_register
-from derived_23;
+from derived_27;

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from laws.opinions import pictures
+
 Event = dict[str, Any]
 WATCHED = ("starting", "playing", "stalled", "seeking", "resuming")
 NEUTRAL = ("heartbeat", "rendition_update", "player_resize", "cdn_change", "visibility_change", "error")
@@ -18,7 +20,7 @@ def session(received: list[Event]) -> dict[str, Any]:
     row |= outcome(events, row)
     row |= startup(events, row)
     row |= endings(events, row)
-    row |= scores(row)
+    row |= scores(row, events[0].get("device_type", "unknown"))
     row["is_good"] = good(events[0], row)
     return row
 
@@ -73,14 +75,14 @@ def sums(events: list[Event]) -> dict[str, Any]:
     row["cdn_switch_count"] = count(events, "cdn_change")
     row["pause_count"] = sum(e["type"] == "playback_pause" and e["state"] != "paused" for e in events)
     row["ad_break_count"] = sum(e["type"] == "ad_break_start" and not e.get("ad") for e in events)
-    return row | sizes(content)
+    return row | sizes(content) | pictures(content)
 
 
 def sizes(content: list[Event]) -> dict[str, Any]:
     up = down = known = 0
     greatest = None
     for e in content:
-        if all(e.get(name) is not None for name in ("width", "height", "player_width", "player_height")):
+        if all(e.get(n) is not None for n in ("player_width", "player_height")) and e.get("width") and e.get("height"):
             scale = min(e["player_width"] / e["width"], e["player_height"] / e["height"])
             known += e["t"]
             up += math.floor(max(scale - 1, 0) * e["t"] + 0.5)
@@ -178,8 +180,11 @@ def endings(events: list[Event], row: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def scores(row: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, float | None] = dict.fromkeys(("success", "startup", "smoothness", "quality", "experience"))
+PARTS = ("success", "picture", "stalling", "start", "startup", "smoothness", "quality", "experience", "v1")
+
+
+def scores(row: dict[str, Any], device: str) -> dict[str, Any]:
+    found: dict[str, float | None] = dict.fromkeys(PARTS)
     if row["start_outcome"] == "played":
         found["success"] = 0.0 if row["error_class"] == "technical" else 100.0
         if row["startup_ms"] is not None:
@@ -190,16 +195,43 @@ def scores(row: dict[str, Any]) -> dict[str, Any]:
         if row["size_known_ms"]:
             blur = 0.15 * row["upscale_max"] + 0.85 * row["upscale_ms"] / row["size_known_ms"]
             found["quality"] = 100 * math.exp(-0.33 * blur)
-        found["experience"] = experience(found)
+        found["v1"] = version_1(found)
+        found["picture"] = picture(row, device)
+        found["stalling"] = stalling(row)
+        if row["startup_ms"] is not None:
+            shown = max(row["play_ms"] + row["ad_play_ms"], 60_000)
+            found["start"] = 100 * math.exp(-row["startup_ms"] / 3 / shown / 0.91890815)
+        found["experience"] = 100 * math.prod(
+            part / 100 for name in ("success", "picture", "stalling", "start") if (part := found[name]) is not None
+        )
     elif row["start_outcome"] == "failed_technical":
-        found["success"] = found["experience"] = 0.0
+        found["success"] = found["experience"] = found["v1"] = 0.0
     elif row["start_outcome"] == "exited" and not row["is_early_exit"]:
         found["success"] = 50.0
-        found["experience"] = 50 * 8 / (8 + row["exit_wait_ms"] / 1000)
-    return {f"{name}_score": None if score is None else float(half_up(score, "0.01")) for name, score in found.items()}
+        found["experience"] = found["v1"] = 50 * 8 / (8 + row["exit_wait_ms"] / 1000)
+    shown = {name: None if score is None else float(half_up(score, "0.01")) for name, score in found.items()}
+    return {"experience_score_v1" if name == "v1" else f"{name}_score": score for name, score in shown.items()}
 
 
-def experience(parts: dict[str, float | None]) -> float:
+def picture(row: dict[str, Any], device: str) -> float | None:
+    """The mean opinion, in which bad parts count for more; in the hand it looks better."""
+    if not row["picture_known_ms"]:
+        return None
+    mean, best = 6 - (row["picture_gap_ms"] / row["picture_known_ms"]) ** (1 / 3), 4.66
+    if device == "mobile":
+        mean, best = (-0.60293 + 2.12382 * m - 0.36936 * m**2 + 0.03409 * m**3 for m in (mean, best))
+    return 100 * (mean - 1) / (best - 1)
+
+
+def stalling(row: dict[str, Any]) -> float | None:
+    shown = row["play_ms"] + row["ad_play_ms"]
+    if not shown:
+        return 0.0 if row["stall_ms"] else None
+    number = row["stall_count"] * min(1, 300_000 / shown)
+    return 100 * math.exp(-number / 9.35158684) * math.exp(-row["stall_ms"] / shown / 0.91890815)
+
+
+def version_1(parts: dict[str, float | None]) -> float:
     weights = {"smoothness": 0.45, "startup": 0.30, "quality": 0.25}
     known = {name: (parts[name], w) for name, w in weights.items() if parts[name] is not None}
     total = sum(w for _, w in known.values())
@@ -218,5 +250,8 @@ def good(context: Event, row: dict[str, Any]) -> bool | None:
         row["start_outcome"] == "played" and row["error_class"] != "technical" and not row["ended_in_stall"]
         and (row["startup_ms"] is None or row["startup_ms"] <= 5000)
         and row["stall_ms"] <= 0.01 * (row["play_ms"] + row["ad_play_ms"] + row["stall_ms"])
-        and (row["bitrate_avg_kbps"] is None or row["bitrate_avg_kbps"] >= enough)
+        and (
+            row["bitrate_avg_kbps"] is None or row["bitrate_avg_kbps"] >= enough
+            if row["picture_score"] is None else row["picture_score"] >= 70
+        )
     )  # fmt: skip

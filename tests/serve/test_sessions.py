@@ -52,6 +52,18 @@ def test_gaps_are_the_events_that_never_came(seqs: list[int], missing: list[tupl
     assert sessions.gaps([{"seq": seq} for seq in seqs]) == missing
 
 
+def test_losses_say_what_would_raise_the_score_most() -> None:
+    row = {"success_score": 100, "picture_score": 80, "stalling_score": 50, "start_score": None}
+    played, failed = ({"start_outcome": "played", **row, **more} for more in ({}, {"success_score": 0}))
+    assert [(name, part, round(gain, 9)) for name, part, gain in sessions.losses(played)] == [
+        ("stalling_score", 50, 40),
+        ("picture_score", 80, 10),
+        ("success_score", 100, 0),
+    ]
+    assert [name for name, _, gain in sessions.losses(failed) if gain] == ["success_score"]
+    assert sessions.losses(played | {"start_outcome": "exited"}) == []
+
+
 def test_every_formula_belongs_to_a_column_and_has_a_meaning() -> None:
     columns = {f.name for f in SESSION_FIELDS} | {"media_ms_percent"}
     formulas, meanings = sessions.formulas(), sessions.meanings()

@@ -29,7 +29,7 @@ class Measure:
 def _score(name: str) -> tuple[Measure, Measure]:
     return (
         Measure(f"{name}_sum", name, doc=f"sum of {name}", type="score_sum"),
-        Measure(f"{name}_count", where=f"{name} is not null", doc=f"sessions that have a {name}"),
+        Measure(f"{name}_count", where=f"{name} is not null", doc=f"sessions that have {name}"),
     )
 
 
@@ -88,10 +88,14 @@ MEASURES = (
     Measure("content_ms", "content_duration_ms", where="is_play", doc="length of what was played"),
     Measure("content_seen_ms", "content_seen_ms", doc="of it, seen"),
     *_score("success_score"),
+    *_score("picture_score"),
+    *_score("stalling_score"),
+    *_score("start_score"),
+    *_score("experience_score"),
     *_score("startup_score"),
     *_score("smoothness_score"),
     *_score("quality_score"),
-    *_score("experience_score"),
+    *_score("experience_score_v1"),
     Measure("good_sessions", where="is_good", doc="sessions that met every threshold"),
     Measure("judged_sessions", where="is_good is not null", doc="sessions that can be judged"),
     Measure("viewers", "viewer_register", where="is_attempt", doc="distinct viewers, as a sketch", type="sketch"),

@@ -91,6 +91,11 @@ _ATTEMPTS, _PLAYS, _WATCHED = ("attempts",), ("plays",), ("watched_ms",)
 _SHOWN = ("play_ms", "ad_play_ms")
 _MINUTE = 60_000
 
+
+def _score(name: str, label: str, doc: str, same_as: str = "") -> Ratio:
+    return Ratio(name, label, (f"{name}_sum",), (f"{name}_count",), "higher", "score", f"0–100: {doc}", same_as)
+
+
 METRICS: tuple[Metric, ...] = (
     Count("attempts", "Attempts", "attempts", "neither", "count", "presses of play", "≙ Mux Views, Conviva Attempts"),
     Count("plays", "Plays", "plays", "neither", "count", "sessions that showed a frame", "≙ Conviva Plays"),
@@ -158,16 +163,16 @@ METRICS: tuple[Metric, ...] = (
           "plays that saw the end, of those of known length"),
     Ratio("engagement_ratio", "Content seen", ("content_seen_ms",), ("content_ms",), "higher", "ratio",
           "content seen, of the content's length"),
-    Ratio("experience_score", "Experience", ("experience_score_sum",), ("experience_score_count",), "higher", "score",
-          "0–100: success × weighted geometric mean of smoothness, startup and quality"),
-    Ratio("success_score", "Success", ("success_score_sum",), ("success_score_count",), "higher", "score",
-          "0–100: did it play", "≙ Mux Playback Success Score"),
-    Ratio("startup_score", "Startup score", ("startup_score_sum",), ("startup_score_count",), "higher", "score",
-          "0–100: how fast it started", "≙ Mux Startup Time Score"),
-    Ratio("smoothness_score", "Smoothness", ("smoothness_score_sum",), ("smoothness_score_count",), "higher", "score",
-          "0–100: how little it stalled", "≙ Mux Smoothness Score"),
-    Ratio("quality_score", "Picture", ("quality_score_sum",), ("quality_score_count",), "higher", "score",
-          "0–100: how little it was enlarged", "≙ Mux Video Quality Score"),
+    _score("experience_score", "Experience", "success × picture × smoothness × start; 100 is the best there is"),
+    _score("success_score", "Success", "did it play", "≙ Mux Playback Success Score"),
+    _score("picture_score", "Picture", "how good it looked on its screen, by bitrate, size and codec"),
+    _score("stalling_score", "Smoothness", "what stalls left, by their number and length"),
+    _score("start_score", "Start", "what the wait for the first frame left"),
+    _score("experience_score_v1", "Experience, version 1",
+           "success × weighted geometric mean of smoothness, startup and quality, version 1"),
+    _score("startup_score", "Startup, version 1", "how fast it started", "≙ Mux Startup Time Score"),
+    _score("smoothness_score", "Smoothness, version 1", "how little it stalled", "≙ Mux Smoothness Score"),
+    _score("quality_score", "Picture, version 1", "how little it was enlarged", "≙ Mux Video Quality Score"),
     Ratio("good_session_ratio", "Good sessions", ("good_sessions",), ("judged_sessions",), "higher", "ratio",
           "sessions that met every threshold, of those judged", "≈ Conviva SPI"),
     Ratio("startup_unknown_ratio", "Startup unknown", ("startups_unknown",), _PLAYS, "lower", "ratio",

@@ -6,6 +6,7 @@ watched interval above five minutes: a sleeping device). In a `Derived` it sees 
 
 from dataclasses import dataclass
 
+from qoescope.catalog import picture
 from qoescope.catalog.bounds import LONGEST_SESSION_MS, MOST_A_SESSION
 from qoescope.catalog.dimensions import BY_NAME, DIMENSIONS, SENT
 from qoescope.catalog.schema import Field, Type
@@ -14,10 +15,22 @@ GOOD_BITRATE_KBPS = {"smart_tv": 3000, "console": 3000, "set_top_box": 3000, "we
 GOOD_BITRATE_ELSE_KBPS = 800
 GOOD_STARTUP_MS = 5000
 GOOD_STALL_SHARE = 0.01
-"""A good session's thresholds: defaults to argue with, not truths."""
+GOOD_PICTURE = 70
+"""A good session's thresholds: defaults to argue with, not truths. Bitrates hold where sizes are not known."""
 
 SCORE_WEIGHTS = {"smoothness_score": 0.45, "startup_score": 0.30, "quality_score": 0.25}
 """Weights of the experience score, version 1. A change of them is a new version of the score."""
+
+STALLS_FADE, STALLED_SHARE_FADES = 9.35158684, 0.91890815
+"""So many stalls, and so great a share of stalled time, each leave 1 / e of a session's experience: s1 and s2 of ITU-T
+P.1203.3. That length and number both count, and fall exponentially, is what Hoßfeld and others found in 2011
+(Quantification of YouTube QoE via crowdsourcing, IEEE ISM)."""
+STALLS_COUNT_FOR_MS = 300_000
+"""P.1203 holds for one to five minutes. In longer sessions a stall weighs less: stalls in five minutes count."""
+START_PARTS, SHORTEST_MS = 3, 60_000
+"""P.1203.3 counts a third of the start as stalled time, of a minute at least. That viewers mind it far less than a
+stall of the same length is from Hoßfeld and others, 2012 (Initial delay vs. interruptions: between the devil and the
+deep blue sea, QoMEX). So it costs less than one stall of its length in a session of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,19 @@ SUMS = (
 )  # fmt: skip
 """Additive over a session's events, whatever their order."""
 
+OF_RENDITIONS = (
+    Sum("picture_known_ms", "shown_ms", "opinion is not null", "content playing with known bitrate and size"),
+    Sum(
+        "picture_gap_ms",
+        f"cast(floor(power({picture.MEMORY} - opinion, 3) * shown_ms + 0.5) as bigint)",
+        "opinion is not null",
+        f"({picture.MEMORY} − opinion)³ × time; opinion 1 to 5 of the picture on its screen",
+        "from ITU-T P.1203.1",
+        most=picture.MEMORY**3 * LONGEST_SESSION_MS,
+    ),
+)
+"""Sums over what was shown: `shown_ms` of content in one rendition on one screen, and the `opinion` of it."""
+
 PLAYED = "start_outcome = 'played'"
 
 DERIVED = (
@@ -150,20 +176,39 @@ DERIVED = (
             f"case when {PLAYED} and size_known_ms > 0 then "
             "100 * exp(-0.33 * (0.15 * upscale_max + 0.85 * (upscale_ms / size_known_ms))) end",
             "falls with upscaling", "≙ Mux Video Quality Score"),
+    Derived("picture_score", "score",
+            f"case when {PLAYED} and picture_known_ms > 0 then 100 * {picture.SHARE} end",
+            "how good the picture looked on its screen, the worst parts remembered"),
+    Derived("stalling_score", "score",
+            f"case when {PLAYED} and play_ms + ad_play_ms > 0 then 100 * exp(-stall_count * "
+            f"least(1, {STALLS_COUNT_FOR_MS} / (play_ms + ad_play_ms)) / {STALLS_FADE} "
+            f"- stall_ms / (play_ms + ad_play_ms) / {STALLED_SHARE_FADES}) "
+            f"when {PLAYED} and stall_ms > 0 then 0 end",
+            "what stalls left, by their number and their length beside what was shown"),
+    Derived("start_score", "score", f"case when {PLAYED} then 100 * exp(-startup_ms / "
+            f"({START_PARTS} * greatest(play_ms + ad_play_ms, {SHORTEST_MS})) / {STALLED_SHARE_FADES}) end",
+            "what the wait for the first frame left"),
     Derived("experience_score", "score",
+            "case when success_score is null then null "
+            f"when {PLAYED} then success_score * coalesce(picture_score / 100, 1) * coalesce(stalling_score / 100, 1) "
+            "* coalesce(start_score / 100, 1) "
+            "when start_outcome = 'exited' then 50 * 8 / (8 + exit_wait_ms / 1000) "
+            "else success_score end",
+            "success × picture × stalling × start, each as a share; ours, open, version 2"),
+    Derived("experience_score_v1", "score",
             "case when success_score is null then null "
             f"when {PLAYED} then success_score * power(coalesce(smoothness_score / 100, 1), "
             "{smoothness_score} / score_weight) * power(coalesce(startup_score / 100, 1), {startup_score} / "
             "score_weight) * power(coalesce(quality_score / 100, 1), {quality_score} / score_weight) "
             "when start_outcome = 'exited' then 50 * 8 / (8 + exit_wait_ms / 1000) "
             "else success_score end",
-            "success × weighted geometric mean of smoothness, startup and quality; ours, open"),
+            "version 1: success × weighted geometric mean of smoothness, startup and quality"),
     Derived("is_good", "bool",
             "case when start_outcome is null or start_outcome in ('exited_hidden', 'failed_business') or is_early_exit "
             f"then null else {PLAYED} and coalesce(error_class, '') <> 'technical' and not ended_in_stall "
             "and coalesce(startup_ms <= {good_startup_ms}, true) "
             "and stall_ms <= {good_stall_share} * (play_ms + ad_play_ms + stall_ms) "
-            "and coalesce(bitrate_avg_kbps >= {good_bitrate}, true) end",
+            "and coalesce(picture_score >= {good_picture}, bitrate_avg_kbps >= {good_bitrate}, true) end",
             "met every threshold of its device; null when not judged", "≈ Conviva SPI"),
     Derived("visibility", "text",
             "case when startup_hidden then 'hidden_start' when hidden_ms > 0 then 'hidden_part' else 'visible' end",
@@ -171,7 +216,10 @@ DERIVED = (
 )  # fmt: skip
 """In order: each sees those before it."""
 
-SCORES = ("success_score", "startup_score", "smoothness_score", "quality_score", "experience_score")
+PARTS = ("success_score", "picture_score", "stalling_score", "start_score")
+"""Of the experience score: the product of their shares."""
+PARTS_V1 = ("startup_score", "smoothness_score", "quality_score")
+SCORES = (*PARTS, "experience_score", *PARTS_V1, "experience_score_v1")
 
 PICKS = (
     Field("is_attempt", "bool", "play was asked for", nullable=False),
@@ -193,7 +241,9 @@ STARTS = (
 
 _DERIVED_DIMENSIONS = {"visibility", "start_outcome", "close_reason", "error_code", "error_class"}
 _SUM_FIELDS = tuple(
-    Field(s.name, "int", s.doc, default=0, nullable=False) for s in SUMS if s.name != "media_ms_percent"
+    Field(s.name, "int", s.doc, default=0, nullable=False)
+    for s in (*SUMS, *OF_RENDITIONS)
+    if s.name != "media_ms_percent"
 )
 _DERIVED_FIELDS = tuple(Field(d.name, d.type, d.doc) for d in DERIVED if d.name not in _DERIVED_DIMENSIONS)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qoescope.catalog import picture
 from qoescope.catalog import sessions as c
 from qoescope.catalog.dimensions import SENT
 from qoescope.catalog.schema import Field
@@ -20,7 +21,7 @@ from qoescope.compile import arrow, sketch
 from qoescope.compile.duck import ASLEEP, BELIEVED_MS, answered, naive, types
 
 CONTEXT = ("property", "session_id", "viewer_id", "content_duration_ms", *SENT)
-_UNREAD = {*CONTEXT, "session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at"}
+_UNREAD = {*CONTEXT, "session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at"} - {"video_codec"}
 _NEUTRAL = "('heartbeat', 'rendition_update', 'player_resize', 'cdn_change', 'visibility_change', 'error')"
 
 
@@ -80,6 +81,13 @@ qualify row_number() over (
   partition by session, seq order by received_at, kafka_partition, kafka_offset, position, row) > 1"""
 
 
+def seen(rows: str) -> str:
+    """The rows of renditions with `opinion` of each on its screen, and the steps to it."""
+    for name, sql in picture.STEPS:
+        rows = f"(select *, {sql} as {name} from {rows})"
+    return rows
+
+
 _PREPARED_SQL = f"""
 prepared as (
   select *, {BELIEVED_MS} as t,
@@ -113,12 +121,15 @@ def _measured_sql(given: frozenset[str]) -> str:
     common, rare = [s for s in c.SUMS if not _rare(s)], [s for s in c.SUMS if _rare(s)]
     return f"""
 with {_given_sql(given)},{_PREPARED_SQL},
-by_height as (
-  select session, height, {_list(map(_sum, common))}, {_list(_COMMON_BY_HEIGHT.items())} from prepared group by all
+by_rendition as (
+  select session, {", ".join(picture.RENDITION)}, {_list(map(_sum, common))}, {_list(BY_RENDITION.items())}
+  from prepared group by all
 ),
 common as (select session, {_list((s.name, f"least(sum({s.name}), {s.most})::bigint") for s in common)},
+    {_list((s.name, f"least({_sum(s)[1]}, {s.most})") for s in c.OF_RENDITIONS)},
     {_list(_COMMON.items())}
-  from by_height group by all),
+  from {seen("by_rendition")} group by all),
+heights as ({_HEIGHTS_SQL}),
 rare as (select session, {_list(map(_sum, rare))}, {_list(_RARE.items())}
   from prepared where not ({_PLAIN}) group by all),
 starts as ({_STARTS_SQL}),
@@ -126,10 +137,11 @@ traces as (
   select session, string_agg(next_cdn, ' > ' order by seq) as cdns from prepared
   where type = 'cdn_change' and next_cdn is not null group by all
 )
-select common.*, {_list((s.name, f"least(coalesce({s.name}, 0), {s.most})") for s in rare)},
+select common.*, main_height, {_list((s.name, f"least(coalesce({s.name}, 0), {s.most})") for s in rare)},
   {_list(_RARE_KNOWN.items())},
   coalesce(carried_startup_ms, complete_startup_ms) as startup_raw_ms, content_startup_raw_ms, cdns
-from common left join rare using (session) left join starts using (session) left join traces using (session)"""
+from common left join rare using (session) left join heights using (session) left join starts using (session)
+  left join traces using (session)"""
 
 
 @cache
@@ -168,12 +180,12 @@ def _derived() -> str:
     steps = ["derived_0 as (from known)"]
     for i, d in enumerate(c.DERIVED, 1):
         sql = d.sql
-        if d.name == "experience_score":
+        if d.name == "experience_score_v1":
             sql = sql.format(**c.SCORE_WEIGHTS).replace("score_weight", f"nullif({weights}, 0)")
             sql = f"coalesce({sql}, success_score)"
         elif d.name == "is_good":
             sql = sql.format(good_startup_ms=c.GOOD_STARTUP_MS, good_stall_share=c.GOOD_STALL_SHARE,
-                             good_bitrate=_good_bitrate())  # fmt: skip
+                             good_picture=c.GOOD_PICTURE, good_bitrate=_good_bitrate())  # fmt: skip
         steps.append(f"derived_{i} as (select *, {sql} as {d.name} from derived_{i - 1})")
     return ",\n".join(steps)
 
@@ -193,12 +205,12 @@ _STALL_WORD = (
 
 _PLAIN = "type = 'heartbeat' and state = 'playing'"
 
-_COMMON_BY_HEIGHT = {
+BY_RENDITION = {
     "row": "arg_min(row, seq)",
     "first_seq": "min(seq)",
     "last_seq": "max(seq)",
     "scale_max": "max(scale) filter (where state = 'playing' and not ad and sized)",
-    "height_ms": "sum(t) filter (where state = 'playing' and not ad)",
+    "shown_ms": "coalesce(sum(t) filter (where state = 'playing' and not ad), 0)",
     "playhead_max_ms": "max(playhead_ms) filter (where not ad)",
     "first_received_at": "min(received_at)",
     "last_received_at": "max(received_at)",
@@ -210,8 +222,6 @@ _COMMON = {
     "playhead_max_ms": "max(playhead_max_ms)",
     "first_received_at": "min(first_received_at)",
     "last_received_at": "max(last_received_at)",
-    "main_height": "max(struct_pack(ms := height_ms, height := height)) filter "
-    "(where height is not null and height_ms > 0).height",
     "upscale_max": "case when max(scale_max) is not null then round(greatest(max(scale_max) - 1, 0), 4) end",
 }
 
@@ -250,6 +260,11 @@ _RARE_KNOWN = (
     }
 )
 """Of a session all of whose events are plain, nothing rare is true."""
+
+_HEIGHTS_SQL = """
+  select session, max(struct_pack(ms := ms, height := height)).height as main_height from (
+    select session, height, sum(shown_ms) as ms from by_rendition where height is not null group by all having ms > 0
+  ) group by all"""
 
 _STARTS_SQL = """
   select session,

@@ -8,8 +8,9 @@ from qoescope.catalog.errors import LAKE_OUTCOMES, OUTCOMES
 from qoescope.catalog.marts import KEY_FIELDS, LEAF_DIMENSIONS, LIVE_DIMENSIONS, LIVE_LEAF
 from qoescope.catalog.measures import LIVE_MEASURES, MEASURES, Measure
 from qoescope.catalog.operations import LAKE_TABLES
+from qoescope.catalog.picture import STEPS
 from qoescope.catalog.schema import Field, Table
-from qoescope.catalog.sessions import DERIVED, SESSION_FIELDS, SUMS
+from qoescope.catalog.sessions import DERIVED, OF_RENDITIONS, SESSION_FIELDS, SUMS
 from qoescope.catalog.stored import POSTGRES_TABLES
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import TOPICS
@@ -146,11 +147,13 @@ def _measures() -> str:
 
 
 def _sessions() -> str:
+    summed = (*SUMS, *OF_RENDITIONS)
     formulas = {
-        s.name: (f"sum of {s.of}" if s.of != "1" else "count") + (f" where {s.where}" if s.where else "") for s in SUMS
+        s.name: (f"sum of {s.of}" if s.of != "1" else "count") + (f" where {s.where}" if s.where else "")
+        for s in summed
     }
     formulas |= {d.name: d.sql for d in DERIVED}
-    same_as = {s.name: s.same_as for s in SUMS} | {d.name: d.same_as for d in DERIVED}
+    same_as = {s.name: s.same_as for s in summed} | {d.name: d.same_as for d in DERIVED}
     rows = [
         (code(f.name), TYPES[f.type], code(formulas.get(f.name, "")), f.doc, same_as.get(f.name, ""))
         for f in SESSION_FIELDS
@@ -160,6 +163,10 @@ def _sessions() -> str:
         "One row a press of play, folded from its events; neither their order nor their repetition matters. Formulas "
         "see an event (sums) or the fields above them (the rest).",
         table(("field", "type", "formula", "what it says", "the same as"), rows),
+        "### Opinion of a picture",
+        "`shown_ms` is the time that content was shown in one rendition on one screen, `opinion` what people would say "
+        "of it, from 1, bad, to 5, excellent: ITU-T P.1203.1, mode 0, in these steps.",
+        table(("step", "formula"), [(code(name), code(sql)) for name, sql in STEPS]),
     ))  # fmt: skip
 
 

@@ -29,7 +29,7 @@ TREND = (
     ("How good is the picture?", ("bitrate_avg_kbps",)),
     (
         "How was it all in all?",
-        ("experience_score", "success_score", "startup_score", "smoothness_score", "quality_score"),
+        ("experience_score", "success_score", "picture_score", "stalling_score", "start_score"),
     ),
 )
 WORST = ("attempts", "start_failure_ratio", "ebvs_ratio", "play_failure_ratio", "rebuffer_ratio", "startup_avg_ms",

@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import prod
 from typing import Any
 
 from qoescope.catalog.dimensions import DIMENSIONS
 from qoescope.catalog.events import EVENT_TYPES
-from qoescope.catalog.sessions import DERIVED, PICKS, SUMS
+from qoescope.catalog.sessions import DERIVED, OF_RENDITIONS, PICKS, SUMS
+from qoescope.catalog.sessions import PARTS as SCORE_PARTS
 
 Event = Mapping[str, Any]
 _WORD = re.compile(r"\s+")
@@ -107,9 +109,22 @@ def gaps(events: Sequence[Event]) -> list[tuple[int, int]]:
     return missing
 
 
+def losses(row: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """Parts of a play's experience score: (name, the part, points that the score would gain were the part 100).
+
+    Those that would raise it most come first; parts that are not known are left out. Nothing for a start that was not.
+    """
+    if row["start_outcome"] != "played":
+        return []
+    known = {name: float(row[name]) for name in SCORE_PARTS if row[name] is not None}
+    score = 100 * prod(part / 100 for part in known.values())
+    gains = {name: 100 * prod(p / 100 for n, p in known.items() if n != name) - score for name in known}
+    return sorted(((name, part, gains[name]) for name, part in known.items()), key=lambda found: -found[2])
+
+
 def formulas() -> dict[str, str]:
     """How each measure of a session is made, by name."""
-    sums = {s.name: f"sum of {s.of}" + (f" where {s.where}" if s.where else "") for s in SUMS}
+    sums = {s.name: f"sum of {s.of}" + (f" where {s.where}" if s.where else "") for s in (*SUMS, *OF_RENDITIONS)}
     derived = {d.name: _WORD.sub(" ", d.sql) for d in DERIVED}
     return sums | derived
 
@@ -117,7 +132,7 @@ def formulas() -> dict[str, str]:
 def meanings() -> dict[str, str]:
     """What each column of a session is, by name."""
     return (
-        {s.name: s.doc for s in SUMS}
+        {s.name: s.doc for s in (*SUMS, *OF_RENDITIONS)}
         | {d.name: d.doc for d in DERIVED}
         | {f.name: f.doc for f in PICKS}
         | {d.name: d.doc for d in DIMENSIONS}

@@ -18,7 +18,7 @@ from qoescope.serve.page_requests import Asked
 from qoescope.serve.pages import incidents_list
 
 QUESTION = "How are viewers doing?"
-SCORES = ("success_score", "smoothness_score", "startup_score", "quality_score")
+SCORES = ("success_score", "picture_score", "stalling_score", "start_score")
 TILES = (
     "plays",
     "viewers",

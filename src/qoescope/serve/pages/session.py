@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.events import EVENT_TYPES, STATES
+from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve import charts, grids, parts, sessions, words
 from qoescope.serve.frame import layout
 from qoescope.serve.page_requests import Asked
@@ -53,8 +54,35 @@ def detail(identity: str, asked: Asked) -> Component:
         f"{row['started_at']:%A %d %B %Y %H:%M:%S} UTC · {' · '.join(where)}",
         html.Dl([html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in facts], className="facts card"),
         _timeline(row, events),
+        _score(row),
         html.Div([_measures(row), _who(row, viewer)], className="two-one"),
         _events(events),
+    )
+
+
+def _score(row: dict[str, Any]) -> Component | None:
+    found = sessions.losses(row)
+    if not found or row["experience_score"] is None:
+        return None
+    measured = {
+        "success_score": outcome(row),
+        "picture_score": f"{words.number(row['bitrate_avg_kbps'], 'kbps')}, {row['main_height']} lines",
+        "stalling_score": f"{words.milliseconds(row['stall_ms'])} in {row['stall_count']}",
+        "start_score": words.number(row["startup_ms"], "ms"),
+    }
+    lines = [
+        [METRICS[name].label, measured[name], words.number(part, "score"), f"+{gain:.1f}", METRICS[name].doc]
+        for name, part, gain in found
+    ]
+    return parts.card(
+        "What the score is made of",
+        parts.table(
+            ["Part", "Measured", "Score", "Would raise it by", "Meaning"],
+            lines,
+            (2, 3),
+            "Parts of the experience score",
+        ),
+        note="points of experience, were that part perfect",
     )
 
 
