@@ -23,7 +23,7 @@ by_rendition as (
     coalesce(sum(dropped_frames), 0)::bigint as dropped_frames, arg_min(row, seq) as row,
     min(seq) as first_seq,
     max(seq) as last_seq,
-    max(scale) filter (where state = 'playing' and not ad and sized) as scale_max,
+    max(scale) filter (where state = 'playing' and not ad and sized and t > 0) as scale_max,
     coalesce(sum(t) filter (where state = 'playing' and not ad), 0) as shown_ms,
     max(playhead_ms) filter (where not ad) as playhead_max_ms,
     min(received_at) as first_received_at,
@@ -82,7 +82,7 @@ rare as (select session, coalesce(sum(t) filter (where state = 'starting'), 0)::
     bool_or(type = 'playback_finish' and coalesce(reason, 'finished') = 'finished' and not ad) as has_finished,
     bool_or(type = 'playback_finish' and reason = 'exited') as has_exited,
     bool_or(type = 'playback_finish' and reason = 'exited' and state = 'stalled') as exited_stalled,
-    arg_max((type = 'playback_stall' and state in ('playing', 'stalled')) or (type in ('heartbeat', 'rendition_update', 'player_resize', 'cdn_change', 'visibility_change', 'error') and state = 'stalled'), seq) as stalled_word,
+    arg_max((type = 'playback_stall' and state in ('playing', 'stalled')) or (type in ('heartbeat', 'rendition_update', 'player_resize', 'cdn_change', 'visibility_change', 'error') and state = 'stalled') or ((type in ('ad_break_start', 'ad_break_end') or (type = 'playback_finish' and ad and coalesce(reason, 'finished') = 'finished')) and state = 'stalled'), seq) as stalled_word,
     bool_or(type = 'playback_request' or state <> 'idle') as was_attempt,
     bool_or(type = 'playback_start' or state in ('playing', 'stalled', 'seeking', 'resuming')) as was_play,
     bool_or(state = 'starting' and hidden and t > 0) as startup_hidden,
@@ -92,7 +92,8 @@ starts as (
   select session,
     case when count(*) filter (where seq <= start_seq) = any_value(start_seq) then
       coalesce(sum(t) filter (where seq <= start_seq and state = 'starting'), 0)::bigint end as complete_startup_ms,
-    case when count(*) filter (where seq <= content_start_seq) = any_value(content_start_seq) then
+    case when count(*) filter (where seq <= content_start_seq) = any_value(content_start_seq)
+      and not bool_or(seq <= content_start_seq and not ad and state = 'resuming' and disbelieved_ms > 0) then
       coalesce(sum(t) filter (where seq <= content_start_seq and not ad and state in ('starting', 'resuming')), 0)
       ::bigint end as content_startup_raw_ms
   from prepared join (select session, start_seq, content_start_seq from rare) as firsts using (session)

@@ -10,6 +10,7 @@ from laws.opinions import pictures
 
 Event = dict[str, Any]
 WATCHED = ("starting", "playing", "stalled", "seeking", "resuming")
+AD_EDGES = ("ad_break_start", "ad_break_end")
 NEUTRAL = ("heartbeat", "rendition_update", "player_resize", "cdn_change", "visibility_change", "error")
 
 
@@ -83,6 +84,8 @@ def sizes(content: list[Event]) -> dict[str, Any]:
     greatest = None
     for e in content:
         if all(e.get(n) is not None for n in ("player_width", "player_height")) and e.get("width") and e.get("height"):
+            if e["t"] == 0:
+                continue
             scale = min(e["player_width"] / e["width"], e["player_height"] / e["height"])
             known += e["t"]
             up += math.floor(max(scale - 1, 0) * e["t"] + 0.5)
@@ -149,6 +152,8 @@ def waited(events: list[Event], until: Event, carried: int | None, ad: bool) -> 
     before = [e for e in events if e["seq"] <= until["seq"]]
     if len(before) != until["seq"]:
         return None
+    if not ad and any(e["state"] == "resuming" and e["lost"] and not e.get("ad") for e in before):
+        return None
     if ad:
         return sum(e["t"] for e in before if e["state"] == "starting")
     return sum(e["t"] for e in before if e["state"] in ("starting", "resuming") and not e.get("ad"))
@@ -160,8 +165,15 @@ def endings(events: list[Event], row: dict[str, Any]) -> dict[str, Any]:
     gave_up = any(
         e["type"] == "playback_finish" and e.get("reason") == "exited" and e["state"] == "stalled" for e in events
     )
-    silent = (last["type"] == "playback_stall" and last["state"] in ("playing", "stalled")) or (
-        last["type"] in NEUTRAL and last["state"] == "stalled"
+    silent = (
+        (last["type"] == "playback_stall" and last["state"] in ("playing", "stalled"))
+        or (last["type"] in (*NEUTRAL, *AD_EDGES) and last["state"] == "stalled")
+        or (
+            last["type"] == "playback_finish"
+            and (last.get("reason") or "finished") == "finished"
+            and bool(last.get("ad"))
+            and last["state"] == "stalled"
+        )
     )
     known = row["is_play"] and length is not None
     head = row["playhead_max_ms"]

@@ -199,8 +199,13 @@ _BEGUN = "type = 'playback_start' and state in ('starting', 'idle')"
 _CONTENT_BEGUN = "type = 'playback_start' and not ad"
 _ASKED = "type = 'playback_request' and state <> 'paused'"
 _FAILED = "type = 'playback_fail'"
+_AD_EDGE = (
+    "(type in ('ad_break_start', 'ad_break_end') "
+    "or (type = 'playback_finish' and ad and coalesce(reason, 'finished') = 'finished'))"
+)
 _STALL_WORD = (
-    f"(type = 'playback_stall' and state in ('playing', 'stalled')) or (type in {_NEUTRAL} and state = 'stalled')"
+    f"(type = 'playback_stall' and state in ('playing', 'stalled')) or (type in {_NEUTRAL} and state = 'stalled') "
+    f"or ({_AD_EDGE} and state = 'stalled')"
 )
 
 _PLAIN = "type = 'heartbeat' and state = 'playing'"
@@ -209,7 +214,7 @@ BY_RENDITION = {
     "row": "arg_min(row, seq)",
     "first_seq": "min(seq)",
     "last_seq": "max(seq)",
-    "scale_max": "max(scale) filter (where state = 'playing' and not ad and sized)",
+    "scale_max": "max(scale) filter (where state = 'playing' and not ad and sized and t > 0)",
     "shown_ms": "coalesce(sum(t) filter (where state = 'playing' and not ad), 0)",
     "playhead_max_ms": "max(playhead_ms) filter (where not ad)",
     "first_received_at": "min(received_at)",
@@ -270,7 +275,8 @@ _STARTS_SQL = """
   select session,
     case when count(*) filter (where seq <= start_seq) = any_value(start_seq) then
       coalesce(sum(t) filter (where seq <= start_seq and state = 'starting'), 0)::bigint end as complete_startup_ms,
-    case when count(*) filter (where seq <= content_start_seq) = any_value(content_start_seq) then
+    case when count(*) filter (where seq <= content_start_seq) = any_value(content_start_seq)
+      and not bool_or(seq <= content_start_seq and not ad and state = 'resuming' and disbelieved_ms > 0) then
       coalesce(sum(t) filter (where seq <= content_start_seq and not ad and state in ('starting', 'resuming')), 0)
       ::bigint end as content_startup_raw_ms
   from prepared join (select session, start_seq, content_start_seq from rare) as firsts using (session)
