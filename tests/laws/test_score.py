@@ -28,7 +28,7 @@ PLAY = st.fixed_dictionaries(
     }
 )
 LAW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-MANY = st.lists(st.tuples(PLAY, st.integers(0, 5), st.integers(1, 50_000)), min_size=20, max_size=30)
+MANY = st.lists(st.tuples(PLAY, st.integers(0, 5), st.integers(1, 50_000)), min_size=4, max_size=8)
 
 
 def events(play: Play, name: str) -> list[dict[str, Any]]:
