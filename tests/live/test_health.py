@@ -1,4 +1,7 @@
-"""What keeps the streams from working is named, makes them not ready everywhere, and passes; one owner a state."""
+"""What keeps the streams from working is named, makes them not ready everywhere, and passes; one owner a state.
+
+Long because all of it is tried on one stack, whose disk is small and whose restarts add up.
+"""
 
 import json
 import os
