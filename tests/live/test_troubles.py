@@ -184,8 +184,8 @@ def test_a_full_disk_of_kafka_is_named_and_passes_by_itself(running: Running) ->
             "status names it",
         )
         until(lambda: running.children["kafka"].restarts > 0, TOLD_S, "the broker ends")
-        until(lambda: "the disk is full: " in running.children["kafka"].reason, TOLD_S, "its supervisor says why")
-        until(named(running, "the disk is full: "), TOLD_S, "and so does status")
+        until(lambda: "the disk is full" in running.children["kafka"].reason, TOLD_S, "its supervisor says why")
+        until(named(running, "the disk is full"), TOLD_S, "and so does status")
     running.back()
     running.holds(traffic)
     assert running.children["stream"].restarts == streams
