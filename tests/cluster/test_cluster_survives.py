@@ -44,7 +44,6 @@ def test_a_worker_and_a_broker_die_under_load_and_the_books_hold(cluster: Cluste
     assert stack.missing(traffic.book) == []
     ledger = stack.command("ledger", "--book", str(traffic.book))
     assert ledger.returncode == 0, ledger.stdout
-    assert "Lost executor" in stack.children.log_path("stream").read_text()
     for name in ("worker1", "broker2"):
         until(lambda name=name: cluster.machines[name].state == "ready", BACK_S, f"{name} is back")  # type: ignore[misc]
     until(lambda: machines.busy(where) == 2 * machines.CORES, BACK_S, "the streams run on both workers again")
