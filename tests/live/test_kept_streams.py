@@ -59,9 +59,11 @@ def driver(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     }
     settings.var.mkdir(parents=True, exist_ok=True)
     with (settings.var / "log").open("ab") as out:
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it inherits what `nohup make test` ignores
         process = subprocess.Popen(
             [sys.executable, "-c", DRIVER], env=environment(variables), stdout=out, stderr=out, start_new_session=True
         )
+        signal.signal(signal.SIGHUP, before)
     try:
         yield process
     finally:
