@@ -22,6 +22,8 @@ from qoescope.compile import arrow
 from qoescope.connect.lake.tables import STATISTICS, File, open_filesystem
 from qoescope.settings import Settings
 
+RETRIES = 50
+"""How often a commit is tried again beside others'."""
 SMALL = 5_000
 """Rows. Smaller files are joined before long: a quick compression does for them."""
 
@@ -90,18 +92,7 @@ def commit_files(delta: DeltaTable, table: Table, added: Sequence[File], app: st
     if done is not None and done >= batch:
         return False
     if added:
-        delta.create_write_transaction(
-            [_action(f) for f in added],
-            "append",
-            arrow.schema(table),
-            list(table.partition),
-            commit_properties=CommitProperties(
-                custom_metadata={"app": app, "batch": str(batch)},
-                app_transactions=[Transaction(app, batch)],
-                max_commit_retries=50,
-            ),
-            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
-        )
+        _append(delta, table, added, {"app": app, "batch": str(batch)}, [Transaction(app, batch)])
         delta.update_incremental()
     return True
 
@@ -109,14 +100,26 @@ def commit_files(delta: DeltaTable, table: Table, added: Sequence[File], app: st
 def append_files(delta: DeltaTable, table: Table, added: Sequence[File], note: dict[str, str]) -> None:
     """Makes the files visible, all at once; nothing for none."""
     if added:
-        delta.create_write_transaction(
-            [_action(f) for f in added],
-            "append",
-            arrow.schema(table),
-            list(table.partition),
-            commit_properties=CommitProperties(custom_metadata=note, max_commit_retries=50),
-            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
-        )
+        _append(delta, table, added, note)
+
+
+def _append(
+    delta: DeltaTable,
+    table: Table,
+    added: Sequence[File],
+    note: dict[str, str],
+    transactions: list[Transaction] | None = None,
+) -> None:
+    delta.create_write_transaction(
+        [_action(f) for f in added],
+        "append",
+        arrow.schema(table),
+        list(table.partition),
+        commit_properties=CommitProperties(
+            custom_metadata=note, app_transactions=transactions, max_commit_retries=RETRIES
+        ),
+        post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+    )
 
 
 def replace_parts(delta: DeltaTable, table: Table, day: date, buckets: Sequence[int], added: Sequence[File]) -> None:
@@ -127,7 +130,7 @@ def replace_parts(delta: DeltaTable, table: Table, day: date, buckets: Sequence[
         arrow.schema(table),
         list(table.partition),
         [("session_day", "=", day.isoformat()), ("bucket", "in", [str(bucket) for bucket in buckets])],
-        commit_properties=CommitProperties(custom_metadata={"restated": day.isoformat()}, max_commit_retries=50),
+        commit_properties=CommitProperties(custom_metadata={"restated": day.isoformat()}, max_commit_retries=RETRIES),
     )
 
 
