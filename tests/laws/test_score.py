@@ -12,7 +12,7 @@ from laws.test_fold import START_MS, folded
 
 from qoescope.catalog import picture
 from qoescope.catalog.population import LADDER
-from qoescope.compile.fold import seen
+from qoescope.compile.fold import with_opinions
 
 Play = dict[str, Any]
 RUNG = st.sampled_from([(kbps, width, height) for kbps, width, height in LADDER])
@@ -149,7 +149,9 @@ def test_an_opinion_through_the_rating_is_the_cubic_of_the_recommendation() -> N
         for pw, ph in ((0, 0), (1, 1), (320, 180), (1280, 720), (1920, 1080), (3840, 2160), (65_535, 65_535))
         for codec in ("avc", "av1")
     ]
-    found = duckdb.from_arrow(pa.Table.from_pylist(asked)).query("asked", f"select opinion from {seen('asked')}")
+    found = duckdb.from_arrow(pa.Table.from_pylist(asked)).query(
+        "asked", f"select opinion from {with_opinions('asked')}"
+    )
     closed = [opinion for (opinion,) in found.fetchall()]
     assert closed == pytest.approx([opinions.opinion(e) for e in asked], abs=1e-9)
     assert min(closed) >= picture.WORST
@@ -167,6 +169,8 @@ def test_a_picture_of_unknown_rendition_has_no_opinion_and_of_unknown_screen_fil
     }
     asked = [known | {name: value} for name in ("bitrate_kbps", "width", "height") for value in (None, 0)]
     asked += [known | {"player_width": None}, known | {"player_width": 640, "player_height": 360}]
-    found = duckdb.from_arrow(pa.Table.from_pylist(asked)).query("asked", f"select opinion from {seen('asked')}")
+    found = duckdb.from_arrow(pa.Table.from_pylist(asked)).query(
+        "asked", f"select opinion from {with_opinions('asked')}"
+    )
     *nothing, unknown, filled = [opinion for (opinion,) in found.fetchall()]
     assert (set(nothing), unknown) == ({None}, filled)

@@ -81,7 +81,7 @@ qualify row_number() over (
   partition by session, seq order by received_at, kafka_partition, kafka_offset, position, row) > 1"""
 
 
-def seen(rows: str) -> str:
+def with_opinions(rows: str) -> str:
     """The rows of renditions with `opinion` of each on its screen, and the steps to it."""
     for name, sql in picture.STEPS:
         rows = f"(select *, {sql} as {name} from {rows})"
@@ -128,7 +128,7 @@ by_rendition as (
 common as (select session, {_list((s.name, f"least(sum({s.name}), {s.most})::bigint") for s in common)},
     {_list((s.name, f"least({_sum(s)[1]}, {s.most})") for s in c.OF_RENDITIONS)},
     {_list(_COMMON.items())}
-  from {seen("by_rendition")} group by all),
+  from {with_opinions("by_rendition")} group by all),
 heights as ({_HEIGHTS_SQL}),
 rare as (select session, {_list(map(_sum, rare))}, {_list(_RARE.items())}
   from prepared where not ({_PLAIN}) group by all),
