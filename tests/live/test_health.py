@@ -1,7 +1,4 @@
-"""What keeps the streams from working is named, makes them not ready everywhere, and passes; one owner a state.
-
-Long because all of it is tried on one stack, whose disk is small and whose restarts add up.
-"""
+"""What keeps the streams from working is named, makes them not ready everywhere, and passes; one owner a state."""
 
 import json
 import os
@@ -9,76 +6,35 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
-import httpx
 import pytest
 from damages import DAMAGES, newest
-from receivers import Receiver, http_receiver
+from operated import BACK_S, Operated, full
+from receivers import http_receiver
 from until import until
-from whole_stack import Stack, Traffic
 
 from qoescope.connect import checkpoints, health, locks, postgres
-from qoescope.mart.jobs.ledger import check_books
-from qoescope.mart.ledger import LedgerResult
 from qoescope.settings import Settings, environment
-from qoescope.stack import assembly, children, demo, processes, progress, system
+from qoescope.stack import assembly, children, demo, processes
 
 pytestmark = pytest.mark.live
-UP_S, BACK_S, TOLD_S = 600, 600, 120
+UP_S, TOLD_S = 600, 120
 DISK = "96m"
 
 
-class Running(Stack):
+class Running(Operated):
     """The stack of this module."""
-
-    channel: Receiver
-    """The operators' channel."""
 
     def said(self, name: str = "stream") -> str:
         """The log of a part."""
         return self.children.log_path(name).read_text()
 
-    def ready(self) -> int:
-        """What the streams' own `/readyz` says."""
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.settings.stream_port}/readyz", trust_env=False).status_code
-        except httpx.HTTPError:
-            return 0
-
-    def status(self) -> tuple[int, str]:
-        """Exit code and words of `qoescope status`."""
-        found = self.command("status")
-        return found.returncode, found.stdout
-
     def back(self) -> None:
         """Waits until the streams are ready again."""
         until(lambda: self.ready() == 200 and self.children["stream"].state == "ready", BACK_S, "streams are ready")
-
-    def holds(self, traffic: Traffic) -> None:
-        """All was answered, and what was answered is in the lake, once; every book agrees."""
-        sent = traffic.finished().sent
-        assert sent.acknowledged == sent.events
-        ends = progress.log_ends(self.settings)
-
-        def behind() -> int:
-            with postgres.connect(self.settings, "writer") as connection:
-                return progress.lag(ends, progress.read_until(connection))
-
-        until(lambda: not behind(), BACK_S, "the lake reads the log to its end")
-        until(lambda: self.missing(traffic.book) == [], BACK_S, "what was answered is in the lake, once")
-        looks = list[LedgerResult]()
-
-        def agree() -> bool:
-            looks.append(check_books(self.settings))
-            return looks[-1].ok
-
-        try:
-            until(agree, BACK_S, "the books agree", every_s=0.5)
-        except AssertionError as error:
-            raise AssertionError(f"the books disagree: {looks[-1].lines}") from error
 
 
 @pytest.fixture(scope="module")
@@ -172,47 +128,29 @@ def test_a_restatement_beside_one_of_the_same_day_stops_at_once(running: Running
     assert f"the restatement of 2099-01-02 is owned by process {os.getpid()} since" in second.stderr
 
 
-def heard(running: Running, state: str, words: str) -> bool:
-    """Whether the channel was told so of the system."""
-    told = [json.loads(body) for _, body in running.channel.got]
-    return any(one["property"] == system.PROPERTY and one["state"] == state and words in one["story"] for one in told)
-
-
-def fill(disk: Path) -> Path:
-    """Takes all of the room that is left."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(b"\0" * 65536):
-            pass
-    return filler
-
-
 @pytest.mark.skipif(not processes.is_root(), reason="only root can make a small disk")
 def test_a_full_disk_is_named_makes_not_ready_and_goes_on_by_itself_once_there_is_room(running: Running) -> None:
     running.back()
     restarts = running.children["stream"].restarts
-    filler = fill(running.folder / "disk")
-    traffic = running.traffic(rate=200, seconds=4)
-    try:
+    with full(running.folder / "disk"):
+        traffic = running.traffic(rate=200, seconds=4)
         until(lambda: running.ready() == 503, TOLD_S, "/readyz says that it is not ready")
         until(lambda: running.children["stream"].state == "failing", TOLD_S, "its supervisor knows")
         (code, words) = running.status()
         assert code == 1
         named = [line for line in words.splitlines() if line.startswith("stream: ") and "the disk is full: " in line]
         assert named, words
-        until(lambda: heard(running, "confirmed", "the disk is full"), TOLD_S, "the operators' channel is told")
+        until(lambda: running.heard("confirmed", "the disk is full"), TOLD_S, "the operators' channel is told")
         lines = [line for line in running.said().splitlines() if " stopped: " in line]
         assert lines
         assert all("Python Proxy" not in line for line in lines)
         assert any("the disk is full" in line and "docs/operators.md#disk-full" in line for line in lines)
-    finally:
-        filler.unlink()
     running.back()
     running.holds(traffic)
     assert running.children["stream"].restarts == restarts
     code, words = running.status()
     assert code == 0, words
-    until(lambda: heard(running, "closed", "the disk is full"), 2 * TOLD_S, "and that it is over")
+    until(lambda: running.heard("closed", "the disk is full"), 2 * TOLD_S, "and that it is over")
 
 
 @pytest.mark.parametrize(

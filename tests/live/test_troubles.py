@@ -1,83 +1,44 @@
 """Full disks of Postgres, Kafka and the logs, and a record that nobody can bear: named, told, and nothing is lost."""
 
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import faulty
 import httpx
 import pytest
+from operated import BACK_S, Operated, full
 from receivers import Receiver, http_receiver
 from until import until
-from whole_stack import Stack, Traffic
 
 from qoescope.catalog.operations import QUARANTINE
-from qoescope.connect import postgres
 from qoescope.connect.lake.reading import read_table
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings
-from qoescope.stack import assembly, children, demo, kafka, processes, progress, system
+from qoescope.stack import assembly, children, demo, kafka, processes
 from qoescope.stack import postgres as server
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(not processes.is_root(), reason="only root can make a small disk")]
-UP_S, BACK_S, TOLD_S = 600, 600, 120
+UP_S, TOLD_S = 600, 120
 DISKS = {"postgres": "256m", "kafka": "64m", "log": "8m"}
 PARTS = ("collect", "stream", "monitor")
 
 
-class Running(Stack):
+class Running(Operated):
     """The stack of this module."""
-
-    channel: Receiver
-    """The operators' channel."""
-
-    def ready(self) -> int:
-        """What the streams' own `/readyz` says."""
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.settings.stream_port}/readyz", trust_env=False).status_code
-        except httpx.HTTPError:
-            return 0
-
-    def status(self) -> tuple[int, str]:
-        """Exit code and words of `qoescope status`."""
-        found = self.command("status")
-        return found.returncode, found.stdout
 
     def back(self) -> None:
         """Waits until every part is ready again."""
         until(lambda: self.ready() == 200, BACK_S, "the streams are ready")
         until(lambda: {child.state for child in self.children} == {"ready"}, BACK_S, "every part is ready")
 
-    def holds(self, traffic: Traffic) -> None:
-        """All was answered, and what was answered is in the lake, once; every book agrees."""
-        sent = traffic.finished().sent
-        assert sent.acknowledged == sent.events
-        ends = progress.log_ends(self.settings)
-
-        def behind() -> int:
-            with postgres.connect(self.settings, "writer") as connection:
-                return progress.lag(ends, progress.read_until(connection))
-
-        until(lambda: not behind(), BACK_S, "the lake reads the log to its end")
-        until(lambda: self.missing(traffic.book) == [], BACK_S, "what was answered is in the lake, once")
-        until(lambda: check_books(self.settings).ok, BACK_S, "the books agree", every_s=0.5)
-
-    @contextmanager
-    def full(self, name: str) -> Iterator[None]:
+    def full(self, name: str) -> AbstractContextManager[None]:
         """The part's disk has no room left while the block runs."""
-        filler = self.settings.var / name / "filler"
-        with filler.open("wb", buffering=0) as file, suppress(OSError):
-            while file.write(b"\0" * 65536):
-                pass
-        try:
-            yield
-        finally:
-            filler.unlink()
+        return full(self.settings.var / name)
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +88,6 @@ def named(running: Running, *words: str) -> Callable[[], bool]:
     return said
 
 
-def heard(running: Running, state: str, words: str) -> bool:
-    """Whether the channel was told so of the system."""
-    told = [json.loads(body) for _, body in running.channel.got]
-    return any(one["property"] == system.PROPERTY and one["state"] == state and words in one["story"] for one in told)
-
-
 def test_a_record_that_breaks_its_batch_is_told_and_the_stream_goes_on(running: Running) -> None:
     running.back()
     restarts, at = running.children["stream"].restarts, time.time_ns() // 1_000_000
@@ -147,7 +102,7 @@ def test_a_record_that_breaks_its_batch_is_told_and_the_stream_goes_on(running: 
     assert (running.ready(), running.status()[0]) == (200, 0)
     metrics = httpx.get(f"http://127.0.0.1:{running.settings.stream_port}/metrics", trust_env=False).text
     assert 'qoescope_stream_set_aside{stream="events"} 1' in metrics
-    until(lambda: heard(running, "confirmed", words), TOLD_S, "the operators' channel is told")
+    until(lambda: running.heard("confirmed", words), TOLD_S, "the operators' channel is told")
     kept = read_table(running.settings, QUARANTINE, columns=["reason_kept", "record"]).to_pylist()[0]
     assert kept["reason_kept"] == "broken: OverflowError: int too big to convert"
     assert faulty.UNBEARABLE in kept["record"]
