@@ -37,7 +37,7 @@ def replaced(settings: Settings, day: date, events: pa.Table) -> None:
     """The lake has these events of the day, and no others."""
     delta = open_table(settings, EVENTS)
     buckets = sorted({f.bucket for f in list_files(delta, [day])} | set(events["bucket"].unique().to_pylist()))
-    replace_parts(delta, EVENTS, day, buckets, write_files(settings, EVENTS, events))
+    replace_parts(delta, EVENTS, day, buckets, write_files(settings, EVENTS, events), {})
 
 
 def altered(events: pa.Table, name: str, sql: str) -> pa.Table:

@@ -30,6 +30,7 @@ from qoescope.connect.lake.reading import list_files, read_table
 from qoescope.connect.lake.tables import open_table, table_uri
 from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.mart.jobs.ledger import check_books
+from qoescope.mart.jobs.restate import restate_day
 from qoescope.mart.ledger import LedgerResult
 from qoescope.settings import Settings
 from qoescope.stack import assembly, demo
@@ -118,6 +119,25 @@ def test_beside_live_traffic_every_book_agrees_and_a_lost_row_is_named(books: Bo
     traffic.finished()
     books.settled()
     assert books.compare().lines[0].startswith("all books agree")
+
+
+def test_a_row_is_missed_also_after_a_restatement_that_had_nothing_to_publish(books: Books) -> None:
+    for seq in (1, 2):
+        books.post("twice measured", event(seq))
+        books.settled()
+    ((day,),) = books.rows("select day from sessions where session_id = 'twice measured' and version = 2")
+    restated = restate_day(books.settings, day)
+    assert restated.changed == 0
+    assert "twice measured" in (ids := read_table(books.settings, SESSION_VERSIONS)["session_id"].to_pylist())
+    assert len(ids) == len(set(ids))  # it left out the older version
+
+    kept = saved(books, "sessions")
+    books.change("delete from sessions where session_id = 'twice measured'")
+    found = books.compare()
+    restored(books, "sessions", *kept, only="twice measured")
+    assert [str(d) for d in found.differences] == [
+        "rows: demo session twice measured: expected version 2, found no row"
+    ]
 
 
 Saved = tuple[str, bytes]

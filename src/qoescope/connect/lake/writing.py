@@ -122,7 +122,9 @@ def _append(
     )
 
 
-def replace_parts(delta: DeltaTable, table: Table, day: date, buckets: Sequence[int], added: Sequence[File]) -> None:
+def replace_parts(
+    delta: DeltaTable, table: Table, day: date, buckets: Sequence[int], added: Sequence[File], note: dict[str, str]
+) -> None:
     """These parts of the table, as `delta` has it, become these files; what came since then stays."""
     delta.create_write_transaction(
         [_action(f) for f in added],
@@ -130,7 +132,7 @@ def replace_parts(delta: DeltaTable, table: Table, day: date, buckets: Sequence[
         arrow.schema(table),
         list(table.partition),
         [("session_day", "=", day.isoformat()), ("bucket", "in", [str(bucket) for bucket in buckets])],
-        commit_properties=CommitProperties(custom_metadata={"restated": day.isoformat()}, max_commit_retries=RETRIES),
+        commit_properties=CommitProperties(custom_metadata=note, max_commit_retries=RETRIES),
     )
 
 

@@ -64,7 +64,9 @@ def _fold(settings: Settings, day: date, spark: SparkSession | None) -> Folded:
     renewed = [part for part in told if part["renewed"]]
     if renewed:
         added = [f for part in renewed for f in unpack_files(part["files"])]
-        replace_parts(sessions, SESSION_VERSIONS, day, [part["bucket"] for part in renewed], added)
+        # who only leaves out older versions has nothing to publish, and nobody waits for it
+        note = {"restated": day.isoformat()} if any(part["changed"] for part in renewed) else {}
+        replace_parts(sessions, SESSION_VERSIONS, day, [part["bucket"] for part in renewed], added, note)
     crash(settings, "mart.after_fold")
     days = sorted({day, *(date.fromisoformat(d) for part in told for d in part["days"])})
     checksum = f"{sum(int(part['checksum'], 16) for part in told) % (1 << 128):032x}"
