@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 from until import until
 
-from qoescope.catalog.operations import LATE, QUARANTINE, REPORTS
+from qoescope.catalog.operations import LATE, QUARANTINE
 from qoescope.catalog.tables import EVENTS
 from qoescope.connect import postgres
 from qoescope.connect.lake.reading import read_table
@@ -105,18 +105,8 @@ class Stack:
 
         until(read, SETTLED_S, "the lake reads the log to its end", every_s=1)
         until(live, SETTLED_S, "live numbers hold all of it", every_s=1)
-        until(self.has_settled, SETTLED_S, "every session closes", every_s=1)
+        until(lambda: self.books().settled, SETTLED_S, "every session closes", every_s=1)
         return self.books()
-
-    def has_settled(self) -> bool:
-        """Whether every accepted event of the demo's property is kept, and each in the lake is in a session's row.
-
-        Reports of players are rows of the lake, too; what they tell comes as events, which count anew.
-        """
-        books = self.books()
-        reports = read_table(self.settings, REPORTS, columns=["property"])["property"].to_pylist()
-        events = books.lake - reports.count(demo.PROPERTY)
-        return books.accepted == books.lake + books.kept_aside and books.in_sessions == events
 
     def missing(self, book: Path) -> list[tuple[Any, ...]]:
         """Acknowledged events of the book that the lake neither took nor kept aside, and identities taken twice."""

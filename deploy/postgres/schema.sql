@@ -43,6 +43,7 @@ create table if not exists qoescope.outcomes (
   "rate_limited" bigint not null,
   "filtered" bigint not null,
   "lake" bigint not null,
+  "reports" bigint not null,
   "late" bigint not null,
   "quarantined" bigint not null,
   "erased" bigint not null,

@@ -128,4 +128,4 @@ def test_what_reports_said_and_could_not_be_meant_is_counted_by_key(tmp_path: Pa
     assert {row["field"]: (row["property"], row["count"]) for row in rows} == {
         "cmcd:br": ("app", 2), "cmcd:msd": ("app", 2), "cmcd:v": ("app", 2),
     }  # fmt: skip
-    assert sum(row["lake"] for row in found.rows(storing.COUNTS) if row.get("lake")) == 2
+    assert sum(row["reports"] for row in found.rows(storing.COUNTS) if row.get("reports")) == 2

@@ -213,6 +213,8 @@ def test_reports_as_a_player_sent_them_become_a_session_in_postgres(stack: Stack
     seen = until(lambda: stack.rows(f"{delivery} where session_id = 'requests'"), CLOSED_S, "delivery is told")
     assert seen == [("cmcd_v1", False, 3000, None, None)]
     assert stack.rows("select session_id from sessions where session_id = 'requests'") == []
-    books = "select sum(received - duplicate - filtered)::int, sum(accepted)::int, sum(lake)::int from outcomes"
+    books = (
+        "select sum(received - duplicate - filtered)::int, sum(accepted)::int, sum(lake + reports)::int from outcomes"
+    )
     ((told, accepted, lake),) = stack.rows(f"{books} where property = %s", TENANT)
     assert told == accepted == lake

@@ -45,6 +45,7 @@ def test_the_lake_must_hold_what_was_accepted(events: Events) -> None:
     assert books.lake(outcomes(accepted=3, lake=3), counted(rows)) == []
     assert named(books.lake(outcomes(accepted=3, lake=3), counted(rows.slice(1)))) == ["app 2026-01-02 12:00 lake: 3 2"]
     assert named(books.lake(outcomes(accepted=4, lake=3), counted(rows))) == ["app 2026-01-02 12:00 accepted: 3 4"]
+    assert books.lake(outcomes(accepted=3, lake=1, reports=2), counted(rows)) == []
     assert named(books.lake(outcomes(accepted=1, late=1), counted(rows.slice(3)))) == ["app 2026-01-02 12:00 late: 1 0"]
 
 

@@ -29,7 +29,8 @@ OUTCOMES = {
 """What became of a received event at the door; `received` is their sum."""
 
 LAKE_OUTCOMES = {
-    "lake": "a row in the lake",
+    "lake": "an event in the lake",
+    "reports": "a report of a player (CMCD) in the lake: the events that it tells of come anew",
     "late": "older than what is still restated: kept aside and counted",
     "quarantined": "accepted, then not storable: the same identity with another body, or an unknown version",
 }

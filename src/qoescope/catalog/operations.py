@@ -9,14 +9,13 @@ _PROPERTY = Field("property", "text", "the tenant: one app or site", nullable=Fa
 
 COUNTED = (
     Field("received", "int", "events in bodies that were read", default=0, nullable=False),
-    Field(
-        "accepted", "int", "acknowledged by Kafka, less the repeats that only the lake saw", default=0, nullable=False
-    ),
+    Field("accepted", "int", "acknowledged by Kafka, less repeats that only the lake saw", default=0, nullable=False),
     Field("duplicate", "int", "identities that were here before", default=0, nullable=False),
     Field("invalid", "int", "not understood, or beyond a limit", default=0, nullable=False),
     Field("rate_limited", "int", "over the key's budget", default=0, nullable=False),
     Field("filtered", "int", "switched off, an erased viewer, or a session beyond its cap", default=0, nullable=False),
-    Field("lake", "int", "rows in the lake", default=0, nullable=False),
+    Field("lake", "int", "events in the lake", default=0, nullable=False),
+    Field("reports", "int", "reports of players (CMCD) in the lake: their events come anew", default=0, nullable=False),
     Field("late", "int", "older than what is still restated", default=0, nullable=False),
     Field("quarantined", "int", "accepted, then not storable", default=0, nullable=False),
     Field("erased", "int", "rows of viewers who asked to be forgotten", default=0, nullable=False),

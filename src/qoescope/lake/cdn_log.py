@@ -133,7 +133,7 @@ def found(lines: Iterable[tuple[int, bytes]], tenant: str, buckets: int, now: da
         elif session_id is None:
             made.count(at, "filtered")
         else:
-            made.count(at, "accepted", "lake")
+            made.count(at, "accepted", "reports")
             made.rows.append(_row(line, at, sent.text, session_id, status, number, tenant, buckets))
     return made
 

@@ -148,7 +148,7 @@ def _counts(events: pa.Table, verdict: npt.NDArray[np.int64]) -> pa.Table:
 
 
 def kept_counts(unreadable: pa.Table, reports: pa.Table) -> pa.Table:
-    """(property, minute_at, quarantined, lake) of what is kept beside the events: it was accepted, too."""
+    """(property, minute_at, quarantined, reports) of what is kept beside the events: it was accepted, too."""
     if not len(unreadable) and not len(reports):
         return pa.table({})
     kept, said = (naive(rows.select(["property", "received_at"])) for rows in (unreadable, reports))
@@ -157,6 +157,6 @@ def kept_counts(unreadable: pa.Table, reports: pa.Table) -> pa.Table:
 
 _KEPT = """
 select property, time_bucket(interval '1 minute', received_at) as minute_at, sum(q)::bigint as quarantined,
-  sum(r)::bigint as lake
+  sum(r)::bigint as reports
 from (select *, 1 as q, 0 as r from unreadable union all select *, 0 as q, 1 as r from reports) group by all
 """

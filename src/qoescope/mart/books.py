@@ -18,8 +18,9 @@ Rows = list[tuple[Any, ...]]
 Named = tuple[tuple[str, str], Difference]
 """A session (property, session_id), and what differs of it."""
 DOOR = ("accepted", "duplicate", "invalid", "rate_limited", "filtered")
-KEPT = ("lake", "late", "quarantined")
-ACCEPTED = (*KEPT, "erased")
+KEPT = {"lake": "lake + reports", "late": "late", "quarantined": "quarantined"}
+"""What is kept, and of which outcomes it is the sum: reports were once booked as events are."""
+ACCEPTED = ("lake", "reports", "late", "quarantined", "erased")
 
 
 def _asked(tables: Mapping[str, pa.Table], sql: str) -> Rows:
@@ -51,9 +52,8 @@ def lake(outcomes: pa.Table, counted: pa.Table, since: datetime | None = None) -
     """
     if since is not None:
         outcomes, counted = (rows.filter(pc.field("minute_at") >= pc.scalar(since)) for rows in (outcomes, counted))
-    told = " union all ".join(
-        f"select property, minute_at, '{name}' as kept, {name} as n from outcomes where {name} <> 0" for name in KEPT
-    )
+    kept = "select property, minute_at, '{}' as kept, {} as n from outcomes where n <> 0"
+    told = " union all ".join(kept.format(*pair) for pair in KEPT.items())
     rows = _asked(
         {"outcomes": outcomes, "counted": counted},
         f"""

@@ -14,7 +14,7 @@ from qoescope.compile.duck import connected, naive
 BOOKS = {
     "log": "records between first and next offset = records read; the topic is the one that was read",
     "door": "received = accepted + duplicate + invalid + rate_limited + filtered",
-    "lake": "accepted = rows in the lake + late + quarantined + erased; each identity once, each file as written",
+    "lake": "accepted = events and reports in the lake + late + quarantined + erased; each once, each file as written",
     "epochs": "each batch in the lake = a batch in the books",
     "letters": "dead letters read = their rows",
     "sessions": "time by state: a day's events = its sessions; each row = its events, folded again",

@@ -42,12 +42,13 @@ class Books:
     accepted: int
     lake: int
     kept_aside: int
+    """Late, quarantined, erased; and players' reports, whose events come anew."""
     in_sessions: int
     sessions: int
 
     @property
     def settled(self) -> bool:
-        """Every accepted event is in the lake, kept aside or erased; every one in the lake is in a session's row."""
+        """Every accepted event is in the lake or kept aside; every one in the lake is in a session's row."""
         return self.accepted == self.lake + self.kept_aside and self.in_sessions == self.lake
 
 
@@ -55,7 +56,7 @@ def books(connection: Connection, tenant: str) -> Books:
     """The property's books as they are now."""
     door = connection.execute(
         "select coalesce(sum(received), 0)::bigint, coalesce(sum(accepted), 0)::bigint, coalesce(sum(lake), 0)::bigint,"
-        " coalesce(sum(late + quarantined + erased), 0)::bigint from outcomes where property = %s",
+        " coalesce(sum(reports + late + quarantined + erased), 0)::bigint from outcomes where property = %s",
         (tenant,),
     ).fetchone()
     folded = connection.execute(

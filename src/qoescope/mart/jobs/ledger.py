@@ -63,7 +63,7 @@ def check_books(
 def _compare_door(now: Cut, result: LedgerResult, tell: Tell) -> None:
     outcomes = now.rows(OUTCOMES, "true")
     result.add("door", len(outcomes), books.door(outcomes.to_pylist()))
-    for name in ("received", *books.DOOR, *books.KEPT):
+    for name in ("received", *books.DOOR, *books.ACCEPTED):
         result.totals[name] = pc.sum(outcomes[name]).as_py() or 0
     kept_since = datetime.combine(lake_days.kept_since(now.settings.events_days), time(), UTC)
     counted, beyond = _count_rows(now, tell)
