@@ -101,8 +101,9 @@ class Place:
         rows = []
         for number, part in merged.items():
             first, following = part["first_offset"], part["next_offset"]
-            hole = following - first - part["records"] + max(0, first - self.next.get(number, first))
-            after.first.setdefault(number, first)
+            begins = self.next.get(number, 0)  # what retention dropped before a stream ever read is lost, too
+            hole = following - first - part["records"] + max(0, first - begins)
+            after.first.setdefault(number, min(first, begins))
             after.next[number] = max(following, self.next.get(number, 0))
             if part["complete_until"]:
                 until = part["complete_until"].replace(tzinfo=UTC)

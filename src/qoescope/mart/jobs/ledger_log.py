@@ -32,7 +32,7 @@ def compare_log(now: Cut, result: LedgerResult) -> None:
     partitions = {}
     for number in sorted(bounds.keys() | read.keys()):
         low, end = bounds.get(number, (None, None))
-        started, following, records, lost = read.get(number, (low or 0, low or 0, 0, 0))
+        started, following, records, lost = read.get(number, (0, 0, 0, 0))
         answered = known.answered.get(number, 0) if broken is None else 0
         partitions[number] = books.Reading(low, end, started, following, records, lost, answered)
         result.lag[number] = max(0, (end or 0) - following)
