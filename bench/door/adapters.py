@@ -91,7 +91,7 @@ async def granian(settings: Settings) -> None:
     app = await door(settings)
 
     async def rsgi(scope: Any, protocol: Any) -> None:
-        asked = Asked(scope.method, scope.path, scope.query_string, scope.headers, protocol.__aiter__, settings)
+        asked = Asked(scope.method, scope.path, scope.query_string, scope.headers, lambda: protocol, settings)
         await app.handle(asked)  # type: ignore[arg-type]
         status, headers, body = asked.answered
         protocol.response_bytes(status, headers, body)
