@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event, Thread, current_thread, main_thread
 from time import monotonic
 from typing import Any
@@ -20,7 +19,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from qoescope.catalog.errors import Mistake
-from qoescope.connect import checkpoints
+from qoescope.connect import checkpoints, spark_options
 from qoescope.connect.causes import Explained, explain
 from qoescope.connect.health import Board
 from qoescope.connect.locks import Owned
@@ -33,24 +32,6 @@ WARM_S = 30.0
 """A stream without a batch for so long counts as ready all the same: the log may be silent."""
 GONE = (PySparkException, Py4JError, OSError)
 """What a call says when the JVM went first."""
-ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
-JVM = (
-    "-Duser.timezone=UTC -Dderby.system.home=/nonexistent -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "
-    "-XX:ReservedCodeCacheSize=240m"
-)
-"""Tasks compute in Python; the JVM plans and moves bytes: a quick start is worth more to it than deep compiling.
-
-A JVM that compiles so keeps 48 MB for code, which streams fill in a minute; then nothing is compiled any more."""
-
-
-def archive(settings: Settings) -> Path:
-    """Where Spark's classes lie, laid out for the JVM (`spark_archive`); sessions do without it where it is not."""
-    return settings.jars.resolve() / "spark.jsa"
-
-
-def _jvm(settings: Settings) -> str:
-    classes = archive(settings)
-    return f"{JVM} -XX:SharedArchiveFile={classes} -Xshare:auto -Xlog:cds=off" if classes.exists() else JVM
 
 
 def session(settings: Settings, name: str = "qoescope") -> SparkSession:
@@ -66,7 +47,7 @@ def session(settings: Settings, name: str = "qoescope") -> SparkSession:
         (f"--driver-memory {settings.spark_memory}", "--driver-class-path", ":".join(jars), "pyspark-shell")
     )
     options = SparkConf(loadDefaults=False).setAll([("spark.app.name", name), ("spark.master", settings.spark_master)])
-    options.setAll(list((_options(settings, jars) | settings.spark_options).items()))
+    options.setAll(list((spark_options.options(settings, jars) | settings.spark_options).items()))
     if SparkContext._active_spark_context is None:  # noqa: SLF001  there is no public way to ask
         known = SparkContext._gateway  # noqa: SLF001  an earlier session's JVM, which is used again
         gateway = known or launch_gateway(options, _Undisturbed())  # type: ignore[no-untyped-call]
@@ -99,37 +80,6 @@ def stop(session: SparkSession) -> None:
     """Stops it, also where the JVM went first."""
     with suppress(*GONE):
         session.stop()
-
-
-def _options(settings: Settings, jars: Sequence[str]) -> dict[str, str]:
-    local = settings.spark_master.startswith("local")
-    return {
-        "spark.jars": "" if local else ",".join(jars),
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.scheduler.mode": "FAIR",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.driver.extraJavaOptions": _jvm(settings),
-        "spark.sql.shuffle.partitions": str(settings.spark_partitions),
-        "spark.sql.adaptive.enabled": "false",
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
-        "spark.sql.execution.arrow.maxBytesPerBatch": "8m",
-        "spark.sql.streaming.stateStore.providerClass": ROCKSDB,
-        "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
-        "spark.sql.streaming.metricsEnabled": "false",
-        "spark.sql.streaming.numRecentProgressUpdates": "20",
-        "spark.sql.streaming.stopTimeout": "8s",
-        "spark.sql.streaming.minBatchesToRetain": "20",
-        "spark.python.worker.reuse": "true",
-        "spark.cleaner.periodicGC.interval": "10min",
-        "spark.hadoop.fs.permissions.umask-mode": "077",  # it sets modes of its own, whatever the process' umask is
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pyspark import SparkContext
 from pyspark.sql import DataFrame
 
 from qoescope.catalog.errors import Mistake
-from qoescope.connect import spark
+from qoescope.connect import spark, spark_options
 from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.spark")
@@ -27,10 +27,12 @@ def write(settings: Settings) -> Path:
 
     Raises `Mistake` when the JVM wrote none. It ends the process' JVM: call it in a process of its own.
     """
-    place = spark.archive(settings)
+    place = spark_options.archive(settings)
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:
         made = Path(folder, place.name)
-        options = {"spark.driver.extraJavaOptions": f"{spark.JVM} -XX:ArchiveClassesAtExit={made} -Xlog:cds=off"}
+        options = {
+            "spark.driver.extraJavaOptions": f"{spark_options.JVM} -XX:ArchiveClassesAtExit={made} -Xlog:cds=off"
+        }
         _load_classes(settings.model_copy(update={"spark_options": options}), folder)
         if not made.exists():
             raise Mistake(f"Java wrote no {place.name}: streams work without it, and start more slowly")
