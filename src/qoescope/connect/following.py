@@ -45,11 +45,11 @@ class Follower:
         left = {partition: end for partition, (first, end) in bounds.items() if first < end}
         reader.assign([TopicPartition(self._topic, partition, bounds[partition][0]) for partition in left])
         found: list[Message] = []
-        size = 0
+        size, count = 0, sum(end - bounds[partition][0] for partition, end in left.items())
         while left and size <= most_bytes:
             if monotonic() > deadline:
                 raise TimeoutError(f"{self._topic}: partitions {sorted(left)} were not read in time")
-            for message in reader.consume(10_000, 0.1):
+            for message in reader.consume(max(1, count - len(found)), 0.1):  # more would be waited for
                 if not self._is_past(message, left):
                     found.append(message)
                     size += len(message)
