@@ -29,8 +29,8 @@ from qoescope.settings import Settings
 NAME = "quality"
 LOOKS_EVERY_S = 10.0
 """How often it looks for rows that another process appended; of those of this one it is told."""
-ROWS_AT_ONCE = 10_000
-"""Rows in one transaction, about."""
+ROWS_AT_ONCE = 30_000
+"""Rows in one transaction, at most: each adds to the same cells of the marts once more."""
 
 
 def worker(settings: Settings, stopping: Event, written: Event, loop: Loop | None = None) -> Worker:
@@ -86,17 +86,27 @@ def parts(settings: Settings, files: Collection[File]) -> Iterator[pa.Table]:
 
     All versions of one lie in one bucket. An older one must not come after a newer one that lies in another day.
     """
-    whole = sum(f.rows for f in files) <= ROWS_AT_ONCE
-    for bucket in [None] if whole else sorted({f.bucket for f in files}):
-        mine = [f for f in files if bucket in (None, f.bucket)]
-        if whole:
-            rows = versions.latest(read_rows(settings, SESSION_VERSIONS, mine))
+    for few in _buckets(files):
+        if sum(f.rows for f in few) <= ROWS_AT_ONCE:
+            rows = versions.latest(read_rows(settings, SESSION_VERSIONS, few))
             yield from [rows] if len(rows) else []
             continue
-        last = versions.latest(read_rows(settings, SESSION_VERSIONS, mine, _VERSION)).select(_VERSION[:3])
-        for rows in read_batches(settings, SESSION_VERSIONS, mine, ROWS_AT_ONCE):
+        last = versions.latest(read_rows(settings, SESSION_VERSIONS, few, _VERSION)).select(_VERSION[:3])
+        for rows in read_batches(settings, SESSION_VERSIONS, few, ROWS_AT_ONCE):
             kept = versions.among(rows, last)
             yield from [versions.latest(kept)] if len(kept) else []
+
+
+def _buckets(files: Collection[File]) -> Iterator[list[File]]:
+    """The files of as many whole buckets as go into a transaction together; of one where it alone is more."""
+    few: list[File] = []
+    for bucket in sorted({f.bucket for f in files}):
+        mine = [f for f in files if f.bucket == bucket]
+        if few and sum(f.rows for f in (*few, *mine)) > ROWS_AT_ONCE:
+            yield few
+            few = []
+        few += mine
+    yield from [few] if few else []
 
 
 _VERSION = ("property", "session_id", "version", "written_at")
