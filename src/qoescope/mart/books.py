@@ -187,37 +187,49 @@ def marts(there: pa.Table, again: pa.Table, mart: Mart) -> list[Difference]:
 
     One difference an hour, day or window: its first cell, the total's where that differs.
     """
-    keys = mart.table.key
-    names = [m.name for m in mart.measures if m.type != "sketch"]
-    join = f"there full join again using ({', '.join(keys)})"
-    zero = {m.name: "[]" if m.type == "ints" else "0" for m in mart.measures}
-    compared = " union all ".join(
-        f"select property, starts_at, grouping, value_1, value_2, '{n}' as measure, again.{n}::varchar as expected, "
-        f"there.{n}::varchar as found from {join} where {_value('again', n, zero)} <> {_value('there', n, zero)}"
-        for n in names
-    )
-    rows = _asked(
-        {"there": there, "again": again},
-        f"select *, count(*) over (partition by property, starts_at) - 1 from ({compared}) qualify row_number() over "
-        "(partition by property, starts_at order by grouping, value_1, value_2, measure) = 1 order by all",
-    )
+    kinds = {m.name: m.type for m in mart.measures if m.type != "sketch"}
+    unequal = {n: f"{_value('again', n, kind)} <> {_value('there', n, kind)}" for n, kind in kinds.items()}
+    join = f"there full join again using ({', '.join(mart.table.key)})"
+    rows = _first_cells({"there": there, "again": again}, join, "again", "there", unequal, "starts_at")
     return [
-        Difference("marts", f"{mart.name} {p} {at:%Y-%m-%d %H:%M:%S} {_slice(g, a, b)} {measure}{_more(more)}",
-                   expected or "no row", found or "no row")
-        for p, at, g, a, b, measure, expected, found, more in rows
-    ]  # fmt: skip
+        Difference("marts", f"{mart.name} {p} {at:%Y-%m-%d %H:%M:%S} {_cell(cell, more)}", x or "no row", y or "no row")
+        for p, at, *cell, x, y, more in rows
+    ]
 
 
-def _more(cells: int) -> str:
-    return f" (and {cells} more {'cell' if cells == 1 else 'cells'})" if cells else ""
+def _first_cells(
+    tables: Mapping[str, pa.Table], join: str, left: str, right: str, unequal: Mapping[str, str], at: str
+) -> Rows:
+    """Of each property and `at`, the first cell of a mart's rows that is `unequal` by its measure's condition.
+
+    (property, at, grouping, value_1, value_2, measure, left's value, right's value, how many more cells differ).
+    """
+    cells = ", ".join(
+        f"{{'measure': '{n}', 'a': {left}.{n}::varchar, 'b': {right}.{n}::varchar, 'unequal': {condition}}}"
+        for n, condition in sorted(unequal.items())
+    )
+    return _asked(
+        tables,
+        f"""
+with differing as (
+  select property, {at}, grouping, value_1, value_2, list_filter([{cells}], lambda cell: cell.unequal) as cells
+  from {join} where {" or ".join(unequal.values())}
+)
+select property, {at}, grouping, value_1, value_2, cells[1].measure, cells[1].a, cells[1].b,
+  (sum(len(cells)) over (partition by property, {at}) - 1)::bigint
+from differing
+qualify row_number() over (partition by property, {at} order by grouping, value_1, value_2) = 1 order by all""",
+    )
 
 
-def _slice(*names: str) -> str:
-    return "/".join(filter(None, names)) or "total"
+def _cell(place: Sequence[str], more: int) -> str:
+    *names, measure = place
+    others = f" (and {more} more {'cell' if more == 1 else 'cells'})" if more else ""
+    return f"{'/'.join(filter(None, names)) or 'total'} {measure}{others}"
 
 
-def _value(side: str, name: str, zero: Mapping[str, str]) -> str:
-    if zero[name] == "[]":
+def _value(side: str, name: str, kind: str) -> str:
+    if kind == "ints":
         return f"coalesce(nullif({side}.{name}, list_transform(range(62), lambda i: 0)), [])::bigint[]"
     return f"coalesce({side}.{name}, 0)"
 
@@ -225,25 +237,14 @@ def _value(side: str, name: str, zero: Mapping[str, str]) -> str:
 def hours(hour: pa.Table, day: pa.Table, mart: Mart) -> list[Difference]:
     """Days that are not the sum of their hours; one difference a day."""
     names = [m.name for m in mart.measures if m.type not in ("sketch", "ints")]
-    sums = ", ".join(f"sum({n}) as {n}" for n in names)
-    compared = " union all ".join(
-        f"select property, day, grouping, value_1, value_2, '{n}' as measure, s.{n} as hours, d.{n} as whole "
-        f"from s full join d using (property, day, grouping, value_1, value_2) "
-        f"where coalesce(s.{n}, 0) <> coalesce(d.{n}, 0)"
-        for n in names
-    )
-    rows = _asked(
-        {"h": hour, "d": day},
-        f"with s as (select property, day, grouping, value_1, value_2, {sums} from h group by all), "
-        f"compared as ({compared}) select *, count(*) over (partition by property, day) - 1 from compared "
-        "qualify row_number() over (partition by property, day order by grouping, value_1, value_2, measure) = 1 "
-        "order by all",
-    )
+    key = "property, day, grouping, value_1, value_2"
+    sums = f"(select {key}, {', '.join(f'sum({n}) as {n}' for n in names)} from hours group by all) s"
+    unequal = {n: f"coalesce(s.{n}, 0) <> coalesce(days.{n}, 0)" for n in names}
+    join = f"{sums} full join days using ({key})"
+    rows = _first_cells({"hours": hour, "days": day}, join, "s", "days", unequal, "day")
     return [
-        Difference(
-            "marts", f"{p} {at} {_slice(g, a, b)} {measure}{_more(more)}: sum of hours", hours_n or 0, whole or 0
-        )
-        for p, at, g, a, b, measure, hours_n, whole, more in rows
+        Difference("marts", f"{p} {at} {_cell(cell, more)}: sum of hours", x or 0, y or 0)
+        for p, at, *cell, x, y, more in rows
     ]
 
 

@@ -1,6 +1,7 @@
 """Reading: which files of a table to read, and their rows."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -56,6 +57,24 @@ def list_files(
             continue
         found.append(File(path, size, rows or 0, str(place), int(bucket), until=until))
     return found
+
+
+def group_buckets(files: Iterable[File], most_rows: int) -> Iterator[set[int]]:
+    """The files' buckets, as many together as have at most so many rows; one alone where it has more.
+
+    All rows of a session lie in one bucket: what is asked of sessions can be asked of some buckets after others.
+    """
+    rows = Counter[int]()
+    for f in files:
+        rows[f.bucket] += f.rows
+    together: set[int] = set()
+    for bucket in sorted(rows):
+        if together and sum(rows[one] for one in together) + rows[bucket] > most_rows:
+            yield together
+            together = set()
+        together.add(bucket)
+    if together:
+        yield together
 
 
 def read_table(

@@ -17,8 +17,7 @@ from qoescope.catalog.operations import (
 )
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect.lake.reading import list_files
-from qoescope.connect.lake.tables import File
+from qoescope.connect.lake.reading import group_buckets, list_files
 from qoescope.mart import books
 from qoescope.mart.jobs import lake_days, ledger_days, ledger_log
 from qoescope.mart.jobs.cut import READ, Cut, cut
@@ -27,6 +26,8 @@ from qoescope.settings import Settings
 
 LEDGER_DAYS = 3
 """Days of which sessions and marts are compared when no day is named."""
+IDENTITIES_AT_ONCE = 5_000_000
+"""Events whose identities are held in memory together, where no bucket alone has more."""
 Tell = Callable[[str], None]
 
 
@@ -98,25 +99,20 @@ def _count_rows(now: Cut, tell: Tell) -> tuple[pa.Table, dict[str, int]]:
 
 
 def _find_twice(now: Cut, tell: Tell) -> pa.Table:
-    """Identities that are there twice, a bucket at a time: all events of a session lie in one."""
-    identity, found = "property, session_id, seq", []
-    by_bucket: dict[int, list[File]] = {}
-    for f in now.files(EVENTS):
-        by_bucket.setdefault(f.bucket, []).append(f)
-    for bucket, files in sorted(by_bucket.items()):
-        tell(f"identities of bucket {bucket}")
+    """Identities that are there twice, some buckets at a time: all events of a session lie in one."""
+    identity, found, every = "property, session_id, seq", [], now.files(EVENTS)
+    for buckets in group_buckets(every, IDENTITIES_AT_ONCE):
+        tell(f"identities of buckets {min(buckets)} to {max(buckets)}")
+        files = [f for f in every if f.bucket in buckets]
         hashed = f"select hash({identity}) as h from stored group by h having count(*) > 1"
         again = now.scan.answer(EVENTS, files, hashed)["h"].to_pylist()
         if again:
             met = ", ".join(map(str, again[:100_000]))
-            found.append(
-                now.scan.answer(
-                    EVENTS,
-                    files,
-                    f"select {identity}, count(*) as n from stored where hash({identity}) in ({met}) "
-                    "group by all having count(*) > 1",
-                )
+            twice = (
+                f"select {identity}, count(*) as n from stored where hash({identity}) in ({met}) "
+                "group by all having count(*) > 1"
             )
+            found.append(now.scan.answer(EVENTS, files, twice))
     return pa.concat_tables(found) if found else pa.table({})
 
 

@@ -17,7 +17,7 @@ from qoescope.compile.cube import cube
 from qoescope.compile.duck import connected
 from qoescope.compile.live import LIVE_COLUMNS
 from qoescope.compile.records.reading import SANE_START_DAYS
-from qoescope.connect.lake.reading import list_files, read_rows
+from qoescope.connect.lake.reading import group_buckets, list_files, read_rows
 from qoescope.mart import books
 from qoescope.mart.jobs import lake_days
 from qoescope.mart.jobs.cut import Cut
@@ -25,12 +25,14 @@ from qoescope.mart.ledger import LedgerResult
 
 RECENT_COMMITS, PUBLISHING = 200, timedelta(minutes=15)
 """A restatement is looked for among so many commits, and publishes its day within this time, or did not end well."""
+ROWS_AT_ONCE = 500_000
+"""Rows of the lake in memory together, where no bucket alone has more."""
 APPLYING_S = 900
 """How long a session's new row may take to Postgres, where its stream does not say which version it holds."""
 
 
 def compare_sessions(now: Cut, day: date, result: LedgerResult) -> None:
-    """The day's sessions in the lake against their events, a bucket at a time, but for parts with a broken file."""
+    """The day's sessions in the lake against their events, some at a time, but for parts with a broken file."""
     if day < lake_days.kept_since(now.settings.events_days):
         return
     around = {(day + timedelta(days=n)).isoformat() for n in range(-1, versions.GOES_ON_DAYS + 1)}
@@ -42,10 +44,11 @@ def compare_sessions(now: Cut, day: date, result: LedgerResult) -> None:
         for f in list_files(now.tables[table.name])
         if f.path in now.broken[table.name] and f.session_day in around
     }
-    of_day = {f.bucket for f in (*events, *measured) if f.session_day == day.isoformat()}
-    for bucket in sorted(of_day - broken):
-        mine = lake_days.events_of(now.settings, day, [f for f in events if f.bucket == bucket])
-        rows = versions.latest(read_rows(now.settings, SESSION_VERSIONS, [f for f in measured if f.bucket == bucket]))
+    of_day = {f.bucket for f in (*events, *measured) if f.session_day == day.isoformat()} - broken
+    for buckets in group_buckets((f for f in (*events, *measured) if f.bucket in of_day), ROWS_AT_ONCE):
+        mine = lake_days.events_of(now.settings, day, [f for f in events if f.bucket in buckets])
+        held = [f for f in measured if f.bucket in buckets]
+        rows = versions.latest(read_rows(now.settings, SESSION_VERSIONS, held))
         still_open = _find_open(now, mine)
         found = books.sessions(mine, rows, still_open)
         known = {session for session, _ in found}
@@ -157,7 +160,7 @@ def _is_restated(now: Cut, day: date) -> bool:
 
 
 def _compare_windows(now: Cut, day: date, result: LedgerResult) -> None:
-    """Live windows against the events of the books, a bucket at a time: what batches add up, these add up to.
+    """Live windows against the events of the books, some at a time: what batches add up, these add up to.
 
     Of a day with a file of events that cannot be read nothing can be said.
     """
@@ -172,8 +175,8 @@ def _compare_windows(now: Cut, day: date, result: LedgerResult) -> None:
     at = pc.field("at")
     where = (at >= pa.scalar(begins)) & (at < pa.scalar(begins + timedelta(days=1)))
     again = arrow.schema(LIVE_WINDOW.table).empty_table()
-    for bucket in sorted({f.bucket for f in files}):
-        events = read_rows(now.settings, EVENTS, [f for f in files if f.bucket == bucket], LIVE_COLUMNS, where)
+    for buckets in group_buckets(files, ROWS_AT_ONCE):
+        events = read_rows(now.settings, EVENTS, [f for f in files if f.bucket in buckets], LIVE_COLUMNS, where)
         events = events.filter(_read(now, events))
         if len(events):
             again = added([again, cube(events, LIVE_WINDOW)], LIVE_WINDOW.table)

@@ -17,7 +17,7 @@ from qoescope.compile import arrow, versions
 from qoescope.connect import days, postgres
 from qoescope.connect.changes import Changes
 from qoescope.connect.health import Loop
-from qoescope.connect.lake.reading import read_batches, read_rows
+from qoescope.connect.lake.reading import group_buckets, read_batches, read_rows
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import File
 from qoescope.connect.loops import Worker
@@ -86,7 +86,8 @@ def parts(settings: Settings, files: Collection[File]) -> Iterator[pa.Table]:
 
     All versions of one lie in one bucket. An older one must not come after a newer one that lies in another day.
     """
-    for few in _buckets(files):
+    for buckets in group_buckets(files, ROWS_AT_ONCE):
+        few = [f for f in files if f.bucket in buckets]
         if sum(f.rows for f in few) <= ROWS_AT_ONCE:
             rows = versions.latest(read_rows(settings, SESSION_VERSIONS, few))
             yield from [rows] if len(rows) else []
@@ -95,18 +96,6 @@ def parts(settings: Settings, files: Collection[File]) -> Iterator[pa.Table]:
         for rows in read_batches(settings, SESSION_VERSIONS, few, ROWS_AT_ONCE):
             kept = versions.among(rows, last)
             yield from [versions.latest(kept)] if len(kept) else []
-
-
-def _buckets(files: Collection[File]) -> Iterator[list[File]]:
-    """The files of as many whole buckets as go into a transaction together; of one where it alone is more."""
-    few: list[File] = []
-    for bucket in sorted({f.bucket for f in files}):
-        mine = [f for f in files if f.bucket == bucket]
-        if few and sum(f.rows for f in (*few, *mine)) > ROWS_AT_ONCE:
-            yield few
-            few = []
-        few += mine
-    yield from [few] if few else []
 
 
 _VERSION = ("property", "session_id", "version", "written_at")
