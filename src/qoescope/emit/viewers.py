@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from qoescope.catalog import networks as n
 from qoescope.catalog import population as p
+from qoescope.catalog.devices import DEVICES, Device
 from qoescope.catalog.faults import Fault
 from qoescope.emit import draws
 from qoescope.emit.draws import Bits, Floats
@@ -50,7 +51,7 @@ APP_VERSIONS = tuple(f"v{a}.{b}.{c}" for a in p.VERSION_MAJORS for b in range(10
 class Software:
     """A device with one combination of versions."""
 
-    device: p.Device
+    device: Device
     os_version: str
     browser_version: str
     player_version: str
@@ -64,7 +65,7 @@ class Software:
 
 SOFTWARE = tuple(
     Software(d, o, b, v, d.share * so * sb * sv)
-    for d in p.DEVICES
+    for d in DEVICES
     for (o, so), (b, sb), (v, sv) in product(d.os_versions, d.browser_versions, d.player_versions)
 )
 FIRST_SOFTWARE = np.array([next(i for i, s in enumerate(SOFTWARE) if s.device.device_type == t) for t in DEVICE_TYPES])
