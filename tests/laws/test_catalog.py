@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from qoescope.catalog import dimensions, marts, measures, metrics, sessions
+from qoescope.catalog import dimensions, marts, measures, metrics, scores
 from qoescope.catalog.schema import Field
 from qoescope.catalog.tables import EVENTS, SESSIONS
 
@@ -51,7 +51,7 @@ def test_marts_are_kept_by_dimensions_of_few_values() -> None:
 
 
 def test_score_weights_sum_to_one() -> None:
-    assert sum(sessions.SCORE_WEIGHTS.values()) == pytest.approx(1)
+    assert sum(scores.SCORE_WEIGHTS.values()) == pytest.approx(1)
 
 
 def test_everything_declared_says_what_it_means() -> None:

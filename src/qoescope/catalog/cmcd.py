@@ -44,6 +44,10 @@ class Key:
 _V1, _V12, _V2 = (1,), (1, 2), (2,)
 _DAY, _HOUR = (0, LONGEST_STATE_MS), (0, LONGEST_REQUEST_MS)
 _THROUGHPUT, _PLACE = (0, MOST_THROUGHPUT_KBPS), (0, LATEST_MS)
+_STATE_REPORTS = ("ps", "t", "e", "rr", "bc", "pr", "c", "b")
+_AD_REPORTS = ("abs", "abe", "as", "ae", "sk")
+_SCREEN_REPORTS = ("m", "um", "pe", "pc")
+_REPORTS = (*_STATE_REPORTS, *_AD_REPORTS, *_SCREEN_REPORTS, "h", "ce")
 
 KEYS: Mapping[str, Key] = {
     k.name: k
@@ -68,8 +72,7 @@ KEYS: Mapping[str, Key] = {
         Key("nrr", _V1, "Request", "string", "next byte range"),
         Key("pb", _V2, "Request", "ints", "kbps on screen now"),
         Key("sn", _V2, "Request", "int", "number of the report, per session, mode and target", bounds=(0, MOST_EVENTS)),
-        Key("sta", _V2, "Request", "token", "player state",
-            tokens=("d", "s", "p", "k", "r", "w", "a", "e", "f", "q")),
+        Key("sta", _V2, "Request", "token", "player state", tokens=("d", "s", "p", "k", "r", "w", "a", "e", "f", "q")),
         Key("su", _V12, "Request", "bool", "needed urgently, until the target buffer is reached"),
         Key("bg", _V2, "Status", "bool", "no player is visible"),
         Key("bs", _V12, "Status", "bool", "the buffer was starved since the last report"),
@@ -88,9 +91,7 @@ KEYS: Mapping[str, Key] = {
         Key("sid", _V12, "Session", "string", "playback session", limit=64, limit_v1=64),
         Key("st", _V12, "Session", "token", "VOD, live or low-latency live", tokens=("v", "l", "ll")),
         Key("v", _V12, "Session", "int", "version; absent means 1", bounds=(1, 999)),
-        Key("e", _V2, "", "token", "what the event report tells",
-            tokens=("ps", "t", "e", "rr", "bc", "pr", "c", "b", "abs", "abe", "as", "ae", "sk", "m", "um", "pe", "pc",
-                    "h", "ce")),
+        Key("e", _V2, "", "token", "what the event report tells", tokens=_REPORTS),
         Key("ts", _V2, "", "int", "ms since the epoch", bounds=(0, DEVICE_DATES[1])),
         Key("h", _V2, "", "string", "host that serves now", limit=128),
         Key("cen", _V2, "", "string", "name of a custom event", limit=64),
@@ -103,7 +104,7 @@ KEYS: Mapping[str, Key] = {
         Key("cmsds", _V2, "", "string", "static CMSD, Base64"),
         Key("smrt", _V2, "", "string", "request tracing, Base64"),
     )
-}  # fmt: skip
+}
 """Every key. Others are custom if they have a hyphen inside, else unknown: kept as sent, and without effect."""
 
 HEADERS = ("Object", "Request", "Status", "Session")

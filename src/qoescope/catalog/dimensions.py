@@ -24,8 +24,13 @@ class Dimension:
 
 
 DIMENSIONS = (
-    Dimension("device_type", "Device", "kind of device", "low",
-              ("smart_tv", "mobile", "tablet", "web", "console", "set_top_box", "other")),
+    Dimension(
+        "device_type",
+        "Device",
+        "kind of device",
+        "low",
+        ("smart_tv", "mobile", "tablet", "web", "console", "set_top_box", "other"),
+    ),
     Dimension("device_model", "Device model", "model as the maker names it", "middle"),
     Dimension("os", "OS", "ios, tvos, android, android_tv, tizen, webos, roku, windows, macos, linux …", "low"),
     Dimension("os_version", "OS version", "operating system's version", "middle"),
@@ -35,8 +40,13 @@ DIMENSIONS = (
     Dimension("app_version", "App version", "version of the service's app, such as v16.2.1", "middle"),
     Dimension("player_name", "Player", "hls.js, shaka, dash.js, exoplayer, avplayer …", "middle"),
     Dimension("player_version", "Player version", "the player's version", "middle"),
-    Dimension("network_type", "Network", "kind of network", "low",
-              ("wifi", "ethernet", "cellular_5g", "cellular_4g", "cellular_3g", "other")),
+    Dimension(
+        "network_type",
+        "Network",
+        "kind of network",
+        "low",
+        ("wifi", "ethernet", "cellular_5g", "cellular_4g", "cellular_3g", "other"),
+    ),
     Dimension("country_code", "Country", "ISO 3166-1 alpha-2", "low"),
     Dimension("region", "Region", "ISO 3166-2", "middle"),
     Dimension("isp", "ISP", "internet provider, lower case", "middle"),
@@ -53,15 +63,33 @@ DIMENSIONS = (
     Dimension("experiment", "Experiment", "A/B test the session is part of", "low"),
     Dimension("variant", "Variant", "its arm of the experiment", "low"),
     Dimension("source", "Source", "who told us", "low", ("sdk", "cmcd_v2", "cmcd_v1", "import", "simulator")),
-    Dimension("visibility", "Visibility", "whether the page was in sight", "low",
-              ("visible", "hidden_start", "hidden_part"), derived=True),
-    Dimension("start_outcome", "Start outcome", "what became of the attempt", "low",
-              ("played", "failed_technical", "failed_business", "exited", "exited_hidden"), derived=True),
-    Dimension("close_reason", "Close reason", "how the session ended", "low",
-              ("failed", "finished", "exited", "timed_out"), derived=True),
+    Dimension(
+        "visibility",
+        "Visibility",
+        "whether the page was in sight",
+        "low",
+        ("visible", "hidden_start", "hidden_part"),
+        derived=True,
+    ),
+    Dimension(
+        "start_outcome",
+        "Start outcome",
+        "what became of the attempt",
+        "low",
+        ("played", "failed_technical", "failed_business", "exited", "exited_hidden"),
+        derived=True,
+    ),
+    Dimension(
+        "close_reason",
+        "Close reason",
+        "how the session ended",
+        "low",
+        ("failed", "finished", "exited", "timed_out"),
+        derived=True,
+    ),
     Dimension("error_code", "Error code", "code of the fatal error, else of the first one", "middle", derived=True),
     Dimension("error_class", "Error class", "class of the fatal error", "low", ("technical", "business"), derived=True),
-)  # fmt: skip
+)
 
 BY_NAME = {d.name: d for d in DIMENSIONS}
 SENT = tuple(d.name for d in DIMENSIONS if not d.derived)

@@ -44,9 +44,14 @@ class Mart:
     @property
     def table(self) -> Table:
         """The mart as a table: `grouping` names the dimensions, `value_1` and `value_2` are their values."""
-        return Table(self.name, self.doc, (*KEY_FIELDS, *measure_fields(self.measures)),
-                     key=tuple(f.name for f in KEY_FIELDS), partition=("day",),
-                     sums=tuple(m.name for m in self.measures))  # fmt: skip
+        return Table(
+            self.name,
+            self.doc,
+            (*KEY_FIELDS, *measure_fields(self.measures)),
+            key=tuple(f.name for f in KEY_FIELDS),
+            partition=("day",),
+            sums=tuple(m.name for m in self.measures),
+        )
 
 
 KEY_FIELDS = (
@@ -67,10 +72,12 @@ def measure_fields(measures: tuple[Measure, ...]) -> tuple[Field, ...]:
     )
 
 
-QUALITY_HOUR = Mart("quality_hour", "sessions by the hour in which they started", "sessions", 3600,
-                    ((), *SINGLES, *PAIRS), MEASURES)  # fmt: skip
-QUALITY_DAY = Mart("quality_day", "sessions by the day in which they started", "sessions", 86_400,
-                   ((), *SINGLES, *PAIRS), MEASURES)  # fmt: skip
+QUALITY_HOUR = Mart(
+    "quality_hour", "sessions by the hour in which they started", "sessions", 3600, ((), *SINGLES, *PAIRS), MEASURES
+)
+QUALITY_DAY = Mart(
+    "quality_day", "sessions by the day in which they started", "sessions", 86_400, ((), *SINGLES, *PAIRS), MEASURES
+)
 _OF_VIEWERS = (
     "attempts",
     "plays",
@@ -94,11 +101,22 @@ _OF_VIEWERS = (
     "experience_score_sum",
     "experience_score_count",
 )
-VIEWER_DAY = Mart("viewer_day", "viewers, by pseudonym and device, by the day in which their sessions started",
-                  "sessions", 86_400, (("viewer_id", "device_type"),),
-                  tuple(ALL[name] for name in _OF_VIEWERS))  # fmt: skip
-LIVE_WINDOW = Mart("live_window", "events by the ten seconds in which their interval ended", "events", 10,
-                   ((), *((name,) for name in LIVE_DIMENSIONS)), LIVE_MEASURES)  # fmt: skip
+VIEWER_DAY = Mart(
+    "viewer_day",
+    "viewers, by pseudonym and device, by the day in which their sessions started",
+    "sessions",
+    86_400,
+    (("viewer_id", "device_type"),),
+    tuple(ALL[name] for name in _OF_VIEWERS),
+)
+LIVE_WINDOW = Mart(
+    "live_window",
+    "events by the ten seconds in which their interval ended",
+    "events",
+    10,
+    ((), *((name,) for name in LIVE_DIMENSIONS)),
+    LIVE_MEASURES,
+)
 
 MARTS = (QUALITY_HOUR, QUALITY_DAY, VIEWER_DAY, LIVE_WINDOW)
 SESSION_MARTS = tuple(mart for mart in MARTS if mart.source == "sessions")
@@ -135,8 +153,11 @@ LEAF_MEASURES = (
     Measure("exits_before_start", where=_EXITED, doc="exits before the first frame"),
     Measure("early_exits", where=f"{_EXITED} and {_WAIT} < 1000", doc="of them, within a second"),
     Measure("play_failures", where="failed and state <> 'starting'", doc="technical failures after the first frame"),
-    Measure("plays_ended", where="type in ('playback_finish', 'playback_fail') and state not in ('starting', 'idle')",
-            doc="plays that ended"),
+    Measure(
+        "plays_ended",
+        where="type in ('playback_finish', 'playback_fail') and state not in ('starting', 'idle')",
+        doc="plays that ended",
+    ),
     Measure("events", doc="events"),
     Measure("lost_events", "greatest(gap, 0)", doc="events missing within records"),
     Measure("intervals", where="watched", doc="watched intervals"),
@@ -147,15 +168,26 @@ LEAF_MEASURES = (
     Measure("stall_ms_sq", "cast(t as double) * t", where="state = 'stalled'", doc="Σ stalled²", type="float"),
     Measure("watched_ms_sq", "cast(t as double) * t", where="watched", doc="Σ watched²", type="float"),
     Measure("startups", where=f"{_STARTED} and not hidden", doc="starts with known startup"),
-    Measure("startup_log_sum", f"ln(greatest({_WAIT}, 1))", where=f"{_STARTED} and not hidden", doc="Σ ln ms",
-            type="float"),
-    Measure("startup_log_sq", f"power(ln(greatest({_WAIT}, 1)), 2)", where=f"{_STARTED} and not hidden",
-            doc="Σ (ln ms)²", type="float"),
+    Measure(
+        "startup_log_sum", f"ln(greatest({_WAIT}, 1))", where=f"{_STARTED} and not hidden", doc="Σ ln ms", type="float"
+    ),
+    Measure(
+        "startup_log_sq",
+        f"power(ln(greatest({_WAIT}, 1)), 2)",
+        where=f"{_STARTED} and not hidden",
+        doc="Σ (ln ms)²",
+        type="float",
+    ),
     Measure("bitrates", where="content and bitrate_kbps > 0", doc="intervals with known bitrate"),
     Measure("bitrate_log_sum", "ln(bitrate_kbps)", where="content and bitrate_kbps > 0", doc="Σ ln kbps", type="float"),
-    Measure("bitrate_log_sq", "power(ln(bitrate_kbps), 2)", where="content and bitrate_kbps > 0", doc="Σ (ln kbps)²",
-            type="float"),
-)  # fmt: skip
+    Measure(
+        "bitrate_log_sq",
+        "power(ln(bitrate_kbps), 2)",
+        where="content and bitrate_kbps > 0",
+        doc="Σ (ln kbps)²",
+        type="float",
+    ),
+)
 
 LIVE_LEAF = Table(
     "live_leaf",

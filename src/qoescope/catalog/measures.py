@@ -79,8 +79,13 @@ MEASURES = (
     Measure("startup_ms", "startup_ms", doc="sum of startup times"),
     Measure("startups_unknown", where="is_play and startup_ms is null", doc="plays without known startup"),
     Measure("startup_histogram", "startup_ms", doc="plays by startup time, 62 buckets", type="ints"),
-    Measure("exit_wait_histogram", "exit_wait_ms", where="start_outcome = 'exited'",
-            doc="exits before start by waiting time, 62 buckets", type="ints"),
+    Measure(
+        "exit_wait_histogram",
+        "exit_wait_ms",
+        where="start_outcome = 'exited'",
+        doc="exits before start by waiting time, 62 buckets",
+        type="ints",
+    ),
     Measure("content_startups", where="content_startup_ms is not null", doc="plays with known content startup"),
     Measure("content_startup_ms", "content_startup_ms", doc="sum of content startup times"),
     Measure("measured_plays", where="is_play and content_duration_ms is not null", doc="plays of known length"),
@@ -99,7 +104,7 @@ MEASURES = (
     Measure("good_sessions", where="is_good", doc="sessions that met every threshold"),
     Measure("judged_sessions", where="is_good is not null", doc="sessions that can be judged"),
     Measure("viewers", "viewer_register", where="is_attempt", doc="distinct viewers, as a sketch", type="sketch"),
-)  # fmt: skip
+)
 
 LIVE_MEASURES = (
     Measure("live_events", doc="events"),
@@ -108,21 +113,38 @@ LIVE_MEASURES = (
     Measure("live_stalls", where="type = 'playback_stall' and state = 'playing'", doc="stalls"),
     Measure("live_start_failures", where="failed and state = 'starting'", doc="starts that failed"),
     Measure("live_play_failures", where="failed and state <> 'starting'", doc="plays that failed"),
-    Measure("live_exits_before_start",
-            where="type = 'playback_finish' and reason = 'exited' and state = 'starting' "
-            "and coalesce(startup_ms, state_ms) >= 1000", doc="left before start after at least a second"),
-    Measure("live_bitrate_kbps_ms", "bitrate_kbps * t", where="content and bitrate_kbps is not null",
-            doc="bitrate × time"),
+    Measure(
+        "live_exits_before_start",
+        where="type = 'playback_finish' and reason = 'exited' and state = 'starting' "
+        "and coalesce(startup_ms, state_ms) >= 1000",
+        doc="left before start after at least a second",
+    ),
+    Measure(
+        "live_bitrate_kbps_ms", "bitrate_kbps * t", where="content and bitrate_kbps is not null", doc="bitrate × time"
+    ),
     Measure("live_bitrate_known_ms", "t", where="content and bitrate_kbps is not null", doc="time with known bitrate"),
-    Measure("live_startup_histogram", "coalesce(startup_ms, state_ms)",
-            where="type = 'playback_start' and state = 'starting' and not hidden",
-            doc="starts by startup time, 62 buckets", type="ints"),
-    Measure("live_concurrent_sessions", "session_register",
-            where="watched or type in ('playback_request', 'playback_fail')",
-            doc="distinct sessions alive, as a sketch", type="sketch"),
-    Measure("live_attempting_sessions", "session_register", where="state = 'starting' or type = 'playback_request'",
-            doc="distinct sessions starting, as a sketch", type="sketch"),
-)  # fmt: skip
+    Measure(
+        "live_startup_histogram",
+        "coalesce(startup_ms, state_ms)",
+        where="type = 'playback_start' and state = 'starting' and not hidden",
+        doc="starts by startup time, 62 buckets",
+        type="ints",
+    ),
+    Measure(
+        "live_concurrent_sessions",
+        "session_register",
+        where="watched or type in ('playback_request', 'playback_fail')",
+        doc="distinct sessions alive, as a sketch",
+        type="sketch",
+    ),
+    Measure(
+        "live_attempting_sessions",
+        "session_register",
+        where="state = 'starting' or type = 'playback_request'",
+        doc="distinct sessions starting, as a sketch",
+        type="sketch",
+    ),
+)
 """The same over events, placed in the window in which they end. Beside the events' columns the SQL sees `t`, `watched`,
 `content` (content playing), `failed` (a technical playback_fail) and `session_register`."""
 

@@ -6,31 +6,11 @@ watched interval above five minutes: a sleeping device). In a `Derived` it sees 
 
 from dataclasses import dataclass
 
-from qoescope.catalog import picture
+from qoescope.catalog import picture, scores
 from qoescope.catalog.bounds import LONGEST_SESSION_MS, MOST_A_SESSION
 from qoescope.catalog.dimensions import BY_NAME, DIMENSIONS, SENT
 from qoescope.catalog.schema import Field, Type
-
-GOOD_BITRATE_KBPS = {"smart_tv": 3000, "console": 3000, "set_top_box": 3000, "web": 1500, "tablet": 1500}
-GOOD_BITRATE_ELSE_KBPS = 800
-GOOD_STARTUP_MS = 5000
-GOOD_STALL_SHARE = 0.01
-GOOD_PICTURE = 70
-"""A good session's thresholds: defaults to argue with, not truths. Bitrates hold where sizes are not known."""
-
-SCORE_WEIGHTS = {"smoothness_score": 0.45, "startup_score": 0.30, "quality_score": 0.25}
-"""Weights of the experience score, version 1. A change of them is a new version of the score."""
-
-STALLS_FADE, STALLED_SHARE_FADES = 9.35158684, 0.91890815
-"""So many stalls, and so great a share of stalled time, each leave 1 / e of a session's experience: s1 and s2 of ITU-T
-P.1203.3. That length and number both count, and fall exponentially, is what Hoßfeld and others found in 2011
-(Quantification of YouTube QoE via crowdsourcing, IEEE ISM)."""
-STALLS_COUNT_FOR_MS = 300_000
-"""P.1203 holds for one to five minutes. In longer sessions a stall weighs less: stalls in five minutes count."""
-START_PARTS, SHORTEST_MS = 3, 60_000
-"""P.1203.3 counts a third of the start as stalled time, of a minute at least. That viewers mind it far less than a
-stall of the same length is from Hoßfeld and others, 2012 (Initial delay vs. interruptions: between the devil and the
-deep blue sea, QoMEX). So it costs less than one stall of its length in a session of any length."""
+from qoescope.catalog.text_tables import records
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,48 +36,48 @@ class Derived:
     same_as: str = ""
 
 
-def _time(state: str, ad: str = "") -> str:
-    return f"state = '{state}'" + (f" and {ad}" if ad else "")
+_SUMS = f"""
+name | of | where | doc | same_as | most
+event_count | 1 | | distinct events
+starting_ms | t | state = 'starting' | time asked to play without a frame
+play_ms | t | state = 'playing' and not ad | content shown | ≙ Mux Playing Time
+ad_play_ms | t | state = 'playing' and ad | ads shown
+stall_ms | t | state = 'stalled'
+    | time waiting for data after the first frame | ≙ CTA playbackStallDuration, Mux Rebuffer Duration
+ad_stall_ms | t | state = 'stalled' and ad | of stall_ms, inside ads
+seek_ms | t | state = 'seeking' | time waiting after seeks | ≙ Mux Seek Latency, ≈ Conviva VRT
+resume_ms | t | state = 'resuming' | time waiting to go on after pauses and at ad edges
+paused_ms | t | state = 'paused' | time paused
+hidden_ms | t | hidden and state not in ('idle', 'paused') | watched time out of sight
+discarded_ms | disbelieved_ms | | intervals not believed: a sleeping device
+media_ms_percent | t * rate_percent | state = 'playing' and not ad
+    | content played × rate × 100 | | {100 * LONGEST_SESSION_MS}
+stall_count | 1 | type = 'playback_stall' and state = 'playing'
+    | stalls | ≙ CTA playbackStallCount, Mux Rebuffer Count
+seek_count | 1 | type = 'seek_start' and state in ('playing', 'stalled', 'resuming') | seeks
+pause_count | 1 | type = 'playback_pause' and state <> 'paused' | pauses
+ad_break_count | 1 | type = 'ad_break_start' and not ad | ad breaks
+error_count | 1 | type = 'error' | errors that playback survived
+cdn_switch_count | 1 | type = 'cdn_change' | changes of CDN
+switch_up_count | 1 | type = 'rendition_update' and next_bitrate_kbps > bitrate_kbps
+    | switches to a higher bitrate | ≙ Mux rendition switches, Conviva Bitrate Switches
+switch_down_count | 1 | type = 'rendition_update' and next_bitrate_kbps < bitrate_kbps
+    | switches to a lower bitrate | ≙ Mux rendition switches, Conviva Bitrate Switches
+bitrate_kbps_ms | bitrate_kbps * t | state = 'playing' and not ad and bitrate_kbps is not null
+    | bitrate × time of content playing | ≈ CTA bitsPlayed: that adds audio and multiplies by rate | {MOST_A_SESSION}
+bitrate_known_ms | t | state = 'playing' and not ad and bitrate_kbps is not null | content playing with known bitrate
+size_known_ms | t | state = 'playing' and not ad and sized | content playing with known sizes
+upscale_ms | cast(floor(greatest(scale - 1, 0) * t + 0.5) as bigint) | state = 'playing' and not ad and sized
+    | upscaling × time | ≙ Mux Upscale Percentage
+downscale_ms | cast(floor(greatest(1 - scale, 0) * t + 0.5) as bigint) | state = 'playing' and not ad and sized
+    | downscaling × time | ≈ Mux Downscale Percentage
+dropped_frames | dropped_frames | | frames dropped | ≙ Mux Dropped Frames
+"""
 
-
-SUMS = (
-    Sum("event_count", "1", "", "distinct events"),
-    Sum("starting_ms", "t", _time("starting"), "time asked to play without a frame"),
-    Sum("play_ms", "t", _time("playing", "not ad"), "content shown", "≙ Mux Playing Time"),
-    Sum("ad_play_ms", "t", _time("playing", "ad"), "ads shown"),
-    Sum("stall_ms", "t", _time("stalled"), "time waiting for data after the first frame",
-        "≙ CTA playbackStallDuration, Mux Rebuffer Duration"),
-    Sum("ad_stall_ms", "t", _time("stalled", "ad"), "of stall_ms, inside ads"),
-    Sum("seek_ms", "t", _time("seeking"), "time waiting after seeks", "≙ Mux Seek Latency, ≈ Conviva VRT"),
-    Sum("resume_ms", "t", _time("resuming"), "time waiting to go on after pauses and at ad edges"),
-    Sum("paused_ms", "t", _time("paused"), "time paused"),
-    Sum("hidden_ms", "t", "hidden and state not in ('idle', 'paused')", "watched time out of sight"),
-    Sum("discarded_ms", "disbelieved_ms", "", "intervals not believed: a sleeping device"),
-    Sum("media_ms_percent", "t * rate_percent", _time("playing", "not ad"), "content played × rate × 100",
-        most=100 * LONGEST_SESSION_MS),
-    Sum("stall_count", "1", "type = 'playback_stall' and state = 'playing'", "stalls",
-        "≙ CTA playbackStallCount, Mux Rebuffer Count"),
-    Sum("seek_count", "1", "type = 'seek_start' and state in ('playing', 'stalled', 'resuming')", "seeks"),
-    Sum("pause_count", "1", "type = 'playback_pause' and state <> 'paused'", "pauses"),
-    Sum("ad_break_count", "1", "type = 'ad_break_start' and not ad", "ad breaks"),
-    Sum("error_count", "1", "type = 'error'", "errors that playback survived"),
-    Sum("cdn_switch_count", "1", "type = 'cdn_change'", "changes of CDN"),
-    Sum("switch_up_count", "1", "type = 'rendition_update' and next_bitrate_kbps > bitrate_kbps",
-        "switches to a higher bitrate", "≙ Mux rendition switches, Conviva Bitrate Switches"),
-    Sum("switch_down_count", "1", "type = 'rendition_update' and next_bitrate_kbps < bitrate_kbps",
-        "switches to a lower bitrate", "≙ Mux rendition switches, Conviva Bitrate Switches"),
-    Sum("bitrate_kbps_ms", "bitrate_kbps * t", _time("playing", "not ad and bitrate_kbps is not null"),
-        "bitrate × time of content playing", "≈ CTA bitsPlayed: that adds audio and multiplies by rate",
-        most=MOST_A_SESSION),
-    Sum("bitrate_known_ms", "t", _time("playing", "not ad and bitrate_kbps is not null"),
-        "content playing with known bitrate"),
-    Sum("size_known_ms", "t", _time("playing", "not ad and sized"), "content playing with known sizes"),
-    Sum("upscale_ms", "cast(floor(greatest(scale - 1, 0) * t + 0.5) as bigint)", _time("playing", "not ad and sized"),
-        "upscaling × time", "≙ Mux Upscale Percentage"),
-    Sum("downscale_ms", "cast(floor(greatest(1 - scale, 0) * t + 0.5) as bigint)", _time("playing", "not ad and sized"),
-        "downscaling × time", "≈ Mux Downscale Percentage"),
-    Sum("dropped_frames", "dropped_frames", "", "frames dropped", "≙ Mux Dropped Frames"),
-)  # fmt: skip
+SUMS = tuple(
+    Sum(row["name"], row["of"], row["where"], row["doc"], row["same_as"], int(row["most"] or LONGEST_SESSION_MS))
+    for row in records(_SUMS)
+)
 """Additive over a session's events, whatever their order."""
 
 OF_RENDITIONS = (
@@ -113,107 +93,152 @@ OF_RENDITIONS = (
 )
 """Sums over what was shown: `shown_ms` of content in one rendition on one screen, and the `opinion` of it."""
 
-PLAYED = "start_outcome = 'played'"
-
 DERIVED = (
     Derived("lost_events", "int", "last_seq - event_count", "events that never came: greatest seq − events received"),
-    Derived("watched_ms", "int", "starting_ms + play_ms + ad_play_ms + stall_ms + seek_ms + resume_ms",
-            "time watched or waited", "≙ CTA watchedTime, Mux Watch Time"),
+    Derived(
+        "watched_ms",
+        "int",
+        "starting_ms + play_ms + ad_play_ms + stall_ms + seek_ms + resume_ms",
+        "time watched or waited",
+        "≙ CTA watchedTime, Mux Watch Time",
+    ),
     Derived("session_ms", "int", "watched_ms + paused_ms", "watched and paused time"),
     Derived("media_ms", "int", "(media_ms_percent + 50) // 100", "content shown, in content time", "≙ CTA Media Time"),
-    Derived("bitrate_avg_kbps", "int",
-            "(2 * bitrate_kbps_ms + bitrate_known_ms) // nullif(2 * bitrate_known_ms, 0)",
-            "time-weighted bitrate of content", "≙ Mux Weighted Average Bitrate"),
-    Derived("close_reason", "text",
-            "case when has_failed then 'failed' when has_finished then 'finished' when has_exited then 'exited' "
-            "else 'timed_out' end", "how it ended; timed_out: 60 s of silence"),
-    Derived("start_outcome", "text",
-            "case when not is_attempt then null when is_play then 'played' "
-            "when has_failed and coalesce(fail_class, 'technical') = 'business' then 'failed_business' "
-            "when has_failed then 'failed_technical' "
-            "when startup_hidden then 'exited_hidden' else 'exited' end", "what became of the attempt, exactly one"),
-    Derived("error_class", "text", "case when has_failed then coalesce(fail_class, 'technical') end",
-            "class of the fatal error; null without one"),
-    Derived("error_code", "text", "coalesce(fail_code, first_error_code)",
-            "code of the fatal error, else of the first error"),
-    Derived("startup_ms", "int",
-            "case when not is_play or start_seq is null or startup_hidden or startup_disbelieved "
-            "or startup_raw_ms > 300000 then null else startup_raw_ms end",
-            "from the press of play to the first frame, ad or content; null when unknown, never guessed",
-            "≙ CTA initialStartupTime, Mux/Conviva Video Startup Time"),
-    Derived("content_startup_ms", "int",
-            "case when not is_play or content_start_seq is null or startup_hidden or startup_disbelieved "
-            "or content_startup_raw_ms > 300000 then null else content_startup_raw_ms end",
-            "waiting until the first frame of content, ads left out", "≙ Mux Content Startup Time"),
-    Derived("exit_wait_ms", "int",
-            "case when start_outcome in ('exited', 'exited_hidden') then coalesce(carried_wait_ms, starting_ms) end",
-            "how long a viewer waited who left before the first frame"),
-    Derived("is_early_exit", "bool", "coalesce(start_outcome = 'exited' and exit_wait_ms < 1000, false)",
-            "left within a second", "≙ Mux's unscored EBVS"),
-    Derived("ended_in_stall", "bool",
-            "is_play and (close_reason = 'exited' and exited_stalled "
-            "or close_reason = 'timed_out' and last_word_stalled)",
-            "gave up while waiting for data", "≈ Conviva CIR related exit"),
-    Derived("is_complete", "bool",
-            "case when is_play and content_duration_ms is not null then close_reason = 'finished' "
-            "or coalesce(playhead_max_ms * 100 >= content_duration_ms * 95, false) end",
-            "saw the end, or 95 % of it; null when the length is unknown"),
-    Derived("content_seen_ms", "int",
-            "case when is_play and content_duration_ms is not null then least(media_ms, content_duration_ms) end",
-            "content seen, at most its length"),
-    Derived("success_score", "score",
-            f"case when {PLAYED} then case when error_class = 'technical' then 0 else 100 end "
-            "when start_outcome = 'failed_technical' then 0 "
-            "when start_outcome = 'exited' and not is_early_exit then 50 end",
-            "0 after a technical failure, 50 for an exit before start", "≙ Mux Playback Success Score"),
-    Derived("startup_score", "score", f"case when {PLAYED} then 100 * 8 / (8 + startup_ms / 1000) end",
-            "100 · 8 / (8 + seconds)", "≙ Mux Startup Time Score"),
-    Derived("smoothness_score", "score",
-            f"case when {PLAYED} and watched_ms > 0 then (100 / sqrt(1 + power(stall_count / 2, 2)) "
-            "+ 100 * exp(-10 * (stall_ms / watched_ms))) / 2 end",
-            "mean of a part for the number and a part for the share of stalls", "≙ Mux Smoothness Score"),
-    Derived("quality_score", "score",
-            f"case when {PLAYED} and size_known_ms > 0 then "
-            "100 * exp(-0.33 * (0.15 * upscale_max + 0.85 * (upscale_ms / size_known_ms))) end",
-            "falls with upscaling", "≙ Mux Video Quality Score"),
-    Derived("picture_score", "score",
-            f"case when {PLAYED} and picture_known_ms > 0 then 100 * {picture.SHARE} end",
-            "how good the picture looked on its screen, the worst parts remembered"),
-    Derived("stalling_score", "score",
-            f"case when {PLAYED} and play_ms + ad_play_ms > 0 then 100 * exp(-stall_count * "
-            f"least(1, {STALLS_COUNT_FOR_MS} / (play_ms + ad_play_ms)) / {STALLS_FADE} "
-            f"- stall_ms / (play_ms + ad_play_ms) / {STALLED_SHARE_FADES}) "
-            f"when {PLAYED} and stall_ms > 0 then 0 end",
-            "what stalls left, by their number and their length beside what was shown"),
-    Derived("start_score", "score", f"case when {PLAYED} then 100 * exp(-startup_ms / "
-            f"({START_PARTS} * greatest(play_ms + ad_play_ms, {SHORTEST_MS})) / {STALLED_SHARE_FADES}) end",
-            "what the wait for the first frame left"),
-    Derived("experience_score", "score",
-            "case when success_score is null then null "
-            f"when {PLAYED} then success_score * coalesce(picture_score / 100, 1) * coalesce(stalling_score / 100, 1) "
-            "* coalesce(start_score / 100, 1) "
-            "when start_outcome = 'exited' then 50 * 8 / (8 + exit_wait_ms / 1000) "
-            "else success_score end",
-            "success × picture × stalling × start, each as a share; ours, open, version 2"),
-    Derived("experience_score_v1", "score",
-            "case when success_score is null then null "
-            f"when {PLAYED} then success_score * power(coalesce(smoothness_score / 100, 1), "
-            "{smoothness_score} / score_weight) * power(coalesce(startup_score / 100, 1), {startup_score} / "
-            "score_weight) * power(coalesce(quality_score / 100, 1), {quality_score} / score_weight) "
-            "when start_outcome = 'exited' then 50 * 8 / (8 + exit_wait_ms / 1000) "
-            "else success_score end",
-            "version 1: success × weighted geometric mean of smoothness, startup and quality"),
-    Derived("is_good", "bool",
-            "case when start_outcome is null or start_outcome in ('exited_hidden', 'failed_business') or is_early_exit "
-            f"then null else {PLAYED} and coalesce(error_class, '') <> 'technical' and not ended_in_stall "
-            "and coalesce(startup_ms <= {good_startup_ms}, true) "
-            "and stall_ms <= {good_stall_share} * (play_ms + ad_play_ms + stall_ms) "
-            "and coalesce(picture_score >= {good_picture}, bitrate_avg_kbps >= {good_bitrate}, true) end",
-            "met every threshold of its device; null when not judged", "≈ Conviva SPI"),
-    Derived("visibility", "text",
-            "case when startup_hidden then 'hidden_start' when hidden_ms > 0 then 'hidden_part' else 'visible' end",
-            "whether the page was in sight"),
-)  # fmt: skip
+    Derived(
+        "bitrate_avg_kbps",
+        "int",
+        "(2 * bitrate_kbps_ms + bitrate_known_ms) // nullif(2 * bitrate_known_ms, 0)",
+        "time-weighted bitrate of content",
+        "≙ Mux Weighted Average Bitrate",
+    ),
+    Derived(
+        "close_reason",
+        "text",
+        "case when has_failed then 'failed' when has_finished then 'finished' when has_exited then 'exited' "
+        "else 'timed_out' end",
+        "how it ended; timed_out: 60 s of silence",
+    ),
+    Derived(
+        "start_outcome",
+        "text",
+        "case when not is_attempt then null when is_play then 'played' "
+        "when has_failed and coalesce(fail_class, 'technical') = 'business' then 'failed_business' "
+        "when has_failed then 'failed_technical' "
+        "when startup_hidden then 'exited_hidden' else 'exited' end",
+        "what became of the attempt, exactly one",
+    ),
+    Derived(
+        "error_class",
+        "text",
+        "case when has_failed then coalesce(fail_class, 'technical') end",
+        "class of the fatal error; null without one",
+    ),
+    Derived(
+        "error_code",
+        "text",
+        "coalesce(fail_code, first_error_code)",
+        "code of the fatal error, else of the first error",
+    ),
+    Derived(
+        "startup_ms",
+        "int",
+        "case when not is_play or start_seq is null or startup_hidden or startup_disbelieved "
+        "or startup_raw_ms > 300000 then null else startup_raw_ms end",
+        "from the press of play to the first frame, ad or content; null when unknown, never guessed",
+        "≙ CTA initialStartupTime, Mux/Conviva Video Startup Time",
+    ),
+    Derived(
+        "content_startup_ms",
+        "int",
+        "case when not is_play or content_start_seq is null or startup_hidden or startup_disbelieved "
+        "or content_startup_raw_ms > 300000 then null else content_startup_raw_ms end",
+        "waiting until the first frame of content, ads left out",
+        "≙ Mux Content Startup Time",
+    ),
+    Derived(
+        "exit_wait_ms",
+        "int",
+        "case when start_outcome in ('exited', 'exited_hidden') then coalesce(carried_wait_ms, starting_ms) end",
+        "how long a viewer waited who left before the first frame",
+    ),
+    Derived(
+        "is_early_exit",
+        "bool",
+        "coalesce(start_outcome = 'exited' and exit_wait_ms < 1000, false)",
+        "left within a second",
+        "≙ Mux's unscored EBVS",
+    ),
+    Derived(
+        "ended_in_stall",
+        "bool",
+        "is_play and (close_reason = 'exited' and exited_stalled or close_reason = 'timed_out' and last_word_stalled)",
+        "gave up while waiting for data",
+        "≈ Conviva CIR related exit",
+    ),
+    Derived(
+        "is_complete",
+        "bool",
+        "case when is_play and content_duration_ms is not null then close_reason = 'finished' "
+        "or coalesce(playhead_max_ms * 100 >= content_duration_ms * 95, false) end",
+        "saw the end, or 95 % of it; null when the length is unknown",
+    ),
+    Derived(
+        "content_seen_ms",
+        "int",
+        "case when is_play and content_duration_ms is not null then least(media_ms, content_duration_ms) end",
+        "content seen, at most its length",
+    ),
+    Derived(
+        "success_score",
+        "score",
+        scores.SUCCESS,
+        "0 after a technical failure, 50 for an exit before start",
+        "≙ Mux Playback Success Score",
+    ),
+    Derived("startup_score", "score", scores.STARTUP, "100 · 8 / (8 + seconds)", "≙ Mux Startup Time Score"),
+    Derived(
+        "smoothness_score",
+        "score",
+        scores.SMOOTHNESS,
+        "mean of a part for the number and a part for the share of stalls",
+        "≙ Mux Smoothness Score",
+    ),
+    Derived("quality_score", "score", scores.QUALITY, "falls with upscaling", "≙ Mux Video Quality Score"),
+    Derived(
+        "picture_score",
+        "score",
+        scores.PICTURE,
+        "how good the picture looked on its screen, the worst parts remembered",
+    ),
+    Derived(
+        "stalling_score",
+        "score",
+        scores.STALLING,
+        "what stalls left, by their number and their length beside what was shown",
+    ),
+    Derived("start_score", "score", scores.START, "what the wait for the first frame left"),
+    Derived(
+        "experience_score",
+        "score",
+        scores.EXPERIENCE,
+        "success × picture × stalling × start, each as a share; ours, open, version 2",
+    ),
+    Derived(
+        "experience_score_v1",
+        "score",
+        scores.EXPERIENCE_V1,
+        "version 1: success × weighted geometric mean of smoothness, startup and quality",
+    ),
+    Derived(
+        "is_good", "bool", scores.IS_GOOD, "met every threshold of its device; null when not judged", "≈ Conviva SPI"
+    ),
+    Derived(
+        "visibility",
+        "text",
+        "case when startup_hidden then 'hidden_start' when hidden_ms > 0 then 'hidden_part' else 'visible' end",
+        "whether the page was in sight",
+    ),
+)
 """In order: each sees those before it."""
 
 PARTS = ("success_score", "picture_score", "stalling_score", "start_score")

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from qoescope.catalog import picture
+from qoescope.catalog import picture, scores
 from qoescope.catalog import sessions as c
 from qoescope.catalog.dimensions import SENT
 from qoescope.catalog.schema import Field
@@ -176,23 +176,23 @@ def _rare(s: c.Sum) -> bool:
 
 def _derived() -> str:
     """One step a derived value, so that each sees those before it."""
-    weights = " + ".join(f"case when {name} is null then 0 else {w} end" for name, w in c.SCORE_WEIGHTS.items())
+    weights = " + ".join(f"case when {name} is null then 0 else {w} end" for name, w in scores.SCORE_WEIGHTS.items())
     steps = ["derived_0 as (from known)"]
     for i, d in enumerate(c.DERIVED, 1):
         sql = d.sql
         if d.name == "experience_score_v1":
-            sql = sql.format(**c.SCORE_WEIGHTS).replace("score_weight", f"nullif({weights}, 0)")
+            sql = sql.format(**scores.SCORE_WEIGHTS).replace("score_weight", f"nullif({weights}, 0)")
             sql = f"coalesce({sql}, success_score)"
         elif d.name == "is_good":
-            sql = sql.format(good_startup_ms=c.GOOD_STARTUP_MS, good_stall_share=c.GOOD_STALL_SHARE,
-                             good_picture=c.GOOD_PICTURE, good_bitrate=_good_bitrate())  # fmt: skip
+            sql = sql.format(good_startup_ms=scores.GOOD_STARTUP_MS, good_stall_share=scores.GOOD_STALL_SHARE,
+                             good_picture=scores.GOOD_PICTURE, good_bitrate=_good_bitrate())  # fmt: skip
         steps.append(f"derived_{i} as (select *, {sql} as {d.name} from derived_{i - 1})")
     return ",\n".join(steps)
 
 
 def _good_bitrate() -> str:
-    cases = " ".join(f"when '{device}' then {kbps}" for device, kbps in c.GOOD_BITRATE_KBPS.items())
-    return f"case device_type {cases} else {c.GOOD_BITRATE_ELSE_KBPS} end"
+    cases = " ".join(f"when '{device}' then {kbps}" for device, kbps in scores.GOOD_BITRATE_KBPS.items())
+    return f"case device_type {cases} else {scores.GOOD_BITRATE_ELSE_KBPS} end"
 
 
 _BEGUN = "type = 'playback_start' and state in ('starting', 'idle')"

@@ -5,6 +5,7 @@
 from dataclasses import replace
 from random import Random
 
+from qoescope.catalog import drawn_faults
 from qoescope.catalog import faults as f
 from qoescope.emit import slices, viewers
 from qoescope.emit.scenario import Load, Scenario
@@ -30,7 +31,7 @@ def drawn(run: Scenario, number: int) -> tuple[f.Fault, ...]:
     dice = Random(f"{run.seed} random faults")  # noqa: S311 - a simulation
     plain = replace(run, faults=(), sessions=SAMPLE)
     sample = viewers.viewings(plain, Load(plain), plain.numbers(0))
-    causes = list(f.DRAWN_CAUSES)
+    causes = list(drawn_faults.DRAWN_CAUSES)
     made: list[f.Fault] = []
     taken: set[tuple[tuple[str, str], ...]] = set()
     while len(made) < number:
@@ -63,7 +64,7 @@ def _slice(dice: Random, sample: viewers.Viewing, dimensions: int) -> tuple[tupl
 
 
 def _fault(dice: Random, slice_: tuple[tuple[str, str], ...], cause: f.Cause, shape: str) -> f.Fault:
-    least, greatest, kpi, size = f.DRAWN_CAUSES[cause]
+    least, greatest, kpi, size = drawn_faults.DRAWN_CAUSES[cause]
     by = round(dice.uniform(least, greatest), 3)
     start = round(dice.uniform(0.35, 0.65), 3)
     window = {
