@@ -11,13 +11,13 @@ from qoescope.catalog.tables import EVENTS, SESSIONS
 
 def test_metrics_are_made_of_measures_that_exist() -> None:
     for metric in metrics.BY_NAME.values():
-        assert set(metrics.measures(metric)) <= set(measures.ALL), metric.name
+        assert set(metric.measures) <= set(measures.ALL), metric.name
 
 
 def test_live_metrics_are_made_of_live_measures_only() -> None:
     for metric in metrics.BY_NAME.values():
         live = metric.name.startswith("live_")
-        assert all(name.startswith("live_") == live for name in metrics.measures(metric)), metric.name
+        assert all(name.startswith("live_") == live for name in metric.measures), metric.name
 
 
 @pytest.mark.parametrize("names", [

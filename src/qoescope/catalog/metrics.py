@@ -27,6 +27,11 @@ class Count:
     same_as: str = ""
     per: int = 1
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that it is made of."""
+        return (self.measure,)
+
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
@@ -42,6 +47,11 @@ class Ratio:
     same_as: str = ""
     times: int = 1
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that it is made of."""
+        return tuple(dict.fromkeys((*self.numerator, *self.denominator)))
+
 
 @dataclass(frozen=True, slots=True)
 class Quantile:
@@ -55,6 +65,11 @@ class Quantile:
     unit: Unit
     doc: str
     same_as: str = ""
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that it is made of."""
+        return (self.histogram,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +85,11 @@ class Distinct:
     same_as: str = ""
     look_back_s: int = 0
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that it is made of."""
+        return (self.sketch,)
+
 
 @dataclass(frozen=True, slots=True)
 class DistinctRatio:
@@ -84,6 +104,11 @@ class DistinctRatio:
     doc: str
     same_as: str = ""
     look_back_s: int = 0
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that it is made of."""
+        return (self.numerator, self.sketch)
 
 
 Metric = Count | Ratio | Quantile | Distinct | DistinctRatio
@@ -269,14 +294,4 @@ COMPANIONS = ("ebvs_ratio", "start_failure_ratio", "startup_unknown_ratio")
 
 def measures(metric: Metric) -> tuple[str, ...]:
     """The measures that a metric is made of."""
-    match metric:
-        case Count():
-            return (metric.measure,)
-        case Ratio():
-            return tuple(dict.fromkeys((*metric.numerator, *metric.denominator)))
-        case Quantile():
-            return (metric.histogram,)
-        case Distinct():
-            return (metric.sketch,)
-        case DistinctRatio():
-            return (metric.numerator, metric.sketch)
+    return metric.measures

@@ -39,7 +39,7 @@ class Question:
     @property
     def measures(self) -> tuple[Measure, ...]:
         """What has to be summed to answer it."""
-        names = dict.fromkeys(name for metric in self.metrics for name in catalog.measures(metric))
+        names = dict.fromkeys(name for metric in self.metrics for name in metric.measures)
         return tuple(ALL[name] for name in names)
 
 

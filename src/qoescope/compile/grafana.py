@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from qoescope.catalog import metrics as m
@@ -9,6 +10,7 @@ from qoescope.catalog.errors import LAKE_OUTCOMES, OUTCOMES
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_HOUR, SINGLES, Mart
 from qoescope.catalog.measures import BUCKETS, HISTOGRAM_EDGES_MS
 from qoescope.catalog.metrics import BY_NAME, Metric
+from qoescope.compile.kinds import translate
 from qoescope.compile.sketch import REGISTERS
 
 SOURCE = {"type": "grafana-postgresql-datasource", "uid": "qoescope"}
@@ -43,34 +45,67 @@ _SIGMA = (
 """Correction for empty registers (Ertl 2017, equation 13), as the series that it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Queries:
+    """Metrics as queries over the time that the board shows, one row a key."""
+
+    key: tuple[str, str]
+    grouping: str
+
+    def count(self, metric: m.Count) -> str:
+        return sums((metric,), self.key, self.grouping)
+
+    def ratio(self, metric: m.Ratio) -> str:
+        return sums((metric,), self.key, self.grouping)
+
+    def quantile(self, metric: m.Quantile) -> str:
+        return _quantile(metric, self.key, self.grouping)
+
+    def distinct(self, metric: m.Distinct) -> str:
+        counted = _distinct(metric, self.key, self.grouping)
+        return f'select {self.key[1]}, distinct_count as "{metric.name}" from ({counted}) as d order by 1'
+
+    def distinct_ratio(self, metric: m.DistinctRatio) -> str:
+        return _distinct_ratio(metric, self.key, self.grouping)
+
+
+class _Columns:
+    """Metrics as one column of a query over sums; None for those that need a query of their own."""
+
+    def count(self, metric: m.Count) -> str:
+        return f"sum({metric.measure})" + (f" / {metric.per}.0" if metric.per != 1 else "")
+
+    def ratio(self, metric: m.Ratio) -> str:
+        above, below = (" + ".join(f"sum({x})" for x in names) for names in (metric.numerator, metric.denominator))
+        times = f"{metric.times} * " if metric.times != 1 else ""
+        return f"{times}cast({above} as double precision) / nullif({below}, 0)"
+
+    def quantile(self, _: m.Quantile) -> None:
+        return None
+
+    def distinct(self, _: m.Distinct) -> None:
+        return None
+
+    def distinct_ratio(self, _: m.DistinctRatio) -> None:
+        return None
+
+
 def sql(metric: Metric, key: tuple[str, str] = TIME, grouping: str = "") -> str:
     """The metric over the time that the board shows, one row a key."""
-    match metric:
-        case m.Quantile():
-            return _quantile(metric, key, grouping)
-        case m.Distinct():
-            counted = _distinct(metric, key, grouping)
-            return f'select {key[1]}, distinct_count as "{metric.name}" from ({counted}) as d order by 1'
-        case m.DistinctRatio():
-            return _distinct_ratio(metric, key, grouping)
-        case _:
-            return sums((metric,), key, grouping)
+    return translate(metric, _Queries(key, grouping))
 
 
 def sums(metrics: Sequence[Metric], key: tuple[str, str] = TIME, grouping: str = "") -> str:
-    """Metrics that are sums and ratios of sums, one column each."""
-    columns = ", ".join(f'{_divided(x)} as "{x.name}"' for x in metrics)
+    """Metrics that are sums and ratios of sums, one column each; raises TypeError for any other."""
+    columns = ", ".join(f'{_column(x)} as "{x.name}"' for x in metrics)
     return f"select {key[0]} as {key[1]}, {columns} from {_rows(metrics[0], grouping)} group by 1 order by 1"
 
 
-def _divided(metric: Metric) -> str:
-    if isinstance(metric, m.Count):
-        return f"sum({metric.measure})" + (f" / {metric.per}.0" if metric.per != 1 else "")
-    if not isinstance(metric, m.Ratio):
+def _column(metric: Metric) -> str:
+    column = translate(metric, _Columns())
+    if column is None:
         raise TypeError(f"{metric.name} is no ratio of sums")
-    above, below = (" + ".join(f"sum({x})" for x in names) for names in (metric.numerator, metric.denominator))
-    times = f"{metric.times} * " if metric.times != 1 else ""
-    return f"{times}cast({above} as double precision) / nullif({below}, 0)"
+    return column
 
 
 def _mart(metric: Metric) -> Mart:
@@ -201,7 +236,7 @@ def _stat(metric: Metric, width: int = 4) -> dict[str, Any]:
 
 def _over_time(title: str, names: Sequence[str], width: int = 8) -> dict[str, Any]:
     found = [BY_NAME[name] for name in names]
-    plain = [metric for metric in found if isinstance(metric, m.Count | m.Ratio)]
+    plain = [metric for metric in found if translate(metric, _Columns())]
     queries = ([sums(plain)] if plain else []) + [sql(metric) for metric in found if metric not in plain]
     look = {"defaults": {"unit": UNITS.get(found[0].unit, "none")}, "overrides": _named(found)}
     doc = "; ".join(f"{x.label}: {x.doc}" for x in found)

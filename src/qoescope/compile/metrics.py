@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any
@@ -13,24 +14,39 @@ import numpy.typing as npt
 from qoescope.catalog.measures import HISTOGRAM_EDGES_MS
 from qoescope.catalog.metrics import Count, Distinct, DistinctRatio, Metric, Quantile, Ratio
 from qoescope.compile import sketch
+from qoescope.compile.kinds import translate
 
 Value = float | int | None
 Number = float | int | Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Metrics as numbers over one row of summed measures."""
+
+    sums: Mapping[str, Any]
+
+    def count(self, metric: Count) -> Value:
+        total = self.sums[metric.measure]
+        return total if metric.per == 1 else total / metric.per
+
+    def ratio(self, metric: Ratio) -> Value:
+        above, below = (sum(self.sums[m] for m in names) for names in (metric.numerator, metric.denominator))
+        return _ratio(metric.times * above, below)
+
+    def quantile(self, metric: Quantile) -> Value:
+        return quantile(self.sums[metric.histogram], metric.q)
+
+    def distinct(self, metric: Distinct) -> Value:
+        return distinct(self.sums[metric.sketch])
+
+    def distinct_ratio(self, metric: DistinctRatio) -> Value:
+        return _ratio(self.sums[metric.numerator], distinct(self.sums[metric.sketch]))
+
+
 def value(metric: Metric, row: Mapping[str, Any]) -> Value:
     """The metric over a row of summed measures; null where the denominator is zero."""
-    match metric:
-        case Count():
-            return row[metric.measure] if metric.per == 1 else row[metric.measure] / metric.per
-        case Ratio():
-            return _ratio(metric.times * sum(row[m] for m in metric.numerator), sum(row[m] for m in metric.denominator))
-        case Quantile():
-            return quantile(row[metric.histogram], metric.q)
-        case Distinct():
-            return distinct(row[metric.sketch])
-        case DistinctRatio():
-            return _ratio(row[metric.numerator], distinct(row[metric.sketch]))
+    return translate(metric, _Row(row))
 
 
 def _ratio(numerator: Number, denominator: Number) -> float | None:
