@@ -14,7 +14,7 @@ import pytest
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_HOUR, Mart
 from qoescope.catalog.measures import BUCKETS
 from qoescope.catalog.metrics import BY_NAME, Distinct, DistinctRatio
-from qoescope.compile import arrow, grafana, metrics, sketch
+from qoescope.compile import arrow, dashboard, grafana, metrics, sketch
 
 START = datetime(2026, 1, 2, 12, tzinfo=UTC)
 STEPS = 8
@@ -99,7 +99,7 @@ def test_a_quantile_is_in_exactly_one_bucket_at_the_edges() -> None:
 
 
 def test_panels_fit_the_board_and_do_not_overlap() -> None:
-    board = json.loads(grafana.board())
+    board = json.loads(dashboard.board())
     taken: set[tuple[int, int]] = set()
     for panel in board["panels"]:
         place = panel["gridPos"]
@@ -108,7 +108,7 @@ def test_panels_fit_the_board_and_do_not_overlap() -> None:
             for x in range(place["x"], place["x"] + place["w"])
             for y in range(place["y"], place["y"] + place["h"])
         }
-        assert place["x"] + place["w"] <= grafana.WIDTH
+        assert place["x"] + place["w"] <= dashboard.WIDTH
         assert not cells & taken, panel["title"]
         taken |= cells
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])

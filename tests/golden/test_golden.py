@@ -17,7 +17,7 @@ from qoescope.catalog.metrics import BY_NAME, METRICS
 from qoescope.catalog.operations import LAKE_TABLES
 from qoescope.catalog.stored import POSTGRES_TABLES
 from qoescope.catalog.tables import EVENTS
-from qoescope.compile import ask, cube, ddl, fold, glossary, grafana, references, wire
+from qoescope.compile import ask, cube, dashboard, ddl, fold, glossary, grafana, references, wire
 from qoescope.serve import reference
 from qoescope.serve.api import api, document
 from qoescope.settings import environment
@@ -125,7 +125,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/events.md": references.events,
     "docs/settings.md": settings,
     "deploy/postgres/schema.sql": schema,
-    "deploy/grafana/dashboards/qoescope.json": grafana.board,
+    "deploy/grafana/dashboards/qoescope.json": dashboard.board,
     "tests/golden/ask.sql": questions,
     "tests/golden/board.sql": board_sql,
     "tests/golden/cube.sql": cubes,

@@ -16,7 +16,7 @@ import pytest
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_HOUR, Mart
 from qoescope.catalog.measures import BUCKETS
 from qoescope.catalog.metrics import BY_NAME, Distinct, DistinctRatio
-from qoescope.compile import arrow, grafana, metrics
+from qoescope.compile import arrow, dashboard, grafana, metrics
 from qoescope.connect import postgres
 from qoescope.connect.postgres import Write
 from qoescope.settings import Settings, environment
@@ -95,7 +95,7 @@ def spoken(query: str) -> str:
 
 
 def test_every_query_of_the_board_is_answered(reader: Connection) -> None:
-    board = json.loads(grafana.board())
+    board = json.loads(dashboard.board())
     queries = [target["rawSql"] for panel in board["panels"] for target in panel.get("targets", [])]
     assert len(queries) > 20
     for query in queries:
