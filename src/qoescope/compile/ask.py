@@ -138,9 +138,13 @@ def _filters(q: Question, column: Mapping[str, str], parameters: dict[str, Any])
 
 
 def _select(
-    q: Question, source: str, column: Mapping[str, str], conditions: list[str], aggregates: list[tuple[str, str]],
+    q: Question,
+    source: str,
+    column: Mapping[str, str],
+    conditions: list[str],
+    aggregates: list[tuple[str, str]],
     time: str = "starts_at",
-) -> str:  # fmt: skip
+) -> str:
     outputs = [f"{column[name]} as {name}" for name in q.by]
     if q.every:
         outputs.insert(

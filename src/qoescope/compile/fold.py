@@ -184,8 +184,12 @@ def _derived() -> str:
             sql = sql.format(**scores.SCORE_WEIGHTS).replace("score_weight", f"nullif({weights}, 0)")
             sql = f"coalesce({sql}, success_score)"
         elif d.name == "is_good":
-            sql = sql.format(good_startup_ms=scores.GOOD_STARTUP_MS, good_stall_share=scores.GOOD_STALL_SHARE,
-                             good_picture=scores.GOOD_PICTURE, good_bitrate=_good_bitrate())  # fmt: skip
+            sql = sql.format(
+                good_startup_ms=scores.GOOD_STARTUP_MS,
+                good_stall_share=scores.GOOD_STALL_SHARE,
+                good_picture=scores.GOOD_PICTURE,
+                good_bitrate=_good_bitrate(),
+            )
         steps.append(f"derived_{i} as (select *, {sql} as {d.name} from derived_{i - 1})")
     return ",\n".join(steps)
 

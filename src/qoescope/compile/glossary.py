@@ -54,11 +54,17 @@ def glossary() -> str:
         _dimensions(),
         _outcomes(),
         _topics(),
-        _tables("Tables of the lake", "Delta tables, partitioned by the session's own day and a hash bucket of its id.",
-                LAKE_TABLES),
-        _tables("Tables in Postgres", "In the schema `qoescope`; those with a `property` under row-level security.",
-                POSTGRES_TABLES),
-    )  # fmt: skip
+        _tables(
+            "Tables of the lake",
+            "Delta tables, partitioned by the session's own day and a hash bucket of its id.",
+            LAKE_TABLES,
+        ),
+        _tables(
+            "Tables in Postgres",
+            "In the schema `qoescope`; those with a `property` under row-level security.",
+            POSTGRES_TABLES,
+        ),
+    )
     return "\n\n".join(sections) + "\n"
 
 
@@ -95,6 +101,11 @@ def _looked_back(seconds: int) -> str:
     return f", with the {seconds} s before" if seconds else ""
 
 
+def section(*paragraphs: str) -> str:
+    """Paragraphs of Markdown, a blank line between any two."""
+    return "\n\n".join(paragraphs)
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
@@ -116,13 +127,12 @@ def _metrics() -> str:
 
     def rows(metrics: Iterable[m.Metric]) -> list[tuple[str, ...]]:
         return [
-            (code(x.name), x.label, x.unit.replace("_", " "), BETTER[x.better], code(formula(x)), x.doc,
-             x.same_as)
+            (code(x.name), x.label, x.unit.replace("_", " "), BETTER[x.better], code(formula(x)), x.doc, x.same_as)
             for x in metrics
-        ]  # fmt: skip
+        ]
 
     companions = ", ".join(map(code, m.COMPANIONS))
-    return "\n\n".join((
+    return section(
         "## Metrics",
         f"A startup number knows only viewers who stayed, so it never stands alone: {companions} come with every "
         "answer that holds one.",
@@ -131,7 +141,7 @@ def _metrics() -> str:
         "Per interval, not per ended session: an interval counts whole in the ten-second window in which it ends. So "
         "they are other metrics, with other names.",
         table(head, rows(m.LIVE_METRICS)),
-    ))  # fmt: skip
+    )
 
 
 def _measures() -> str:
@@ -139,12 +149,11 @@ def _measures() -> str:
 
     def rows(measures: Iterable[Measure]) -> list[tuple[str, ...]]:
         return [
-            (code(x.name), KINDS.get(x.type, "sum"), code("" if x.of == "1" else x.of) or "rows", code(x.where),
-             x.doc)
+            (code(x.name), KINDS.get(x.type, "sum"), code("" if x.of == "1" else x.of) or "rows", code(x.where), x.doc)
             for x in measures
-        ]  # fmt: skip
+        ]
 
-    return "\n\n".join((
+    return section(
         "## Measures",
         "What marts hold. Sums of slices are the sum of their whole; so are histograms, bucket by bucket, and "
         "sketches, register by register.",
@@ -153,7 +162,7 @@ def _measures() -> str:
         "Over events. `t` is the interval's believed length, `watched` any state but idle and paused, `content` "
         "content playing, `failed` a technical playback_fail.",
         table(head, rows(LIVE_MEASURES)),
-    ))  # fmt: skip
+    )
 
 
 def _sessions() -> str:
@@ -168,7 +177,7 @@ def _sessions() -> str:
         (code(f.name), TYPES[f.type], code(formulas.get(f.name, "")), f.doc, same_as.get(f.name, ""))
         for f in SESSION_FIELDS
     ]
-    return "\n\n".join((
+    return section(
         "## Sessions",
         "One row a press of play, folded from its events; neither their order nor their repetition matters. Formulas "
         "see an event (sums) or the fields above them (the rest).",
@@ -177,34 +186,42 @@ def _sessions() -> str:
         "`shown_ms` is the time that content was shown in one rendition on one screen, `opinion` what people would say "
         "of it, from 1, bad, to 5, excellent: ITU-T P.1203.1, mode 0, in these steps.",
         table(("step", "formula"), [(code(name), code(sql)) for name, sql in STEPS]),
-    ))  # fmt: skip
+    )
 
 
 def _dimensions() -> str:
     paired = {name for pair in PAIRS for name in pair}
     rows = []
     for d in DIMENSIONS:
-        kept = [word for word, names in (("alone", CUBED), ("in pairs", paired), ("live", LIVE_DIMENSIONS),
-                ("watched together", LEAF_DIMENSIONS)) if d.name in names]  # fmt: skip
+        kept = [
+            word
+            for word, names in (
+                ("alone", CUBED),
+                ("in pairs", paired),
+                ("live", LIVE_DIMENSIONS),
+                ("watched together", LEAF_DIMENSIONS),
+            )
+            if d.name in names
+        ]
         rows.append((code(d.name), d.label, d.size, ", ".join(kept), ", ".join(d.values), d.doc))
-    return "\n\n".join((
+    return section(
         "## Dimensions",
         "low: below 100 values; middle: below 10,000; high: in `sessions` only. Unknown is `unknown`, never null or "
         "empty. Kept: how the marts hold it; any other combination is answered from `sessions`.",
         table(("dimension", "label", "size", "kept", "values", "what it says"), rows),
         "Pairs: " + ", ".join(code(" × ".join(pair)) for pair in PAIRS) + ".",
-    ))  # fmt: skip
+    )
 
 
 def _outcomes() -> str:
     head = ("outcome", "means")
-    return "\n\n".join((
+    return section(
         "## Outcomes",
         "received = " + " + ".join(OUTCOMES) + ", per property and minute of `received_at`.",
         table(head, [(code(name), doc) for name, doc in OUTCOMES.items()]),
         "accepted = " + " + ".join(LAKE_OUTCOMES) + ".",
         table(head, [(code(name), doc) for name, doc in LAKE_OUTCOMES.items()]),
-    ))  # fmt: skip
+    )
 
 
 def _topics() -> str:

@@ -10,7 +10,7 @@ from qoescope.catalog.errors import OUTCOMES
 from qoescope.catalog.events import EVENT_FIELDS, EVENT_TYPES, LONGEST_INTERVAL_MS, STATES, TRANSITIONS, WATCHED
 from qoescope.catalog.schema import Field
 from qoescope.compile import wire
-from qoescope.compile.glossary import code, table
+from qoescope.compile.glossary import code, section, table
 
 EXAMPLE = {
     "session": {
@@ -25,11 +25,18 @@ EXAMPLE = {
     "events": [
         {"seq": 1, "at": 1762000000000, "type": "playback_request", "state": "idle", "state_ms": 0},
         {"seq": 2, "at": 1762000001200, "type": "playback_start", "state": "starting", "state_ms": 1200},
-        {"seq": 3, "at": 1762000009410, "type": "playback_stall", "state": "playing", "state_ms": 8210,
-         "bitrate_kbps": 4500, "playhead_ms": 8210},
+        {
+            "seq": 3,
+            "at": 1762000009410,
+            "type": "playback_stall",
+            "state": "playing",
+            "state_ms": 8210,
+            "bitrate_kbps": 4500,
+            "playhead_ms": 8210,
+        },
     ],
     "sent_at": 1762000009500,
-}  # fmt: skip
+}
 """A beacon that the door accepts."""
 
 HEAD = f"""# Events
@@ -80,13 +87,15 @@ def events() -> str:
 def _states() -> str:
     rows = [(code(name), "yes" if name in WATCHED else "no", doc) for name, doc in STATES.items()]
     moves = [(code(before), code(kind), code(after)) for (before, kind), after in TRANSITIONS.items()]
-    return "\n\n".join((
-        "## States", "The player is in exactly one of them at any moment. Watched time is the sum of the watched ones.",
-        table(("state", "watched", "the player"), rows), "### From state to state",
+    return section(
+        "## States",
+        "The player is in exactly one of them at any moment. Watched time is the sum of the watched ones.",
+        table(("state", "watched", "the player"), rows),
+        "### From state to state",
         "Any other event leaves the state as it is; `playback_finish` and `playback_fail` close the session. A "
         "`playback_request` out of a pause during startup goes back to `starting`.",
         table(("in state", "event", "goes to"), moves),
-    ))  # fmt: skip
+    )
 
 
 def _types() -> str:
@@ -95,11 +104,13 @@ def _types() -> str:
 
 def _fields(schemas: dict[str, Any]) -> str:
     head = ("field", "type and limits", "when absent", "what it says")
-    return "\n\n".join((
-        "## An event's fields", table(head, _rows(EVENT_FIELDS, schemas["Event"])),
-        "## The session's fields", "Once a beacon. Of several beacons, the one with the session's first event counts.",
+    return section(
+        "## An event's fields",
+        table(head, _rows(EVENT_FIELDS, schemas["Event"])),
+        "## The session's fields",
+        "Once a beacon. Of several beacons, the one with the session's first event counts.",
         table(head, _rows(CONTEXT_FIELDS, schemas["Session"])),
-    ))  # fmt: skip
+    )
 
 
 def _rows(fields: Iterable[Field], schema: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -149,12 +160,16 @@ def _answers() -> str:
         ("429", "over the key's budget", "send it again after `Retry-After`"),
         ("503", "Kafka does not acknowledge, or too much is in flight", "send it again after `Retry-After`"),
     )
-    return "\n\n".join((
-        "## Answers", table(head, statuses), "Every event has one outcome; the verdict on each that was not accepted "
+    return section(
+        "## Answers",
+        table(head, statuses),
+        "Every event has one outcome; the verdict on each that was not accepted "
         "says its `index` in its beacon, and of a body of several the `beacon`'s place in it:",
-        table(("outcome", "means"), [(code(name), doc) for name, doc in OUTCOMES.items()]), "Why an event is filtered:",
+        table(("outcome", "means"), [(code(name), doc) for name, doc in OUTCOMES.items()]),
+        "Why an event is filtered:",
         table(("reason", "means"), [(code(name), doc) for name, doc in FILTER_REASONS.items()]),
-        "## CMCD", "Players that speak CMCD (CTA-5004 is version 1, CTA-5004-A and B are version 2) may report without "
+        "## CMCD",
+        "Players that speak CMCD (CTA-5004 is version 1, CTA-5004-A and B are version 2) may report without "
         "our client: event reports by `POST /v1/cmcd`, one a line, or one a request by `GET /v1/cmcd?CMCD=…`. They are "
         "turned into the same intervals by their order; from there on there is one path.",
         "A session is turned once no report came for as long as a session may be silent, so its events and live "
@@ -169,4 +184,4 @@ def _answers() -> str:
         "A value that its key cannot mean is left out, and the rest of its report stays. It is counted in "
         "`unknown_fields` by property, minute and key, as `cmcd:br`; a status that a log cannot mean as `status`. A "
         "CSV import counts no fields: a row with a value beyond its limits is kept aside whole, with its reason.",
-    ))  # fmt: skip
+    )

@@ -25,8 +25,10 @@ def counts(read: pa.Table) -> pa.Table:
     said = read.filter(pc.invert(read["tick"]))
     counted = said["counts"].combine_chunks()
     names = [field.name for field in counted.type]
-    rows = pa.table([said["property"], minutes(said["received_at"]), *map(_count, counted.flatten())],
-                    ["property", "minute_at", *names])  # fmt: skip
+    rows = pa.table(
+        [said["property"], minutes(said["received_at"]), *map(_count, counted.flatten())],
+        ["property", "minute_at", *names],
+    )
     summed = rows.group_by(["property", "minute_at"]).aggregate([(name, "sum") for name in names])
     told = {name: summed[f"{name}_sum"] for name in names}
     nothing = pa.array(np.zeros(len(summed), np.int64))
@@ -47,6 +49,11 @@ def offsets(read: pa.Table) -> pa.Table:
     wanted = [("kafka_offset", "min"), ("kafka_offset", "max"), ("kafka_offset", "count"), ("received_at", "max")]
     found = some.group_by("kafka_partition").aggregate(wanted)
     following = pc.add(found["kafka_offset_max"], 1)
-    columns = [found["kafka_partition"], found["kafka_offset_min"], following, found["kafka_offset_count"],
-               found["received_at_max"]]  # fmt: skip
+    columns = [
+        found["kafka_partition"],
+        found["kafka_offset_min"],
+        following,
+        found["kafka_offset_count"],
+        found["received_at_max"],
+    ]
     return pa.table(columns, ["kafka_partition", "first_offset", "next_offset", "records", "complete_until"])
