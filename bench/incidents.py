@@ -33,11 +33,11 @@ from qoescope.catalog.faults import FAULTS, Cause, Fault
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
 from qoescope.catalog.watch import BY_METRIC
 from qoescope.emit.scenario import Scenario, hold
-from qoescope.monitor.batch import Batch, counted, history_of
-from qoescope.monitor.explain import explain
-from qoescope.monitor.history import listed
-from qoescope.monitor.lifecycle import Incident
-from qoescope.monitor.live import Live
+from qoescope.monitor.detect.history import listed
+from qoescope.monitor.incidents.lifecycle import Incident
+from qoescope.monitor.incidents.live import Live
+from qoescope.monitor.incidents.restated import Batch, counted, history_of
+from qoescope.monitor.search.explain import explain
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
 LEAST_BAD = 30

@@ -22,7 +22,7 @@ from qoescope.compile.fold import sessions
 from qoescope.emit.events import blocks
 from qoescope.emit.scenario import Load, Scenario
 from qoescope.emit.simulation import simulated
-from qoescope.monitor.explain import explain
+from qoescope.monitor.search.explain import explain
 
 SMALL, LARGE = 5_000, 50_000
 PROPERTIES = 10

@@ -11,7 +11,7 @@ from qoescope.catalog.faults import DEMO
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
 from qoescope.emit.feed import sessions_for
 from qoescope.emit.scenario import Scenario
-from qoescope.monitor.live import Live
+from qoescope.monitor.incidents.live import Live
 
 RATE, SECONDS, SPEED, SEED = 5000, 75, 48, 42
 """As `qoescope demo` plays unless told otherwise."""

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from planted import COLUMNS, DIMS
 
-from qoescope.monitor.counts import leaves
+from qoescope.monitor.search.counts import leaves
 
 Slices = list[dict[str, Any]]
 

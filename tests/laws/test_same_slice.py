@@ -8,8 +8,8 @@ from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
 from qoescope.compile import cube, fold
 from qoescope.emit import chunks
 from qoescope.emit.scenario import HOUR_MS, Scenario, hold
-from qoescope.monitor.batch import Batch, counted, history_of
-from qoescope.monitor.live import Live
+from qoescope.monitor.incidents.live import Live
+from qoescope.monitor.incidents.restated import Batch, counted, history_of
 
 BEGIN_MS = 1_767_373_200_000
 """2026-01-02, 17:00 UTC."""

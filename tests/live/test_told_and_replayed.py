@@ -19,7 +19,7 @@ from qoescope.catalog.watch import INCIDENTS
 from qoescope.compile import arrow
 from qoescope.connect import postgres
 from qoescope.connect.postgres import Write
-from qoescope.monitor.tell_jobs import tell
+from qoescope.monitor.jobs.notify import tell
 from qoescope.serve.jobs import replays
 from qoescope.serve.jobs.desk import Desk, desk
 from qoescope.serve.outside import Outside, Progress

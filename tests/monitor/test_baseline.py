@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from qoescope.monitor.baseline import expected_means
-from qoescope.monitor.counts import leaves
+from qoescope.monitor.search.baseline import expected_means
+from qoescope.monitor.search.counts import leaves
 
 CAP = 1.0
 

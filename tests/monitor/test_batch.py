@@ -5,13 +5,13 @@ import pyarrow as pa
 import pytest
 
 from qoescope.catalog.watch import BY_METRIC, SESSION_DIMENSIONS
-from qoescope.monitor import records
-from qoescope.monitor.batch import LEAST_HOURS, Batch, baseline_days, hours_of
-from qoescope.monitor.history import History
-from qoescope.monitor.impact import Impact
-from qoescope.monitor.kpis import session_columns
-from qoescope.monitor.lifecycle import Incident
-from qoescope.monitor.records import Shown
+from qoescope.monitor.detect.history import History
+from qoescope.monitor.detect.kpis import session_columns
+from qoescope.monitor.incidents import records
+from qoescope.monitor.incidents.impact import Impact
+from qoescope.monitor.incidents.lifecycle import Incident
+from qoescope.monitor.incidents.records import Shown
+from qoescope.monitor.incidents.restated import LEAST_HOURS, Batch, baseline_days, hours_of
 
 WATCHED = [BY_METRIC["play_failure_ratio"]]
 DAY = 20_000

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from receivers import Mails, Receiver, http_receiver, mail_receiver
 
-from qoescope.monitor import messages, notify, sending, texts
-from qoescope.monitor.notify import Target
+from qoescope.monitor.notify import delivery, escaping, messages, notifications
+from qoescope.monitor.notify.notifications import Target
 from qoescope.settings import Settings
 
 NOW = datetime(2026, 1, 2, 20, 5, tzinfo=UTC)
@@ -65,7 +65,7 @@ def incident(name: str, state: str = "confirmed", identity: str = "i1", tenant: 
 
 
 def channel(here: Settings, name: str) -> Target:
-    (target,) = [t for t in sending.targets(here) if t.name == name]
+    (target,) = [t for t in delivery.targets(here) if t.name == name]
     return target
 
 
@@ -92,24 +92,24 @@ def lines(message: Any) -> Iterator[str]:
 def test_a_notification_of_any_name_arrives(
     here: Settings, receiver: Receiver, mails: Mails, name: str, version: str
 ) -> None:
-    told = notify.payload(incident(version))
+    told = notifications.payload(incident(version))
     before = len(receiver.got) + len(mails.got)
-    assert sending.failure(here, channel(here, name), told, 0) == ""
+    assert delivery.failure(here, channel(here, name), told, 0) == ""
     assert len(receiver.got) + len(mails.got) == before + 1
     if name == "mail":
         assert mails.got[-1]["Bcc"] is None
         assert mails.got[-1]["To"] == "ops@example.org"
-        assert texts.line(version, 20)[:10].strip() in mails.got[-1].get_content()
+        assert escaping.line(version, 20)[:10].strip() in mails.got[-1].get_content()
     else:
         assert not [
-            text for text in lines(posted(receiver)) if text != texts.line(text) and name in ("webhook", "pagerduty")
+            text for text in lines(posted(receiver)) if text != escaping.line(text) and name in ("webhook", "pagerduty")
         ]
 
 
 @budget(max_examples=300)
 @given(NAMES)
 def test_no_name_speaks_in_slack(name: str) -> None:
-    said = json.dumps(messages.slack(notify.payload(incident(name))), ensure_ascii=False)
+    said = json.dumps(messages.slack(notifications.payload(incident(name))), ensure_ascii=False)
     assert "<" not in said
     assert ">" not in said
     assert not re.search(r"@\w|://|www\.\w|&(?!amp;|lt;|gt;)", said)
@@ -118,7 +118,7 @@ def test_no_name_speaks_in_slack(name: str) -> None:
 @budget(max_examples=300)
 @given(NAMES)
 def test_no_name_speaks_in_teams(name: str) -> None:
-    (card,) = messages.teams(notify.payload(incident(name)))["attachments"]
+    (card,) = messages.teams(notifications.payload(incident(name)))["attachments"]
     blocks = card["content"]["body"]
     assert {block["type"] for block in blocks} == {"RichTextBlock"}
     runs = [run for block in blocks for run in block["inlines"]]
@@ -129,19 +129,19 @@ def test_no_name_speaks_in_teams(name: str) -> None:
 def test_pagerduty_is_triggered_once_an_incident_and_resolved_by_its_end(here: Settings, receiver: Receiver) -> None:
     target = channel(here, "pagerduty")
     for state in ("confirmed", "closed"):
-        assert sending.failure(here, target, notify.payload(incident("v1", state)), 0) == ""
+        assert delivery.failure(here, target, notifications.payload(incident("v1", state)), 0) == ""
     begin, end = (json.loads(body) for _, body in receiver.got[-2:])
     assert (begin["event_action"], end["event_action"]) == ("trigger", "resolve")
     assert begin["dedup_key"] == end["dedup_key"]
     assert begin["routing_key"] == "routing"
     assert begin["payload"]["severity"] == "critical"
     assert begin["payload"]["summary"].startswith("demo: Since 20:03")
-    other = notify.payload(incident("v1", tenant="other"))
+    other = notifications.payload(incident("v1", tenant="other"))
     assert messages.pagerduty(other, "routing")["dedup_key"] != begin["dedup_key"]
 
 
 def test_teams_gets_an_adaptive_card(here: Settings, receiver: Receiver) -> None:
-    assert sending.failure(here, channel(here, "teams"), notify.payload(incident("v1")), 0) == ""
+    assert delivery.failure(here, channel(here, "teams"), notifications.payload(incident("v1")), 0) == ""
     (attachment,) = posted(receiver)["attachments"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
     shown = [run["text"] for block in attachment["content"]["body"] for run in block["inlines"]]
@@ -152,13 +152,14 @@ def test_teams_gets_an_adaptive_card(here: Settings, receiver: Receiver) -> None
 
 
 def due(*incidents: dict[str, Any], here: Settings) -> list[dict[str, Any]]:
-    return notify.due(incidents, [], sending.targets(here), [], NOW)
+    return notifications.due(incidents, [], delivery.targets(here), [], NOW)
 
 
 def outcomes(here: Settings, rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], str]:
-    known = {t.name: t for t in sending.targets(here)}
+    known = {t.name: t for t in delivery.targets(here)}
     return {
-        (row["property"], row["incident_id"], row["target"]): why for row, why in sending.outcomes(here, rows, known, 0)
+        (row["property"], row["incident_id"], row["target"]): why
+        for row, why in delivery.outcomes(here, rows, known, 0)
     }
 
 
@@ -182,7 +183,7 @@ def test_a_channel_that_hangs_holds_up_no_other_and_gives_up_its_turn(here: Sett
         rows = due(*(incident(f"v{n}", identity=f"i{n}") for n in range(6)), here=slow)
         found = outcomes(slow, rows)
     tried = [why for (_, _, target), why in found.items() if target == "webhook"]
-    assert len(tried) == sending.ROUND_TIMEOUTS
+    assert len(tried) == delivery.ROUND_TIMEOUTS
     assert all(why.startswith("ReadTimeout") for why in tried)
     assert sum(why == "" for why in found.values()) == 4 * 6
 
@@ -191,7 +192,7 @@ def test_a_test_tells_every_channel_and_resolves_what_it_triggers(here: Settings
     asked = {"property": "demo", "incident_id": "test-1", "state": "test", "target": "*", "status": "pending",
              "attempts": 0, "next_at": NOW, "detail": None, "payload": {"by": "ada"}, "created_at": NOW,
              "sent_at": None}  # fmt: skip
-    *rows, answer = notify.tests(asked, sending.targets(here), NOW)
+    *rows, answer = notifications.tests(asked, delivery.targets(here), NOW)
     assert (answer["status"], answer["detail"]) == ("sent", "to webhook, slack, teams, pagerduty, mail")
     before = len(receiver.got)
     assert set(outcomes(here, rows).values()) == {""}
@@ -202,14 +203,14 @@ def test_a_test_tells_every_channel_and_resolves_what_it_triggers(here: Settings
 
 def test_a_test_is_tried_once_and_one_without_a_channel_says_so(here: Settings) -> None:
     asked = {"property": "demo", "incident_id": "test-1", "state": "test", "target": "*", "payload": {}}
-    (answer,) = notify.tests(asked, [], NOW)
-    assert (answer["status"], answer["detail"]) == ("dead", notify.NOWHERE)
-    row, *_ = notify.tests(asked, sending.targets(here), NOW)
-    assert notify.after_failure(row, "answered 500", NOW)["status"] == "dead"
+    (answer,) = notifications.tests(asked, [], NOW)
+    assert (answer["status"], answer["detail"]) == ("dead", notifications.NOWHERE)
+    row, *_ = notifications.tests(asked, delivery.targets(here), NOW)
+    assert notifications.after_failure(row, "answered 500", NOW)["status"] == "dead"
 
 
 def test_why_it_failed_tells_no_secret(here: Settings) -> None:
     hook = Target("slack", "slack", "http://127.0.0.1:1/services/T0/B0/secret\n")
-    why = sending.failure(here, hook, notify.payload(incident("v1")), 0)
+    why = delivery.failure(here, hook, notifications.payload(incident("v1")), 0)
     assert why
     assert "secret" not in why

@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from qoescope.monitor.counts import Leaves, leaves
-from qoescope.monitor.duel import as_bad
-from qoescope.monitor.explain import found
-from qoescope.monitor.measures import Mean, Measure, Ratio, Share, Volume
-from qoescope.monitor.scan import Limits
+from qoescope.monitor.search.comparison import as_bad
+from qoescope.monitor.search.counts import Leaves, leaves
+from qoescope.monitor.search.evidence import Mean, Measure, Ratio, Share, Volume
+from qoescope.monitor.search.explain import found
+from qoescope.monitor.search.scan import Limits
 
 SHIFT = 1.6
 

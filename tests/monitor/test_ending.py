@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qoescope.monitor.ending import ebbs
+from qoescope.monitor.detect.recovery import ebbs
 
 BROKEN, USUAL = 0.5, 0.01
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from qoescope.catalog.errors import Mistake
-from qoescope.monitor.explain import explain, explain_volume, factor
+from qoescope.monitor.search.explain import explain, explain_volume, factor
 
 COLUMNS = ("sessions", "failures", "base_sessions", "base_failures")
 

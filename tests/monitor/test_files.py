@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from qoescope.catalog.errors import Mistake
-from qoescope.monitor.files import explain_file
+from qoescope.monitor.jobs.explain_file import explain_file
 
 HEADER = ("isp", "cdn", "sessions", "failures", "base_sessions", "base_failures")
 COUNTS = {"n": "sessions", "k": "failures", "base_n": "base_sessions", "base_k": "base_failures"}

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from qoescope.catalog.watch import BY_METRIC, Watched
-from qoescope.monitor.findings import Watcher
-from qoescope.monitor.history import History, span_of
-from qoescope.monitor.kpis import live_kpis
+from qoescope.monitor.detect.detector import Watcher
+from qoescope.monitor.detect.history import History, span_of
+from qoescope.monitor.detect.kpis import live_kpis
 
 DIMS = ("app_version", "cdn", "network_type")
 COLUMNS = ("plays_ended", "play_failures")

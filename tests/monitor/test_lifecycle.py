@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from qoescope.catalog.watch import BY_METRIC
-from qoescope.monitor.batch import spans
-from qoescope.monitor.finding import Finding
-from qoescope.monitor.lifecycle import Clock, Incident, related, step
+from qoescope.monitor.detect.finding import Finding
+from qoescope.monitor.incidents.lifecycle import Clock, Incident, related, step
+from qoescope.monitor.incidents.restated import spans
 
 CLOCK = Clock()
 BEGIN = datetime(2026, 1, 2, 20, 0, tzinfo=UTC)

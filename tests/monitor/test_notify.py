@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from qoescope.monitor import messages, notify
-from qoescope.monitor.notify import Mute, Target
+from qoescope.monitor.notify import messages, notifications
+from qoescope.monitor.notify.notifications import Mute, Target
 
 NOW = datetime(2026, 1, 2, 20, 5, tzinfo=UTC)
 HOOK = Target("webhook", "webhook", "https://example.org/hook", "secret")
@@ -26,62 +26,66 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def test_a_state_is_told_once() -> None:
-    first = notify.due([incident()], [], [HOOK], [], NOW)
+    first = notifications.due([incident()], [], [HOOK], [], NOW)
     assert told(first) == [("confirmed", "pending")]
-    assert notify.due([incident()], first, [HOOK], [], NOW + timedelta(minutes=1)) == []
+    assert notifications.due([incident()], first, [HOOK], [], NOW + timedelta(minutes=1)) == []
 
 
 def test_provisional_incidents_are_not_told() -> None:
-    assert notify.due([incident("provisional")], [], [HOOK], [], NOW) == []
+    assert notifications.due([incident("provisional")], [], [HOOK], [], NOW) == []
 
 
 def test_the_end_is_told_where_the_start_was() -> None:
-    start = notify.due([incident()], [], [HOOK], [], NOW)
-    assert told(notify.due([incident("closed")], start, [HOOK], [], NOW)) == [("closed", "pending")]
-    assert told(notify.due([incident("closed")], [], [HOOK], [], NOW)) == [("closed", "suppressed")]
+    start = notifications.due([incident()], [], [HOOK], [], NOW)
+    assert told(notifications.due([incident("closed")], start, [HOOK], [], NOW)) == [("closed", "pending")]
+    assert told(notifications.due([incident("closed")], [], [HOOK], [], NOW)) == [("closed", "suppressed")]
 
 
 def test_the_same_slice_is_suppressed_for_an_hour() -> None:
-    start = notify.due([incident()], [], [HOOK], [], NOW)
+    start = notifications.due([incident()], [], [HOOK], [], NOW)
     again = incident(identity="i2")
-    assert told(notify.due([again], start, [HOOK], [], NOW + timedelta(minutes=59))) == [("confirmed", "suppressed")]
-    assert told(notify.due([again], start, [HOOK], [], NOW + timedelta(minutes=61))) == [("confirmed", "pending")]
+    assert told(notifications.due([again], start, [HOOK], [], NOW + timedelta(minutes=59))) == [
+        ("confirmed", "suppressed")
+    ]
+    assert told(notifications.due([again], start, [HOOK], [], NOW + timedelta(minutes=61))) == [
+        ("confirmed", "pending")
+    ]
 
 
 def test_what_is_told_and_muted_of_one_property_says_nothing_of_another_s() -> None:
     mute = Mute("demo", {}, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
-    start = notify.due([incident()], [], [HOOK], [], NOW)
+    start = notifications.due([incident()], [], [HOOK], [], NOW)
     other = incident(property="other")
-    assert told(notify.due([other], start, [HOOK], [mute], NOW)) == [("confirmed", "pending")]
-    assert told(notify.due([incident(), other], [], [HOOK], [], NOW)) == [("confirmed", "pending")] * 2
+    assert told(notifications.due([other], start, [HOOK], [mute], NOW)) == [("confirmed", "pending")]
+    assert told(notifications.due([incident(), other], [], [HOOK], [], NOW)) == [("confirmed", "pending")] * 2
 
 
 def test_a_maintenance_mutes_what_lies_inside_its_slice() -> None:
     mute = Mute("demo", {"cdn": "cascade"}, NOW - timedelta(hours=1), NOW + timedelta(hours=1), "certificate")
     inside = incident(slice={"cdn": "cascade", "country_code": "BR"})
     outside = incident(slice={"cdn": "borealis"})
-    assert told(notify.due([inside], [], [HOOK], [mute], NOW)) == [("confirmed", "muted")]
-    assert told(notify.due([outside], [], [HOOK], [mute], NOW)) == [("confirmed", "pending")]
+    assert told(notifications.due([inside], [], [HOOK], [mute], NOW)) == [("confirmed", "muted")]
+    assert told(notifications.due([outside], [], [HOOK], [mute], NOW)) == [("confirmed", "pending")]
 
 
 def test_failures_are_tried_again_later_each_time_and_then_given_up_and_shown() -> None:
-    (row,) = notify.due([incident()], [], [HOOK], [], NOW)
+    (row,) = notifications.due([incident()], [], [HOOK], [], NOW)
     waits = []
     while row["status"] == "pending":
-        row = notify.after_failure(row, "answered 503", NOW)
+        row = notifications.after_failure(row, "answered 503", NOW)
         waits.append(row["next_at"] and (row["next_at"] - NOW).total_seconds())
     assert waits == [5, 10, 20, 40, 80, 160, 320, None]
     assert (row["status"], row["attempts"], row["detail"]) == ("dead", 8, "answered 503")
 
 
 def test_a_signature_covers_the_time_and_the_body() -> None:
-    signed = notify.signature("secret", 1767384300, b'{"a":1}')
+    signed = notifications.signature("secret", 1767384300, b'{"a":1}')
     assert signed == "v1=" + hmac.new(b"secret", b'1767384300.{"a":1}', sha256).hexdigest()
-    assert signed != notify.signature("secret", 1767384301, b'{"a":1}')
+    assert signed != notifications.signature("secret", 1767384301, b'{"a":1}')
 
 
 def test_slack_and_mail_carry_the_story() -> None:
-    payload = notify.payload(incident())
+    payload = notifications.payload(incident())
     assert "Since 20:03" in messages.slack(payload)["text"]
     message = messages.mail(payload, "from@example.org", "to@example.org")
     assert message["Subject"] == "[qoescope] critical: cdn=cascade (confirmed)"

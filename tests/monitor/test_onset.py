@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qoescope.monitor.onset import change_point
+from qoescope.monitor.detect.onset import change_point
 
 STEPS, CHANGE = 40, 35
 

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from qoescope.monitor.cells import matching
-from qoescope.monitor.counts import Leaves, leaves
-from qoescope.monitor.measures import Mean, Measure
-from qoescope.monitor.refit import refitted
-from qoescope.monitor.scan import Limits, Peeled, figures
-from qoescope.monitor.slices import Slice
+from qoescope.monitor.search.backfit import refitted
+from qoescope.monitor.search.cells import matching
+from qoescope.monitor.search.counts import Leaves, leaves
+from qoescope.monitor.search.evidence import Mean, Measure
+from qoescope.monitor.search.scan import Limits, Peeled, figures
+from qoescope.monitor.search.slices import Slice
 
 DIMS = ("player", "drm", "network")
 NUMBER, HISTORY, USUAL, SPREAD = 40, 8, 7.0, 0.5

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from receivers import PATIENT_S, Receiver, http_receiver
 
-from qoescope.monitor import notify, sending
-from qoescope.monitor.notify import Row
+from qoescope.monitor.notify import delivery, notifications
+from qoescope.monitor.notify.notifications import Row
 from qoescope.settings import Settings
 
 NOW = datetime(2026, 1, 2, 20, 5, tzinfo=UTC)
@@ -26,8 +26,8 @@ def signed(receiver: Receiver) -> list[bool]:
     """Whether each request carries a signature that the secret explains."""
     return [
         hmac.compare_digest(
-            headers[notify.SIGNATURE.lower()],
-            "v1=" + hmac.new(SECRET.encode(), headers[notify.TIMESTAMP.lower()].encode() + b"." + body, sha256)
+            headers[notifications.SIGNATURE.lower()],
+            "v1=" + hmac.new(SECRET.encode(), headers[notifications.TIMESTAMP.lower()].encode() + b"." + body, sha256)
             .hexdigest(),
         )
         for headers, body in receiver.got
@@ -50,9 +50,9 @@ def settings(url: str, timeout_s: float) -> Settings:
 def told(url: str, rounds: int, incident: dict[str, Any] = INCIDENT, timeout_s: float = PATIENT_S) -> dict[str, Any]:
     """The notification after so many rounds, each as late as the one before asked for."""
     here, now, known = settings(url, timeout_s), NOW, list[Row]()
-    (target,) = sending.targets(here)
+    (target,) = delivery.targets(here)
     for _ in range(rounds):
-        rows = [*known, *notify.due([incident], known, [target], [], now)]
+        rows = [*known, *notifications.due([incident], known, [target], [], now)]
         assert len(rows) == 1
         known = [_sent(here, row, now) if row["status"] == "pending" and row["next_at"] <= now else row for row in rows]
         now = known[0]["next_at"] or now + timedelta(minutes=1)
@@ -60,9 +60,9 @@ def told(url: str, rounds: int, incident: dict[str, Any] = INCIDENT, timeout_s: 
 
 
 def _sent(here: Settings, row: Row, now: datetime) -> Row:
-    (target,) = sending.targets(here)
-    why = sending.failure(here, target, row["payload"], int(now.timestamp()))
-    return notify.after_failure(row, why, now) if why else {**row, "status": "sent", "next_at": None}
+    (target,) = delivery.targets(here)
+    why = delivery.failure(here, target, row["payload"], int(now.timestamp()))
+    return notifications.after_failure(row, why, now) if why else {**row, "status": "sent", "next_at": None}
 
 
 def test_a_state_arrives_signed_and_once(receiver: Receiver) -> None:

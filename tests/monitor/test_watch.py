@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from qoescope.monitor import records, story
-from qoescope.monitor.impact import Impact
-from qoescope.monitor.lifecycle import Incident
-from qoescope.monitor.live import Live
-from qoescope.monitor.records import Shown
+from qoescope.monitor.incidents import records, story
+from qoescope.monitor.incidents.impact import Impact
+from qoescope.monitor.incidents.lifecycle import Incident
+from qoescope.monitor.incidents.live import Live
+from qoescope.monitor.incidents.records import Shown
 
 DIMS = ("device_type", "isp", "cdn")
 COLUMNS = ("starts", "start_failures", "start_failures_business", "exits_before_start", "plays_ended", "play_failures",

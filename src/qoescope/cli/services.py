@@ -94,11 +94,11 @@ def monitor(
     ] = False,
 ) -> None:
     """Look for incidents, every minute."""
-    from qoescope.monitor import tell_jobs
+    from qoescope.monitor.jobs import notify
     from qoescope.stack import watching
 
     if send_test:
-        found = tell_jobs.send_test(settings(), "all properties", "the command line")
+        found = notify.send_test(settings(), "all properties", "the command line")
         for each in found:
             line(each)
         raise typer.Exit(0 if all(each.endswith(": sent") for each in found) else 1)

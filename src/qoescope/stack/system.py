@@ -55,7 +55,7 @@ def look(settings: Settings, connection: Connection) -> None:
     from qoescope.compile import arrow
     from qoescope.connect import health_rows, readiness
     from qoescope.connect.postgres import Write, upsert
-    from qoescope.monitor.tell_jobs import dicts
+    from qoescope.monitor.jobs.notify import dicts
 
     now = time.time()
     limits = readiness.limits(settings)

@@ -13,7 +13,7 @@ def run(settings: Settings) -> None:
     from qoescope.connect import health_http, health_rows, readiness
     from qoescope.connect.health import Board, folder
     from qoescope.connect.locks import own
-    from qoescope.monitor import jobs
+    from qoescope.monitor.jobs import watch
 
     stopping = signals.told()
     with (
@@ -23,4 +23,4 @@ def run(settings: Settings) -> None:
     ):
         threading.Thread(target=health_rows.publish, args=(settings, board, stopping), daemon=True).start()
         threading.Thread(target=system.watch, args=(settings, stopping), daemon=True).start()
-        jobs.watch(settings, stopping, board=board)
+        watch.watch(settings, stopping, board=board)

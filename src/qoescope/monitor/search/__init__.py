@@ -1,0 +1,1 @@
+"""Root-cause search: counts by leaf in, the slices that got worse out."""

@@ -1,0 +1,226 @@
+"""Scan: score every slice of up to three dimensions, choose the best, peel it off, look again.
+
+A likelihood-ratio scan over grouped counts. A slice's gain is its preference over φ - ln(slices in its grouping) -
+2·(depth - 1): of two names for the same sessions the plainer one wins. It stops when L/φ < ln(all slices / alpha).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf, log, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qoescope.monitor.search.cells import Cells, Counter, Grouping, groupings, matching, summed, whole
+from qoescope.monitor.search.comparison import held, settled
+from qoescope.monitor.search.counts import Floats, Leaves
+from qoescope.monitor.search.evidence import Evidence, Measure
+from qoescope.monitor.search.slices import Slice
+
+DEPTH = 3
+
+_KEPT = 50
+"""Candidates kept a grouping: the strongest."""
+
+_SHOWN = 200
+"""Other candidates kept for the story."""
+
+_HOPE = 1.0
+"""A slice that promises less need not have its baseline counted."""
+
+_GROUPINGS = 80
+"""Groupings whose baseline is counted: the most promising ones."""
+
+_REMAINDER = 0.25
+"""A remainder that shows less of the rise than this is as usual …"""
+
+_SURPRISE = 3.5
+"""… if that is this many standard deviations from showing all of it."""
+
+_EXCEPTION = 0.25
+"""A remainder with less of the sessions is an exception, for which some values of a dimension do not stand in for all:
+what is slower or stricter does not show where there is room to spare, as a lower ceiling on a fast line does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a slice counts as a candidate, and how sure a finding must be."""
+
+    support: float = 25.0
+    excess: float = 8.0
+    lift: float = 1.3
+    root_lift: float = 1.5
+    """For the whole, whose own drift one window cannot tell."""
+    alpha: float = 0.01
+    findings: int = 8
+    depth: int = DEPTH
+    drift: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+    """Variance of a clean slice's drift, by depth: φ = 1 + drift · information."""
+    in_order: bool = False
+    """Of names for the same sessions the one whose dimensions stand first wins; else the one of fewer slices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peeled:
+    """A slice that was chosen, what else stood for choice, and how many slices were looked at."""
+
+    best: Slice
+    others: tuple[Slice, ...]
+    slices: int
+
+
+def figures(sums: Floats, measure: Measure, codes: Mapping[int, int], limits: Limits) -> Slice:
+    """The figures of one slice from its summed columns, whether it is a candidate or not."""
+    seen = measure.evidence(sums.reshape(-1, 1), len(codes))
+    return _slices(seen, limits, [codes], np.array([0]), 0.0)[0]
+
+
+def _slices(
+    seen: Evidence, limits: Limits, codes: Sequence[Mapping[int, int]], picked: NDArray[np.int64], cost: float
+) -> list[Slice]:
+    """`picked` entries of the evidence as slices; `codes` names them in the same order."""
+    drift = limits.drift[min(len(codes[0]) if codes else 0, len(limits.drift) - 1)]
+    return [
+        Slice(
+            codes=where,
+            score=float(seen.score[i] / (1 + drift * seen.information[i])),
+            preference=float(seen.preference[i] / (1 + drift * seen.information[i])),
+            gain=float(seen.preference[i] / (1 + drift * seen.information[i])) - cost,
+            excess=float(seen.excess[i]),
+            lift=float(seen.lift[i]),
+            support=float(seen.support[i]),
+            actual=float(seen.actual[i]),
+            expected=float(seen.expected[i]),
+            information=float(seen.information[i]),
+        )
+        for where, i in zip(codes, (int(i) for i in picked), strict=True)
+    ]
+
+
+def candidates(cells: Cells, measure: Measure, limits: Limits, number: int) -> list[Slice]:
+    """The strongest slices of a grouping with `number` supported ones that pass the limits."""
+    depth = len(cells.dims)
+    seen = measure.evidence(cells.sums, depth)
+    damping = 1 + limits.drift[min(depth, len(limits.drift) - 1)] * seen.information
+    strength = np.maximum(seen.score, seen.preference) / damping
+    good = (np.abs(seen.excess) >= limits.excess) & (seen.lift >= (limits.lift if depth else limits.root_lift))
+    good &= (seen.support >= limits.support) & (strength >= log(1 / limits.alpha))
+    picked = np.flatnonzero(good)
+    picked = picked[np.argsort(-strength[picked], kind="stable")[:_KEPT]]
+    codes = [dict(zip(cells.dims, (int(c) for c in cells.codes[:, i]), strict=True)) for i in picked]
+    return _slices(seen, limits, codes, picked, _cost(depth, number))
+
+
+def _cost(depth: int, number: int) -> float:
+    """What a slice's name costs: one among `number` of its grouping, and 2 for each dimension beyond the first."""
+    return log(max(number, 1)) + 2.0 * max(depth - 1, 0)
+
+
+@dataclass(slots=True)
+class Search:
+    """One search: what is looked at, and how much was."""
+
+    measure: Measure
+    limits: Limits
+    wanted: list[Grouping]
+    slices: int = 1
+    by_dims: dict[Grouping, int] = field(default_factory=dict)
+
+    def promising(self, leaves: Leaves) -> list[tuple[float, Cells]]:
+        """Each wanted grouping's best promise and promising slices, counted over the window's leaves alone."""
+        support = np.maximum(self.measure.support(leaves.sums), 0.0)
+        present = support > 0
+        window = Leaves(
+            leaves.dims, leaves.values, leaves.codes[:, present], leaves.sums[self.measure.window, :][:, present]
+        )
+        first = not self.by_dims
+        kept = []
+        for cells in Counter(window, support[present], self.wanted, self.limits.support).cells():
+            if first:
+                self.by_dims[cells.dims] = cells.codes.shape[1]
+            promise = self.measure.promise(cells.sums)
+            picked = np.flatnonzero(promise >= _HOPE)
+            if picked.size:
+                picked = picked[np.argsort(-promise[picked], kind="stable")[:_SHOWN]]
+                best = float(promise[picked[0]]) - _cost(len(cells.dims), self.by_dims.get(cells.dims, 1))
+                kept.append((best, Cells(cells.dims, cells.codes[:, picked], cells.sums[:, picked])))
+        if first:
+            self.slices += sum(self.by_dims.values())
+            self.wanted = [cells.dims for _, cells in kept]
+        return sorted(kept, key=lambda pair: (-pair[0], pair[1].dims))[:_GROUPINGS]
+
+    def ranked(self, leaves: Leaves, *, root: bool = True) -> list[Slice]:
+        """Slices that are sure enough, best first. The first call counts all slices and drops barren groupings.
+
+        Without `root` a broader slice is sure already, and only which part of it is to blame stands in question.
+        """
+        seen = candidates(whole(leaves), self.measure, self.limits, 1) if root else []
+        for _, cells in self.promising(leaves):
+            counted = Cells(cells.dims, cells.codes, summed(leaves, cells.dims, cells.codes))
+            seen += candidates(counted, self.measure, self.limits, self.by_dims.get(cells.dims, 1))
+        bar = log(self.slices / self.limits.alpha)
+        sure = (one for one in seen if (one.score if root else one.preference) >= bar)
+        return by_gain(list(sure), in_order=self.limits.in_order)
+
+    def peel(self, leaves: Leaves) -> list[Peeled]:
+        """Slices that got worse, each found after the sessions of those before it were taken out."""
+        found: list[Peeled] = []
+        while len(found) < self.limits.findings and leaves.size:
+            ranked = self.ranked(leaves)
+            if not ranked:
+                break
+            parts = self.parts(leaves, settled(leaves, self.measure, ranked))
+            found += [Peeled(part, tuple(ranked[1:_SHOWN]), self.slices) for part in parts]
+            leaves = leaves.only(~np.any([matching(leaves, part.codes) for part in parts], axis=0))
+        return found
+
+    def parts(self, leaves: Leaves, best: Slice) -> list[Slice]:
+        """`best`, or the narrower slices that account for it while its remainder is as usual and no mere exception."""
+        inside = sorted({_without(dims, best) for dims in self.wanted if set(best.codes) < set(dims)})
+        inner = Search(self.measure, self.limits, inside, self.slices, {d: self.by_dims.get(d, 1) for d in inside})
+        rest = leaves.only(matching(leaves, best.codes))
+        parts: list[Slice] = []
+        while inside and len(parts) < self.limits.findings and rest.size:
+            ranked = inner.ranked(rest, root=False)
+            if not ranked:
+                break
+            part = ranked[0]
+            rest = rest.only(~matching(rest, part.codes))
+            parts.append(replace(part, codes={**best.codes, **part.codes}, score=max(part.score, best.score)))
+            if self._as_usual(rest, best):
+                siblings = len(parts) > 1 and set.intersection(*(set(part.codes) for part in parts)) - set(best.codes)
+                left = float(self.measure.support(rest.sums).sum())
+                return [best] if siblings and left < _EXCEPTION * best.support else parts
+        return [best]
+
+    def _as_usual(self, leaves: Leaves, best: Slice) -> bool:
+        """Whether the remainder of `best` is large enough to have shown its rise, and does not show it."""
+        if not leaves.size:
+            return False
+        rest = figures(leaves.sums.sum(axis=1), self.measure, best.codes, self.limits)
+        due = best.excess / max(best.support, 1e-12) * rest.support
+        if abs(due) < self.limits.excess:
+            return False
+        shown = rest.excess / due
+        spread = sqrt(abs(due) * (1 + 1 / max(best.lift - 1, 1e-6)))
+        return shown < _REMAINDER and abs(due) * (1 - shown) > _SURPRISE * spread
+
+
+def by_gain(slices: Sequence[Slice], *, in_order: bool) -> list[Slice]:
+    """Best first. With `in_order` slices of one depth that hold the same sessions share their best one's gain."""
+    if not in_order:
+        return sorted(slices, key=lambda one: (-one.gain, one.depth))
+    gain: dict[tuple[float, ...], float] = {}
+    for one in slices:
+        gain[held(one)] = max(one.gain, gain.get(held(one), -inf))
+    return sorted(slices, key=lambda one: (-gain[held(one)], one.depth, sorted(one.codes)))
+
+
+def _without(dims: Grouping, best: Slice) -> Grouping:
+    return tuple(dim for dim in dims if dim not in best.codes)
+
+
+def peel(leaves: Leaves, measure: Measure, limits: Limits) -> list[Peeled]:
+    """Slices of prepared leaves that got worse, best first."""
+    wanted = groupings(leaves.only(measure.support(leaves.sums) > 0), limits.depth)
+    return Search(measure, limits, wanted).peel(leaves)
