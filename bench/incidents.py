@@ -33,10 +33,10 @@ from qoescope.catalog.faults import FAULTS, Cause, Fault
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
 from qoescope.catalog.watch import BY_METRIC
 from qoescope.emit.scenario import Scenario, hold
-from qoescope.monitor.detect.history import listed
+from qoescope.monitor.detect.named_slices import values_of
 from qoescope.monitor.incidents.lifecycle import Incident
-from qoescope.monitor.incidents.live import Live
-from qoescope.monitor.incidents.restated import Batch, counted, history_of
+from qoescope.monitor.incidents.live import LiveWatch
+from qoescope.monitor.incidents.restated import RestatedWatch, counted, history_of
 from qoescope.monitor.search.explain import explain
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
@@ -98,7 +98,7 @@ def rows_of(sessions: pa.Table, chosen: Mapping[str, Any]) -> np.ndarray:
     mask = np.ones(sessions.num_rows, dtype=bool)
     for name, value in chosen.items():
         column = np.asarray(sessions.column(name).to_numpy(zero_copy_only=False), dtype=object)
-        mask &= np.isin(column.astype(str), [str(v) for v in listed(value)])
+        mask &= np.isin(column.astype(str), [str(v) for v in values_of(value)])
     return mask
 
 
@@ -183,7 +183,7 @@ def scored_seed(seed: int, sessions: int = 100_000, days: float = 1.5) -> Score:
     run = worlds.troubled(seed, sessions, days)
     table, calm = worlds.sessions_of(run), worlds.sessions_of(worlds.calm(run))
     key = [asked(run, table, calm, fault) for fault in run.faults if fault.kind != "decoy"]
-    walk = Batch.over(history_of(counted(table)))
+    walk = RestatedWatch.over(history_of(counted(table)))
     steps = walk.history.steps
     onset = min(hold(run, a.fault).onset_ms for a in key) // HOUR_MS
     quiet = [h for h in steps[10:] if h < onset][-2:]
@@ -293,7 +293,7 @@ def _named_by(fault: Fault, seed: int, sessions: int, days: float, length: int) 
     touched_by: dict[int, int] = {}
     for hour, bad in one.by_hour.items():
         touched_by[hour // length] = touched_by.get(hour // length, 0) + bad
-    walk = Batch.over(history_of(counted(table)))
+    walk = RestatedWatch.over(history_of(counted(table)))
     steps = sorted({hour // length for hour in walk.history.steps})
     shows = {at for at, bad in touched_by.items() if bad > 0 or fault.kind == "decoy"}
     looked = [at for at in steps[12 if length == 1 else 4 : -1] if at in shows][:12]
@@ -333,7 +333,7 @@ def lives(seed: int) -> dict[str, Any]:
     fault = Fault("live", "", slice_, worlds.Window(0.55, 0.8), cause, by, kpi, 3.0, "TLS_CERT_EXPIRED")
     run = worlds.scenario(seed, 24_000, 3 / 24, (fault,))
     leaves = worlds.minutes_of(run)
-    live = Live(LEAF_DIMENSIONS, tuple(m.name for m in LEAF_MEASURES))
+    live = LiveWatch(LEAF_DIMENSIONS, tuple(m.name for m in LEAF_MEASURES))
     when = hold(run, fault)
     onset, end = when.onset_ms / MINUTE_MS, when.end_ms / MINUTE_MS
     step = leaves.column("step").to_numpy()

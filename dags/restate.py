@@ -34,10 +34,10 @@ def restate() -> None:
     @task(outlets=[Asset("incidents")])
     def look(day: str) -> None:
         from qoescope.mart.jobs import lake_days
-        from qoescope.monitor.jobs import watch
+        from qoescope.monitor.jobs.search_day import search_day
         from qoescope.settings import Settings
 
-        watch.batch(Settings(), lake_days.day(day))
+        search_day(Settings(), lake_days.day(day))
 
     fold(DAY) >> quality_gate(DAY) >> publish(DAY) >> look(DAY)
 

@@ -11,7 +11,7 @@ from qoescope.catalog.faults import DEMO
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
 from qoescope.emit.feed import sessions_for
 from qoescope.emit.scenario import Scenario
-from qoescope.monitor.incidents.live import Live
+from qoescope.monitor.incidents.live import LiveWatch
 
 RATE, SECONDS, SPEED, SEED = 5000, 75, 48, 42
 """As `qoescope demo` plays unless told otherwise."""
@@ -31,7 +31,7 @@ def watched(end: datetime) -> dict[str, Any]:
     run = replace(empty, sessions=sessions_for(empty, RATE * SECONDS))
     leaves = worlds.minutes_of(run)
     step = leaves.column("step").to_numpy()
-    live = Live(LEAF_DIMENSIONS, tuple(m.name for m in LEAF_MEASURES))
+    live = LiveWatch(LEAF_DIMENSIONS, tuple(m.name for m in LEAF_MEASURES))
     for minute in range(int(run.begin_ms // MINUTE_MS), int(run.end_ms // MINUTE_MS)):
         live.history.put(minute, leaves.filter(pa.array(step == minute)))
         live.look(minute)

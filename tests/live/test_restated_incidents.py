@@ -15,7 +15,7 @@ from qoescope.connect.postgres import Write
 from qoescope.emit.events import blocks
 from qoescope.emit.scenario import DAY_MS, Load, Scenario
 from qoescope.emit.simulation import simulated
-from qoescope.monitor.jobs import watch
+from qoescope.monitor.jobs.search_day import search_day
 from qoescope.settings import Settings
 from qoescope.stack import assembly
 
@@ -43,7 +43,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 def incidents(settings: Settings, day: date) -> list[tuple[Any, ...]]:
     """All that restated days have said, once this one was looked at."""
-    watch.batch(settings, day)
+    search_day(settings, day)
     with postgres.connect(settings, "writer") as connection:
         shown = "id, state, slice, onset_at, last_seen_at, viewers, excess"
         return connection.execute(f"select {shown} from incidents where source = 'batch' order by opened_at").fetchall()

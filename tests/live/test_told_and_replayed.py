@@ -19,7 +19,7 @@ from qoescope.catalog.watch import INCIDENTS
 from qoescope.compile import arrow
 from qoescope.connect import postgres
 from qoescope.connect.postgres import Write
-from qoescope.monitor.jobs.notify import tell
+from qoescope.monitor.jobs.send_notifications import send_due
 from qoescope.serve.jobs import replays
 from qoescope.serve.jobs.desk import Desk, desk
 from qoescope.serve.outside import Outside, Progress
@@ -64,8 +64,8 @@ def test_no_name_keeps_an_incident_of_any_property_from_being_told(
     with postgres.connect(small.settings, "writer") as connection:
         with connection.transaction():
             postgres.upsert(connection, Write(INCIDENTS, pa.Table.from_pylist(rows, arrow.schema(INCIDENTS))))
-        tell(connection, told_to)
-        assert tell(connection, told_to) == 0
+        send_due(connection, told_to)
+        assert send_due(connection, told_to) == 0
         became = connection.execute(
             "select status, count(*) from notifications where incident_id like 'named-%' group by 1"
         ).fetchall()
@@ -83,7 +83,7 @@ def test_a_test_is_sent_by_the_monitor_and_not_again_at_once(
     with pytest.raises(Mistake, match="wait half a minute"):
         at.ask_test("demo", "otto")
     with postgres.connect(at.settings, "writer") as connection:
-        tell(connection, told_to)
+        send_due(connection, told_to)
         rows = connection.execute(
             "select target, status from notifications where state = 'test' order by target"
         ).fetchall()

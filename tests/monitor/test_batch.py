@@ -10,8 +10,8 @@ from qoescope.monitor.detect.kpis import session_columns
 from qoescope.monitor.incidents import records
 from qoescope.monitor.incidents.impact import Impact
 from qoescope.monitor.incidents.lifecycle import Incident
-from qoescope.monitor.incidents.records import Shown
-from qoescope.monitor.incidents.restated import LEAST_HOURS, Batch, baseline_days, hours_of
+from qoescope.monitor.incidents.records import Context
+from qoescope.monitor.incidents.restated import LEAST_HOURS, RestatedWatch, baseline_days, hours_of
 
 WATCHED = [BY_METRIC["play_failure_ratio"]]
 DAY = 20_000
@@ -34,14 +34,14 @@ def hour(rng: np.random.Generator, bad: float) -> pa.Table:
     )
 
 
-def walked(bad: dict[int, float], days: int, hours: tuple[int, ...] = tuple(range(24)), seed: int = 3) -> Batch:
+def walked(bad: dict[int, float], days: int, hours: tuple[int, ...] = tuple(range(24)), seed: int = 3) -> RestatedWatch:
     """A walk through the last of so many days; `bad` is the rate of the slice by day, in `hours` of it."""
     rng = np.random.default_rng(seed)
     history = History(SESSION_DIMENSIONS, tuple(session_columns(WATCHED)))
     for day in range(days):
         for at in hours_of(DAY + day):
             history.put(at, hour(rng, bad.get(day, 0.01) if at % 24 in hours else 0.01))
-    walk = Batch.over(history, WATCHED)
+    walk = RestatedWatch.over(history, WATCHED)
     for day in range(DAY + min(bad, default=days - 2) - 1, DAY + days):
         for at in hours_of(day):
             walk.look(at)
@@ -49,7 +49,7 @@ def walked(bad: dict[int, float], days: int, hours: tuple[int, ...] = tuple(rang
     return walk
 
 
-def told(walk: Batch) -> list[tuple[dict[str, object], str, int]]:
+def told(walk: RestatedWatch) -> list[tuple[dict[str, object], str, int]]:
     return [(dict(one.slice), one.state, one.every) for one in walk.incidents if one.confirmed_at is not None]
 
 
@@ -68,7 +68,7 @@ def test_an_hour_is_told_once_there_are_hours_to_hold_it_against(before: int) ->
     for at in range(before):
         history.put(at, hour(rng, 0.01))
     history.put(before, hour(rng, STRONG))
-    walk = Batch.over(history, WATCHED)
+    walk = RestatedWatch.over(history, WATCHED)
     walk.look(before)
     assert told(walk) == ([(SLICE, "confirmed", 1)] if before >= LEAST_HOURS else [])
 
@@ -115,6 +115,6 @@ def test_a_row_brings_the_length_of_its_windows_back() -> None:
     import json
 
     (one,) = walked({5: WEAK}, 6).incidents
-    row = records.row(one, Impact(1.0, 1, 1, 0.0), Shown("demo", "batch", [], []), one.opened_at)
+    row = records.row(one, Impact(1.0, 1, 1, 0.0), Context("demo", "batch", [], []), one.opened_at)
     again: Incident = records.incident(row | {name: json.loads(row[name]) for name in ("slice", "rivals", "memory")})
     assert (again.every, again.hits) == (24, one.hits)

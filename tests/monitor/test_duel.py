@@ -6,11 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from qoescope.monitor.search.comparison import as_bad
+from qoescope.monitor.search.comparison import rise_evidence
 from qoescope.monitor.search.counts import Leaves, leaves
-from qoescope.monitor.search.evidence import Mean, Measure, Ratio, Share, Volume
-from qoescope.monitor.search.explain import found
+from qoescope.monitor.search.evidence import EvidenceModel
+from qoescope.monitor.search.find import find_root_causes
+from qoescope.monitor.search.mean import MeanModel
+from qoescope.monitor.search.ratio import RatioModel
 from qoescope.monitor.search.scan import Limits
+from qoescope.monitor.search.share import ShareModel
+from qoescope.monitor.search.volume import VolumeModel
 
 SHIFT = 1.6
 
@@ -42,48 +46,50 @@ def startups(slow: set[str]) -> Leaves:
     [({"steady", "old", "new"}, {"player": "dash"}), ({"steady"}, {"model": "steady"})],
 )
 def test_the_rest_of_the_broader_slice_says_which_one_it_is(slow: set[str], named: dict[str, str]) -> None:
-    assert [dict(one.slice) for one in found(startups(slow), Mean())] == [named]
+    assert [dict(one.slice) for one in find_root_causes(startups(slow), MeanModel())] == [named]
 
 
 @pytest.mark.parametrize(
-    ("measure", "bad", "usual"),
+    ("model", "bad", "usual"),
     [
-        (Share(), [100, 30, 900, 18], [100, 2, 900, 18]),
-        (Volume(), [300, 100], [100, 100]),
-        (Mean(), [50, 425, 3650, 450, 3375, 25500], [50, 375, 2850, 450, 3375, 25500]),
+        (ShareModel(), [100, 30, 900, 18], [100, 2, 900, 18]),
+        (VolumeModel(), [300, 100], [100, 100]),
+        (MeanModel(), [50, 425, 3650, 450, 3375, 25500], [50, 375, 2850, 450, 3375, 25500]),
         (
-            Ratio(),
+            RatioModel(),
             [50, 5000, 1000, 520_000, 100_000, 25_000, 450, 45_000, 450, 4_600_000, 45_000, 900],
             [50, 5000, 50, 520_000, 5_000, 100, 450, 45_000, 450, 4_600_000, 45_000, 900],
         ),
     ],
 )
-def test_sessions_speak_for_the_level_that_they_show(measure: Measure, bad: list[float], usual: list[float]) -> None:
+def test_sessions_speak_for_the_level_that_they_show(
+    model: EvidenceModel, bad: list[float], usual: list[float]
+) -> None:
     """Two leaves, both with the same history; the first got worse."""
     table = pa.table({"isp": ["a", "b"]})
-    both = measure.prepared(
+    both = model.prepared(
         leaves(table, ["isp"], [np.array(pair, dtype=float) for pair in zip(bad, usual, strict=True)])
     )
     like = both.sums[:, 0]
-    assert as_bad(measure, like, like) > 2
-    assert as_bad(measure, both.sums[:, 1], like) < -2
-    assert as_bad(measure, np.zeros_like(like), like) == 0
+    assert rise_evidence(model, like, like) > 2
+    assert rise_evidence(model, both.sums[:, 1], like) < -2
+    assert rise_evidence(model, np.zeros_like(like), like) == 0
 
 
 @pytest.mark.parametrize(
-    ("measure", "new"),
+    ("model", "new"),
     [
-        (Share(), [100, 2, 0, 0, 2, 0]),
-        (Volume(), [100, 100]),
-        (Mean(), [50, 375, 2850, 0, 0, 0, 375, 0]),
-        (Ratio(), [50, 5000, 50, 520_000, 5_000, 100, 0, 0, 0, 0, 0, 0, 50, 0]),
+        (ShareModel(), [100, 2, 0, 0, 2, 0]),
+        (VolumeModel(), [100, 100]),
+        (MeanModel(), [50, 375, 2850, 0, 0, 0, 375, 0]),
+        (RatioModel(), [50, 5000, 50, 520_000, 5_000, 100, 0, 0, 0, 0, 0, 0, 50, 0]),
     ],
 )
 def test_sessions_without_a_past_speak_for_nothing_where_nobody_shows_the_level(
-    measure: Measure, new: list[float]
+    model: EvidenceModel, new: list[float]
 ) -> None:
     sums = np.array(new, dtype=float)
-    assert as_bad(measure, sums, np.zeros_like(sums)) == 0
+    assert rise_evidence(model, sums, np.zeros_like(sums)) == 0
 
 
 def bitrates(fast: int) -> Leaves:
@@ -110,7 +116,7 @@ def bitrates(fast: int) -> Leaves:
 def test_parts_stand_in_for_their_whole_only_where_they_leave_more_than_an_exception(
     fast: int, named: list[dict[str, str]]
 ) -> None:
-    slices = [dict(one.slice) for one in found(bitrates(fast), Mean(higher_is_worse=False))]
+    slices = [dict(one.slice) for one in find_root_causes(bitrates(fast), MeanModel(higher_is_worse=False))]
     assert sorted(slices, key=str) == named
 
 
@@ -135,5 +141,5 @@ def test_of_names_for_the_same_sessions_the_first_dimension_wins_the_duel_too(in
     dims = ["device", "os", "cdn", "drm"]
     table = pa.table(dict(zip(dims, columns[:4], strict=True)))
     counts = leaves(table, dims, [np.array(c, dtype=float) for c in columns[4:]])
-    (one,) = found(counts, Mean(), Limits(in_order=in_order))
+    (one,) = find_root_causes(counts, MeanModel(), Limits(in_order=in_order))
     assert set(one.slice) == {"device", named}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qoescope.monitor.detect.recovery import ebbs
+from qoescope.monitor.detect.recovery import recedes
 
 BROKEN, USUAL = 0.5, 0.01
 
@@ -11,7 +11,7 @@ BROKEN, USUAL = 0.5, 0.01
 def looks(bad: list[int], plays: int = 20) -> list[bool]:
     """What each look at the last five minutes says; `bad` of so many plays break off in each minute."""
     sums = np.array([[plays] * len(bad), bad], dtype=float)
-    return [ebbs(sums[:, at - 5 : at], BROKEN, USUAL) for at in range(5, len(bad) + 1)]
+    return [recedes(sums[:, at - 5 : at], BROKEN, USUAL) for at in range(5, len(bad) + 1)]
 
 
 def in_a_row(said: list[bool]) -> int:

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from qoescope.catalog.errors import Mistake
-from qoescope.monitor.search.explain import explain, explain_volume, factor
+from qoescope.monitor.search.explain import explain, explain_volume
+from qoescope.monitor.search.root_cause import reportable_lift
 
 COLUMNS = ("sessions", "failures", "base_sessions", "base_failures")
 
@@ -230,7 +231,7 @@ def test_one_dimension_with_a_baseline_of_no_bad_sessions_at_all() -> None:
     ("excess", "lift", "told"), [(240.0, 14.8, 14.8), (60.0, 1e6, None), (-500.0, 1e12, None), (-500.0, 6.0, 6.0)]
 )
 def test_a_lift_over_nothing_is_not_told(excess: float, lift: float, told: float | None) -> None:
-    assert factor(excess, lift) == told
+    assert reportable_lift(excess, lift) == told
 
 
 def test_a_slice_without_sessions_before_has_the_lift_over_its_parent() -> None:

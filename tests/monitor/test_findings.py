@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from qoescope.catalog.watch import BY_METRIC, Watched
-from qoescope.monitor.detect.detector import Watcher
-from qoescope.monitor.detect.history import History, span_of
+from qoescope.monitor.detect.detector import Detector
+from qoescope.monitor.detect.history import History, slice_span
 from qoescope.monitor.detect.kpis import live_kpis
 
 DIMS = ("app_version", "cdn", "network_type")
@@ -35,8 +35,8 @@ def test_an_incident_keeps_its_name_only_against_what_speaks_less(votes: float, 
     history = History(DIMS, COLUMNS)
     for step in range(NOW + 1):
         history.put(step, hour(broken=step == NOW))
-    watcher = Watcher(history, live_kpis([BY_METRIC["play_failure_ratio"]], COLUMNS))
-    (found,) = watcher.findings(range(NOW, NOW + 1), range(NOW), [span_of(NOW, NOW + 1, BROAD, votes)], burns=False)
+    detector = Detector(history, live_kpis([BY_METRIC["play_failure_ratio"]], COLUMNS))
+    (found,) = detector.findings(range(NOW, NOW + 1), range(NOW), [slice_span(NOW, NOW + 1, BROAD, votes)], burns=False)
     assert dict(found.slice) == name
 
 
@@ -72,8 +72,8 @@ def test_viewers_leave_under_the_names_of_what_they_wait_for(
     for step in range(NOW):
         history.put(step, waits(set(), set()))
     history.put(NOW, waits({ONE, OTHER}, leaving))
-    watcher = Watcher(history, live_kpis([exits, STARTUP], WAITS))
-    seen = watcher.findings(range(NOW, NOW + 1), range(NOW), burns=False)
+    detector = Detector(history, live_kpis([exits, STARTUP], WAITS))
+    seen = detector.findings(range(NOW, NOW + 1), range(NOW), burns=False)
     assert {" ".join(map(str, f.slice.values())) for f in seen if f.watched is STARTUP} == {"v1 c1", "v2 c2"}
     assert {" ".join(map(str, f.slice.values())) for f in seen if f.watched is exits} == named
 
@@ -106,7 +106,7 @@ def test_a_metric_goes_by_anothers_slice_only_if_all_of_that_is_as_bad(beside: i
     for step in range(NOW + 1):
         history.put(step, starts(step == NOW, beside))
     kpis = live_kpis([BY_METRIC["start_failure_ratio"], BY_METRIC["startup_avg_ms"]], STARTS)
-    found = Watcher(history, kpis).findings(range(NOW, NOW + 1), range(NOW), burns=False)
+    found = Detector(history, kpis).findings(range(NOW, NOW + 1), range(NOW), burns=False)
     slow = {"app_version": "v1", "network_type": "wifi"}
     assert {f.watched.metric: dict(f.slice) for f in found} == {
         "startup_avg_ms": slow,
@@ -130,5 +130,5 @@ def test_a_cdn_that_falls_silent_is_found_and_a_title_that_ends_is_none(
     history = History(("content_id", "cdn"), ("watched_ms",))
     for step in range(NOW + 1):
         history.put(step, audience(fallen if step == NOW else ("", "")))
-    watcher = Watcher(history, live_kpis([BY_METRIC["live_concurrent_viewers"]], ("watched_ms",)))
-    assert [dict(f.slice) for f in watcher.findings(range(NOW, NOW + 1), range(NOW), burns=False)] == found
+    detector = Detector(history, live_kpis([BY_METRIC["live_concurrent_viewers"]], ("watched_ms",)))
+    assert [dict(f.slice) for f in detector.findings(range(NOW, NOW + 1), range(NOW), burns=False)] == found

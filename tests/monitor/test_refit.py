@@ -9,16 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from qoescope.monitor.search.backfit import refitted
+from qoescope.monitor.search.backfit import backfit
 from qoescope.monitor.search.cells import matching
 from qoescope.monitor.search.counts import Leaves, leaves
-from qoescope.monitor.search.evidence import Mean, Measure
-from qoescope.monitor.search.scan import Limits, Peeled, figures
+from qoescope.monitor.search.evidence import EvidenceModel
+from qoescope.monitor.search.mean import MeanModel
+from qoescope.monitor.search.scan import Choice, Limits, figures
 from qoescope.monitor.search.slices import Slice
 
 DIMS = ("player", "drm", "network")
 NUMBER, HISTORY, USUAL, SPREAD = 40, 8, 7.0, 0.5
-STARTUP = Mean()
+STARTUP = MeanModel()
 LIMITS = Limits(lift=1.15, excess=4, in_order=True)
 PLAYERS = (("avplayer", "fairplay"), ("hls", "fairplay"), ("hls", "widevine"), ("shaka", "widevine"))
 AVPLAYER, FAIRPLAY, HLS_WIFI = {"player": "avplayer"}, {"drm": "fairplay"}, {"player": "hls", "network": "wifi"}
@@ -38,10 +39,10 @@ def startups(slow: Sequence[tuple[dict[str, str], float]], players: Sequence[tup
     return STARTUP.prepared(leaves(table, DIMS, [np.array(c, dtype=float) for c in columns[3:]]))
 
 
-def slice_of(counts: Leaves, chosen: dict[str, str], measure: Measure = STARTUP) -> Slice:
+def slice_of(counts: Leaves, chosen: dict[str, str], model: EvidenceModel = STARTUP) -> Slice:
     dims = list(counts.dims)
     codes = {dims.index(name): counts.values[dims.index(name)].index(value) for name, value in chosen.items()}
-    seen = figures(counts.sums[:, matching(counts, codes)].sum(axis=1), measure, codes, LIMITS)
+    seen = figures(counts.sums[:, matching(counts, codes)].sum(axis=1), model, codes, LIMITS)
     return replace(seen, gain=seen.preference - log(3) * len(codes) - 2 * (len(codes) - 1))
 
 
@@ -49,12 +50,12 @@ def after(
     counts: Leaves,
     found: Sequence[dict[str, str]],
     others: Sequence[dict[str, str]] = (),
-    measure: Measure = STARTUP,
+    model: EvidenceModel = STARTUP,
 ) -> list[dict[str, object]]:
     """The names of `found` once they are refitted; `others` stood for choice beside the first."""
-    pool = tuple(slice_of(counts, one, measure) for one in others)
-    steps = [Peeled(slice_of(counts, one, measure), () if at else pool, 100) for at, one in enumerate(found)]
-    return [dict(counts.named(step.best.codes)) for step in refitted(counts, measure, LIMITS, steps)]
+    pool = tuple(slice_of(counts, one, model) for one in others)
+    steps = [Choice(slice_of(counts, one, model), () if at else pool, 100) for at, one in enumerate(found)]
+    return [dict(counts.named(step.best.codes)) for step in backfit(counts, model, LIMITS, steps)]
 
 
 def test_a_name_that_took_a_part_of_another_cause_in_gives_way_to_its_rival() -> None:
@@ -71,8 +72,8 @@ def test_of_two_names_for_the_same_sessions_the_first_stays_although_the_other_c
     counts = startups([(AVPLAYER, 0.8), (HLS_WIFI, 0.8)], (("avplayer", "fairplay"), ("hls", "widevine")))
     avplayer, fairplay, hls = (slice_of(counts, one) for one in (AVPLAYER, FAIRPLAY, HLS_WIFI))
     cheaper = replace(fairplay, gain=fairplay.gain + 1)
-    steps = [Peeled(avplayer, (cheaper,), 100), Peeled(hls, (), 100)]
-    assert [one.best.codes for one in refitted(counts, STARTUP, LIMITS, steps)] == [avplayer.codes, hls.codes]
+    steps = [Choice(avplayer, (cheaper,), 100), Choice(hls, (), 100)]
+    assert [one.best.codes for one in backfit(counts, STARTUP, LIMITS, steps)] == [avplayer.codes, hls.codes]
 
 
 def test_what_two_causes_share_is_no_third_one() -> None:
@@ -116,7 +117,7 @@ def bitrates(fast: int, tablets: bool) -> Leaves:
     dims = ("device", "os", "network")
     table = pa.table(dict(zip(dims, columns[:3], strict=True)))
     counts = leaves(table, dims, [np.array(c, dtype=float) for c in columns[3:]])
-    return Mean(higher_is_worse=False).prepared(counts)
+    return MeanModel(higher_is_worse=False).prepared(counts)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +134,14 @@ def test_most_of_a_parent_goes_by_its_name_where_they_hold_nothing_bad_beside_it
     counts = bitrates(fast, tablets)
     mobile = {"device": "mobile"}
     found = [mobile | {"network": "wifi"}, {"network": "4g"}]
-    assert after(counts, found, [mobile], Mean(higher_is_worse=False)) == named
+    assert after(counts, found, [mobile], MeanModel(higher_is_worse=False)) == named
 
 
 def test_of_two_names_for_a_parents_sessions_the_one_that_stands_first_wins_although_the_other_costs_less() -> None:
     counts = bitrates(110, tablets=False)
-    measure = Mean(higher_is_worse=False)
-    mobile, android = (slice_of(counts, one, measure) for one in ({"device": "mobile"}, {"os": "android"}))
-    wifi, cellular = (slice_of(counts, {"network": network}, measure) for network in ("wifi", "4g"))
+    model = MeanModel(higher_is_worse=False)
+    mobile, android = (slice_of(counts, one, model) for one in ({"device": "mobile"}, {"os": "android"}))
+    wifi, cellular = (slice_of(counts, {"network": network}, model) for network in ("wifi", "4g"))
     for pool in ((mobile, replace(android, gain=android.gain + 1)), (android, mobile)):
-        steps = [Peeled(wifi, pool, 100), Peeled(cellular, (), 100)]
-        assert [one.best.codes for one in refitted(counts, measure, LIMITS, steps)] == [mobile.codes]
+        steps = [Choice(wifi, pool, 100), Choice(cellular, (), 100)]
+        assert [one.best.codes for one in backfit(counts, model, LIMITS, steps)] == [mobile.codes]

@@ -9,8 +9,8 @@ import pytest
 from qoescope.monitor.incidents import records, story
 from qoescope.monitor.incidents.impact import Impact
 from qoescope.monitor.incidents.lifecycle import Incident
-from qoescope.monitor.incidents.live import Live
-from qoescope.monitor.incidents.records import Shown
+from qoescope.monitor.incidents.live import LiveWatch
+from qoescope.monitor.incidents.records import Context
 
 DIMS = ("device_type", "isp", "cdn")
 COLUMNS = ("starts", "start_failures", "start_failures_business", "exits_before_start", "plays_ended", "play_failures",
@@ -51,7 +51,7 @@ def minute(rng: np.random.Generator, at: int, broken: bool) -> pa.Table:
 
 def watched(seed: int, broken: bool) -> list[Incident]:
     rng = np.random.default_rng(seed)
-    live = Live(DIMS, COLUMNS)
+    live = LiveWatch(DIMS, COLUMNS)
     for at in range(MINUTES):
         live.history.put(BEGIN + at, minute(rng, at, broken))
         if at >= 40:
@@ -96,7 +96,7 @@ def test_a_row_brings_the_incident_back(incidents: list[Incident]) -> None:
     import json
 
     (one,) = incidents
-    shown = Shown("demo", "live", ["s1"], [])
+    shown = Context("demo", "live", ["s1"], [])
     row = records.row(one, Impact(120.0, 130, 99, 4.5), shown, one.opened_at + timedelta(minutes=1))
     stored = row | {name: json.loads(row[name]) for name in ("slice", "rivals", "memory")}
     again = records.incident(stored)

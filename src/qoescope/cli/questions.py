@@ -124,10 +124,10 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     as_json: AsJson = False,
 ) -> None:
     """Name the slices of a file that got worse, the strongest first."""
-    from qoescope.monitor.jobs import watch
+    from qoescope.monitor.jobs.explain_file import explain_file
 
     names = [name.strip() for name in dims.split(",") if name.strip()]
-    found = watch.explain_file(file, names, n=n, k=k, base_n=base_n, base_k=base_k, real=real, forecast=forecast)
+    found = explain_file(file, names, n=n, k=k, base_n=base_n, base_k=base_k, real=real, forecast=forecast)
     rows = [one.as_json() for one in found]
     if as_json:
         said(rows)

@@ -55,13 +55,13 @@ def look(settings: Settings, connection: Connection) -> None:
     from qoescope.compile import arrow
     from qoescope.connect import health_rows, readiness
     from qoescope.connect.postgres import Write, upsert
-    from qoescope.monitor.jobs.notify import dicts
+    from qoescope.monitor.jobs.incident_rows import read_rows
 
     now = time.time()
     limits = readiness.limits(settings)
     parts = health_rows.read(settings, connection, now)
     problems = [problem for part in parts for problem in readiness.find_problems(part, now, limits)]
-    rows = changes(dicts(connection, OPEN, (PROPERTY,)), problems, datetime.fromtimestamp(now, UTC))
+    rows = changes(read_rows(connection, OPEN, (PROPERTY,)), problems, datetime.fromtimestamp(now, UTC))
     if rows:
         texts = [{name: json.dumps(v) if name in JSON else v for name, v in row.items()} for row in rows]
         with connection.transaction():

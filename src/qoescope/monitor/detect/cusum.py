@@ -1,4 +1,4 @@
-"""Cusum: slow burns: evidence adds up over windows too weak to speak, in the whole and in shallow slices."""
+"""Cusum: evidence of slow burns adds up over steps too weak to speak (Page 1954), in all and by single values."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import numpy as np
 
 from qoescope.monitor.search.counts import Floats, Value
 
-Name = tuple[tuple[str, Value], ...]
+SliceName = tuple[tuple[str, Value], ...]
 """A shallow slice: at most one dimension and its value."""
 
 RISE = 1.6
@@ -16,10 +16,10 @@ RISE = 1.6
 
 
 @dataclass(frozen=True, slots=True)
-class Burn:
+class SlowBurn:
     """A slice whose evidence passed the bar: since when it grew, and how far."""
 
-    name: Name
+    name: SliceName
     since: int
     score: float
 
@@ -34,9 +34,9 @@ class Cusum:
     bar: float = 14.0
     memory: float = 0.985
     """Weight that the learned rate keeps a step."""
-    _state: dict[Name, tuple[float, int, float, float]] = field(default_factory=dict)
+    _state: dict[SliceName, tuple[float, int, float, float]] = field(default_factory=dict)
 
-    def step(self, at: int, counts: Iterable[tuple[Name, float, float]]) -> list[Burn]:
+    def step(self, at: int, counts: Iterable[tuple[SliceName, float, float]]) -> list[SlowBurn]:
         """One step's (slice, n, k); those that passed the bar, strongest first."""
         burning = []
         for name, n, k in counts:
@@ -49,14 +49,14 @@ class Cusum:
                 if s <= 0:
                     s, since = 0.0, at + 1
                 elif s >= self.bar:
-                    burning.append(Burn(name, since, s))
+                    burning.append(SlowBurn(name, since, s))
                 s = min(s, 2 * self.bar)
             if s <= self.bar / 4:
                 base_n, base_k = base_n * self.memory + n, base_k * self.memory + k
             self._state[name] = (s, since, base_n, base_k)
         return sorted(burning, key=lambda burn: -burn.score)
 
-    def restart(self, name: Name) -> None:
+    def restart(self, name: SliceName) -> None:
         """Forgets a slice's evidence, once it was looked into."""
         if name in self._state:
             _, since, base_n, base_k = self._state[name]
@@ -67,12 +67,12 @@ _LEARNED = 200.0
 """Sessions that a slice's rate is learned from before its evidence counts."""
 
 
-def shallow(
+def counts_by_value(
     codes: np.ndarray, names: tuple[tuple[Value, ...], ...], dims: tuple[str, ...], sums: Floats
-) -> list[tuple[Name, float, float]]:
+) -> list[tuple[SliceName, float, float]]:
     """N and k of the whole and of each value of each dimension; `sums` are n and k by leaf."""
     n, k = sums
-    out: list[tuple[Name, float, float]] = [((), float(n.sum()), float(k.sum()))]
+    out: list[tuple[SliceName, float, float]] = [((), float(n.sum()), float(k.sum()))]
     for dim, code, values in zip(dims, codes, names, strict=True):
         by_n, by_k = np.bincount(code, n, len(values)), np.bincount(code, k, len(values))
         out += [(((dim, values[i]),), float(by_n[i]), float(by_k[i])) for i in np.flatnonzero(by_n > 0)]

@@ -4,17 +4,18 @@ from dataclasses import dataclass
 from math import exp, log
 
 from qoescope.catalog.watch import Watched
-from qoescope.monitor.detect.history import Chosen, History, name_of
+from qoescope.monitor.detect.history import History
 from qoescope.monitor.detect.kpis import Kpi
-from qoescope.monitor.detect.onset import change_point, excesses
-from qoescope.monitor.search.alternatives import Rival
-from qoescope.monitor.search.explain import Found
+from qoescope.monitor.detect.named_slices import NamedSlice, slice_key
+from qoescope.monitor.detect.onset import change_point
+from qoescope.monitor.search.alternatives import Alternative
+from qoescope.monitor.search.root_cause import RootCause
 
 ALPHA = 0.001
-"""Of a metric and window; there are some ten metrics."""
+"""The chance of a false finding, of a metric and window; there are some ten metrics."""
 
 MOST_VOTE = 60.0
-"""What one window's finding may speak for a name at most."""
+"""The most evidence that one window's finding adds to a name."""
 
 ONSET_STEPS = 60
 """An onset is looked for this far back."""
@@ -25,7 +26,7 @@ class Finding:
     """A slice that one metric says got worse in one window."""
 
     watched: Watched
-    slice: Chosen
+    slice: NamedSlice
     score: float
     excess: float
     lift: float
@@ -35,9 +36,9 @@ class Finding:
     share: float
     onset: int
     """Step of the change point."""
-    rivals: tuple[Rival, ...] = ()
-    kin: tuple[Chosen, ...] = ()
-    """Slices of incidents that go on, of which it holds a part of the sessions, or that are a part of it."""
+    alternatives: tuple[Alternative, ...] = ()
+    overlapping: tuple[NamedSlice, ...] = ()
+    """Open incidents whose sessions overlap this slice: all of one are sessions of the other."""
 
     @property
     def confidence(self) -> float:
@@ -47,25 +48,25 @@ class Finding:
     @property
     def name(self) -> str:
         """The slice as one text."""
-        return name_of(self.slice)
+        return slice_key(self.slice)
 
 
-def finding(history: History, kpi: Kpi, one: Found, chosen: Chosen, window: range) -> Finding:
-    """What was found in `window`, as a finding of the slice `chosen`, with its onset out of the history."""
+def make_finding(history: History, kpi: Kpi, cause: RootCause, slice_: NamedSlice, window: range) -> Finding:
+    """The root cause of `window` as a finding of the named slice, with its onset out of the history."""
     steps = range(window[-1] + 1 - ONSET_STEPS, window[-1] + 1)
-    sums = kpi.sums(history.series(steps, chosen))
-    expected = one.expected / max(len(window), 1) if kpi.watched.kind == "volume" else one.expected
-    excess, variance = excesses(kpi.watched.kind, sums, expected, higher_is_worse=kpi.watched.higher_is_worse)
+    sums = kpi.sums(history.series(steps, slice_))
+    expected = cause.expected / max(len(window), 1) if kpi.watched.kind == "volume" else cause.expected
+    excess, variance = kpi.model().excesses(sums, expected)
     return Finding(
         watched=kpi.watched,
-        slice=chosen,
-        score=one.score,
-        excess=one.excess,
-        lift=one.lift,
-        support=one.support,
-        actual=one.actual,
-        expected=one.expected,
-        share=one.share,
+        slice=slice_,
+        score=cause.score,
+        excess=cause.excess,
+        lift=cause.lift,
+        support=cause.support,
+        actual=cause.actual,
+        expected=cause.expected,
+        share=cause.share,
         onset=steps[change_point(excess, variance)],
-        rivals=one.rivals,
+        alternatives=cause.alternatives,
     )

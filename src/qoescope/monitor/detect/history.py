@@ -1,28 +1,25 @@
 """History: sums by leaf for each step of time (minute or hour), from which windows and baselines are cut."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from qoescope.monitor.detect.named_slices import NamedSlice, values_of
 from qoescope.monitor.search.counts import Floats, Ints, Leaves, Value, coded, merged
-
-Chosen = Mapping[str, Value | Sequence[Value]]
-"""A slice in words; several values of a dimension are siblings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Steps from `begin` to before `end`; with a slice, only inside it."""
+class SliceSpan:
+    """Steps from `begin` to before `end`, inside a slice: those of an incident, which are no history."""
 
     begin: int
     end: int
     slice: tuple[tuple[str, tuple[Value, ...]], ...] = ()
     votes: float = 0.0
-    """How much spoke for that name so far."""
+    """The evidence for the slice's name so far."""
 
     @property
     def steps(self) -> range:
@@ -30,32 +27,15 @@ class Span:
         return range(self.begin, self.end)
 
     @property
-    def chosen(self) -> Chosen:
-        """Its slice in words, as incidents say it."""
+    def named(self) -> NamedSlice:
+        """Its slice by name, as incidents have it."""
         return {name: values[0] if len(values) == 1 else values for name, values in self.slice}
 
 
-def span_of(begin: int, end: int, chosen: Chosen, votes: float = 0.0) -> Span:
-    """A span of a slice in words."""
-    items = sorted(chosen.items())
-    return Span(begin, end, tuple((name, tuple(listed(value))) for name, value in items), votes)
-
-
-def listed(value: Value | Sequence[Value]) -> list[Value]:
-    """The values of a dimension of a slice: one, or its siblings."""
-    return list(value) if isinstance(value, (list, tuple)) else [value]  # type: ignore[list-item]
-
-
-def name_of(chosen: Chosen) -> str:
-    """The slice as one text, the same for the same slice."""
-    values = {name: listed(value) for name, value in sorted(chosen.items())}
-    return json.dumps({name: v[0] if len(v) == 1 else v for name, v in values.items()}, ensure_ascii=False)
-
-
-def named(text: str) -> dict[str, Value | list[Value]]:
-    """The slice that `name_of` wrote."""
-    slice_: dict[str, Value | list[Value]] = json.loads(text)
-    return slice_
+def slice_span(begin: int, end: int, slice_: NamedSlice, votes: float = 0.0) -> SliceSpan:
+    """The span of a named slice."""
+    items = sorted(slice_.items())
+    return SliceSpan(begin, end, tuple((name, tuple(values_of(value))) for name, value in items), votes)
 
 
 @dataclass(slots=True)
@@ -93,24 +73,24 @@ class History:
         for step in [s for s in self._steps if s < before]:
             del self._steps[step]
 
-    def inside(self, codes: Ints, chosen: Chosen) -> NDArray[np.bool_]:
+    def inside(self, codes: Ints, slice_: NamedSlice) -> NDArray[np.bool_]:
         """Which of these leaves lie in the slice."""
         rows = np.ones(codes.shape[1], dtype=bool)
-        for name, value in chosen.items():
+        for name, value in slice_.items():
             if name not in self.dims:
                 return np.zeros(codes.shape[1], dtype=bool)
             at = self.dims.index(name)
-            wanted = [self._codes[at].get(v, -1) for v in listed(value)]
+            wanted = [self._codes[at].get(v, -1) for v in values_of(value)]
             rows &= np.isin(codes[at], wanted)
         return rows
 
-    def series(self, steps: Iterable[int], chosen: Chosen) -> Floats:
+    def series(self, steps: Iterable[int], slice_: NamedSlice) -> Floats:
         """The columns' sums inside the slice, a column a step: columns x steps."""
         out = []
         for step in steps:
             if step in self._steps:
                 codes, sums = self._steps[step]
-                out.append(sums[:, self.inside(codes, chosen)].sum(axis=1))
+                out.append(sums[:, self.inside(codes, slice_)].sum(axis=1))
             else:
                 out.append(np.zeros(len(self.columns)))
         return np.array(out).reshape(-1, len(self.columns)).T
@@ -119,26 +99,26 @@ class History:
         self,
         window: Iterable[int],
         baseline: Iterable[int],
-        without: Sequence[Span] = (),
-        told: Sequence[Span] = (),
+        without: Sequence[SliceSpan] = (),
+        known: Sequence[SliceSpan] = (),
     ) -> Leaves:
-        """Leaves of both: the window's sums, then the baseline's.
+        """Leaves of both: the window's columns, then the baseline's.
 
-        Of the baseline the steps of `without` are left out, each inside its slice: an incident is no history. Of the
-        window what is `told` already.
+        Of the baseline the spans `without` are left out: an incident is no history. Of the window those that are
+        `known` already.
         """
-        now = [self._kept(s, told) for s in window if s in self._steps]
-        then = [self._kept(s, without) for s in baseline if s in self._steps]
-        if not now and not then:
+        window_leaves = [self._rest(s, known) for s in window if s in self._steps]
+        baseline_leaves = [self._rest(s, without) for s in baseline if s in self._steps]
+        if not window_leaves and not baseline_leaves:
             none = np.zeros((2 * len(self.columns), 0))
             return Leaves(self.dims, self._values(), np.zeros((len(self.dims), 0), dtype=np.int64), none)
-        codes = np.concatenate([c for c, _ in (*now, *then)], axis=1)
-        width = sum(c.shape[1] for c, _ in now)
+        codes = np.concatenate([c for c, _ in (*window_leaves, *baseline_leaves)], axis=1)
+        width = sum(c.shape[1] for c, _ in window_leaves)
         sums = np.zeros((2 * len(self.columns), codes.shape[1]))
-        if now:
-            sums[: len(self.columns), :width] = np.concatenate([s for _, s in now], axis=1)
-        if then:
-            sums[len(self.columns) :, width:] = np.concatenate([s for _, s in then], axis=1)
+        if window_leaves:
+            sums[: len(self.columns), :width] = np.concatenate([s for _, s in window_leaves], axis=1)
+        if baseline_leaves:
+            sums[len(self.columns) :, width:] = np.concatenate([s for _, s in baseline_leaves], axis=1)
         number, first = merged(codes, [len(book) for book in self._codes])
         grouped = np.array([np.bincount(number, row, first.size) for row in sums])
         return Leaves(self.dims, self._values(), codes[:, first], grouped)
@@ -146,10 +126,10 @@ class History:
     def _values(self) -> tuple[tuple[Value, ...], ...]:
         return tuple(tuple(book) for book in self._codes)
 
-    def _kept(self, step: int, without: Sequence[Span]) -> tuple[Ints, Floats]:
+    def _rest(self, step: int, without: Sequence[SliceSpan]) -> tuple[Ints, Floats]:
         codes, sums = self._steps[step]
         keep = np.ones(codes.shape[1], dtype=bool)
         for span in without:
             if span.begin <= step < span.end:
-                keep &= ~self.inside(codes, span.chosen)
+                keep &= ~self.inside(codes, span.named)
         return (codes, sums) if keep.all() else (codes[:, keep], sums[:, keep])

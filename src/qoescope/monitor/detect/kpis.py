@@ -1,4 +1,4 @@
-"""Kpis: a watched metric's sums out of a history's columns, and the measure that judges them."""
+"""Kpis: a watched metric's sums out of a history's columns, and the statistics that judge them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 from qoescope.catalog.watch import Watched
 from qoescope.monitor.search.baseline import SHRINK
 from qoescope.monitor.search.counts import Floats, Leaves
-from qoescope.monitor.search.evidence import Mean, Measure, Ratio, Share, Volume
-from qoescope.monitor.search.explain import usual_dispersion
+from qoescope.monitor.search.evidence import EvidenceModel
+from qoescope.monitor.search.mean import MeanModel
+from qoescope.monitor.search.ratio import RatioModel
 from qoescope.monitor.search.scan import Limits
-
-MINUTE_MS = 60_000.0
-_LEAST_ROOT_LIFT = 1.3
+from qoescope.monitor.search.share import ShareModel
+from qoescope.monitor.search.volume import VolumeModel, usual_dispersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,7 @@ class Kpi:
     def sums(self, columns: Floats) -> Floats:
         """The metric's sums (sums x anything) out of all columns; clusters of intervals count as one."""
         sums = np.array([columns[list(part)].sum(axis=0) for part in self.parts])
-        if self.watched.kind == "mean":
-            sums /= self.cluster
-        elif self.watched.kind == "ratio":
-            sums[0] /= self.cluster
-            sums[3:] *= self.cluster
-        return sums
+        return self.model().clustered(sums, self.cluster)
 
     def leaves(self, leaves: Leaves, columns: int) -> Leaves:
         """The leaves with the metric's sums in the window, then in the baseline; empty leaves dropped."""
@@ -44,17 +39,9 @@ class Kpi:
         some = (now[0] > 0) | (then[0] > 0)
         return Leaves(leaves.dims, leaves.values, leaves.codes[:, some], sums[:, some])
 
-    def measure(self) -> Measure:
-        """Who judges it."""
-        match self.watched.kind:
-            case "share":
-                return Share()
-            case "mean":
-                return Mean(higher_is_worse=self.watched.higher_is_worse, unseen=self.unseen)
-            case "ratio":
-                return Ratio()
-            case "volume":
-                return Volume(rises=self.watched.higher_is_worse, falls=not self.watched.higher_is_worse)
+    def model(self) -> EvidenceModel:
+        """The statistics that judge it."""
+        return model_of(self.watched, self.unseen)
 
     def limits(self, drift: Sequence[float] | None) -> Limits:
         """When a slice counts; with the drift of clean history also the whole is judged like any slice."""
@@ -69,6 +56,19 @@ class Kpi:
             root_lift=known.lift,
             drift=tuple(drift),
         )
+
+
+def model_of(watched: Watched, unseen: float = SHRINK) -> EvidenceModel:
+    """The statistics of the metric's kind; `unseen` is what a slice without a past is worth to the model of a mean."""
+    match watched.kind:
+        case "share":
+            return ShareModel()
+        case "mean":
+            return MeanModel(higher_is_worse=watched.higher_is_worse, unseen=unseen)
+        case "ratio":
+            return RatioModel()
+        case "volume":
+            return VolumeModel(rises=watched.higher_is_worse, falls=not watched.higher_is_worse)
 
 
 def live_kpis(watched: Sequence[Watched], columns: Sequence[str]) -> list[Kpi]:
@@ -109,9 +109,9 @@ def forecast(leaves: Leaves) -> Leaves:
     return Leaves(leaves.dims, leaves.values, leaves.codes, np.vstack([real, before * scale]))
 
 
-def dispersed(measure: Measure, leaves: Leaves) -> Measure:
+def dispersed(model: EvidenceModel, leaves: Leaves) -> EvidenceModel:
     """A volume's measure with the dispersion that most leaves show."""
-    if isinstance(measure, Volume):
+    if isinstance(model, VolumeModel):
         spread = max(usual_dispersion(leaves.sums[0], leaves.sums[1]), 1.0)
-        return Volume(spread, rises=measure.rises, falls=measure.falls)
-    return measure
+        return VolumeModel(spread, rises=model.rises, falls=model.falls)
+    return model

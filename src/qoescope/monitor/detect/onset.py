@@ -1,34 +1,10 @@
-"""Onset: since when a slice is bad: the change point that its steps' excesses speak for most."""
+"""Onset: since when a slice is bad: the change point of its steps' excesses, by likelihood (Hinkley 1970)."""
 
 import numpy as np
 
-from qoescope.catalog.watch import Kind
 from qoescope.monitor.search.counts import Floats
 
 _TINY = 1e-12
-
-
-def excesses(kind: Kind, sums: Floats, expected: float, *, higher_is_worse: bool = True) -> tuple[Floats, Floats]:
-    """Excess and its variance of each step, from a metric's sums (sums x steps) and the expected value."""
-    match kind:
-        case "share":
-            n, k = sums
-            return k - n * expected, n * expected * (1 - expected) + 0.05
-        case "mean":
-            n, x, xx = sums
-            level = float(np.log(max(expected, _TINY)))
-            total = max(float(n.sum()), 1.0)
-            spread = max(float(xx.sum()) / total - (float(x.sum()) / total) ** 2, _TINY)
-            sign = 1.0 if higher_is_worse else -1.0
-            return sign * (x - n * level), n * spread + _TINY
-        case "ratio":
-            _, w, y, ww, wy, yy = sums
-            each = np.maximum(yy - 2 * expected * wy + expected**2 * ww, 0.0)
-            usual = float(each.sum()) / max(float(w.sum()), _TINY)
-            return y - w * expected, w * usual + _TINY
-        case "volume":
-            real = sums[0]
-            return (1.0 if higher_is_worse else -1.0) * (real - expected), np.full(real.shape, max(expected, 1.0))
 
 
 def change_point(excess: Floats, variance: Floats) -> int:

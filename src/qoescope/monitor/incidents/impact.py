@@ -1,18 +1,15 @@
-"""Impact: what an incident costs: touched sessions, excess since its onset, watch hours lost, severity."""
+"""Impact: what an incident costs: touched sessions, excess since its onset, watch hours lost."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta
 
 from qoescope.catalog.watch import Watched
-from qoescope.monitor.detect.onset import excesses
+from qoescope.monitor.detect.kpis import model_of
 from qoescope.monitor.incidents.lifecycle import Incident
 from qoescope.monitor.search.counts import Floats
 
 HOUR_MS = 3_600_000.0
-_CRITICAL_VIEWERS, _WARNING_VIEWERS = 500, 50
-_CRITICAL_LIFT = 10.0
 _PLAY_CUT_SHORT = 0.5
 """What of a play is lost, in the mean, that breaks off somewhere."""
 
@@ -45,7 +42,7 @@ def excess_so_far(one: Incident, sums: Floats, steps: int) -> float:
     """Excess over all steps since the onset, from the metric's sums (sums x steps); `steps` made the window."""
     f = one.best
     expected = f.expected / max(steps, 1) if f.watched.kind == "volume" else f.expected
-    excess, _ = excesses(f.watched.kind, sums, expected, higher_is_worse=f.watched.higher_is_worse)
+    excess, _ = model_of(f.watched).excesses(sums, expected)
     if f.watched.kind != "mean":
         return float(np.abs(excess.sum()))
     return f.excess / max(f.support, 1.0) * float(sums[0].sum())
@@ -66,25 +63,3 @@ def lost_watch_hours(one: Incident, excess: float, watched_ms_per_play: float) -
         case _:
             lost = 0.0
     return max(lost, 0.0) / HOUR_MS
-
-
-def severity(one: Incident, viewers: int) -> str:
-    """critical: many viewers, or a slice that hardly works · warning: some · info: few, or a fault of the data."""
-    f = one.best
-    if f.watched.data:
-        return "info"
-    broken = f.watched.kind == "share" and f.lift >= _CRITICAL_LIFT and viewers >= _WARNING_VIEWERS
-    if viewers >= _CRITICAL_VIEWERS or broken:
-        return "critical"
-    return "warning" if viewers >= _WARNING_VIEWERS else "info"
-
-
-def interval(one: Incident) -> tuple[float, float] | None:
-    """95 % interval of a share (Clopper and Pearson 1934); none for other kinds."""
-    f = one.best
-    if f.watched.kind != "share" or f.support <= 0:
-        return None
-    bad = f.actual * f.support
-    low = float(beta.ppf(0.025, bad, f.support - bad + 1)) if bad > 0 else 0.0
-    high = float(beta.ppf(0.975, bad + 1, f.support - bad)) if bad < f.support else 1.0
-    return low, high

@@ -1,4 +1,4 @@
-"""Lifecycle: findings of one window after another → incidents that open, are confirmed, change, close."""
+"""Life cycle: findings of one window after another → incidents that open, are confirmed, change, close."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,8 @@ from hashlib import sha256
 
 from qoescope.catalog.watch import CLOSE_AFTER, CONFIRM_IN, CONFIRM_OF, State
 from qoescope.monitor.detect.finding import MOST_VOTE, Finding
-from qoescope.monitor.detect.history import Chosen, listed, name_of, named
+from qoescope.monitor.detect.history import SliceSpan, slice_span
+from qoescope.monitor.detect.named_slices import NamedSlice, are_related, is_within, parse_slice, slice_key
 
 REOPEN = timedelta(minutes=60)
 """What comes back this soon is the same incident; where windows of a day show it, within a day."""
@@ -35,7 +36,7 @@ class Incident:
 
     id: str
     state: State
-    slice: Chosen
+    slice: NamedSlice
     opened_at: datetime
     onset_at: datetime
     last_seen_at: datetime
@@ -62,28 +63,6 @@ class Incident:
         return sum(self.hits) / max(len(self.hits), 1)
 
 
-def within(inner: Chosen, outer: Chosen) -> bool:
-    """Whether each session of `inner` is one of `outer`, as far as the names tell."""
-    return all(
-        name in inner and set(map(str, listed(inner[name]))) <= set(map(str, listed(value)))
-        for name, value in outer.items()
-    )
-
-
-def related(one: Chosen, other: Chosen) -> bool:
-    """Whether one is part of the other. The whole is related to itself only."""
-    if not one or not other:
-        return not one and not other
-    return within(one, other) or within(other, one) or _siblings(one, other)
-
-
-def _siblings(one: Chosen, other: Chosen) -> bool:
-    """Sets of values of one dimension that overlap, all else alike."""
-    if sorted(one) != sorted(other):
-        return False
-    return all(set(map(str, listed(one[n]))) & set(map(str, listed(other[n]))) for n in one)
-
-
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Steps of a history as times."""
@@ -99,7 +78,7 @@ class Clock:
         return int(at.timestamp() // self.step_s)
 
 
-def step(
+def advance(
     incidents: Sequence[Incident],
     findings: Sequence[Finding],
     at: datetime,
@@ -114,21 +93,22 @@ def step(
     """
     groups: dict[str, list[Finding]] = {}
     for finding in sorted(findings, key=lambda f: -f.score):
-        groups.setdefault(name_of(finding.slice), []).append(finding)
+        groups.setdefault(slice_key(finding.slice), []).append(finding)
     now = list(incidents)
-    known = {name_of(one.slice): i for i, one in reversed(list(enumerate(now))) if one.open or _returns(one, at)}
+    known = {slice_key(one.slice): i for i, one in reversed(list(enumerate(now))) if one.open or _may_reopen(one, at)}
     joined: dict[int, list[Finding]] = {known[name]: list(group) for name, group in groups.items() if name in known}
     late = timedelta(seconds=clock.step_s * pace.close_after)
     for name, group in groups.items():
         if name in known:
             continue
-        place = _related(now, joined, group, at, late, clock)
-        if place is None:
+        index = _incident_of(now, joined, group, at, late, clock)
+        if index is None:
             now.append(_opened(group[0], at, clock, pace))
-            place = len(now) - 1
-        joined.setdefault(place, []).extend(group)
+            index = len(now) - 1
+        joined.setdefault(index, []).extend(group)
     return [
-        _seen(one, joined[i], at, clock, pace) if i in joined else _unseen(one, at, pace) for i, one in enumerate(now)
+        _shown(one, joined[i], at, clock, pace) if i in joined else _not_shown(one, at, pace)
+        for i, one in enumerate(now)
     ]
 
 
@@ -139,7 +119,7 @@ SAME_ONSET = timedelta(minutes=3)
 """Onsets so near may be one moment, where steps are shorter."""
 
 
-def _related(
+def _incident_of(
     now: Sequence[Incident],
     joined: Mapping[int, list[Finding]],
     group: Sequence[Finding],
@@ -158,27 +138,27 @@ def _related(
     for i, one in enumerate(now):
         beside = joined.get(i, ())
         apart = bool(metrics & {f.watched.metric for f in beside})
-        if any(name_of(f.slice) == name_of(one.slice) for f in beside):
+        if any(slice_key(f.slice) == slice_key(one.slice) for f in beside):
             together = clock.step_s < SAME_ONSET.total_seconds() and abs(onset - one.onset_at) <= SAME_ONSET
-            apart |= not within(group[0].slice, one.slice) and not together
-        near = related(one.slice, group[0].slice) or (bool(metrics & set(one.metrics)) and _kin(one, group))
+            apart |= not is_within(group[0].slice, one.slice) and not together
+        near = are_related(one.slice, group[0].slice) or (bool(metrics & set(one.metrics)) and _overlap(one, group))
         if one.open and at - one.last_seen_at <= late * one.every and not apart and near:
             return i
     return None
 
 
-def _kin(one: Incident, group: Sequence[Finding]) -> bool:
+def _overlap(one: Incident, group: Sequence[Finding]) -> bool:
     """Whether one holds a part of the other's sessions, though their names do not tell."""
-    return any(name_of(chosen) == name_of(one.slice) for chosen in group[0].kin)
+    return any(slice_key(slice_) == slice_key(one.slice) for slice_ in group[0].overlapping)
 
 
-def _returns(one: Incident, at: datetime) -> bool:
+def _may_reopen(one: Incident, at: datetime) -> bool:
     return one.state == "closed" and one.closed_at is not None and at - one.closed_at <= REOPEN * one.every
 
 
 def _opened(f: Finding, at: datetime, clock: Clock, pace: Pace) -> Incident:
     onset = clock.time(f.onset)
-    key = f"{at.isoformat()} {name_of(f.slice)} {f.watched.metric}"
+    key = f"{at.isoformat()} {slice_key(f.slice)} {f.watched.metric}"
     return Incident(
         id=sha256(key.encode()).hexdigest()[:16],
         state="provisional",
@@ -196,22 +176,22 @@ def _opened(f: Finding, at: datetime, clock: Clock, pace: Pace) -> Incident:
     )
 
 
-def _seen(one: Incident, findings: Sequence[Finding], at: datetime, clock: Clock, pace: Pace) -> Incident:
+def _shown(one: Incident, findings: Sequence[Finding], at: datetime, clock: Clock, pace: Pace) -> Incident:
     votes, metrics = dict(one.votes), dict(one.metrics)
     for f in findings:
-        votes[name_of(f.slice)] = votes.get(name_of(f.slice), 0.0) + min(f.score, MOST_VOTE)
+        votes[slice_key(f.slice)] = votes.get(slice_key(f.slice), 0.0) + min(f.score, MOST_VOTE)
         metrics[f.watched.metric] = max(metrics.get(f.watched.metric, 0.0), f.score)
     hits = (*one.hits, True) if one.every == pace.every else one.hits
-    chosen = named(max(votes, key=lambda name: (votes[name], name)))
-    mine = [f for f in (one.best, *findings) if name_of(f.slice) == name_of(chosen)]
+    slice_ = parse_slice(max(votes, key=lambda name: (votes[name], name)))
+    mine = [f for f in (one.best, *findings) if slice_key(f.slice) == slice_key(slice_)]
     best = max(mine or [one.best, *findings], key=lambda f: f.score)
     confirmed = one.confirmed_at is not None or sum(hits[-pace.confirm_of :]) >= pace.confirm_in
     onsets = (*one.onsets, *(clock.time(f.onset) for f in findings if f.watched.metric == best.watched.metric))[-9:]
-    settled = one.confirmed_at is not None and len(one.hits) > pace.confirm_of
+    onset_is_final = one.confirmed_at is not None and len(one.hits) > pace.confirm_of
     return replace(
         one,
         state="confirmed" if confirmed else "provisional",
-        slice=chosen,
+        slice=slice_,
         last_seen_at=at,
         best=best,
         votes=votes,
@@ -222,11 +202,11 @@ def _seen(one: Incident, findings: Sequence[Finding], at: datetime, clock: Clock
         confirmed_at=one.confirmed_at or (at if confirmed else None),
         closed_at=None,
         onsets=onsets,
-        onset_at=one.onset_at if settled else sorted(onsets)[len(onsets) // 2],
+        onset_at=one.onset_at if onset_is_final else sorted(onsets)[len(onsets) // 2],
     )
 
 
-def _unseen(one: Incident, at: datetime, pace: Pace) -> Incident:
+def _not_shown(one: Incident, at: datetime, pace: Pace) -> Incident:
     if not one.open or one.every != pace.every:
         return one
     hits = (*one.hits, False)
@@ -237,3 +217,21 @@ def _unseen(one: Incident, at: datetime, pace: Pace) -> Incident:
     if one.state == "provisional" and (clean or hopeless):
         return replace(one, state="dismissed", hits=hits, closed_at=at, version=one.version + 1)
     return replace(one, hits=hits)
+
+
+def confirmed_spans(incidents: Sequence[Incident], clock: Clock, now: int) -> list[SliceSpan]:
+    """The steps and slices of confirmed incidents, from the earliest that they may have begun to their last window.
+
+    Those that are open reach until before the step `now`.
+    """
+    early = int(ONSET_WITHIN.total_seconds() // clock.step_s)
+    return [
+        slice_span(
+            clock.step(one.onset_at) - early,
+            now if one.open else clock.step(one.last_seen_at) + 1,
+            one.slice,
+            one.votes.get(slice_key(one.slice), 0.0),
+        )
+        for one in incidents
+        if one.confirmed_at is not None and one.state != "dismissed" and one.slice
+    ]

@@ -1,16 +1,16 @@
-"""Live: minute after minute of one property: what to hold, which window against which baseline, what came of it."""
+"""Live watch: minute after minute of one property: which window against which baseline, and what came of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from qoescope.catalog.watch import HISTORY_MINUTES, WATCHED, WINDOW_MINUTES, Watched
-from qoescope.monitor.detect.detector import Watcher
+from qoescope.monitor.detect.detector import Detector
 from qoescope.monitor.detect.finding import Finding
 from qoescope.monitor.detect.history import History
 from qoescope.monitor.detect.kpis import kpi_of, live_kpis
-from qoescope.monitor.detect.recovery import ebbs
-from qoescope.monitor.incidents.lifecycle import LIVE, Clock, Incident, related, step
-from qoescope.monitor.incidents.restated import spans
+from qoescope.monitor.detect.named_slices import are_related
+from qoescope.monitor.detect.recovery import recedes
+from qoescope.monitor.incidents.lifecycle import LIVE, Clock, Incident, advance, confirmed_spans
 
 DAY, WEEK = 1440, 10_080
 AROUND = 20
@@ -26,12 +26,12 @@ def seasonal(minute: int) -> list[int]:
 
 
 def wanted(minute: int) -> set[int]:
-    """Minutes to hold for a look at this one."""
+    """Minutes that a look at this one needs."""
     return {*range(minute - WINDOW_MINUTES - HISTORY_MINUTES, minute + 1), *seasonal(minute)}
 
 
 @dataclass(slots=True)
-class Live:
+class LiveWatch:
     """The watch over one property."""
 
     dims: Sequence[str]
@@ -40,40 +40,40 @@ class Live:
     incidents: list[Incident] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
     history: History = field(init=False)
-    watcher: Watcher = field(init=False)
+    detector: Detector = field(init=False)
 
     def __post_init__(self) -> None:
         self.history = History(tuple(self.dims), tuple(self.columns))
-        self.watcher = Watcher(self.history, live_kpis(self.watched, tuple(self.columns)))
+        self.detector = Detector(self.history, live_kpis(self.watched, tuple(self.columns)))
 
     def look(self, minute: int) -> list[Incident]:
         """The incidents that the window ending with this minute changed."""
         window = range(minute - WINDOW_MINUTES + 1, minute + 1)
-        there = set(self.history.steps)
-        before = [m for m in range(window[0] - HISTORY_MINUTES, window[0]) if m in there]
+        present = set(self.history.steps)
+        before = [m for m in range(window[0] - HISTORY_MINUTES, window[0]) if m in present]
         if len(before) < LEAST_HISTORY:
             return []
-        baseline = [*(m for m in seasonal(minute) if m in there and m < before[0]), *before]
-        seen = self.watcher.findings(window, baseline, spans(self.incidents, self.clock, minute + 1))
-        return self.take([f for f in seen if not self._left_over(f, window)], minute)
+        baseline = [*(m for m in seasonal(minute) if m in present and m < before[0]), *before]
+        findings = self.detector.findings(window, baseline, confirmed_spans(self.incidents, self.clock, minute + 1))
+        return self.take([f for f in findings if not self._is_left_over(f, window)], minute)
 
-    def _left_over(self, f: Finding, window: range) -> bool:
+    def _is_left_over(self, f: Finding, window: range) -> bool:
         """Whether the finding is what is left of an incident that is over, or ends."""
         since = self.clock.time(window.stop - 2 * WINDOW_MINUTES)
         for one in self.incidents:
             known = one.confirmed_at is not None and (one.open or (one.closed_at is not None and one.closed_at > since))
             if not known or one.best.watched is not f.watched or f.watched.kind != "share":
                 continue
-            if related(one.slice, f.slice):
+            if are_related(one.slice, f.slice):
                 sums = kpi_of(f.watched, self.columns).sums(self.history.series(window, one.slice))
-                if ebbs(sums, one.best.actual, one.best.expected):
+                if recedes(sums, one.best.actual, one.best.expected):
                     return True
         return False
 
-    def take(self, seen: Sequence[Finding], minute: int) -> list[Incident]:
-        """Findings into incidents; gives back the changed ones."""
+    def take(self, findings: Sequence[Finding], minute: int) -> list[Incident]:
+        """Takes findings into the incidents; returns the changed ones."""
         before = {one.id: one for one in self.incidents}
-        after = step(self.incidents, seen, self.clock.time(minute + 1), self.clock, LIVE)
+        after = advance(self.incidents, findings, self.clock.time(minute + 1), self.clock, LIVE)
         horizon = self.clock.time(minute - DAY)
         self.incidents = [one for one in after if one.open or one.closed_at is None or one.closed_at >= horizon]
         return [one for one in after if before.get(one.id) is not one]

@@ -8,19 +8,20 @@ from typing import Any
 
 from qoescope.catalog.watch import BY_METRIC
 from qoescope.monitor.detect.finding import Finding
-from qoescope.monitor.detect.history import name_of, named
+from qoescope.monitor.detect.named_slices import parse_slice, slice_key
 from qoescope.monitor.incidents import story
-from qoescope.monitor.incidents.impact import Impact, interval, severity
+from qoescope.monitor.incidents.impact import Impact
 from qoescope.monitor.incidents.lifecycle import Incident
-from qoescope.monitor.search.alternatives import Rival
-from qoescope.monitor.search.explain import factor
+from qoescope.monitor.incidents.severity import interval, severity
+from qoescope.monitor.search.alternatives import Alternative
+from qoescope.monitor.search.root_cause import reportable_lift
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """Whose it is, who found it, and what a person is shown beside the figures."""
+class Context:
+    """The property of an incident, what found it, and what a person is shown beside its figures."""
 
     tenant: str
     source: str
@@ -32,18 +33,18 @@ def _plain(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def row(one: Incident, impact: Impact, shown: Shown, now: datetime) -> Row:
+def row(one: Incident, impact: Impact, context: Context, now: datetime) -> Row:
     """The incident's row of `incidents`."""
     f, bounds = one.best, interval(one)
     return {
-        "property": shown.tenant,
+        "property": context.tenant,
         "id": one.id,
         "version": one.version,
-        "source": shown.source,
+        "source": context.source,
         "state": one.state,
         "severity": severity(one, impact.viewers),
         "metrics": ",".join(sorted(one.metrics, key=lambda m: -one.metrics[m])),
-        "slice": name_of(one.slice),
+        "slice": slice_key(one.slice),
         "slice_name": story.slice_name(one.slice),
         "opened_at": one.opened_at,
         "confirmed_at": one.confirmed_at,
@@ -54,7 +55,7 @@ def row(one: Incident, impact: Impact, shown: Shown, now: datetime) -> Row:
         "actual_low": bounds[0] if bounds else None,
         "actual_high": bounds[1] if bounds else None,
         "expected": f.expected,
-        "lift": factor(f.excess, f.lift),
+        "lift": reportable_lift(f.excess, f.lift),
         "n": f.support,
         "excess": impact.excess,
         "affected_sessions": impact.affected_sessions,
@@ -65,10 +66,10 @@ def row(one: Incident, impact: Impact, shown: Shown, now: datetime) -> Row:
         "confidence": f.confidence,
         "persistence": one.persistence,
         "story": story.story(one, impact.viewers),
-        "rivals": _plain([asdict(r) for r in f.rivals]),
-        "sessions": _plain(shown.sessions),
+        "rivals": _plain([asdict(r) for r in f.alternatives]),
+        "sessions": _plain(context.sessions),
         "query": story.query(one),
-        "chart": _plain(shown.chart),
+        "chart": _plain(context.chart),
         "memory": _plain(memory(one)),
         "updated_at": now,
     }
@@ -85,7 +86,7 @@ def memory(one: Incident) -> Row:
         "onsets": [t.isoformat() for t in one.onsets],
         "best": {
             "metric": f.watched.metric,
-            "slice": json.loads(name_of(f.slice)),
+            "slice": json.loads(slice_key(f.slice)),
             "figures": [f.score, f.excess, f.lift, f.support, f.actual, f.expected, f.share],
             "onset": f.onset,
         },
@@ -108,12 +109,12 @@ def incident(stored: Mapping[str, Any]) -> Incident:
         expected=expected,
         share=share,
         onset=best["onset"],
-        rivals=tuple(Rival(**r) for r in rivals),
+        alternatives=tuple(Alternative(**r) for r in rivals),
     )
     return Incident(
         id=stored["id"],
         state=stored["state"],
-        slice=named(json.dumps(stored["slice"])),
+        slice=parse_slice(json.dumps(stored["slice"])),
         opened_at=stored["opened_at"],
         onset_at=stored["onset_at"],
         last_seen_at=stored["last_seen_at"],

@@ -1,4 +1,4 @@
-"""Batch: restated sessions, by hours and by days, through the same search and life of incidents as the live watch."""
+"""Restated sessions: by hours and by days through the same search and life cycle as the live watch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,11 +8,12 @@ import pyarrow as pa
 
 from qoescope.catalog.watch import SESSION_DIMENSIONS, WATCHED, Watched
 from qoescope.compile.duck import connected, naive
-from qoescope.monitor.detect.detector import Watcher
+from qoescope.monitor.detect.detector import Detector
 from qoescope.monitor.detect.finding import Finding
-from qoescope.monitor.detect.history import History, Span, name_of, span_of
+from qoescope.monitor.detect.history import History
 from qoescope.monitor.detect.kpis import session_columns, session_kpis
-from qoescope.monitor.incidents.lifecycle import BATCH, DAILY, ONSET_WITHIN, Clock, Incident, related, step
+from qoescope.monitor.detect.named_slices import are_related
+from qoescope.monitor.incidents.lifecycle import BATCH, DAILY, Clock, Incident, advance, confirmed_spans
 
 HOURS_A_WEEK = 168
 DAY_HOURS = 24
@@ -97,42 +98,43 @@ def hours_of(day: int) -> range:
 
 
 @dataclass(slots=True)
-class Batch:
-    """Walks through hours of restated sessions, and through days, for what an hour shows too little of."""
+class RestatedWatch:
+    """Looks through hours of restated sessions, and through days, for what an hour shows too little of."""
 
     history: History
-    hourly: Watcher
-    daily: Watcher
+    hourly: Detector
+    daily: Detector
     incidents: list[Incident]
     clock: Clock
 
     @classmethod
-    def over(cls, history: History, watched: Sequence[Watched] = WATCHED) -> "Batch":
-        """A walk that has seen nothing yet."""
+    def over(cls, history: History, watched: Sequence[Watched] = WATCHED) -> "RestatedWatch":
+        """A watch that has looked at nothing yet."""
         kpis = session_kpis(watched, history.columns)
         daily = [replace(kpi, unseen=UNSEEN) for kpi in kpis]
-        return cls(history, Watcher(history, kpis), Watcher(history, daily), [], Clock(3600))
+        return cls(history, Detector(history, kpis), Detector(history, daily), [], Clock(3600))
 
     def look(self, hour: int) -> list[Finding]:
         """The findings of one hour, taken into the incidents."""
         baseline = baseline_hours(self.history, hour)
-        without = spans(self.incidents, self.clock, hour + 1)
-        found = self.hourly.findings(range(hour, hour + 1), baseline, without, burns=False)
-        self.incidents = step(self.incidents, found, self.clock.time(hour + 1), self.clock, BATCH)
-        return found
+        without = confirmed_spans(self.incidents, self.clock, hour + 1)
+        findings = self.hourly.findings(range(hour, hour + 1), baseline, without, burns=False)
+        self.incidents = advance(self.incidents, findings, self.clock.time(hour + 1), self.clock, BATCH)
+        return findings
 
     def look_back(self, day: int) -> list[Finding]:
-        """The findings of a day whose hours were looked at, taken into the incidents; not what these hours told."""
+        """The findings of a day whose hours were looked at, taken into the incidents; not what its hours showed."""
         window = hours_of(day)
-        known = [one for one in self.incidents if one.every == 1 and self._told_within(one, window)]
-        told = spans(known, self.clock, window.stop)
-        without = spans(self.incidents, self.clock, window.stop)
-        seen = self.daily.findings(window, baseline_days(self.history, day), without, told, burns=False)
-        found = [f for f in seen if not any(related(one.slice, f.slice) for one in known)]
-        self.incidents = step(self.incidents, found, self.clock.time(window.stop), self.clock, DAILY)
-        return found
+        hourly = [one for one in self.incidents if one.every == 1 and self._showed_within(one, window)]
+        known = confirmed_spans(hourly, self.clock, window.stop)
+        without = confirmed_spans(self.incidents, self.clock, window.stop)
+        baseline = baseline_days(self.history, day)
+        all_day = self.daily.findings(window, baseline, without, known, burns=False)
+        findings = [f for f in all_day if not any(are_related(one.slice, f.slice) for one in hourly)]
+        self.incidents = advance(self.incidents, findings, self.clock.time(window.stop), self.clock, DAILY)
+        return findings
 
-    def _told_within(self, one: Incident, window: range) -> bool:
+    def _showed_within(self, one: Incident, window: range) -> bool:
         begin, end = self.clock.time(window.start), self.clock.time(window.stop)
         return one.confirmed_at is not None and one.last_seen_at > begin and one.onset_at < end
 
@@ -152,18 +154,3 @@ def as_of(one: Incident, begin: datetime) -> Incident:
         last_seen_at=min(one.last_seen_at, begin),
         closed_at=one.closed_at if ended else None,
     )
-
-
-def spans(incidents: Sequence[Incident], clock: Clock, now: int) -> list[Span]:
-    """The steps and slices of confirmed incidents, from the earliest that they may have begun to their last sight."""
-    early = int(ONSET_WITHIN.total_seconds() // clock.step_s)
-    return [
-        span_of(
-            clock.step(one.onset_at) - early,
-            now if one.open else clock.step(one.last_seen_at) + 1,
-            one.slice,
-            one.votes.get(name_of(one.slice), 0.0),
-        )
-        for one in incidents
-        if one.confirmed_at is not None and one.state != "dismissed" and one.slice
-    ]

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from qoescope.catalog.watch import Kind
 from qoescope.monitor.detect.finding import Finding
-from qoescope.monitor.detect.history import Chosen, listed
+from qoescope.monitor.detect.named_slices import NamedSlice, values_of
 from qoescope.monitor.incidents.lifecycle import Incident
 from qoescope.monitor.search.counts import Value
-from qoescope.monitor.search.explain import EVERYWHERE
+from qoescope.monitor.search.root_cause import EVERYWHERE
 
 _WORDS = {
     "device_type": "on {}",
@@ -37,24 +37,24 @@ def _text(value: Value) -> str:
     return "no value" if value is None else str(value).replace("_", " ") if str(value).islower() else str(value)
 
 
-def where(chosen: Chosen) -> str:
+def where(slice_: NamedSlice) -> str:
     """The slice in words, ` on web with app v17.0.4`; everywhere is said as such."""
-    if not chosen:
+    if not slice_:
         return " everywhere"
     order = list(_WORDS)
-    names = sorted(chosen, key=lambda n: (order.index(n) if n in order else len(order), n))
+    names = sorted(slice_, key=lambda n: (order.index(n) if n in order else len(order), n))
     parts = []
     for name in names:
-        values = " or ".join(_text(v) for v in listed(chosen[name]))
+        values = " or ".join(_text(v) for v in values_of(slice_[name]))
         parts.append(_WORDS.get(name, name.replace("_", " ") + " {}").format(values))
     return " " + " ".join(parts)
 
 
-def slice_name(chosen: Chosen) -> str:
+def slice_name(slice_: NamedSlice) -> str:
     """The slice as a label: `app_version=v16.2.0 | v16.2.1 & device_type=web`."""
-    if not chosen:
+    if not slice_:
         return EVERYWHERE
-    return " & ".join(f"{n}={' | '.join(str(v) for v in listed(chosen[n]))}" for n in sorted(chosen))
+    return " & ".join(f"{n}={' | '.join(str(v) for v in values_of(slice_[n]))}" for n in sorted(slice_))
 
 
 def figure(kind: Kind, metric: str, value: float) -> str:
@@ -93,7 +93,7 @@ def _since(onset: datetime, closed: datetime | None) -> str:
 def _others(f: Finding, one: Incident) -> str:
     if not one.slice:
         return "all recorded dimensions are hit alike, so the cause lies outside them"
-    most = max((r.alone for r in f.rivals), default=0.0)
+    most = max((r.alone for r in f.alternatives), default=0.0)
     return f"nothing else explains more than {max(100 * most, 1):.0f} %" if most < 0.5 else ""  # noqa: PLR2004
 
 
@@ -113,6 +113,6 @@ def query(one: Incident) -> str:
 
 def condition(name: str, value: Value | list[Value] | object) -> str:
     """One dimension's condition in SQL, with its values quoted."""
-    values = listed(value)  # type: ignore[arg-type]
+    values = values_of(value)  # type: ignore[arg-type]
     quoted = ", ".join("'" + str(v).replace("'", "''") + "'" for v in values)
     return f'"{name}" = {quoted}' if len(values) == 1 else f'"{name}" in ({quoted})'

@@ -9,8 +9,8 @@ from qoescope.catalog.watch import BY_METRIC
 from qoescope.monitor.detect.finding import Finding
 from qoescope.monitor.detect.history import History
 from qoescope.monitor.detect.kpis import Kpi
-from qoescope.monitor.detect.rules import Rule, breached, values
-from qoescope.monitor.incidents.lifecycle import Clock, Incident, Pace, step
+from qoescope.monitor.detect.rules import Rule, breached
+from qoescope.monitor.incidents.lifecycle import Clock, Incident, Pace, advance
 
 PACE = Pace(1, 1, 1)
 """A rule says itself for how long."""
@@ -37,7 +37,7 @@ class Thresholds:
             one = self._open.get((rule.id, rule.version))
             if verdict is None or (one is None and not verdict):
                 continue
-            (after,) = step([one] if one else [], [finding] if verdict else [], at, self.clock, PACE)
+            (after,) = advance([one] if one else [], [finding] if verdict else [], at, self.clock, PACE)
             changed.append(after)
             if after.open:
                 self._open[rule.id, rule.version] = after
@@ -54,7 +54,7 @@ def judged(rule: Rule, kpi: Kpi, history: History, minute: int) -> tuple[bool | 
     """Whether the rule is broken at this minute, and what a finding of it would say."""
     minutes = min(max(rule.minutes, 1), 60)
     sums = kpi.sums(history.series(range(minute - minutes + 1, minute + 1), rule.slice))
-    value, audience = values(kpi.watched, sums)
+    value, audience = kpi.model().series(sums)
     actual = float(np.nanmean(value)) if not np.isnan(value).all() else 0.0
     finding = Finding(
         watched=replace(BY_METRIC[rule.metric], higher_is_worse=rule.direction == "above"),

@@ -8,7 +8,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from qoescope.catalog.errors import Mistake
-from qoescope.monitor.search.explain import Found, explain, explain_volume
+from qoescope.monitor.search.explain import explain, explain_volume
+from qoescope.monitor.search.root_cause import RootCause
 
 _DELIMITERS = ",;\t|"
 _HEADER_BYTES = 65_536
@@ -24,7 +25,7 @@ def explain_file(
     base_k: str = "",
     real: str = "",
     forecast: str = "",
-) -> list[Found]:
+) -> list[RootCause]:
     """The slices of a CSV or Parquet file that got worse, by counts (n, k, base_n, base_k) or by real and forecast."""
     counts = {"--n": n, "--k": k, "--base-n": base_n, "--base-k": base_k}
     if bool(real) != bool(forecast):

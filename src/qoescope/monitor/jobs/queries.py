@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from qoescope.monitor.detect.history import listed
+from qoescope.monitor.detect.named_slices import values_of
 from qoescope.monitor.incidents.impact import touched_sql
 from qoescope.monitor.incidents.lifecycle import Incident
 from qoescope.monitor.incidents.story import condition
@@ -23,34 +23,34 @@ ONGOING = (
 )
 DISMISSED = "select id from incidents where property = %s and state = 'dismissed'"
 RULES = "select * from rules where property = %s and enabled"
-TO_TELL = (
+NOTIFIABLE = (
     "select * from incidents i where state in ('confirmed', 'closed') and updated_at > now() - interval '1 day' "
     "and not (source = 'batch' and exists (select from incidents l where l.property = i.property "
     "and l.source = 'live' and l.confirmed_at is not null and l.slice::text = i.slice::text "
     "and l.onset_at <= i.last_seen_at and l.last_seen_at >= i.onset_at)) order by property, opened_at"
 )
 """What the restated day finds again under the same name was told when it happened."""
-TOLD = "select * from notifications where created_at > now() - interval '8 days'"
+NOTIFICATIONS = "select * from notifications where created_at > now() - interval '8 days'"
 TESTS = "select * from notifications where state = 'test' and target = '*' and status = 'pending'"
 MUTES = "select * from mutes where ends_at > now() - interval '1 day'"
 USUAL_WATCH = (
     "select avg(watched_ms)::double precision from sessions where property = %s and day >= %s and started_at >= %s "
     "and started_at < %s and is_play"
 )
-ENDED = (
+ENDED_WITHIN = (
     "property = %s and day >= %s and started_at + session_ms * interval '1 millisecond' >= %s "
     "and started_at + session_ms * interval '1 millisecond' < %s"
 )
-FORGET_DAY = (
+DELETE_DAY = (
     "delete from incidents where property = %s and source = 'batch' and opened_at > %s and opened_at <= %s "
     "and state <> 'dismissed' and id <> all(%s)"
 )
-SETTLED = (
+FINAL = (
     "select id from incidents where property = %(tenant)s and source = 'batch' and opened_at > %(begin)s "
     "and opened_at <= %(end)s and (state = 'dismissed' or last_seen_at > %(end)s or closed_at > %(end)s)"
 )
 """Incidents of a day of which a person or a later day has spoken since: the day itself does not change them again."""
-FORGET = "delete from incidents where property = %s and id = any(%s)"
+DELETE = "delete from incidents where property = %s and id = any(%s)"
 
 
 def minutes(dims: Sequence[str], sums: Sequence[str]) -> str:
@@ -62,12 +62,12 @@ def minutes(dims: Sequence[str], sums: Sequence[str]) -> str:
     )
 
 
-HOURS = "property = %s and day >= %s and day <= %s and started_at >= %s and started_at < %s"
+STARTED_WITHIN = "property = %s and day >= %s and day <= %s and started_at >= %s and started_at < %s"
 
 
 def touched(one: Incident) -> str:
     """Sessions, distinct viewers and examples among closed sessions that the incident touched."""
-    conditions = [condition(name, listed(value)) for name, value in sorted(one.slice.items())]
+    conditions = [condition(name, values_of(value)) for name, value in sorted(one.slice.items())]
     conditions.append(touched_sql(one.best.watched, one.best.expected))
     inside = " and ".join(conditions).replace("%", "%%")
     return (

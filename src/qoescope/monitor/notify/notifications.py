@@ -8,8 +8,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from qoescope.host.backoff import doubled_s
-from qoescope.monitor.detect.history import Chosen
-from qoescope.monitor.incidents.lifecycle import within
+from qoescope.monitor.detect.named_slices import NamedSlice, is_within
 from qoescope.monitor.notify import escaping
 
 Row = Mapping[str, Any]
@@ -45,7 +44,7 @@ class Mute:
     """A maintenance: nothing is sent of the property's incidents inside its slice."""
 
     property: str
-    slice: Chosen
+    slice: NamedSlice
     starts_at: datetime
     ends_at: datetime
     reason: str = ""
@@ -126,7 +125,7 @@ def _silent(
     for mute in mutes:
         ours = mute.property == incident["property"]
         begun, over = mute.starts_at <= incident["last_seen_at"], mute.ends_at < incident["opened_at"]
-        if ours and begun and not over and within(incident["slice"], mute.slice):
+        if ours and begun and not over and is_within(incident["slice"], mute.slice):
             return "muted", mute.reason or "maintenance"
     mine = [r for r in told if r["target"] == target.name and r["property"] == incident["property"]]
     if incident["state"] == "closed":

@@ -25,7 +25,7 @@ class Cells:
     sums: Floats
 
 
-def whole(leaves: Leaves) -> Cells:
+def root_cell(leaves: Leaves) -> Cells:
     """The root: everything, in one slice without dimensions."""
     return Cells((), np.zeros((0, 1), dtype=np.int64), leaves.sums.sum(axis=1, keepdims=True))
 
@@ -38,7 +38,7 @@ def matching(leaves: Leaves, where: Mapping[int, int]) -> NDArray[np.bool_]:
     return rows
 
 
-def tied(leaves: Leaves, dims: Sequence[int]) -> set[frozenset[int]]:
+def dependent_pairs(leaves: Leaves, dims: Sequence[int]) -> set[frozenset[int]]:
     """Pairs of which one fixes the other (ISP → country): naming both says no more than naming one."""
     codes, cards = leaves.codes, leaves.cards
     present = {dim: len(np.unique(codes[dim])) for dim in dims}
@@ -55,7 +55,7 @@ def tied(leaves: Leaves, dims: Sequence[int]) -> set[frozenset[int]]:
 def groupings(leaves: Leaves, depth: int) -> list[Grouping]:
     """Sets of dimensions worth looking at: none constant, none that another one of the set fixes."""
     useful = [dim for dim, code in enumerate(leaves.codes) if code.size and int(code.min()) != int(code.max())]
-    pairs = tied(leaves, useful)
+    pairs = dependent_pairs(leaves, useful)
     return [
         dims
         for size in range(1, min(depth, len(useful)) + 1)

@@ -11,10 +11,10 @@ from math import inf, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from qoescope.monitor.search.cells import Cells, Counter, Grouping, groupings, matching, summed, whole
-from qoescope.monitor.search.comparison import held, settled
+from qoescope.monitor.search.cells import Cells, Counter, Grouping, groupings, matching, root_cell, summed
+from qoescope.monitor.search.comparison import strongest_cause
 from qoescope.monitor.search.counts import Floats, Leaves
-from qoescope.monitor.search.evidence import Evidence, Measure
+from qoescope.monitor.search.evidence import Evidence, EvidenceModel
 from qoescope.monitor.search.slices import Slice
 
 DEPTH = 3
@@ -61,7 +61,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Peeled:
+class Choice:
     """A slice that was chosen, what else stood for choice, and how many slices were looked at."""
 
     best: Slice
@@ -69,9 +69,9 @@ class Peeled:
     slices: int
 
 
-def figures(sums: Floats, measure: Measure, codes: Mapping[int, int], limits: Limits) -> Slice:
+def figures(sums: Floats, model: EvidenceModel, codes: Mapping[int, int], limits: Limits) -> Slice:
     """The figures of one slice from its summed columns, whether it is a candidate or not."""
-    seen = measure.evidence(sums.reshape(-1, 1), len(codes))
+    seen = model.evidence(sums.reshape(-1, 1), len(codes))
     return _slices(seen, limits, [codes], np.array([0]), 0.0)[0]
 
 
@@ -97,10 +97,10 @@ def _slices(
     ]
 
 
-def candidates(cells: Cells, measure: Measure, limits: Limits, number: int) -> list[Slice]:
+def candidates(cells: Cells, model: EvidenceModel, limits: Limits, number: int) -> list[Slice]:
     """The strongest slices of a grouping with `number` supported ones that pass the limits."""
     depth = len(cells.dims)
-    seen = measure.evidence(cells.sums, depth)
+    seen = model.evidence(cells.sums, depth)
     damping = 1 + limits.drift[min(depth, len(limits.drift) - 1)] * seen.information
     strength = np.maximum(seen.score, seen.preference) / damping
     good = (np.abs(seen.excess) >= limits.excess) & (seen.lift >= (limits.lift if depth else limits.root_lift))
@@ -120,7 +120,7 @@ def _cost(depth: int, number: int) -> float:
 class Search:
     """One search: what is looked at, and how much was."""
 
-    measure: Measure
+    model: EvidenceModel
     limits: Limits
     wanted: list[Grouping]
     slices: int = 1
@@ -128,17 +128,17 @@ class Search:
 
     def promising(self, leaves: Leaves) -> list[tuple[float, Cells]]:
         """Each wanted grouping's best promise and promising slices, counted over the window's leaves alone."""
-        support = np.maximum(self.measure.support(leaves.sums), 0.0)
+        support = np.maximum(self.model.support(leaves.sums), 0.0)
         present = support > 0
         window = Leaves(
-            leaves.dims, leaves.values, leaves.codes[:, present], leaves.sums[self.measure.window, :][:, present]
+            leaves.dims, leaves.values, leaves.codes[:, present], leaves.sums[self.model.window, :][:, present]
         )
         first = not self.by_dims
         kept = []
         for cells in Counter(window, support[present], self.wanted, self.limits.support).cells():
             if first:
                 self.by_dims[cells.dims] = cells.codes.shape[1]
-            promise = self.measure.promise(cells.sums)
+            promise = self.model.promise(cells.sums)
             picked = np.flatnonzero(promise >= _HOPE)
             if picked.size:
                 picked = picked[np.argsort(-promise[picked], kind="stable")[:_SHOWN]]
@@ -154,30 +154,30 @@ class Search:
 
         Without `root` a broader slice is sure already, and only which part of it is to blame stands in question.
         """
-        seen = candidates(whole(leaves), self.measure, self.limits, 1) if root else []
+        seen = candidates(root_cell(leaves), self.model, self.limits, 1) if root else []
         for _, cells in self.promising(leaves):
             counted = Cells(cells.dims, cells.codes, summed(leaves, cells.dims, cells.codes))
-            seen += candidates(counted, self.measure, self.limits, self.by_dims.get(cells.dims, 1))
+            seen += candidates(counted, self.model, self.limits, self.by_dims.get(cells.dims, 1))
         bar = log(self.slices / self.limits.alpha)
         sure = (one for one in seen if (one.score if root else one.preference) >= bar)
         return by_gain(list(sure), in_order=self.limits.in_order)
 
-    def peel(self, leaves: Leaves) -> list[Peeled]:
+    def peel(self, leaves: Leaves) -> list[Choice]:
         """Slices that got worse, each found after the sessions of those before it were taken out."""
-        found: list[Peeled] = []
+        found: list[Choice] = []
         while len(found) < self.limits.findings and leaves.size:
             ranked = self.ranked(leaves)
             if not ranked:
                 break
-            parts = self.parts(leaves, settled(leaves, self.measure, ranked))
-            found += [Peeled(part, tuple(ranked[1:_SHOWN]), self.slices) for part in parts]
+            parts = self.parts(leaves, strongest_cause(leaves, self.model, ranked))
+            found += [Choice(part, tuple(ranked[1:_SHOWN]), self.slices) for part in parts]
             leaves = leaves.only(~np.any([matching(leaves, part.codes) for part in parts], axis=0))
         return found
 
     def parts(self, leaves: Leaves, best: Slice) -> list[Slice]:
         """`best`, or the narrower slices that account for it while its remainder is as usual and no mere exception."""
         inside = sorted({_without(dims, best) for dims in self.wanted if set(best.codes) < set(dims)})
-        inner = Search(self.measure, self.limits, inside, self.slices, {d: self.by_dims.get(d, 1) for d in inside})
+        inner = Search(self.model, self.limits, inside, self.slices, {d: self.by_dims.get(d, 1) for d in inside})
         rest = leaves.only(matching(leaves, best.codes))
         parts: list[Slice] = []
         while inside and len(parts) < self.limits.findings and rest.size:
@@ -189,7 +189,7 @@ class Search:
             parts.append(replace(part, codes={**best.codes, **part.codes}, score=max(part.score, best.score)))
             if self._as_usual(rest, best):
                 siblings = len(parts) > 1 and set.intersection(*(set(part.codes) for part in parts)) - set(best.codes)
-                left = float(self.measure.support(rest.sums).sum())
+                left = float(self.model.support(rest.sums).sum())
                 return [best] if siblings and left < _EXCEPTION * best.support else parts
         return [best]
 
@@ -197,7 +197,7 @@ class Search:
         """Whether the remainder of `best` is large enough to have shown its rise, and does not show it."""
         if not leaves.size:
             return False
-        rest = figures(leaves.sums.sum(axis=1), self.measure, best.codes, self.limits)
+        rest = figures(leaves.sums.sum(axis=1), self.model, best.codes, self.limits)
         due = best.excess / max(best.support, 1e-12) * rest.support
         if abs(due) < self.limits.excess:
             return False
@@ -212,15 +212,15 @@ def by_gain(slices: Sequence[Slice], *, in_order: bool) -> list[Slice]:
         return sorted(slices, key=lambda one: (-one.gain, one.depth))
     gain: dict[tuple[float, ...], float] = {}
     for one in slices:
-        gain[held(one)] = max(one.gain, gain.get(held(one), -inf))
-    return sorted(slices, key=lambda one: (-gain[held(one)], one.depth, sorted(one.codes)))
+        gain[one.fingerprint] = max(one.gain, gain.get(one.fingerprint, -inf))
+    return sorted(slices, key=lambda one: (-gain[one.fingerprint], one.depth, one.name_order))
 
 
 def _without(dims: Grouping, best: Slice) -> Grouping:
     return tuple(dim for dim in dims if dim not in best.codes)
 
 
-def peel(leaves: Leaves, measure: Measure, limits: Limits) -> list[Peeled]:
+def peel(leaves: Leaves, model: EvidenceModel, limits: Limits) -> list[Choice]:
     """Slices of prepared leaves that got worse, best first."""
-    wanted = groupings(leaves.only(measure.support(leaves.sums) > 0), limits.depth)
-    return Search(measure, limits, wanted).peel(leaves)
+    wanted = groupings(leaves.only(model.support(leaves.sums) > 0), limits.depth)
+    return Search(model, limits, wanted).peel(leaves)
