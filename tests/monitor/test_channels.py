@@ -94,7 +94,7 @@ def test_a_notification_of_any_name_arrives(
 ) -> None:
     told = notifications.payload(incident(version))
     before = len(receiver.got) + len(mails.got)
-    assert delivery.failure(here, channel(here, name), told, 0) == ""
+    assert delivery.send(here, channel(here, name), told, 0) == ""
     assert len(receiver.got) + len(mails.got) == before + 1
     if name == "mail":
         assert mails.got[-1]["Bcc"] is None
@@ -129,7 +129,7 @@ def test_no_name_speaks_in_teams(name: str) -> None:
 def test_pagerduty_is_triggered_once_an_incident_and_resolved_by_its_end(here: Settings, receiver: Receiver) -> None:
     target = channel(here, "pagerduty")
     for state in ("confirmed", "closed"):
-        assert delivery.failure(here, target, notifications.payload(incident("v1", state)), 0) == ""
+        assert delivery.send(here, target, notifications.payload(incident("v1", state)), 0) == ""
     begin, end = (json.loads(body) for _, body in receiver.got[-2:])
     assert (begin["event_action"], end["event_action"]) == ("trigger", "resolve")
     assert begin["dedup_key"] == end["dedup_key"]
@@ -141,7 +141,7 @@ def test_pagerduty_is_triggered_once_an_incident_and_resolved_by_its_end(here: S
 
 
 def test_teams_gets_an_adaptive_card(here: Settings, receiver: Receiver) -> None:
-    assert delivery.failure(here, channel(here, "teams"), notifications.payload(incident("v1")), 0) == ""
+    assert delivery.send(here, channel(here, "teams"), notifications.payload(incident("v1")), 0) == ""
     (attachment,) = posted(receiver)["attachments"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
     shown = [run["text"] for block in attachment["content"]["body"] for run in block["inlines"]]
@@ -159,7 +159,7 @@ def outcomes(here: Settings, rows: list[dict[str, Any]]) -> dict[tuple[str, str,
     known = {t.name: t for t in delivery.targets(here)}
     return {
         (row["property"], row["incident_id"], row["target"]): why
-        for row, why in delivery.outcomes(here, rows, known, 0)
+        for row, why in delivery.send_all(here, rows, known, 0)
     }
 
 
@@ -211,6 +211,6 @@ def test_a_test_is_tried_once_and_one_without_a_channel_says_so(here: Settings) 
 
 def test_why_it_failed_tells_no_secret(here: Settings) -> None:
     hook = Target("slack", "slack", "http://127.0.0.1:1/services/T0/B0/secret\n")
-    why = delivery.failure(here, hook, notifications.payload(incident("v1")), 0)
+    why = delivery.send(here, hook, notifications.payload(incident("v1")), 0)
     assert why
     assert "secret" not in why

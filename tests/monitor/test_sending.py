@@ -61,7 +61,7 @@ def told(url: str, rounds: int, incident: dict[str, Any] = INCIDENT, timeout_s: 
 
 def _sent(here: Settings, row: Row, now: datetime) -> Row:
     (target,) = delivery.targets(here)
-    why = delivery.failure(here, target, row["payload"], int(now.timestamp()))
+    why = delivery.send(here, target, row["payload"], int(now.timestamp()))
     return notifications.after_failure(row, why, now) if why else {**row, "status": "sent", "next_at": None}
 
 

@@ -37,7 +37,7 @@ def send_due(connection: Connection, settings: Settings) -> int:
         r for r in (*earlier, *stored) if r["status"] == "pending" and r["next_at"] <= now and r["target"] in targets
     ]
     sent = 0
-    for row, error in delivery.outcomes(settings, due, targets, int(now.timestamp())):
+    for row, error in delivery.send_all(settings, due, targets, int(now.timestamp())):
         attempts = int(row["attempts"]) + 1
         if error:
             incident, target = row["incident_id"], row["target"]
@@ -60,7 +60,7 @@ def _new(connection: Connection, known: list[Row], targets: list[notifications.T
         try:
             new += notifications.due([incident], [*known, *new], targets, mutes, now)
         except Exception:
-            log.exception("incident %s cannot be told", incident["id"])
+            log.exception("incident %s cannot be notified", incident["id"])
     return new
 
 
@@ -68,7 +68,7 @@ def send_test(settings: Settings, tenant: str, who: str) -> list[str]:
     """Sends a test to every channel; returns a line on each: its name and `sent`, or why it failed."""
     now = datetime.now(UTC)
     payload = notifications.sample(tenant, f"test-{now:%Y%m%d%H%M%S}", who, now)
-    outcomes = [(t, delivery.failure(settings, t, payload, int(now.timestamp()))) for t in delivery.targets(settings)]
+    outcomes = [(t, delivery.send(settings, t, payload, int(now.timestamp()))) for t in delivery.targets(settings)]
     return [f"{target.name}: {error or 'sent'}" for target, error in outcomes] or [notifications.NOWHERE]
 
 
@@ -81,6 +81,6 @@ def _store(connection: Connection, row: Row) -> bool:
                 connection, Write(NOTIFICATIONS, pa.Table.from_pylist([plain], arrow.schema(NOTIFICATIONS)))
             )
     except (ValueError, TypeError, postgres.Refused):
-        log.exception("the notification of %s to %s cannot be booked", row["incident_id"], row["target"])
+        log.exception("the notification of %s to %s cannot be stored", row["incident_id"], row["target"])
         return False
     return True

@@ -1,4 +1,4 @@
-"""Sending: a notification to its channel: a signed webhook, Slack, Teams, PagerDuty, mail; channels side by side.
+"""Delivery: a notification to its channel: a signed webhook, Slack, Teams, PagerDuty, mail; channels side by side.
 
 A notification that cannot be made or sent is that one's failure, whatever went wrong with it: no other waits for it.
 """
@@ -25,7 +25,7 @@ ROUND_TIMEOUTS = 2
 
 
 def targets(settings: Settings) -> list[Target]:
-    """Where the settings want incidents told."""
+    """The channels that the settings name."""
     chosen = []
     if settings.webhook_url:
         secret = settings.webhook_secret.get_secret_value()
@@ -42,7 +42,7 @@ def targets(settings: Settings) -> list[Target]:
     return chosen
 
 
-def outcomes(settings: Settings, due: Sequence[Row], known: Mapping[str, Target], at: int) -> Iterator[tuple[Row, str]]:
+def send_all(settings: Settings, due: Sequence[Row], known: Mapping[str, Target], at: int) -> Iterator[tuple[Row, str]]:
     """Each notification with "" or why it failed, as they end; those of one channel one after the other.
 
     A channel that does not answer in time gives up its turn: what it leaves over is not among the answers.
@@ -52,30 +52,35 @@ def outcomes(settings: Settings, due: Sequence[Row], known: Mapping[str, Target]
         waiting[row["target"]].append(row)
     done: SimpleQueue[tuple[Row, str] | None] = SimpleQueue()
 
-    def tell(target: Target, rows: Sequence[Row]) -> None:
+    def send_one_by_one(target: Target, rows: Sequence[Row]) -> None:
         silences = 0
         for row in rows:
-            why = failure(settings, target, row["payload"], at)
+            why = send(settings, target, row["payload"], at)
             done.put((row, why))
             silences += "Timeout" in why.partition(":")[0]
             if silences == ROUND_TIMEOUTS:
                 break
         done.put(None)
 
-    with ThreadPoolExecutor(max(len(waiting), 1), thread_name_prefix="tell") as channels:
+    with ThreadPoolExecutor(max(len(waiting), 1), thread_name_prefix="notify") as channels:
         for name, rows in waiting.items():
-            channels.submit(tell, known[name], rows)
+            channels.submit(send_one_by_one, known[name], rows)
         for _ in waiting:
             yield from iter(done.get, None)
 
 
-def failure(settings: Settings, target: Target, told: Mapping[str, Any], at: int) -> str:
-    """Sends it; "" when it was taken, else why not. `at` (seconds) is signed with it. May block for the timeout."""
+def send(settings: Settings, target: Target, payload: Mapping[str, Any], at: int) -> str:
+    """Sends the payload; returns "" when it was accepted, else why not.
+
+    `at`, in seconds, is signed with it. It blocks for the timeout at most.
+    """
     try:
         if target.channel == "mail":
-            _mailed(settings, target, told)
+            _mail(settings, target, payload)
             return ""
-        return next((why for body in _bodies(target, told) if (why := _posted(settings, target, told, body, at))), "")
+        return next(
+            (why for body in _bodies(target, payload) if (why := _post(settings, target, payload, body, at))), ""
+        )
     except (httpx.HTTPError, httpx.InvalidURL, smtplib.SMTPException, OSError) as error:
         return _without_secrets(f"{type(error).__name__}: {error}".split("\n", 1)[0], target)
     except Exception as error:
@@ -83,29 +88,29 @@ def failure(settings: Settings, target: Target, told: Mapping[str, Any], at: int
         return _without_secrets(f"could not be made: {type(error).__name__}: {error}".split("\n", 1)[0], target)
 
 
-def _bodies(target: Target, told: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _bodies(target: Target, payload: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is posted; a test of PagerDuty is also resolved, so that nobody is paged for long."""
     match target.channel:
         case "slack":
-            return [messages.slack(told)]
+            return [messages.slack(payload)]
         case "teams":
-            return [messages.teams(told)]
+            return [messages.teams(payload)]
         case "pagerduty":
-            states = (notifications.TEST, "closed") if told["state"] == notifications.TEST else (told["state"],)
-            return [messages.pagerduty({**told, "state": state}, target.secret) for state in states]
+            states = (notifications.TEST, "closed") if payload["state"] == notifications.TEST else (payload["state"],)
+            return [messages.pagerduty({**payload, "state": state}, target.secret) for state in states]
         case _:
-            return [dict(told)]
+            return [dict(payload)]
 
 
-def _posted(settings: Settings, target: Target, told: Mapping[str, Any], shown: dict[str, Any], at: int) -> str:
-    body = json.dumps(shown, ensure_ascii=False).encode()
-    headers = {"Content-Type": "application/json", "Idempotency-Key": messages.key(told)}
+def _post(settings: Settings, target: Target, payload: Mapping[str, Any], body: dict[str, Any], at: int) -> str:
+    content = json.dumps(body, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json", "Idempotency-Key": messages.key(payload)}
     if target.channel == "webhook" and target.secret:
         headers[notifications.TIMESTAMP] = str(at)
-        headers[notifications.SIGNATURE] = notifications.signature(target.secret, at, body)
-    sent = httpx.stream("POST", target.to, content=body, headers=headers, timeout=settings.tell_timeout_s)
-    with sent as answer:  # what follows the status is nobody's business: it may never end
-        return "" if answer.is_success else f"answered {answer.status_code}"
+        headers[notifications.SIGNATURE] = notifications.signature(target.secret, at, content)
+    sent = httpx.stream("POST", target.to, content=content, headers=headers, timeout=settings.tell_timeout_s)
+    with sent as response:  # the body is left unread: it may never end
+        return "" if response.is_success else f"answered {response.status_code}"
 
 
 def _without_secrets(why: str, target: Target) -> str:
@@ -114,8 +119,8 @@ def _without_secrets(why: str, target: Target) -> str:
     return why
 
 
-def _mailed(settings: Settings, target: Target, told: Mapping[str, Any]) -> None:
-    message = messages.mail(told, settings.mail_from, target.to)
+def _mail(settings: Settings, target: Target, payload: Mapping[str, Any]) -> None:
+    message = messages.mail(payload, settings.mail_from, target.to)
     with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=settings.tell_timeout_s) as server:
         if settings.smtp_tls:
             server.starttls()
