@@ -29,7 +29,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class NetworkLine:
     """The fitted process of one kind of line."""
 
     name: str
@@ -46,7 +46,7 @@ class Line:
 
 
 LINES = (
-    Line(
+    NetworkLine(
         "home",
         (145, 257, 345, 588, 1200, 2299, 3446, 3995, 5183),
         0.66,
@@ -56,7 +56,7 @@ LINES = (
         Measured((224, 570, 1170, 2277, 3983), 0.41, 0.0144, 5.9, 120),
         "Real-world-bandwidth-traces, puffer_220218 (MIT): 80 streams over home connections, the slower part",
     ),
-    Line(
+    NetworkLine(
         "video_sessions",
         (495, 806, 1066, 1534, 3118, 4036, 4765, 5208, 6894),
         0.72,
@@ -66,7 +66,7 @@ LINES = (
         Measured((806, 1534, 3118, 4036, 5208), 0.70, 0.0, 0.0, 44),
         "Real-world-bandwidth-traces, traces_oboe (MIT): 60 sessions of a video service",
     ),
-    Line(
+    NetworkLine(
         "cellular_3g",
         (122, 267, 397, 771, 1330, 2171, 3157, 3898, 4799),
         0.42,
@@ -76,7 +76,7 @@ LINES = (
         Measured((0, 501, 1152, 2036, 3743), 0.74, 0.127, 29.4, 108),
         "sabre, example/mmsys18/3Glogs (BSD-2-Clause): 40 commutes",
     ),
-    Line(
+    NetworkLine(
         "cellular_4g",
         (2728, 8629, 12489, 21255, 32129, 42976, 48074, 51115, 61037),
         0.31,
@@ -90,7 +90,7 @@ LINES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class LineShare:
     """A part of a network type's sessions that runs over one line, its throughput scaled."""
 
     line: str
@@ -98,16 +98,16 @@ class Share:
     scale: float
 
 
-NETWORKS: dict[str, tuple[Share, ...]] = {
+NETWORKS: dict[str, tuple[LineShare, ...]] = {
     "wifi": (
-        Share("home", 0.15, 1.0),
-        Share("video_sessions", 0.17, 1.2),
-        Share("home", 0.20, 4.0),
-        Share("home", 0.48, 14.0),
+        LineShare("home", 0.15, 1.0),
+        LineShare("video_sessions", 0.17, 1.2),
+        LineShare("home", 0.20, 4.0),
+        LineShare("home", 0.48, 14.0),
     ),
-    "ethernet": (Share("home", 0.08, 1.0), Share("video_sessions", 0.20, 1.6), Share("home", 0.72, 18.0)),
-    "cellular_4g": (Share("cellular_3g", 0.12, 1.0), Share("cellular_4g", 0.88, 0.4)),
-    "cellular_5g": (Share("cellular_3g", 0.04, 1.0), Share("cellular_4g", 0.96, 1.6)),
+    "ethernet": (LineShare("home", 0.08, 1.0), LineShare("video_sessions", 0.20, 1.6), LineShare("home", 0.72, 18.0)),
+    "cellular_4g": (LineShare("cellular_3g", 0.12, 1.0), LineShare("cellular_4g", 0.88, 0.4)),
+    "cellular_5g": (LineShare("cellular_3g", 0.04, 1.0), LineShare("cellular_4g", 0.96, 1.6)),
 }
 """What a network type is made of. The home traces hold only the slower viewers, so most homes are a faster line of the
 same temper; the 4G commutes had a cell nearly to themselves, so an everyday cell gives less. The scales are

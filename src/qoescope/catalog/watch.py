@@ -2,7 +2,7 @@
 
 A metric is watched through sums by leaf: `leaf` says which columns of `live_leaf` add up to each sum, `session` says
 the same over rows of `sessions` (ANSI SQL). Kinds: share (n, k) · mean (n, sum and squares of logarithms) · ratio (m
-parts, Σw, Σy, Σw², Σwy, Σy²) · volume (v). What a sum is called follows `monitor.measures`.
+parts, Σw, Σy, Σw², Σwy, Σy²) · volume (v). The columns of each kind are those of its model in `monitor.search`.
 """
 
 from dataclasses import dataclass

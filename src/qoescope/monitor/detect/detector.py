@@ -15,7 +15,7 @@ from qoescope.monitor.search.counts import Floats, Leaves, Value
 from qoescope.monitor.search.find import find_root_causes
 from qoescope.monitor.search.merge import merge_values
 from qoescope.monitor.search.overdispersion import drift_variance, errors_by_depth
-from qoescope.monitor.search.scan import Limits
+from qoescope.monitor.search.scan import SearchLimits
 
 _CLEAN_WINDOWS = 24
 """Windows of which the strays of clean slices are remembered …"""
@@ -151,5 +151,5 @@ class Detector:
         return bool(k - due > 2.0 * np.sqrt(max(due, 1.0)))
 
 
-def _limits(kpi: Kpi, drift: Sequence[float] | None) -> Limits:
+def _limits(kpi: Kpi, drift: Sequence[float] | None) -> SearchLimits:
     return replace(kpi.limits(drift), alpha=ALPHA, in_order=True)

@@ -11,7 +11,7 @@ from qoescope.monitor.search.counts import Floats, Leaves
 from qoescope.monitor.search.evidence import EvidenceModel
 from qoescope.monitor.search.mean import MeanModel
 from qoescope.monitor.search.ratio import RatioModel
-from qoescope.monitor.search.scan import Limits
+from qoescope.monitor.search.scan import SearchLimits
 from qoescope.monitor.search.share import ShareModel
 from qoescope.monitor.search.volume import VolumeModel, usual_dispersion
 
@@ -43,13 +43,13 @@ class Kpi:
         """The statistics that judge it."""
         return model_of(self.watched, self.unseen)
 
-    def limits(self, drift: Sequence[float] | None) -> Limits:
+    def limits(self, drift: Sequence[float] | None) -> SearchLimits:
         """When a slice counts; with the drift of clean history also the whole is judged like any slice."""
-        known = Limits(support=self.watched.support, excess=self.watched.excess, lift=self.watched.lift)
+        known = SearchLimits(support=self.watched.support, excess=self.watched.excess, lift=self.watched.lift)
         if drift is None:
             root = 1 + 1.6 * (self.watched.lift - 1)
-            return Limits(support=known.support, excess=known.excess, lift=known.lift, root_lift=root)
-        return Limits(
+            return SearchLimits(support=known.support, excess=known.excess, lift=known.lift, root_lift=root)
+        return SearchLimits(
             support=known.support,
             excess=known.excess,
             lift=known.lift,

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class IncidentContext:
     """The property of an incident, what found it, and what a person is shown beside its figures."""
 
     tenant: str
@@ -33,7 +33,7 @@ def _plain(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def row(one: Incident, impact: Impact, context: Context, now: datetime) -> Row:
+def row(one: Incident, impact: Impact, context: IncidentContext, now: datetime) -> Row:
     """The incident's row of `incidents`."""
     f, bounds = one.best, interval(one)
     return {

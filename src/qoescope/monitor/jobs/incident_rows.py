@@ -16,7 +16,7 @@ from qoescope.monitor.detect.kpis import kpi_of
 from qoescope.monitor.incidents import records
 from qoescope.monitor.incidents.impact import Impact, excess_so_far, lost_watch_hours
 from qoescope.monitor.incidents.lifecycle import Incident
-from qoescope.monitor.incidents.records import Context
+from qoescope.monitor.incidents.records import IncidentContext
 from qoescope.monitor.jobs import queries
 
 MINUTE_S, HOUR_S = 60, 3600
@@ -59,7 +59,7 @@ def incident_row(connection: Connection, tenant: str, one: Incident, history: Hi
     impact = Impact(excess, int(sessions), int(viewers), lost)
     steps = range(first - _CHART_BEFORE, last + _CHART_AFTER + 1)
     source = "batch" if step_s == HOUR_S else "live"
-    context = Context(tenant, source, list(examples or []), _chart(one, history, steps, step_s))
+    context = IncidentContext(tenant, source, list(examples or []), _chart(one, history, steps, step_s))
     return records.row(one, impact, context, datetime.now(UTC))
 
 

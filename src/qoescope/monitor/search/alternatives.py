@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from qoescope.monitor.search.cells import matching
 from qoescope.monitor.search.counts import Leaves, Value
 from qoescope.monitor.search.evidence import EvidenceModel
-from qoescope.monitor.search.scan import Limits, figures
+from qoescope.monitor.search.scan import SearchLimits, figures
 from qoescope.monitor.search.slices import Slice
 
 _SHOWN = 4
@@ -42,7 +42,7 @@ def _reason(best: Slice, other: Slice, rest: Slice, shared: float) -> str:
 
 
 def alternatives_to(
-    best: Slice, leaves: Leaves, model: EvidenceModel, limits: Limits, pool: Sequence[Slice]
+    best: Slice, leaves: Leaves, model: EvidenceModel, limits: SearchLimits, pool: Sequence[Slice]
 ) -> tuple[Alternative, ...]:
     """The strongest slices of the pool that share sessions with `best`, strongest first, four at most."""
     inside = matching(leaves, best.codes)

@@ -19,14 +19,14 @@ from qoescope.monitor.search.comparison import CONTENDERS, HALF_RISE, rise_evide
 from qoescope.monitor.search.counts import Leaves
 from qoescope.monitor.search.evidence import EvidenceModel
 from qoescope.monitor.search.merge import rose_alike
-from qoescope.monitor.search.scan import Choice, Limits, by_gain, figures
+from qoescope.monitor.search.scan import Choice, SearchLimits, by_gain, figures
 from qoescope.monitor.search.slices import Slice
 
 _MINORITY = 1 / 3
 """The part of a parent that may be an exception: fewer sessions than half of those that got worse."""
 
 
-def backfit(leaves: Leaves, model: EvidenceModel, limits: Limits, choices: Sequence[Choice]) -> list[Choice]:
+def backfit(leaves: Leaves, model: EvidenceModel, limits: SearchLimits, choices: Sequence[Choice]) -> list[Choice]:
     """The same choices, best first, each under the name that stands when the others' sessions are left out."""
     kept = _without_made_up(leaves, model, limits, _without_overlaps(leaves, choices))
     for at, one in enumerate(kept if len(kept) > 1 else ()):
@@ -37,7 +37,7 @@ def backfit(leaves: Leaves, model: EvidenceModel, limits: Limits, choices: Seque
     return _under_parents(leaves, model, limits, kept)
 
 
-def _renamed(rest: Leaves, model: EvidenceModel, limits: Limits, choice: Choice) -> Slice:
+def _renamed(rest: Leaves, model: EvidenceModel, limits: SearchLimits, choice: Choice) -> Slice:
     """Which of the slice and its alternatives stands in `rest`; the slice itself where it has too few of its own."""
     again = []
     for known in (choice.best, *choice.others[:CONTENDERS]):
@@ -50,7 +50,7 @@ def _renamed(rest: Leaves, model: EvidenceModel, limits: Limits, choice: Choice)
     return choice.best if best.codes == choice.best.codes else best
 
 
-def _figures(leaves: Leaves, model: EvidenceModel, limits: Limits, one: Slice) -> Slice:
+def _figures(leaves: Leaves, model: EvidenceModel, limits: SearchLimits, one: Slice) -> Slice:
     """The slice with its figures in these leaves."""
     return figures(leaves.sums[:, matching(leaves, one.codes)].sum(axis=1), model, one.codes, limits)
 
@@ -76,7 +76,9 @@ def _worse_by_both(one: Slice, causes: Sequence[Slice]) -> Slice:
     return replace(one, lift=lift, actual=one.expected + sum(cause.actual - cause.expected for cause in causes))
 
 
-def _without_made_up(leaves: Leaves, model: EvidenceModel, limits: Limits, choices: Sequence[Choice]) -> list[Choice]:
+def _without_made_up(
+    leaves: Leaves, model: EvidenceModel, limits: SearchLimits, choices: Sequence[Choice]
+) -> list[Choice]:
     """Those that show something of their own, the least one dropped first: inside no other one, but made of several."""
     kept = list(choices)
     while len(kept) > 2:  # noqa: PLR2004 - one that is made of others, and at least two of these
@@ -96,7 +98,9 @@ def _without_made_up(leaves: Leaves, model: EvidenceModel, limits: Limits, choic
     return kept
 
 
-def _under_parents(leaves: Leaves, model: EvidenceModel, limits: Limits, choices: Sequence[Choice]) -> list[Choice]:
+def _under_parents(
+    leaves: Leaves, model: EvidenceModel, limits: SearchLimits, choices: Sequence[Choice]
+) -> list[Choice]:
     """The same with values of one dimension that got worse alike under their parent's name, where that says it better.
 
     The parent is one of the alternatives. What it holds beside them is an exception, a minority that may be as usual:
@@ -124,7 +128,9 @@ def _same(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
     return bool(np.array_equal(one, other))
 
 
-def _first_name(leaves: Leaves, model: EvidenceModel, limits: Limits, one: Slice, names: Sequence[Slice]) -> Slice:
+def _first_name(
+    leaves: Leaves, model: EvidenceModel, limits: SearchLimits, one: Slice, names: Sequence[Slice]
+) -> Slice:
     """Of those names that hold the same sessions as `one`, the one whose dimensions stand first.
 
     Their figures are of different rounds, so they are taken anew before they are compared.
@@ -144,7 +150,9 @@ def _children(choices: Sequence[Choice], parent: Slice) -> list[Choice]:
     return max(by_dim.values(), key=len, default=[])
 
 
-def _claim(leaves: Leaves, model: EvidenceModel, limits: Limits, choices: Sequence[Choice], parent: Slice) -> float:
+def _claim(
+    leaves: Leaves, model: EvidenceModel, limits: SearchLimits, choices: Sequence[Choice], parent: Slice
+) -> float:
     """How much likelier the parent but for an exception is than its children, names' cost included; 0 without any."""
     children = [one.best for one in _children(choices, parent)]
     if len(children) < 2:  # noqa: PLR2004 - one child alone was compared with its parent when it was chosen

@@ -1,8 +1,9 @@
 """Baseline: what each leaf should show: traffic may shift without a fault, a new value starts at its parent's rate.
 
-A log-linear model of main effects, fitted to the baseline by proportional fitting with a gamma prior on each factor (of
-`SHRINK` sessions at the whole's rate). Its margins are the baseline's own; a value without history has factor 1. Means
-have effects of pairs of dimensions too: a Mac on a cable is no faster than the cable, and a new version on it neither.
+A log-linear model of main effects, fitted to the baseline by iterative proportional fitting (Deming and Stephan 1940)
+with a gamma prior on each factor, of `SHRINK` sessions at the whole's rate. Its margins are the baseline's own; a value
+without history has factor 1. Means have effects of pairs of dimensions too: a Mac on a cable is no faster than the
+cable, and a new version on it neither.
 """
 
 from collections.abc import Sequence

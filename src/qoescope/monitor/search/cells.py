@@ -101,7 +101,7 @@ class _Partial:
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class CellCounter:
     """Counts the slices of `wanted` groupings that have `least` support."""
 
     leaves: Leaves
@@ -156,9 +156,9 @@ def summed(leaves: Leaves, dims: Grouping, codes: Ints) -> Floats:
         key = key * leaves.cards[dim] + leaves.codes[dim]
         names = names * leaves.cards[dim] + code
     if wide <= max(_DENSE_CELLS, 4 * leaves.size):
-        place = np.full(wide, -1, dtype=np.int64)
-        place[names] = np.arange(names.size)
-        number = place[key]
+        numbers = np.full(wide, -1, dtype=np.int64)
+        numbers[names] = np.arange(names.size)
+        number = numbers[key]
     else:
         order = np.argsort(names)
         at = np.minimum(np.searchsorted(names[order], key), names.size - 1)

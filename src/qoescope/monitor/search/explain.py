@@ -9,7 +9,7 @@ from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.monitor.search.counts import Floats, leaves
 from qoescope.monitor.search.find import find_root_causes
 from qoescope.monitor.search.root_cause import RootCause
-from qoescope.monitor.search.scan import Limits
+from qoescope.monitor.search.scan import SearchLimits
 from qoescope.monitor.search.share import ShareModel
 from qoescope.monitor.search.volume import VolumeModel, usual_dispersion
 
@@ -86,4 +86,4 @@ def explain_volume(table: pa.Table, dims: Sequence[str], real: str, forecast: st
     columns = [_numbers(table, real, "the real figure"), _numbers(table, forecast, "the forecast")]
     counts = leaves(table, dims, columns)
     model = VolumeModel(usual_dispersion(counts.sums[0], counts.sums[1]))
-    return find_root_causes(counts, model, Limits(excess=8 * model.dispersion))
+    return find_root_causes(counts, model, SearchLimits(excess=8 * model.dispersion))

@@ -14,19 +14,19 @@ from qoescope.monitor.search.evidence import EvidenceModel
 from qoescope.monitor.search.merge import merge_nested
 from qoescope.monitor.search.overdispersion import residual_drift
 from qoescope.monitor.search.root_cause import RootCause
-from qoescope.monitor.search.scan import Limits, figures, peel
+from qoescope.monitor.search.scan import SearchLimits, figures, peel
 from qoescope.monitor.search.slices import Slice
 
 
 def find_root_causes(
-    counts: Leaves, model: EvidenceModel, limits: Limits | None = None, *, measured: bool = False
+    counts: Leaves, model: EvidenceModel, limits: SearchLimits | None = None, *, measured: bool = False
 ) -> list[RootCause]:
     """The root causes among all slices of `counts`, largest excess first.
 
     Columns of `counts` are those of the model. `measured` says that `limits` carry the drift of clean history; else it
     is read off the slices that are left over.
     """
-    given = limits or Limits()
+    given = limits or SearchLimits()
     if not counts.size or not counts.dims:
         return []
     prepared = model.prepared(counts)
@@ -41,7 +41,7 @@ def find_root_causes(
 
 
 def _beyond_left_over(
-    prepared: Leaves, model: EvidenceModel, limits: Limits, kept: Sequence[Slice], bar: float
+    prepared: Leaves, model: EvidenceModel, limits: SearchLimits, kept: Sequence[Slice], bar: float
 ) -> list[Slice]:
     """Those of `kept` that stand out even if all slices drift as the left-over ones do."""
     rest = ~np.any([matching(prepared, one.codes) for one in kept], axis=0)
@@ -53,7 +53,7 @@ def _beyond_left_over(
 
 
 def _named(
-    prepared: Leaves, model: EvidenceModel, limits: Limits, kept: Sequence[Slice], pool: Sequence[Slice]
+    prepared: Leaves, model: EvidenceModel, limits: SearchLimits, kept: Sequence[Slice], pool: Sequence[Slice]
 ) -> list[RootCause]:
     root = abs(figures(prepared.sums.sum(axis=1), model, {}, limits).excess)
     total = max(root, sum(abs(one.excess) for one in kept), 1e-12)

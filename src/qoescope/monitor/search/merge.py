@@ -9,7 +9,7 @@ from qoescope.monitor.search.cells import matching
 from qoescope.monitor.search.counts import Leaves
 from qoescope.monitor.search.evidence import EvidenceModel
 from qoescope.monitor.search.root_cause import RootCause
-from qoescope.monitor.search.scan import Limits, figures
+from qoescope.monitor.search.scan import SearchLimits, figures
 from qoescope.monitor.search.slices import Slice
 
 _SAME_LIFT = 1.5
@@ -30,7 +30,7 @@ def rose_alike(one: Slice, other: Slice) -> bool:
     return False
 
 
-def merge_nested(leaves: Leaves, model: EvidenceModel, limits: Limits, chosen: Sequence[Slice]) -> list[Slice]:
+def merge_nested(leaves: Leaves, model: EvidenceModel, limits: SearchLimits, chosen: Sequence[Slice]) -> list[Slice]:
     """`chosen` with each slice given up to a broader chosen one whose rest got worse alike.
 
     A narrow slice may be chosen first because its base rate is higher; what remains of the true cause comes later.

@@ -7,10 +7,10 @@ an incident; where a table brings no history, from the slices that are left once
 
 import numpy as np
 
-from qoescope.monitor.search.cells import Counter, groupings, root_cell
+from qoescope.monitor.search.cells import CellCounter, groupings, root_cell
 from qoescope.monitor.search.counts import Floats, Leaves
 from qoescope.monitor.search.evidence import EvidenceModel
-from qoescope.monitor.search.scan import Limits
+from qoescope.monitor.search.scan import SearchLimits
 
 _MEDIAN = 0.4549
 """Median of χ² with one degree of freedom: what the median of squared errors is compared with, which a few faults do
@@ -45,7 +45,7 @@ def drift_variance(errors: Floats, information: Floats) -> float:
     return high
 
 
-def errors_by_depth(leaves: Leaves, model: EvidenceModel, limits: Limits) -> list[tuple[Floats, Floats]]:
+def errors_by_depth(leaves: Leaves, model: EvidenceModel, limits: SearchLimits) -> list[tuple[Floats, Floats]]:
     """For each depth from 0: relative errors of all supported slices, and their information."""
     gathered: list[list[tuple[Floats, Floats]]] = [[] for _ in range(limits.depth + 1)]
     wanted = groupings(leaves.only(model.support(leaves.sums) > 0), limits.depth)
@@ -53,7 +53,7 @@ def errors_by_depth(leaves: Leaves, model: EvidenceModel, limits: Limits) -> lis
         [wanted[i] for i in sorted({round(i) for i in np.linspace(0, len(wanted) - 1, _LOOKED_AT)})] if wanted else []
     )
     support = np.maximum(model.support(leaves.sums), 0.0)
-    for cells in (root_cell(leaves), *Counter(leaves, support, wanted, limits.support).cells()):
+    for cells in (root_cell(leaves), *CellCounter(leaves, support, wanted, limits.support).cells()):
         seen = model.evidence(cells.sums, len(cells.dims))
         gathered[len(cells.dims)].append((seen.error, seen.information))
     none = (np.zeros(0), np.zeros(0))
@@ -63,7 +63,7 @@ def errors_by_depth(leaves: Leaves, model: EvidenceModel, limits: Limits) -> lis
     ]
 
 
-def residual_drift(leaves: Leaves, model: EvidenceModel, limits: Limits) -> tuple[float, ...]:
+def residual_drift(leaves: Leaves, model: EvidenceModel, limits: SearchLimits) -> tuple[float, ...]:
     """τ by depth from one window's own remaining slices: of that depth, or of a shallower one that strays more.
 
     Thin slices of three dimensions stray most, and say nothing of the broad ones. Single values are few, so they are

@@ -1,7 +1,8 @@
 """Scan: score every slice of up to three dimensions, choose the best, peel it off, look again.
 
-A likelihood-ratio scan over grouped counts. A slice's gain is its preference over φ - ln(slices in its grouping) -
-2·(depth - 1): of two names for the same sessions the plainer one wins. It stops when L/φ < ln(all slices / alpha).
+A likelihood-ratio scan (Kulldorff 1997) over grouped counts. A slice's gain is its preference over φ - ln(slices in its
+grouping) - 2·(depth - 1): of two names for the same sessions the plainer one wins. It stops when L/φ < ln(all slices /
+alpha), which is Bonferroni's bound on a false choice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from math import inf, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from qoescope.monitor.search.cells import Cells, Counter, Grouping, groupings, matching, root_cell, summed
+from qoescope.monitor.search.cells import CellCounter, Cells, Grouping, groupings, matching, root_cell, summed
 from qoescope.monitor.search.comparison import strongest_cause
 from qoescope.monitor.search.counts import Floats, Leaves
 from qoescope.monitor.search.evidence import Evidence, EvidenceModel
@@ -23,7 +24,7 @@ _KEPT = 50
 """Candidates kept a grouping: the strongest."""
 
 _SHOWN = 200
-"""Other candidates kept for the story."""
+"""Alternatives that are kept of a choice."""
 
 _HOPE = 1.0
 """A slice that promises less need not have its baseline counted."""
@@ -43,7 +44,7 @@ what is slower or stricter does not show where there is room to spare, as a lowe
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SearchLimits:
     """When a slice counts as a candidate, and how sure a finding must be."""
 
     support: float = 25.0
@@ -62,21 +63,21 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A slice that was chosen, what else stood for choice, and how many slices were looked at."""
+    """A slice that was chosen, the alternatives to it, and how many slices were scored."""
 
     best: Slice
     others: tuple[Slice, ...]
     slices: int
 
 
-def figures(sums: Floats, model: EvidenceModel, codes: Mapping[int, int], limits: Limits) -> Slice:
+def figures(sums: Floats, model: EvidenceModel, codes: Mapping[int, int], limits: SearchLimits) -> Slice:
     """The figures of one slice from its summed columns, whether it is a candidate or not."""
     seen = model.evidence(sums.reshape(-1, 1), len(codes))
     return _slices(seen, limits, [codes], np.array([0]), 0.0)[0]
 
 
 def _slices(
-    seen: Evidence, limits: Limits, codes: Sequence[Mapping[int, int]], picked: NDArray[np.int64], cost: float
+    seen: Evidence, limits: SearchLimits, codes: Sequence[Mapping[int, int]], picked: NDArray[np.int64], cost: float
 ) -> list[Slice]:
     """`picked` entries of the evidence as slices; `codes` names them in the same order."""
     drift = limits.drift[min(len(codes[0]) if codes else 0, len(limits.drift) - 1)]
@@ -97,7 +98,7 @@ def _slices(
     ]
 
 
-def candidates(cells: Cells, model: EvidenceModel, limits: Limits, number: int) -> list[Slice]:
+def candidates(cells: Cells, model: EvidenceModel, limits: SearchLimits, number: int) -> list[Slice]:
     """The strongest slices of a grouping with `number` supported ones that pass the limits."""
     depth = len(cells.dims)
     seen = model.evidence(cells.sums, depth)
@@ -121,7 +122,7 @@ class Search:
     """One search: what is looked at, and how much was."""
 
     model: EvidenceModel
-    limits: Limits
+    limits: SearchLimits
     wanted: list[Grouping]
     slices: int = 1
     by_dims: dict[Grouping, int] = field(default_factory=dict)
@@ -135,7 +136,7 @@ class Search:
         )
         first = not self.by_dims
         kept = []
-        for cells in Counter(window, support[present], self.wanted, self.limits.support).cells():
+        for cells in CellCounter(window, support[present], self.wanted, self.limits.support).cells():
             if first:
                 self.by_dims[cells.dims] = cells.codes.shape[1]
             promise = self.model.promise(cells.sums)
@@ -220,7 +221,7 @@ def _without(dims: Grouping, best: Slice) -> Grouping:
     return tuple(dim for dim in dims if dim not in best.codes)
 
 
-def peel(leaves: Leaves, model: EvidenceModel, limits: Limits) -> list[Choice]:
+def peel(leaves: Leaves, model: EvidenceModel, limits: SearchLimits) -> list[Choice]:
     """Slices of prepared leaves that got worse, best first."""
     wanted = groupings(leaves.only(model.support(leaves.sums) > 0), limits.depth)
     return Search(model, limits, wanted).peel(leaves)

@@ -10,7 +10,7 @@ from qoescope.monitor.incidents import records, story
 from qoescope.monitor.incidents.impact import Impact
 from qoescope.monitor.incidents.lifecycle import Incident
 from qoescope.monitor.incidents.live import LiveWatch
-from qoescope.monitor.incidents.records import Context
+from qoescope.monitor.incidents.records import IncidentContext
 
 DIMS = ("device_type", "isp", "cdn")
 COLUMNS = ("starts", "start_failures", "start_failures_business", "exits_before_start", "plays_ended", "play_failures",
@@ -96,7 +96,7 @@ def test_a_row_brings_the_incident_back(incidents: list[Incident]) -> None:
     import json
 
     (one,) = incidents
-    shown = Context("demo", "live", ["s1"], [])
+    shown = IncidentContext("demo", "live", ["s1"], [])
     row = records.row(one, Impact(120.0, 130, 99, 4.5), shown, one.opened_at + timedelta(minutes=1))
     stored = row | {name: json.loads(row[name]) for name in ("slice", "rivals", "memory")}
     again = records.incident(stored)

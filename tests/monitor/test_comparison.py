@@ -12,7 +12,7 @@ from qoescope.monitor.search.evidence import EvidenceModel
 from qoescope.monitor.search.find import find_root_causes
 from qoescope.monitor.search.mean import MeanModel
 from qoescope.monitor.search.ratio import RatioModel
-from qoescope.monitor.search.scan import Limits
+from qoescope.monitor.search.scan import SearchLimits
 from qoescope.monitor.search.share import ShareModel
 from qoescope.monitor.search.volume import VolumeModel
 
@@ -141,5 +141,5 @@ def test_of_names_for_the_same_sessions_the_first_dimension_wins_the_duel_too(in
     dims = ["device", "os", "cdn", "drm"]
     table = pa.table(dict(zip(dims, columns[:4], strict=True)))
     counts = leaves(table, dims, [np.array(c, dtype=float) for c in columns[4:]])
-    (one,) = find_root_causes(counts, MeanModel(), Limits(in_order=in_order))
+    (one,) = find_root_causes(counts, MeanModel(), SearchLimits(in_order=in_order))
     assert set(one.slice) == {"device", named}

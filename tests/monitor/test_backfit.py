@@ -14,13 +14,13 @@ from qoescope.monitor.search.cells import matching
 from qoescope.monitor.search.counts import Leaves, leaves
 from qoescope.monitor.search.evidence import EvidenceModel
 from qoescope.monitor.search.mean import MeanModel
-from qoescope.monitor.search.scan import Choice, Limits, figures
+from qoescope.monitor.search.scan import Choice, SearchLimits, figures
 from qoescope.monitor.search.slices import Slice
 
 DIMS = ("player", "drm", "network")
 NUMBER, HISTORY, USUAL, SPREAD = 40, 8, 7.0, 0.5
 STARTUP = MeanModel()
-LIMITS = Limits(lift=1.15, excess=4, in_order=True)
+LIMITS = SearchLimits(lift=1.15, excess=4, in_order=True)
 PLAYERS = (("avplayer", "fairplay"), ("hls", "fairplay"), ("hls", "widevine"), ("shaka", "widevine"))
 AVPLAYER, FAIRPLAY, HLS_WIFI = {"player": "avplayer"}, {"drm": "fairplay"}, {"player": "hls", "network": "wifi"}
 

@@ -10,7 +10,7 @@ from qoescope.monitor.detect.kpis import session_columns
 from qoescope.monitor.incidents import records
 from qoescope.monitor.incidents.impact import Impact
 from qoescope.monitor.incidents.lifecycle import Incident
-from qoescope.monitor.incidents.records import Context
+from qoescope.monitor.incidents.records import IncidentContext
 from qoescope.monitor.incidents.restated import LEAST_HOURS, RestatedWatch, baseline_days, hours_of
 
 WATCHED = [BY_METRIC["play_failure_ratio"]]
@@ -115,6 +115,6 @@ def test_a_row_brings_the_length_of_its_windows_back() -> None:
     import json
 
     (one,) = walked({5: WEAK}, 6).incidents
-    row = records.row(one, Impact(1.0, 1, 1, 0.0), Context("demo", "batch", [], []), one.opened_at)
+    row = records.row(one, Impact(1.0, 1, 1, 0.0), IncidentContext("demo", "batch", [], []), one.opened_at)
     again: Incident = records.incident(row | {name: json.loads(row[name]) for name in ("slice", "rivals", "memory")})
     assert (again.every, again.hits) == (24, one.hits)
