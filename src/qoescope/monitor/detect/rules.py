@@ -26,8 +26,8 @@ class Rule:
 def breached(rule: Rule, value: Floats, audience: Floats) -> bool | None:
     """Whether the last `minutes` all broke the rule. None: too small an audience to open or to close anything."""
     minutes = min(max(rule.minutes, 1), 60)
-    last, seen = value[-minutes:], audience[-minutes:]
-    if last.size < minutes or seen.sum() < rule.audience or np.isnan(last).any():
+    last, audiences = value[-minutes:], audience[-minutes:]
+    if last.size < minutes or audiences.sum() < rule.audience or np.isnan(last).any():
         return None
     beyond = last > rule.threshold if rule.direction == "above" else last < rule.threshold
     return bool(beyond.all())

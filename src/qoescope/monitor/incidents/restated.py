@@ -71,24 +71,24 @@ def baseline_hours(history: History, hour: int) -> list[int]:
 
     Empty where there are too few of them: the live watch, which goes by minutes, tells of a service's first hours.
     """
-    there = set(history.steps)
+    present = set(history.steps)
     back = [w * HOURS_A_WEEK for w in range(1, WEEKS + 1)] + [d * DAY_HOURS for d in (1, 2, 3)]
     known = {hour - b + around for b in back for around in (-1, 0, 1)} | {hour - b for b in range(1, JUST_BEFORE + 1)}
-    known = {h for h in known if h in there and h < hour}
+    known = {h for h in known if h in present and h < hour}
     if len(known) >= ENOUGH_HOURS:
         return sorted(known)
-    known = {h for h in range(hour - 2 * DAY_HOURS, hour) if h in there}
+    known = {h for h in range(hour - 2 * DAY_HOURS, hour) if h in present}
     return sorted(known) if len(known) >= LEAST_HOURS else []
 
 
 def baseline_days(history: History, day: int) -> list[int]:
     """Hours of the same day of the week over four weeks and of its neighbours; else of the days before the last two."""
-    there = {hour // DAY_HOURS for hour in history.steps}
-    known = [day - ago for ago in WEEKLY if day - ago in there]
+    present = {hour // DAY_HOURS for hour in history.steps}
+    known = [day - ago for ago in WEEKLY if day - ago in present]
     if len(known) < ENOUGH_DAYS:
-        known = [d for d in range(day - DAYS_BACK, day - ROLLING_OUT) if d in there]
+        known = [d for d in range(day - DAYS_BACK, day - ROLLING_OUT) if d in present]
     if len(known) < LEAST_DAYS:
-        known = [d for d in range(day - DAYS_BACK, day) if d in there]
+        known = [d for d in range(day - DAYS_BACK, day) if d in present]
     return [hour for d in sorted(known) for hour in hours_of(d)] if len(known) >= LEAST_DAYS else []
 
 

@@ -43,7 +43,7 @@ def expected_rates(leaves: Leaves, exposure: Floats, events: Floats, unit: float
     known = exposure > 0
     where, weight = leaves.codes[:, known], exposure[known]
     prior = SHRINK * mean * unit
-    seen = [_sums(code, events[known], card) for code, card in zip(where, leaves.cards, strict=True)]
+    events_by_dim = [_sums(code, events[known], card) for code, card in zip(where, leaves.cards, strict=True)]
     factors = [np.ones(card) for card in leaves.cards]
     rate = np.full(len(weight), mean)
     for _ in range(_PASSES):
@@ -51,7 +51,7 @@ def expected_rates(leaves: Leaves, exposure: Floats, events: Floats, unit: float
         for dim, code in enumerate(where):
             old = factors[dim]
             without = _sums(code, weight * rate, len(old)) / old
-            new = (seen[dim] + prior) / np.maximum(without + prior, 1e-300)
+            new = (events_by_dim[dim] + prior) / np.maximum(without + prior, 1e-300)
             step = new / old
             rate = np.minimum(rate * step[code], 1.0)
             factors[dim] = new

@@ -54,8 +54,8 @@ def errors_by_depth(leaves: Leaves, model: EvidenceModel, limits: SearchLimits) 
     )
     support = np.maximum(model.support(leaves.sums), 0.0)
     for cells in (root_cell(leaves), *CellCounter(leaves, support, wanted, limits.support).cells()):
-        seen = model.evidence(cells.sums, len(cells.dims))
-        gathered[len(cells.dims)].append((seen.error, seen.information))
+        evidence = model.evidence(cells.sums, len(cells.dims))
+        gathered[len(cells.dims)].append((evidence.error, evidence.information))
     none = (np.zeros(0), np.zeros(0))
     return [
         (np.concatenate([e for e, _ in pairs]), np.concatenate([i for _, i in pairs])) if pairs else none

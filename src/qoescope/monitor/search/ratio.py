@@ -51,9 +51,9 @@ class RatioModel:
         usual = base_y / np.maximum(base_w, TINY)
         old_sum = np.maximum(base_yy - 2 * usual * base_wy + usual**2 * base_ww, 0.0)
         each = old_sum / np.maximum(base_m, 1.0)
-        seen = (each * base_m + own * watched**2 / np.maximum(m, 1.0) * SHRINK) / (base_m + SHRINK)
+        pooled = (each * base_m + own * watched**2 / np.maximum(m, 1.0) * SHRINK) / (base_m + SHRINK)
         history = np.maximum(base_m + added, 1.0)
-        spread = np.maximum(own + seen / history / unit**2, TINY)
+        spread = np.maximum(own + pooled / history / unit**2, TINY)
         worse_by = actual - expected
         return Evidence(
             score=np.where(worse_by > 0, worse_by**2 / spread / 2, 0.0),

@@ -72,27 +72,27 @@ class Choice:
 
 def figures(sums: Floats, model: EvidenceModel, codes: Mapping[int, int], limits: SearchLimits) -> Slice:
     """The figures of one slice from its summed columns, whether it is a candidate or not."""
-    seen = model.evidence(sums.reshape(-1, 1), len(codes))
-    return _slices(seen, limits, [codes], np.array([0]), 0.0)[0]
+    evidence = model.evidence(sums.reshape(-1, 1), len(codes))
+    return _slices(evidence, limits, [codes], np.array([0]), 0.0)[0]
 
 
 def _slices(
-    seen: Evidence, limits: SearchLimits, codes: Sequence[Mapping[int, int]], picked: NDArray[np.int64], cost: float
+    evidence: Evidence, limits: SearchLimits, codes: Sequence[Mapping[int, int]], picked: NDArray[np.int64], cost: float
 ) -> list[Slice]:
     """`picked` entries of the evidence as slices; `codes` names them in the same order."""
     drift = limits.drift[min(len(codes[0]) if codes else 0, len(limits.drift) - 1)]
     return [
         Slice(
             codes=where,
-            score=float(seen.score[i] / (1 + drift * seen.information[i])),
-            preference=float(seen.preference[i] / (1 + drift * seen.information[i])),
-            gain=float(seen.preference[i] / (1 + drift * seen.information[i])) - cost,
-            excess=float(seen.excess[i]),
-            lift=float(seen.lift[i]),
-            support=float(seen.support[i]),
-            actual=float(seen.actual[i]),
-            expected=float(seen.expected[i]),
-            information=float(seen.information[i]),
+            score=float(evidence.score[i] / (1 + drift * evidence.information[i])),
+            preference=float(evidence.preference[i] / (1 + drift * evidence.information[i])),
+            gain=float(evidence.preference[i] / (1 + drift * evidence.information[i])) - cost,
+            excess=float(evidence.excess[i]),
+            lift=float(evidence.lift[i]),
+            support=float(evidence.support[i]),
+            actual=float(evidence.actual[i]),
+            expected=float(evidence.expected[i]),
+            information=float(evidence.information[i]),
         )
         for where, i in zip(codes, (int(i) for i in picked), strict=True)
     ]
@@ -101,15 +101,15 @@ def _slices(
 def candidates(cells: Cells, model: EvidenceModel, limits: SearchLimits, number: int) -> list[Slice]:
     """The strongest slices of a grouping with `number` supported ones that pass the limits."""
     depth = len(cells.dims)
-    seen = model.evidence(cells.sums, depth)
-    damping = 1 + limits.drift[min(depth, len(limits.drift) - 1)] * seen.information
-    strength = np.maximum(seen.score, seen.preference) / damping
-    good = (np.abs(seen.excess) >= limits.excess) & (seen.lift >= (limits.lift if depth else limits.root_lift))
-    good &= (seen.support >= limits.support) & (strength >= log(1 / limits.alpha))
+    evidence = model.evidence(cells.sums, depth)
+    damping = 1 + limits.drift[min(depth, len(limits.drift) - 1)] * evidence.information
+    strength = np.maximum(evidence.score, evidence.preference) / damping
+    good = (np.abs(evidence.excess) >= limits.excess) & (evidence.lift >= (limits.lift if depth else limits.root_lift))
+    good &= (evidence.support >= limits.support) & (strength >= log(1 / limits.alpha))
     picked = np.flatnonzero(good)
     picked = picked[np.argsort(-strength[picked], kind="stable")[:_KEPT]]
     codes = [dict(zip(cells.dims, (int(c) for c in cells.codes[:, i]), strict=True)) for i in picked]
-    return _slices(seen, limits, codes, picked, _cost(depth, number))
+    return _slices(evidence, limits, codes, picked, _cost(depth, number))
 
 
 def _cost(depth: int, number: int) -> float:
@@ -155,25 +155,25 @@ class Search:
 
         Without `root` a broader slice is sure already, and only which part of it is to blame stands in question.
         """
-        seen = candidates(root_cell(leaves), self.model, self.limits, 1) if root else []
+        slices = candidates(root_cell(leaves), self.model, self.limits, 1) if root else []
         for _, cells in self.promising(leaves):
             counted = Cells(cells.dims, cells.codes, summed(leaves, cells.dims, cells.codes))
-            seen += candidates(counted, self.model, self.limits, self.by_dims.get(cells.dims, 1))
+            slices += candidates(counted, self.model, self.limits, self.by_dims.get(cells.dims, 1))
         bar = log(self.slices / self.limits.alpha)
-        sure = (one for one in seen if (one.score if root else one.preference) >= bar)
+        sure = (one for one in slices if (one.score if root else one.preference) >= bar)
         return by_gain(list(sure), in_order=self.limits.in_order)
 
     def peel(self, leaves: Leaves) -> list[Choice]:
         """Slices that got worse, each found after the sessions of those before it were taken out."""
-        found: list[Choice] = []
-        while len(found) < self.limits.findings and leaves.size:
+        choices: list[Choice] = []
+        while len(choices) < self.limits.findings and leaves.size:
             ranked = self.ranked(leaves)
             if not ranked:
                 break
             parts = self.parts(leaves, strongest_cause(leaves, self.model, ranked))
-            found += [Choice(part, tuple(ranked[1:_SHOWN]), self.slices) for part in parts]
+            choices += [Choice(part, tuple(ranked[1:_SHOWN]), self.slices) for part in parts]
             leaves = leaves.only(~np.any([matching(leaves, part.codes) for part in parts], axis=0))
-        return found
+        return choices
 
     def parts(self, leaves: Leaves, best: Slice) -> list[Slice]:
         """`best`, or the narrower slices that account for it while its remainder is as usual and no mere exception."""
