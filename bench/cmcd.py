@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 import http_sf
 import pyarrow as pa
 
-from qoescope.compile.cmcd import decode_line, decoded, encode_line
-from qoescope.compile.cmcd_reading import read
-from qoescope.compile.cmcd_travel import in_body, in_headers, in_query
-from qoescope.compile.structured_fields import split
-from qoescope.lake.cmcd import mapped
+from qoescope.sources.cmcd.codec import decode_line, decoded, encode_line
+from qoescope.sources.cmcd.mapping import map_records
+from qoescope.sources.cmcd.reading import read
+from qoescope.sources.cmcd.structured_fields import split
+from qoescope.sources.cmcd.transport import in_body, in_headers, in_query
 
 T = 1_762_000_000_000
 EVENT = (
@@ -123,7 +123,7 @@ def measure() -> None:
         print(f"{name}, {len(text)} bytes: " + ", ".join(f"{k} {v:,.0f}/s" for k, v in results.items()))
     table = stories(2000, 50)
     begun = time.process_time()
-    made = mapped(table)
+    made = map_records(table)
     spent = time.process_time() - begun
     print(f"mapped: {len(table):,} records to {len(made.events):,} events, {len(table) / spent:,.0f}/s")
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from qoescope.lake import cdn_log
-from qoescope.lake.cmcd import mapped
+from qoescope.sources.cmcd.mapping import map_records
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 T = 1_795_507_800_000
@@ -26,7 +26,7 @@ def test_a_line_tells_of_delivery_by_query_or_headers() -> None:
     query = said(url="https://a.example/1.m4s?CMCD=br%3D3000%2Cd%3D4000%2Cot%3Dv%2Csid%3D%22x%22")
     headers = {"CMCD-Session": 'sid="x"', "cmcd-object": "br=1000,d=4000,ot=v"}
     made = found(query, said(at="2026-11-24T08:10:04.500Z", status=503, headers=headers, client="203.0.113.7"))
-    rows = mapped(made.reports)
+    rows = map_records(made.reports)
     (seen,), (asked,) = rows.observed.to_pylist(), rows.requests.to_pylist()
     assert (seen["requested_kbps"], seen["request_errors"], seen["source"], seen["tells_states"]) == (
         2000, 1, "cmcd_v1", False,
@@ -123,7 +123,7 @@ def test_what_could_not_be_meant_is_counted_by_field_and_minute() -> None:
 )
 def test_cmcd_is_found_where_cdns_log_it(line: dict[str, object]) -> None:
     made = found(said(**line))
-    (seen,) = mapped(made.reports).observed.to_pylist()
+    (seen,) = map_records(made.reports).observed.to_pylist()
     assert (seen["session_id"], seen["requested_kbps"], seen["media_ms"]) == ("x", 3000, 4000)
 
 

@@ -12,9 +12,9 @@ from qoescope.compile import arrow
 from qoescope.compile.fold import sessions
 from qoescope.compile.records.parsing import RECORDS, Parsed, parse_records
 from qoescope.lake import reports
-from qoescope.lake.cmcd import mapped
 from qoescope.lake.events import IDENTITY, SAID
 from qoescope.lake.open_sessions import marks
+from qoescope.sources.cmcd.mapping import map_records
 
 NOW = datetime(2026, 11, 24, 8, 10, tzinfo=UTC)
 T = 1_795_507_800_000
@@ -31,15 +31,15 @@ def stored(lines: list[str], session_id: str = "x", at: datetime = NOW) -> pa.Ta
 
 def heard(found: pa.Table) -> Parsed:
     """What the lake reads of the beacons."""
-    sent = list(reports.beacons(mapped(found).events, T))
+    sent = list(reports.beacons(map_records(found).events, T))
     log = {"key": [key for key, _ in sent], "value": [value for _, value in sent], "kafka_partition": [0] * len(sent),
            "kafka_offset": list(range(len(sent)))}  # fmt: skip
     return parse_records(pa.table(log, RECORDS), 8)
 
 
 def test_a_session_is_the_same_by_way_of_the_log_as_by_the_mapping_alone() -> None:
-    found = stored((Path(__file__).parent / "hls_js_1_7_4.cmcd").read_text().splitlines())
-    direct, sent = mapped(found).events, heard(found)
+    found = stored((Path(__file__).parents[1] / "sources/hls_js_1_7_4.cmcd").read_text().splitlines())
+    direct, sent = map_records(found).events, heard(found)
     (there,), (here,) = sessions(sent.events).to_pylist(), sessions(direct).to_pylist()
     assert there == here
     assert (there["source"], there["device_type"], there["stall_count"]) == ("cmcd_v2", "web", 1)
@@ -49,7 +49,7 @@ def test_a_session_is_the_same_by_way_of_the_log_as_by_the_mapping_alone() -> No
 
 
 def test_a_session_told_again_makes_the_same_events_and_appends_what_is_new() -> None:
-    lines = (Path(__file__).parent / "hls_js_1_7_4.cmcd").read_text().splitlines()
+    lines = (Path(__file__).parents[1] / "sources/hls_js_1_7_4.cmcd").read_text().splitlines()
     said = [*IDENTITY, *SAID]
     short, whole = (heard(stored(part)).events.select(said).to_pylist() for part in (lines[:12], lines))
     assert whole[: len(short)] == short

@@ -15,8 +15,8 @@ from qoescope.compile import arrow, fold
 from qoescope.compile.cube import cube
 from qoescope.compile.live import live
 from qoescope.compile.records.parsing import RECORDS, parse_records
-from qoescope.lake import cmcd
 from qoescope.lake import events as product
+from qoescope.sources.cmcd import mapping
 
 AT = 1_762_000_000_000
 GOOD: dict[str, Any] = {
@@ -86,7 +86,7 @@ def test_each_record_is_stored_or_kept_aside_and_the_books_balance(values: list[
     for mart in SESSION_MARTS:
         assert len(cube(sessions, mart)) > 0
     assert live(fate.held)
-    told = cmcd.mapped(found.reports).events
+    told = mapping.map_records(found.reports).events
     received, at = told["received_at"].to_pylist(), told["at"].to_pylist()
     assert all(abs(a - r) < timedelta(days=2) for a, r in zip(at, received, strict=True))
 

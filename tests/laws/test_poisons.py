@@ -19,9 +19,9 @@ from qoescope.ingest.bodies import Refused
 from qoescope.ingest.context import Arrival
 from qoescope.ingest.limits import Limits
 from qoescope.ingest.records import Outgoing
-from qoescope.lake import cmcd
 from qoescope.lake import events as product
 from qoescope.lake import reports as retold
+from qoescope.sources.cmcd import mapping
 
 EXAMPLES = 150 if settings.get_current_profile_name() == "explore" else 3
 NOW = 1_762_000_000_000
@@ -55,7 +55,7 @@ def test_poisons_through_every_entrance_stop_nothing(seed: int) -> None:
     found = parse_records(pa.Table.from_pylist(rows, RECORDS), 8)
     fate = product.judged(found.events, product.both_hashes(found.events)[0], arrow.schema(EVENTS).empty_table(), 7)
     assert live(fate.held)
-    mapped = cmcd.mapped(found.reports)
+    mapped = mapping.map_records(found.reports)
     again = list(retold.beacons(mapped.events, NOW))
     rows = [{"key": k, "value": v, "kafka_partition": 1, "kafka_offset": i} for i, (k, v) in enumerate(again)]
     told = parse_records(pa.Table.from_pylist(rows, RECORDS), 8)

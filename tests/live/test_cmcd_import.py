@@ -14,8 +14,9 @@ from until import until
 from whole_stack import Stack
 
 from qoescope.connect import postgres
-from qoescope.lake import cdn_log, cmcd
+from qoescope.lake import cdn_log
 from qoescope.lake.jobs.reports import seen
+from qoescope.sources.cmcd import mapping
 
 pytestmark = pytest.mark.live
 TENANT = "cdn_log"
@@ -86,7 +87,7 @@ def test_who_has_read_less_of_a_session_does_not_replace_what_another_wrote(stac
     session_id = str(uuid.uuid4())
     lines = list(enumerate((line.encode() for line in requests(session_id)), 1))
     less, more = (
-        cmcd.mapped(cdn_log.found(some, TENANT, stack.settings.lake_buckets, datetime.now(UTC)).reports)
+        mapping.map_records(cdn_log.found(some, TENANT, stack.settings.lake_buckets, datetime.now(UTC)).reports)
         for some in (lines[:3], lines)
     )
     counts = "select request_count::int from {} where session_id = %s"

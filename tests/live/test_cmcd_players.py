@@ -40,7 +40,7 @@ def key(stack: Stack) -> str:
 @pytest.fixture(scope="module")
 def recorded(stack: Stack, key: str) -> None:
     """Reports are sent: those that hls.js once sent, of a play whose start nobody saw, of a media request alone."""
-    lines = Path(__file__).parents[1] / "lake" / "hls_js_1_7_4.cmcd"
+    lines = Path(__file__).parents[1] / "sources" / "hls_js_1_7_4.cmcd"
     told = lines.read_text().replace("381e729d-1520-4863-aa8b-309d5d42ef07", "recorded").splitlines()
     joined = ['e=ps,sid="joined",sta=p,ts=1795507709000,v=2', 'e=ps,sid="joined",sta=q,ts=1795507714000,v=2']
     for part in (told[:7], told[7:], told[7:], joined):  # a batch comes twice, as after a 503

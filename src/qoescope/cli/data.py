@@ -65,7 +65,7 @@ def opened(file: str) -> Iterator[BinaryIO]:
 @cmcd.command()
 def decode(records: Records = None, version: Version = 2) -> None:
     """Records as sent to JSON; a line that is none says where and why, and makes the exit code 1."""
-    from qoescope.compile.cmcd import decoded
+    from qoescope.sources.cmcd.codec import decoded
 
     _each(records, lambda text: decoded(text, version))
 
@@ -73,7 +73,7 @@ def decode(records: Records = None, version: Version = 2) -> None:
 @cmcd.command()
 def encode(records: Records = None, version: Version = 2) -> None:
     """JSON to records in their canonical form."""
-    from qoescope.compile.cmcd import encoded
+    from qoescope.sources.cmcd.codec import encoded
 
     _each(records, lambda text: encoded(text, version))
 

@@ -8,11 +8,12 @@ import msgspec
 
 from qoescope.catalog.cmcd import COUNTED_AS, MEDIA_TYPES
 from qoescope.catalog.topics import BEACONS
-from qoescope.compile import cmcd_travel, wire
-from qoescope.compile.cmcd_reading import read
+from qoescope.compile import wire
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.context import Arrival, kept
 from qoescope.ingest.records import Outgoing, of_letter
+from qoescope.sources.cmcd import transport
+from qoescope.sources.cmcd.reading import read
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -50,8 +51,8 @@ def in_body(body: bytes, media_type: str | None) -> Reports:
     if kind not in MEDIA_TYPES:
         raise Refused(415, f"not CMCD: send {', '.join(MEDIA_TYPES)}", body)
     try:
-        sent = cmcd_travel.in_body(body, kind)
-    except cmcd_travel.TooLarge as error:
+        sent = transport.in_body(body, kind)
+    except transport.TooLarge as error:
         raise Refused(413, str(error), body) from error
     return _sorted(sent, body)
 
@@ -59,13 +60,13 @@ def in_body(body: bytes, media_type: str | None) -> Reports:
 def in_request(headers: Iterable[tuple[str, str]], query: str) -> Reports:
     """The report of a GET, in headers or query; raises `Refused` as `in_body` does."""
     try:
-        sent = cmcd_travel.in_request(headers, query)
-    except cmcd_travel.TooLarge as error:
+        sent = transport.in_request(headers, query)
+    except transport.TooLarge as error:
         raise Refused(413, str(error), b"") from error
     return _sorted([sent] if sent else [], b"")
 
 
-def _sorted(records: list[cmcd_travel.Sent], body: bytes) -> Reports:
+def _sorted(records: list[transport.Sent], body: bytes) -> Reports:
     found = Reports()
     for sent in records:
         reading = read(sent.text, "event")

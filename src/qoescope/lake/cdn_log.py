@@ -20,9 +20,10 @@ import pyarrow as pa
 from qoescope.catalog.bounds import DATES
 from qoescope.catalog.cmcd import COUNTED_AS, KEYS
 from qoescope.catalog.operations import OUTCOMES, REPORTS, UNKNOWN_FIELDS
-from qoescope.compile import agents, arrow, cmcd_travel
+from qoescope.compile import agents, arrow
 from qoescope.compile.buckets import bucket_of
-from qoescope.compile.cmcd_reading import read
+from qoescope.sources.cmcd import transport
+from qoescope.sources.cmcd.reading import read
 
 PARTITION = -1
 """Where the place of a report in the log would be: these never were in Kafka; the offset is the line's number."""
@@ -149,16 +150,16 @@ def _row(
     }  # fmt: skip
 
 
-def _sent(line: Line) -> cmcd_travel.Sent | None:
+def _sent(line: Line) -> transport.Sent | None:
     """The CMCD on the request."""
     headers = list(_headers(line.headers))
     url = urlsplit(_url(line))
-    found = cmcd_travel.in_request(headers, url.query)
+    found = transport.in_request(headers, url.query)
     if found is not None:
         return found
     elsewhere = [*url.query.split("&"), *url.path.split("/")]  # in lower case as some CDNs log it, or in the path
     said = (part[len(CMCD) :] for part in elsewhere if part.upper().startswith(CMCD))
-    return next((cmcd_travel.in_query(CMCD + value) for value in said), None)
+    return next((transport.in_query(CMCD + value) for value in said), None)
 
 
 def _url(line: Line) -> str:

@@ -6,8 +6,8 @@ from qoescope.catalog.cmcd import COUNTED_AS, CUSTOM, KEYS, Key
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
 from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.compile import wire
-from qoescope.compile.cmcd import VERSIONS
 from qoescope.compile.references import type_said
+from qoescope.sources.cmcd.codec import VERSIONS
 
 FIELDS = {f.name: f for f in (*CONTEXT_FIELDS, *EVENT_FIELDS)}
 SENTINEL = "Players write -1, NaN or a greatest number where they know nothing: leave the field out there."

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 
 from qoescope.catalog.cmcd import KEYS, LONGEST_RECORD, Key
 from qoescope.catalog.errors import Mistake
-from qoescope.compile.cmcd import decode_line, decoded, encode_line, encoded, relative
-from qoescope.compile.structured_fields import Malformed, Unsayable
+from qoescope.sources.cmcd.codec import decode_line, decoded, encode_line, encoded, relative
+from qoescope.sources.cmcd.structured_fields import Malformed, Unsayable
 
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
 INTEGERS = st.integers(0, 9_999_999_999_999)

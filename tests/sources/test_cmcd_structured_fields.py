@@ -4,7 +4,7 @@ import http_sf
 import hypothesis.strategies as st
 from hypothesis import example, given, settings
 
-from qoescope.compile.structured_fields import Malformed, Record, Value, parse, split
+from qoescope.sources.cmcd.structured_fields import Malformed, Record, Value, parse, split
 
 ALPHABET = st.sampled_from([*'abz09-_.*=;,:()"\\?@%+/ \t\n', "Z", "\x00", "\x7f", "\u00e9", "\u20ac", "?1", "a=1,"])
 NEAR = st.lists(ALPHABET, max_size=24).map("".join)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from qoescope.catalog.cmcd import KEYS, NOTES
-from qoescope.compile.cmcd_reading import Reading, read
+from qoescope.sources.cmcd.reading import Reading, read
 
 
 def test_a_record_means_what_it_says() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from qoescope.catalog.bounds import MOST_STALLS_TOLD
-from qoescope.lake.cmcd_order import Told
+from qoescope.sources.cmcd.order import Report
 
 Source = Literal["states", "bsd", "bsda", "bs"]
 _SAME_FLAG_MS = 2000
@@ -30,12 +30,12 @@ class Counters:
     reported: dict[tuple[Way, str | None], int] = field(default_factory=dict)
     """When each way last sent each kind of report."""
 
-    def dropped(self, record: Told) -> int:
+    def dropped(self, record: Report) -> int:
         """Frames dropped since the last record that told."""
         total = record.reading.numbers.get("dfa")
         return 0 if total is None or not self._first_way("dfa", record) else self._difference("dfa", total)
 
-    def stalls(self, record: Told) -> list[int]:
+    def stalls(self, record: Report) -> list[int]:
         """Lengths of the stalls that ended before this record and that no state told; 0 where only a count is known."""
         lists = record.reading.lists
         if self.source == "bsd" and "bsd" in lists and self._first_way("bsd", record):
@@ -48,7 +48,7 @@ class Counters:
             return [] if again else [0]
         return []
 
-    def _grown(self, record: Told) -> list[int]:
+    def _grown(self, record: Report) -> list[int]:
         """Stalls since the last totals: as many as the count grew, as long as the time grew."""
         time, count = record.reading.one("bsda"), record.reading.one("bsa")
         longer = 0 if time is None else self._difference("bsda", time)
@@ -56,7 +56,7 @@ class Counters:
         stalls = min(max(more, int(longer > 0)), MOST_STALLS_TOLD)
         return [0] * (stalls - 1) + [longer] if stalls else []
 
-    def errors(self, record: Told) -> list[str | None]:
+    def errors(self, record: Report) -> list[str | None]:
         """Codes that were not told before; None is an error without a code."""
         way = (record.mode, record.target)
         codes: Iterable[str | None] = record.reading.names.get("ec") or ([None] if record.event == "e" else [])
@@ -66,7 +66,7 @@ class Counters:
         self.reported[way, record.event] = record.at
         return fresh
 
-    def _was_heard(self, code: str | None, record: Told, way: Way) -> bool:
+    def _was_heard(self, code: str | None, record: Report, way: Way) -> bool:
         if code not in self.heard:
             return False
         at, by = self.heard[code]
@@ -74,7 +74,7 @@ class Counters:
             return by != way and record.at - at <= _SAME_ERROR_MS
         return at >= self.reported.get((way, record.event), at)
 
-    def _first_way(self, key: str, record: Told) -> bool:
+    def _first_way(self, key: str, record: Report) -> bool:
         way = (record.mode, record.target)
         return self.ways.setdefault(key, way) == way
 
@@ -93,7 +93,7 @@ def lengths(told: Sequence[tuple[int, str]]) -> list[int]:
     return ours or [length for length, _ in told]
 
 
-def counters(records: Sequence[Told]) -> Counters:
+def counters(records: Sequence[Report]) -> Counters:
     """At the session's beginning; totals count from 0 if that was seen, else from the first that is told.
 
     `bs` on media requests is no source of stalls: one player also sets it after each seek.

@@ -18,7 +18,7 @@ from qoescope.catalog.events import EVENT_TYPES, STATES
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
 from qoescope.compile.fold import sessions
-from qoescope.lake.cmcd import events, mapped
+from qoescope.sources.cmcd.mapping import events, map_records
 
 T = 1_762_000_000_000
 Line = str | tuple[str, dict[str, Any]]
@@ -386,7 +386,7 @@ def test_unknown_versions_and_bad_lines_change_nothing() -> None:
 
 
 def test_no_records_make_empty_tables() -> None:
-    made = mapped(records(START).slice(0, 0))
+    made = map_records(records(START).slice(0, 0))
     assert (len(made.events), len(made.observed), len(made.requests)) == (0, 0, 0)
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 
 from qoescope.catalog.cmcd import LONGEST_BODY, LONGEST_RECORD, MOST_RECORDS
-from qoescope.compile.cmcd import decode_line, encode_line
-from qoescope.compile.cmcd_travel import (
+from qoescope.sources.cmcd.codec import decode_line, encode_line
+from qoescope.sources.cmcd.transport import (
     Sent,
     TooLarge,
     in_body,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from qoescope.catalog.cmcd import CUSTOM_LIMIT, KEYS, SESSION_ID_LIMIT, Key
-from qoescope.compile import structured_fields as sf
-from qoescope.compile.cmcd import VERSIONS, counted_name, counted_names, rounded, tag
-from qoescope.compile.structured_fields import Value
+from qoescope.sources.cmcd import structured_fields
+from qoescope.sources.cmcd.codec import VERSIONS, counted_name, counted_names, rounded, tag
+from qoescope.sources.cmcd.structured_fields import Value
 
 Mode = Literal["event", "request"]
 """Event: a report of its own. Request: said on a media request."""
@@ -64,7 +64,7 @@ class Reading:
 
 def read(text: str, mode: Mode) -> Reading:
     """The record's meaning: strictly if it can be parsed, else of the members that can; never raises."""
-    record, at = sf.parsed(text)
+    record, at = structured_fields.parsed(text)
     reading = Reading()
     if at < len(text):
         reading.notes.add("cmcd_repaired")
@@ -92,10 +92,10 @@ def read(text: str, mode: Mode) -> Reading:
     return reading
 
 
-def _good_members(text: str, reading: Reading) -> sf.Record:
-    record: sf.Record = {}
-    for member in sf.split(text):
-        one, end = sf.parsed(member)
+def _good_members(text: str, reading: Reading) -> structured_fields.Record:
+    record: structured_fields.Record = {}
+    for member in structured_fields.split(text):
+        one, end = structured_fields.parsed(member)
         if end == len(member):
             record |= one
         else:

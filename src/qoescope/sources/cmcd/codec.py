@@ -15,8 +15,8 @@ from qoescope.catalog.cmcd import (
     Key,
 )
 from qoescope.catalog.errors import Mistake
-from qoescope.compile import structured_fields as sf
-from qoescope.compile.structured_fields import Malformed, Record, Unsayable
+from qoescope.sources.cmcd import structured_fields
+from qoescope.sources.cmcd.structured_fields import Malformed, Record, Unsayable
 
 VERSIONS = (1, 2)
 _IN_A_QUERY = re.compile(r'(?:[^\s"]*[?&])?CMCD=([^&#]*)')
@@ -42,13 +42,13 @@ def _strict(text: str) -> Record:
     """The dictionary in the text."""
     found = _IN_A_QUERY.match(text)
     if found is None:
-        return sf.parse(_short(text))
+        return structured_fields.parse(_short(text))
     once = _short(unquote_plus(found[1]))
-    if "%" in once and sf.parsed(once)[1] < len(once):
+    if "%" in once and structured_fields.parsed(once)[1] < len(once):
         twice = unquote_plus(once)
-        if sf.parsed(twice)[1] == len(twice):
+        if structured_fields.parsed(twice)[1] == len(twice):
             once = twice
-    return sf.parse(once)
+    return structured_fields.parse(once)
 
 
 def _short(text: str) -> str:
@@ -85,7 +85,7 @@ def encode_line(record: object, version: int) -> str:
 
     Keys that the version does not know are left out, unless they are custom (a hyphen inside).
     """
-    return sf.dictionary(members(record, version))
+    return structured_fields.dictionary(members(record, version))
 
 
 def members(record: object, version: int) -> dict[str, str]:
@@ -117,12 +117,12 @@ def _text(key: Key, value: object, version: int, event: object) -> str | None:
         return _list(key, value, version)
     bare, params = _parts(value)
     if key.kind == "token":
-        return sf.token(_word(bare)) + params
+        return structured_fields.token(_word(bare)) + params
     if key.kind == "string":
-        return sf.string(_limited(_word(bare), key.limit_v1 if version == 1 else key.limit)) + params
+        return structured_fields.string(_limited(_word(bare), key.limit_v1 if version == 1 else key.limit)) + params
     if key.kind == "int":
-        return sf.integer(rounded(_number(bare), key.step)) + params
-    return None if bare == 1 and event != "pr" else sf.decimal(_number(bare)) + params
+        return structured_fields.integer(rounded(_number(bare), key.step)) + params
+    return None if bare == 1 and event != "pr" else structured_fields.decimal(_number(bare)) + params
 
 
 def _flag(key: Key, value: object, event: object) -> str | None:
@@ -145,15 +145,15 @@ def _list(key: Key, value: object, version: int) -> str | None:
         return None
     first = _parts(picked_item(items) if key.kind == "ints" else items[0])[0]
     if key.kind == "ints":
-        return sf.integer(rounded(_number(first), key.step))
-    return sf.string(quote(_relative(_word(first)), safe=URI_SAFE))
+        return structured_fields.integer(rounded(_number(first), key.step))
+    return structured_fields.string(quote(_relative(_word(first)), safe=URI_SAFE))
 
 
 def _item(key: Key, item: object) -> str:
     bare, params = _parts(item)
     if key.kind == "ints":
-        return sf.integer(rounded(_number(bare), key.step)) + params
-    return sf.string(_relative(_word(bare)) if key.name == "nor" else _word(bare)) + params
+        return structured_fields.integer(rounded(_number(bare), key.step)) + params
+    return structured_fields.string(_relative(_word(bare)) if key.name == "nor" else _word(bare)) + params
 
 
 def picked_item(items: list[object]) -> object:
@@ -182,24 +182,26 @@ def _parts(value: object) -> tuple[object, str]:
     if "value" not in value or not isinstance(params, Mapping):
         raise Unsayable('an object must be {"value": …, "params": {…}}')
     texts = {str(n): _parameter(str(n), p) for n, p in params.items()}
-    return value["value"], "".join(f";{sf.key(n)}={t}" if t else f";{sf.key(n)}" for n, t in texts.items())
+    return value["value"], "".join(
+        f";{structured_fields.key(n)}={t}" if t else f";{structured_fields.key(n)}" for n, t in texts.items()
+    )
 
 
 def _parameter(name: str, said: object) -> str:
     if said is True:
         return ""
-    return sf.token(said) if name == "ot" and isinstance(said, str) else sf.bare(said)
+    return structured_fields.token(said) if name == "ot" and isinstance(said, str) else structured_fields.bare(said)
 
 
 def _custom(name: str, value: object) -> str | None:
     """A custom key: text of at most 64 characters; what else it holds is passed on."""
     bare, params = _parts(value)
-    sf.key(name)
+    structured_fields.key(name)
     if isinstance(bare, str):
-        return sf.string(_limited(bare, CUSTOM_LIMIT)) + params
+        return structured_fields.string(_limited(bare, CUSTOM_LIMIT)) + params
     if isinstance(bare, bool):
         return (f"?1{params}" if params else "") if bare else None
-    return sf.value(value)
+    return structured_fields.value(value)
 
 
 def _word(value: object) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from qoescope.catalog.bounds import LARGEST_SUM, LONGEST_REQUEST_MS
 from qoescope.catalog.cmcd import Rules
-from qoescope.lake.cmcd_order import Session, Told, lost_reports
+from qoescope.sources.cmcd.order import Report, Session, lost_reports
 
 _VIDEO = ("v", "av")
 _STARVED = ("v", "av", "i", None)
@@ -26,7 +26,7 @@ def observation(session: Session, context: Mapping[str, str], *, tells_states: b
     weighed = _weighed(video)
     weights = sum(d for d, _ in weighed)
     requested = sum(d * kbps for d, kbps in weighed)
-    throughput, buffer = _told(records, "mtp"), _told(records, "bl")
+    throughput, buffer = _report(records, "mtp"), _report(records, "bl")
     latency = [r.reading.numbers["ltc"] for r in records if "ltc" in r.reading.numbers]
     return {
         "property": session.property,
@@ -44,7 +44,7 @@ def observation(session: Session, context: Mapping[str, str], *, tells_states: b
         "requested_kbps_ms": min(requested, LARGEST_SUM) if weights else None,
         "requested_ms": weights or None,
         "requested_kbps": (2 * requested + weights) // (2 * weights) if weights else None,
-        "top_kbps": max(_told(records, "tb"), default=None),
+        "top_kbps": max(_report(records, "tb"), default=None),
         "throughput_kbps_sum": sum(throughput) if throughput else None,
         "throughput_count": len(throughput) or None,
         "buffer_ms_sum": sum(buffer) if buffer else None,
@@ -59,18 +59,18 @@ def observation(session: Session, context: Mapping[str, str], *, tells_states: b
 
 def delivery(session: Session, rules: Rules) -> list[dict[str, Any]]:
     """The session's rows of `cmcd_requests`, one a host."""
-    by_host: dict[str, list[Told]] = defaultdict(list)
+    by_host: dict[str, list[Report]] = defaultdict(list)
     for record in media_requests(session):
         by_host[_host(record) or "unknown"].append(record)
     return [_sums(session, host, rules.hosts.get(host, "unknown"), asked) for host, asked in sorted(by_host.items())]
 
 
-def media_requests(session: Session) -> list[Told]:
+def media_requests(session: Session) -> list[Report]:
     """Each media request once: told by `rr` reports where the player sends them, else by the requests themselves."""
     return [r for r in session.of("event") if r.event == "rr"] or session.of("request")
 
 
-def _sums(session: Session, host: str, cdn: str, asked: Sequence[Told]) -> dict[str, Any]:
+def _sums(session: Session, host: str, cdn: str, asked: Sequence[Report]) -> dict[str, Any]:
     status = [code for r in asked if (code := _status(r)) is not None]
     last = [ms for r in asked if (ms := r.reading.numbers.get("ttlb")) is not None]
     first = [ms for r in asked if (ms := r.reading.numbers.get("ttfb")) is not None and ms <= _latest_first_byte(r)]
@@ -93,12 +93,12 @@ def _sums(session: Session, host: str, cdn: str, asked: Sequence[Told]) -> dict[
     }
 
 
-def _latest_first_byte(record: Told) -> int:
+def _latest_first_byte(record: Report) -> int:
     """No first byte comes after the last one; a player that has none has been seen to send the time of day."""
     return record.reading.numbers.get("ttlb", LONGEST_REQUEST_MS)
 
 
-def _host(record: Told) -> str | None:
+def _host(record: Report) -> str | None:
     if record.event != "rr":
         return record.host
     try:
@@ -107,7 +107,7 @@ def _host(record: Told) -> str | None:
         return None
 
 
-def _status(record: Told) -> int | None:
+def _status(record: Report) -> int | None:
     return record.reading.numbers.get("rc", record.status)
 
 
@@ -115,14 +115,14 @@ def _failed(status: int) -> bool:
     return status == 0 or status >= _FIRST_ERROR
 
 
-def _video(records: Sequence[Told]) -> list[Told]:
+def _video(records: Sequence[Report]) -> list[Report]:
     """Requests for video; where no request says its type, all of them."""
     if all("ot" not in r.reading.texts for r in records):
         return list(records)
     return [r for r in records if r.reading.texts.get("ot") in _VIDEO]
 
 
-def _weighed(records: Iterable[Told]) -> list[tuple[int, int]]:
+def _weighed(records: Iterable[Report]) -> list[tuple[int, int]]:
     """Duration and bitrate of the objects that tell both."""
     return [
         (d, kbps)
@@ -131,11 +131,11 @@ def _weighed(records: Iterable[Told]) -> list[tuple[int, int]]:
     ]
 
 
-def _told(records: Iterable[Told], key: str) -> list[int]:
+def _report(records: Iterable[Report], key: str) -> list[int]:
     return [value for r in records if (value := r.reading.one(key)) is not None]
 
 
-def _starvations(records: Sequence[Told]) -> int | None:
+def _starvations(records: Sequence[Report]) -> int | None:
     """Starvation flags, within 2 s one; on video's requests, on audio's only where there are no others."""
     eligible = [r for r in records if r.reading.texts.get("ot") in _STARVED]
     eligible = eligible or [r for r in records if r.reading.texts.get("ot") == "a"]

@@ -14,9 +14,8 @@ from qoescope.catalog.cmcd import (
     MOST_RECORDS,
     VERSION_1_HEADERS,
 )
-from qoescope.compile import cmcd
-from qoescope.compile import structured_fields as sf
-from qoescope.compile.structured_fields import Unsayable, Value
+from qoescope.sources.cmcd import codec, structured_fields
+from qoescope.sources.cmcd.structured_fields import Unsayable, Value
 
 
 class Sent(NamedTuple):
@@ -34,14 +33,14 @@ class TooLarge(ValueError):
 
 def to_query(record: Mapping[str, Value], version: int) -> str:
     """`CMCD=…`, percent-encoded once, for the URL of a media request."""
-    return "CMCD=" + quote(cmcd.encode_line(record, version), safe=cmcd.URI_SAFE)
+    return "CMCD=" + quote(codec.encode_line(record, version), safe=codec.URI_SAFE)
 
 
 def to_headers(record: Mapping[str, Value], version: int) -> dict[str, str]:
     """`CMCD-Object`, `CMCD-Request`, `CMCD-Status`, `CMCD-Session` of a media request; event keys do not travel so."""
-    homes = sorted((home(name, version), name, text) for name, text in cmcd.members(record, version).items())
+    homes = sorted((home(name, version), name, text) for name, text in codec.members(record, version).items())
     return {
-        f"CMCD-{header}": sf.dictionary({name: text for _, name, text in group})
+        f"CMCD-{header}": structured_fields.dictionary({name: text for _, name, text in group})
         for header, group in groupby(homes, key=lambda member: member[0])
         if header
     }
@@ -49,7 +48,7 @@ def to_headers(record: Mapping[str, Value], version: int) -> dict[str, str]:
 
 def to_body(records: Iterable[Mapping[str, Value]]) -> bytes:
     """Event reports of version 2, one a line, without a line feed at the end."""
-    return "\n".join(cmcd.encode_line(record, 2) for record in records).encode()
+    return "\n".join(codec.encode_line(record, 2) for record in records).encode()
 
 
 def home(name: str, version: int) -> str:
@@ -68,7 +67,7 @@ def in_headers(headers: Iterable[tuple[str, str]]) -> Sent | None:
         return None
     texts, notes, dropped = [], set[str](), list[str]()
     for header, value in found:
-        said, at = sf.parsed(value)
+        said, at = structured_fields.parsed(value)
         if at < len(value):  # one header's ruin must not swallow the next one's members
             text, said = _readable(value, dropped)
             notes.add("cmcd_repaired")
@@ -82,9 +81,9 @@ def in_headers(headers: Iterable[tuple[str, str]]) -> Sent | None:
 
 def _unescaped(value: str) -> str:
     """A header that a log has percent-encoded, as it was."""
-    if "%" in value and sf.parsed(value)[1] < len(value):
+    if "%" in value and structured_fields.parsed(value)[1] < len(value):
         again = unquote(value)
-        return again if sf.parsed(again)[1] == len(again) else value
+        return again if structured_fields.parsed(again)[1] == len(again) else value
     return value
 
 
@@ -138,33 +137,33 @@ def _object(said: Mapping[str, object]) -> Sent:
         if value is None:
             continue
         try:
-            members[sf.key(name)] = "" if value is True else sf.value(value)
+            members[structured_fields.key(name)] = "" if value is True else structured_fields.value(value)
         except (Unsayable, RecursionError):
             notes = ("cmcd_repaired",)
-            dropped += cmcd.counted_names([name])
-    return Sent(_short(sf.dictionary(members)), notes, tuple(dropped))
+            dropped += codec.counted_names([name])
+    return Sent(_short(structured_fields.dictionary(members)), notes, tuple(dropped))
 
 
 def _settled(text: str) -> Sent:
     """The text, percent-decoded once more where only that makes it a dictionary."""
     text = _short(text.strip())
-    if "%" in text and sf.parsed(text)[1] < len(text):
+    if "%" in text and structured_fields.parsed(text)[1] < len(text):
         again = unquote(text)
-        if sf.parsed(again)[1] == len(again) or "=" not in text:
+        if structured_fields.parsed(again)[1] == len(again) or "=" not in text:
             return Sent(again, ("cmcd_encoded_twice",))
     return Sent(text)
 
 
-def _readable(text: str, dropped: list[str]) -> tuple[str, sf.Record]:
+def _readable(text: str, dropped: list[str]) -> tuple[str, structured_fields.Record]:
     """Only the members that can be parsed, as text and as values; keys of the others go to `dropped`."""
-    texts, said = [], sf.Record()
-    for member in sf.split(text):
-        one, at = sf.parsed(member)
+    texts, said = [], structured_fields.Record()
+    for member in structured_fields.split(text):
+        one, at = structured_fields.parsed(member)
         if one and at == len(member):
             texts.append(member)
             said |= one
         else:
-            dropped += cmcd.counted_names([member.partition("=")[0]])
+            dropped += codec.counted_names([member.partition("=")[0]])
     return ",".join(texts), said
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from qoescope.catalog.cmcd import RECORDS
 from qoescope.compile import arrow
-from qoescope.compile.cmcd_reading import Mode, Reading, read
+from qoescope.sources.cmcd.reading import Mode, Reading, read
 
 _NEEDED = (
     "property",
@@ -29,7 +29,7 @@ _AHEAD_MS = 300_000
 
 
 @dataclass(slots=True)
-class Told:
+class Report:
     """One record: what it says, when by the player's clock, when and by which way it came."""
 
     reading: Reading
@@ -60,10 +60,10 @@ class Session:
 
     property: str
     session_id: str
-    records: list[Told] = field(default_factory=list)
+    records: list[Report] = field(default_factory=list)
     """In order of arrival."""
 
-    def of(self, mode: Mode) -> list[Told]:
+    def of(self, mode: Mode) -> list[Report]:
         """Its records of one mode."""
         return [record for record in self.records if record.mode == mode]
 
@@ -88,7 +88,7 @@ def sessions(records: pa.Table) -> Iterator[Session]:
         yield Session(name, sid, list(_distinct(own, arrivals, columns)))
 
 
-def _distinct(rows: Iterable[int], arrivals: Sequence[int], columns: dict[str, list[Any]]) -> Iterator[Told]:
+def _distinct(rows: Iterable[int], arrivals: Sequence[int], columns: dict[str, list[Any]]) -> Iterator[Report]:
     """What the rows tell, without repeats and without versions that are not known."""
     texts, modes = columns["record"], columns["mode"]
     seen: set[str] = set()
@@ -100,19 +100,19 @@ def _distinct(rows: Iterable[int], arrivals: Sequence[int], columns: dict[str, l
                 continue
             seen.add(texts[i])
         if not reading.ignored:
-            yield _told(reading, mode, i, arrivals[i] // 1000, columns)
+            yield _report(reading, mode, i, arrivals[i] // 1000, columns)
 
 
-def _told(reading: Reading, mode: Mode, i: int, arrived: int, columns: dict[str, list[Any]]) -> Told:
+def _report(reading: Reading, mode: Mode, i: int, arrived: int, columns: dict[str, list[Any]]) -> Report:
     at, event = arrived, None
     if mode == "event":
         at = reading.numbers.get("ts", arrived)
         event = reading.texts.get("e")
     target, host, status = columns["target"][i], columns["host"][i], columns["status"][i]
-    return Told(reading, mode, target, at, arrived, i, host, status, event, reading.texts.get("sta"))
+    return Report(reading, mode, target, at, arrived, i, host, status, event, reading.texts.get("sta"))
 
 
-def ordered(records: Sequence[Told]) -> list[Told]:
+def ordered(records: Sequence[Report]) -> list[Report]:
     """Event records by `ts`, then arrival; where `ts` steps back while `sn` rises on one target, by `sn`.
 
     `records` come in order of arrival.
@@ -131,7 +131,7 @@ def ordered(records: Sequence[Told]) -> list[Told]:
     return sorted(straight, key=lambda record: believed[id(record)])
 
 
-def once(records: Iterable[Told]) -> list[Told]:
+def once(records: Iterable[Report]) -> list[Report]:
     """The records with each state told once: a second target, or the same one again, tells it at the same time."""
     seen: set[tuple[int, str | None, str]] = set()
     found = []
@@ -145,10 +145,10 @@ def once(records: Iterable[Told]) -> list[Told]:
     return found
 
 
-def runs(records: Iterable[Told]) -> list[list[Told]]:
+def runs(records: Iterable[Report]) -> list[list[Report]]:
     """Records with `sn` in runs of rising numbers, by target; a number that falls while time goes on began anew."""
-    streams: dict[tuple[str, str], list[list[Told]]] = {}
-    tops: dict[tuple[str, str], Told] = {}
+    streams: dict[tuple[str, str], list[list[Report]]] = {}
+    tops: dict[tuple[str, str], Report] = {}
     for record in records:
         if "sn" not in record.reading.numbers:
             continue
@@ -164,19 +164,19 @@ def runs(records: Iterable[Told]) -> list[list[Told]]:
     return [sorted(run, key=_number) for stream in streams.values() for run in stream]
 
 
-def _number(record: Told) -> int:
+def _number(record: Report) -> int:
     return record.reading.numbers["sn"]
 
 
-def lost_reports(records: Iterable[Told]) -> int | None:
+def lost_reports(records: Iterable[Report]) -> int | None:
     """Numbers missing inside the runs of `sn`; None where no `sn` was sent."""
     found = [{_number(record) for record in run} for run in runs(records)]
     return sum(max(numbers) - min(numbers) + 1 - len(numbers) for numbers in found) if found else None
 
 
-def plays(records: Iterable[Told]) -> list[list[Told]]:
+def plays(records: Iterable[Report]) -> list[list[Report]]:
     """The presses of play that share one `sid`: `s` or `d` outside an ad, after a `p` or an end, opens the next."""
-    found: list[list[Told]] = [[]]
+    found: list[list[Report]] = [[]]
     over = ad = False
     for record in records:
         state = record.state

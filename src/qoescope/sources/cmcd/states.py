@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from qoescope.catalog.cmcd import Rules
 from qoescope.catalog.doors import EVENT_BOUNDS
 from qoescope.catalog.events import LONGEST_INTERVAL_MS, TRANSITIONS
-from qoescope.lake.cmcd_counters import Counters
-from qoescope.lake.cmcd_events import Context, Event, cdn_of
-from qoescope.lake.cmcd_order import Told
+from qoescope.sources.cmcd.counters import Counters
+from qoescope.sources.cmcd.events import Context, Event, cdn_of
+from qoescope.sources.cmcd.order import Report
 
 PIECE_MS = 30_000
 """Length of the pieces into which an interval is cut that is long but was played."""
@@ -42,7 +42,7 @@ class Play:
     _code: str | None = None
     _said: str | None = None
 
-    def tell(self, record: Told, fails_next: bool = False) -> None:
+    def tell(self, record: Report, fails_next: bool = False) -> None:
         """Takes one record; `fails_next` says that the next one is fatal."""
         if self.closed:
             return
@@ -66,24 +66,24 @@ class Play:
         self._playhead = record.reading.numbers.get("pt")
         self._last_at = record.at
 
-    def leave(self, record: Told) -> None:
+    def leave(self, record: Report) -> None:
         """Closed by the next press of play."""
         if self.state is not None and not self.closed:
             self._pending = self._since_last(record)
             self._emit(record, "playback_finish", reason="exited")
             self.closed = True
 
-    def _since_last(self, record: Told) -> int:
+    def _since_last(self, record: Report) -> int:
         """How long the state lasted: 0 where the clock was set back, and no longer than an event may say."""
         return min(max(0, record.at - self._last_at), _LONGEST_STATE_MS)
 
-    def _is_quiet(self, record: Told) -> bool:
+    def _is_quiet(self, record: Report) -> bool:
         """A media request soon after the last, from which nothing new holds."""
         after = replace(self.context)
         after.take(record, cdn_of(record, self.rules))
         return record.state in (None, self._said) and self._pending < _QUIET_MS and after == self.context
 
-    def _emit(self, record: Told, kind: str, at: int | None = None, **more: str | int | None) -> Event:
+    def _emit(self, record: Report, kind: str, at: int | None = None, **more: str | int | None) -> Event:
         """Ends the interval with an event; what follows in the same record lasts 0 ms."""
         playhead = None if self.context.live else record.reading.numbers.get("pt")
         event = Event(
@@ -106,12 +106,12 @@ class Play:
         self.events.append(event)
         return event
 
-    def _go(self, record: Told, kind: str, at: int | None = None, **more: str | int | None) -> None:
+    def _go(self, record: Report, kind: str, at: int | None = None, **more: str | int | None) -> None:
         """Emits, and moves to the state that follows."""
         self._emit(record, kind, at, **more)
         self.state = TRANSITIONS.get((self.state or "idle", kind), self.state)
 
-    def _cut(self, record: Told) -> None:
+    def _cut(self, record: Report) -> None:
         """A long interval in which the playhead moved along is cut into pieces; another is left to be disbelieved."""
         there = record.reading.numbers.get("pt")
         if self._pending <= LONGEST_INTERVAL_MS or self.state != "playing" or there is None or self._playhead is None:
@@ -124,7 +124,7 @@ class Play:
             self._emit(record, "heartbeat", at=record.at - whole + end)
         self._pending = whole - (whole - 1) // PIECE_MS * PIECE_MS
 
-    def _put_stalls(self, record: Told, lengths: Sequence[int]) -> None:
+    def _put_stalls(self, record: Report, lengths: Sequence[int]) -> None:
         """Stalls that were told after they ended, at the end of the time played before their record, back to back."""
         length = sum(lengths)
         inside = min(length, self._pending)
@@ -152,7 +152,7 @@ class Play:
             self._go(record, "playback_stall", at=record.at)
             self._go(record, "playback_start", at=record.at)
 
-    def _point(self, record: Told, fails_next: bool) -> None:
+    def _point(self, record: Report, fails_next: bool) -> None:
         """What the record tells beside the state."""
         errors = self.counters.errors(record)
         codes = record.reading.names.get("ec")
@@ -170,7 +170,7 @@ class Play:
         if record.event is not None and cdn is not None and self.context.cdn not in (None, cdn):
             self._emit(record, "cdn_change", next_cdn=cdn)
 
-    def _moment(self, record: Told) -> None:
+    def _moment(self, record: Report) -> None:
         """The event that `e` names, if it changes anything."""
         if record.event == "bc":
             selected = record.reading.one("br")
@@ -187,7 +187,7 @@ class Play:
     def _class(self, code: str | None) -> str:
         return "business" if code in self.rules.business_codes else "technical"
 
-    def _edge(self, record: Told, event: str) -> None:
+    def _edge(self, record: Report, event: str) -> None:
         """An ad break begins or ends; single ads count as breaks only where no break is open."""
         if event in ("as", "ae") and self._in_break:
             return
@@ -200,7 +200,7 @@ class Play:
         if stitched:  # nobody says that the picture stood still
             self._go(record, "playback_start")
 
-    def _turn(self, record: Told, sta: str) -> None:
+    def _turn(self, record: Report, sta: str) -> None:
         """The state that the record tells, as a transition of ours."""
         state = self.state
         if state is None:
@@ -217,7 +217,7 @@ class Play:
         elif sta in "efq":
             self._end(record, sta)
 
-    def _begin(self, record: Told, sta: str) -> None:
+    def _begin(self, record: Report, sta: str) -> None:
         """The first state that is known; what came before it is not."""
         if sta == "p":
             self._plays(record)
@@ -232,7 +232,7 @@ class Play:
             self.state = {"k": "seeking", "r": "stalled", "a": "paused"}[sta]
             self.started = True
 
-    def _plays(self, record: Told) -> None:
+    def _plays(self, record: Report) -> None:
         """Frames move."""
         startup_ms = self.startup_ms
         if self.state in (None, "idle"):
@@ -253,14 +253,14 @@ class Play:
             self._go(record, "playback_start")
         self.started = True
 
-    def _unseen_start(self, record: Told) -> None:
+    def _unseen_start(self, record: Report) -> None:
         """A play whose start nobody saw: it is playing, and its startup stays unknown."""
         if self.state == "idle":
             self._emit(record, "heartbeat")
         self.state, self.started = "playing", True
         self._emit(record, "heartbeat")
 
-    def _end(self, record: Told, sta: str) -> None:
+    def _end(self, record: Report, sta: str) -> None:
         if sta == "f":
             self._emit(record, "playback_fail", error_code=self._code, error_class=self._class(self._code))
         else:
@@ -271,7 +271,7 @@ class Play:
 _BLANK = Event(0, 0, "playback_stall", "playing", 0)
 
 
-def told_in_full(records: Sequence[Told], play: Play) -> list[Event]:
+def play_events(records: Sequence[Report], play: Play) -> list[Event]:
     """The events of one play."""
     for place, record in enumerate(records):
         following = records[place + 1].state if place + 1 < len(records) else None

@@ -13,11 +13,11 @@ from qoescope.catalog.dimensions import CONTEXT_FIELDS, UNKNOWN
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.lake.cmcd_counters import counters
-from qoescope.lake.cmcd_delivery import delivery, observation
-from qoescope.lake.cmcd_events import Context, Event, cdn_of
-from qoescope.lake.cmcd_order import Session, Told, once, ordered, plays, sessions
-from qoescope.lake.cmcd_states import Play, told_in_full
+from qoescope.sources.cmcd.counters import counters
+from qoescope.sources.cmcd.delivery import delivery, observation
+from qoescope.sources.cmcd.events import Context, Event, cdn_of
+from qoescope.sources.cmcd.order import Report, Session, once, ordered, plays, sessions
+from qoescope.sources.cmcd.states import Play, play_events
 
 _OURS = tuple(Event.__dataclass_fields__)
 _CONTEXT = tuple(f.name for f in CONTEXT_FIELDS if f.name not in ("session_id", "started_at", "content_duration_ms"))
@@ -37,20 +37,20 @@ class Mapped:
 
 def events(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> pa.Table:
     """The events of all sessions whose records tell states; `rules` by property."""
-    return mapped(records, rules).events
+    return map_records(records, rules).events
 
 
 def observed(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> pa.Table:
     """One row a `sid`: what it tells of delivery, null where it cannot tell."""
-    return mapped(records, rules).observed
+    return map_records(records, rules).observed
 
 
 def requests(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> pa.Table:
     """One row a `sid` and host: sums over its media requests."""
-    return mapped(records, rules).requests
+    return map_records(records, rules).requests
 
 
-def mapped(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> Mapped:
+def map_records(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> Mapped:
     """Events, observed sessions and requests of the records: all that each session told, in any order."""
     made, seen, asked = _Columns(records), list[dict[str, Any]](), list[dict[str, Any]]()
     for session in sessions(records):
@@ -97,15 +97,15 @@ def _stories(session: Session, rules: Rules) -> list[list[Event]]:
         if open_play is not None:
             open_play.leave(part[0])
         open_play = Play(rules, context, totals, startup_ms)
-        stories.append(told_in_full(part, open_play))
+        stories.append(play_events(part, open_play))
     return [story for story in stories if story]
 
 
-def _startup(records: Sequence[Told]) -> int | None:
+def _startup(records: Sequence[Report]) -> int | None:
     return next((r.reading.numbers["msd"] for r in records if "msd" in r.reading.numbers), None)
 
 
-def _believed(play: list[Told]) -> list[Told]:
+def _believed(play: list[Report]) -> list[Report]:
     """Of media requests: what they can tell of states.
 
     Before the first frame they cannot tell an exit from silence, and their arrivals are no measure of startup. Where

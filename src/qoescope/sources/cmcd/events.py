@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from qoescope.catalog.cmcd import Rules
-from qoescope.lake.cmcd_order import Told
+from qoescope.sources.cmcd.order import Report
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Context:
             return self.on_screen
         return self.selected if self.selected is not None else self.combined
 
-    def take(self, record: Told, cdn: str | None) -> None:
+    def take(self, record: Report, cdn: str | None) -> None:
         """The record's own values; an absent rate is 1."""
         reading = record.reading
         self.cdn = cdn or self.cdn
@@ -70,7 +70,7 @@ class Context:
             self.hidden = False
 
 
-def cdn_of(record: Told, rules: Rules) -> str | None:
+def cdn_of(record: Report, rules: Rules) -> str | None:
     """The CDN that the record names, itself or by its host."""
     said = record.reading.texts
     return said.get("cdn") or rules.hosts.get(said.get("h", "")) or rules.hosts.get(record.host or "")

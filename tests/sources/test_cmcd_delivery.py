@@ -7,7 +7,7 @@ import pyarrow as pa
 from qoescope.catalog.cmcd import OBSERVED, RECORDS, REQUESTS, Rules
 from qoescope.compile import arrow
 from qoescope.compile.fold import sessions
-from qoescope.lake.cmcd import Mapped, mapped
+from qoescope.sources.cmcd.mapping import Mapped, map_records
 
 T = 1_762_000_000_000
 Row = tuple[int, str] | tuple[int, str, dict[str, Any]]
@@ -24,7 +24,7 @@ def made(rows: list[Row], mode: str = "request", rules: Rules | None = None) -> 
         name: pa.array([line.get(name) for line in lines], known[name]) for name in {n for line in lines for n in line}
     }
     columns["received_at"] = pa.array([(T + row[0]) * 1000 for row in rows], known["received_at"])
-    return mapped(pa.table(columns), {} if rules is None else {"app": rules})
+    return map_records(pa.table(columns), {} if rules is None else {"app": rules})
 
 
 V1: list[Row] = [

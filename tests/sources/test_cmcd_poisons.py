@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from qoescope.catalog.bounds import LARGEST_SUM
 from qoescope.catalog.cmcd import KEYS, RECORDS
 from qoescope.compile import arrow
-from qoescope.compile.cmcd_reading import Mode, read
-from qoescope.lake import cmcd, reports
+from qoescope.lake import reports
+from qoescope.sources.cmcd import mapping
+from qoescope.sources.cmcd.reading import Mode, read
 
 AT = 1_762_000_000_000
 GOOD = [
@@ -40,7 +41,7 @@ def table(*rows: tuple[str, str, str]) -> pa.Table:
     return arrow.conform(pa.table(given), RECORDS)
 
 
-def stored(mapped: cmcd.Mapped) -> int:
+def stored(mapped: mapping.Mapped) -> int:
     """All that a stream does with them, but for the sockets: how many rows there are."""
     rows = 0
     for made in (mapped.events, mapped.observed, mapped.requests):
@@ -64,7 +65,7 @@ def stored(mapped: cmcd.Mapped) -> int:
 )
 def test_a_poison_is_left_out_and_noted_and_the_other_session_is_told(mode: Mode, text: str) -> None:
     assert "cmcd_dropped" in read(text, mode).notes
-    found = cmcd.mapped(table(("poison", mode, text), *GOOD))
+    found = mapping.map_records(table(("poison", mode, text), *GOOD))
     assert stored(found) > 0
     good = [row for row in found.events.to_pylist() if row["session_id"] == "good"]
     assert sum(row["state_ms"] for row in good if row["state"] == "playing") == 60_000
@@ -77,13 +78,15 @@ def test_a_poison_is_left_out_and_noted_and_the_other_session_is_told(mode: Mode
 
 def test_a_live_latency_that_is_a_wall_clock_is_left_out_and_others_stay() -> None:
     rows = [("x", "request", f'br=(3000;v),d=4000,ltc={ltc},ot=v,sid="x",v=2') for ltc in (1738664450585, 12300)]
-    (row,) = cmcd.observed(table(*rows)).to_pylist()
+    (row,) = mapping.observed(table(*rows)).to_pylist()
     assert (row["live_latency_ms_sum"], row["live_latency_count"]) == (12300, 1)
 
 
 def test_a_report_that_tells_of_thousands_of_stalls_makes_few_events() -> None:
     told = " ".join(["5"] * 7_000)
-    found = cmcd.mapped(table(*GOOD[:2], ("good", "event", f'bsd=({told}),e=t,sid="good",sn=2,ts={AT + 9_000},v=2')))
+    found = mapping.map_records(
+        table(*GOOD[:2], ("good", "event", f'bsd=({told}),e=t,sid="good",sn=2,ts={AT + 9_000},v=2'))
+    )
     assert len(found.events) < 300
 
 
@@ -105,7 +108,7 @@ def test_whatever_numbers_reports_hold_they_are_told_and_can_be_stored(
         known = {"v": 2, "ts": AT + 1000 * place} | numbers
         members = ",".join(f"{name}={value}" for name, value in known.items())
         texts.append(("p", mode, f'{members},e=ps,ot=v,sid="p",sta={sta}'))
-    found = cmcd.mapped(table(*texts, *GOOD))
+    found = mapping.map_records(table(*texts, *GOOD))
     assert stored(found) > 0
     good = [row for row in found.events.to_pylist() if row["session_id"] == "good"]
     assert sum(row["state_ms"] for row in good if row["state"] == "playing") == 60_000

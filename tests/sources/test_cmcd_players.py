@@ -8,7 +8,7 @@ import pyarrow as pa
 from qoescope.catalog.cmcd import RECORDS
 from qoescope.compile import arrow
 from qoescope.compile.fold import sessions
-from qoescope.lake.cmcd import Mapped, mapped
+from qoescope.sources.cmcd.mapping import Mapped, map_records
 
 T = 1_762_000_000_000
 Said = tuple[int, str]
@@ -27,7 +27,7 @@ def heard(reports: list[Said], requests: list[Said] | None = None) -> Mapped:
         "received_at": pa.array([(T + at) * 1000 for _, at, _ in rows], known["received_at"]),
         "kafka_offset": list(range(len(rows))),
     }
-    return mapped(pa.table(columns))
+    return map_records(pa.table(columns))
 
 
 def folded(found: Mapped) -> list[dict[str, Any]]:
@@ -161,7 +161,7 @@ def recorded(name: str) -> Mapped:
     record = {"property": "app", "session_id": "x", "mode": "event", "target": ""}
     sent = pa.Table.from_pylist([record | {"record": line, "kafka_offset": n} for n, line in enumerate(lines)])
     arrived = pa.array([1_795_508_832_000_000] * len(lines), pa.timestamp("us", tz="UTC"))
-    return mapped(sent.append_column("received_at", arrived))
+    return map_records(sent.append_column("received_at", arrived))
 
 
 def test_what_hls_js_really_sent_agrees_with_the_beacon_beside_it() -> None:
