@@ -21,17 +21,20 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def recipe(heading: str) -> str:
-    """The first block of Python below a heading."""
+def recipes(heading: str) -> list[str]:
+    """The blocks of code below a heading."""
     section = (ROOT / "docs/adding.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
-    found = re.search(r"```python\n(.*?)```", section, re.DOTALL)
-    assert found, heading
-    return found[1]
+    return re.findall(r"```(?:python|text)\n(.*?)```", section, re.DOTALL)
+
+
+def recipe(heading: str) -> str:
+    """The first of them."""
+    return recipes(heading)[0]
 
 
 def added(copy: Path, module: str, after: str, block: str) -> None:
     """The block into the module, behind a line."""
-    path = copy / "src/qoescope/catalog" / module
+    path = copy / "src/qoescope" / module
     text = path.read_text()
     assert text.count(after) == 1
     path.write_text(text.replace(after, after + block))
@@ -61,7 +64,7 @@ print(metrics.value(metric, {"paused_ms": 1, "watched_ms": 3}))
 
 
 def test_a_metric_is_one_line_and_is_asked_drawn_and_explained(copy: Path) -> None:
-    added(copy, "metrics.py", "\nMETRICS: tuple[Metric, ...] = (\n", recipe("A metric"))
+    added(copy, "catalog/metrics.py", "\nMETRICS: tuple[Metric, ...] = (\n", recipe("A metric"))
     asked, drawn, explained, value = said(copy, "-c", ASKED).splitlines()
     assert "sum(paused_ms)" in asked
     assert "quality_day" in asked
@@ -71,10 +74,28 @@ def test_a_metric_is_one_line_and_is_asked_drawn_and_explained(copy: Path) -> No
 
 
 def test_a_fault_is_one_entry_and_has_its_cost_in_the_answer_key(copy: Path) -> None:
-    added(copy, "faults.py", "\nFAULTS = (\n", recipe("A fault"))
+    added(copy, "catalog/faults.py", "\nFAULTS = (\n", recipe("A fault"))
     shutil.copy(ROOT / "generate_telemetry.py", copy)
     said(copy, "generate_telemetry.py", "--sessions", "1500", "--workers", "1", "--fault", "slow-ethernet")
     key = json.loads((copy / "output/answer_key.json").read_text())
     (fault,) = (found for found in key["faults"] if found["name"] == "slow-ethernet")
     assert fault["slice"] == {"network_type": "ethernet"}
     assert fault["sessions"] > 0
+
+
+def test_a_format_of_cdn_logs_is_a_module_a_sample_and_a_line_and_passes_every_formats_test(copy: Path) -> None:
+    """Three files and a test of its own; the copy's commands know the format by its name."""
+    parser, sample, line, test = recipes("A format of CDN logs")
+    folder, tests = copy / "src/qoescope/sources/cdn_logs", copy / "tests"
+    (folder / "combined.py").write_text(parser)
+    (folder / "combined.sample").write_text(sample)
+    added(copy, "sources/registry.py", "from qoescope.sources.cdn_logs import ", "combined, ")
+    added(copy, "sources/registry.py", "\nCDN_LOGS: tuple[Source[LogParser], ...] = (\n", line)
+    tests.mkdir()
+    (tests / "test_combined.py").write_text(test)
+    shutil.copy(ROOT / "tests/sources/test_registry.py", tests)
+    passed = said(copy, "-m", "pytest", "-q", "-p", "no:dash", "-p", "no:cacheprovider", "tests")
+    assert re.search(r"\b1[0-9] passed", passed), passed
+    assert "known" not in said(
+        copy, "-c", "from qoescope.sources import registry; print(registry.cdn_log('combined').doc)"
+    )

@@ -12,8 +12,8 @@ from qoescope.connect.lake.reading import read_table
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import open_table
 from qoescope.connect.lake.writing import append_files, write_files
-from qoescope.lake.cdn_log import PARTITION as IMPORTED
 from qoescope.settings import Settings
+from qoescope.sources.cdn_logs.reports import PARTITION as IMPORTED
 
 AT = datetime(2026, 6, 30, 12, tzinfo=UTC)
 

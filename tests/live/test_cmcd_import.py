@@ -14,8 +14,9 @@ from until import until
 from whole_stack import Stack
 
 from qoescope.connect import postgres
-from qoescope.lake import cdn_log
 from qoescope.lake.jobs.reports import seen
+from qoescope.sources.cdn_logs import json_lines
+from qoescope.sources.cdn_logs.reports import log_reports
 from qoescope.sources.cmcd import mapping
 
 pytestmark = pytest.mark.live
@@ -86,8 +87,9 @@ def test_who_has_read_less_of_a_session_does_not_replace_what_another_wrote(stac
     """An import and the stream tell of one session at the same time, in either order."""
     session_id = str(uuid.uuid4())
     lines = list(enumerate((line.encode() for line in requests(session_id)), 1))
+    buckets = stack.settings.lake_buckets
     less, more = (
-        mapping.map_records(cdn_log.found(some, TENANT, stack.settings.lake_buckets, datetime.now(UTC)).reports)
+        mapping.map_records(log_reports(json_lines.parse(some), TENANT, buckets, datetime.now(UTC)).reports)
         for some in (lines[:3], lines)
     )
     counts = "select request_count::int from {} where session_id = %s"

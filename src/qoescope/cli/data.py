@@ -80,13 +80,16 @@ def encode(records: Records = None, version: Version = 2) -> None:
 
 @cmcd.command("import")
 def imported(
-    file: Annotated[Path, typer.Argument(help="A CDN's log: one JSON object a line, plain or gzip.")],
+    file: Annotated[Path, typer.Argument(help="A CDN's log, plain or gzip.")],
     property_name: Annotated[str, typer.Option("--property", "-p", help="The app or site it belongs to.")] = "demo",
+    log_format: Annotated[
+        str, typer.Option("--format", "-f", help="Its format; an unknown name lists those there are.")
+    ] = "json",
 ) -> None:
-    """Take the CMCD of a CDN's log: members at, url, status, user_agent, headers. Run again, it adds nothing twice."""
+    """Take the CMCD of a CDN's log. Run again, it adds nothing twice."""
     from qoescope.lake.jobs.import_cdn_log import import_log
 
-    made = import_log(settings(), file, property_name)
+    made = import_log(settings(), file, property_name, log_format)
     for number, why in made.bad[:20]:
         sys.stderr.write(f"line {number}: {why}\n")
     line(str(made))

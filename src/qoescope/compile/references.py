@@ -177,7 +177,8 @@ def _answers() -> str:
         "report and each event is one received, accepted and in the lake; an event of a session that is turned again "
         "is a duplicate. What its records cannot tell is null; what they tell of delivery is in `cmcd_sessions` and "
         "`cmcd_requests`, also for sessions that tell no states.",
-        "Version 1 travels on media requests: `qoescope cmcd import FILE` takes a CDN's log, plain or gzip, a JSON "
+        "Version 1 travels on media requests: `qoescope cmcd import FILE` takes a CDN's log, plain or gzip, in the "
+        "format that `--format` names: `w3c` is a W3C extended log, as CloudFront writes it; `json`, the default, an "
         "object a line: `at` (ISO 8601, the common log's form, or s, ms, µs or ns since the epoch), `url`, "
         "and where known `status`, `user_agent`, `headers`. CMCD is taken from the headers, else from the query, else "
         "from the path; other members are ignored.",

@@ -19,17 +19,21 @@ from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.writing import commit_files, write_files
 from qoescope.connect.postgres import Write
 from qoescope.connect.writing import Writer, crash
-from qoescope.lake import cdn_log, reports
+from qoescope.lake import reports
 from qoescope.lake.jobs.reports import Teller
 from qoescope.settings import Settings
+from qoescope.sources import registry
+from qoescope.sources.cdn_logs.reports import log_reports
+from qoescope.sources.cdn_logs.requests import NumberedLine
 
 CHUNK = 50_000
 """Lines of a CDN's log that are written at once."""
 GZIP = b"\x1f\x8b"
+DEFAULT = registry.CDN_LOGS[0]
 
 
 @dataclass(slots=True)
-class Imported:
+class ImportedLog:
     """What became of a CDN's log."""
 
     lines: int = 0
@@ -47,29 +51,34 @@ class Imported:
         )
 
 
-def import_log(settings: Settings, path: Path, tenant: str) -> Imported:
-    """Takes a CDN's log, plain or gzip. Broken off, or run again on the same file, it adds nothing twice."""
+def import_log(settings: Settings, path: Path, tenant: str, log_format: str = DEFAULT.name) -> ImportedLog:
+    """Takes a CDN's log, plain or gzip, in a format of the registry; run again on the same file, it adds nothing twice.
+
+    Raises `Mistake` where there is no such file or no such format.
+    """
+    source = registry.cdn_log(log_format)
     if not path.is_file():
         raise Mistake(f"no such file: {path}")
     ensure_tables(settings)
     with path.open("rb") as raw:
         app = f"cmcd:{tenant}:{hashlib.file_digest(raw, 'sha256').hexdigest()}"
-    writer, made, now = Writer(settings, Event()), Imported(), datetime.now(UTC)
+    app += "" if source is DEFAULT else f":{source.name}"  # read by another format, a file holds something else
+    writer, made, now = Writer(settings, Event()), ImportedLog(), datetime.now(UTC)
     teller, touched = Teller(settings, writer), list[pa.Table]()
-    lines = _lines(path)
-    for number, chunk in enumerate(takewhile(bool, (list(islice(lines, CHUNK)) for _ in count()))):
-        found = cdn_log.found(chunk, tenant, settings.lake_buckets, now)
-        rows = found.reports
+    entries = source.parse(_lines(path))
+    for number, chunk in enumerate(takewhile(bool, (list(islice(entries, CHUNK)) for _ in count()))):
+        log = log_reports(chunk, tenant, settings.lake_buckets, now)
+        rows = log.reports
         done = teller.delta.transaction_version(app)
         if done is None or done < number:
             commit_files(teller.delta, REPORTS, write_files(settings, REPORTS, rows), app, number)
         crash(settings, "lake.after_chunk")
-        books = [Write(OUTCOMES, found.outcomes(tenant)), Write(UNKNOWN_FIELDS, found.unknown_fields(tenant))]
+        books = [Write(OUTCOMES, log.outcomes(tenant)), Write(UNKNOWN_FIELDS, log.unknown_fields(tenant))]
         writer.write(app, number, [write for write in books if len(write.rows)])
         touched.append(rows.select([*reports.KEY, "bucket", "received_at"]))
         made.lines, made.records = made.lines + len(chunk), made.records + len(rows)
-        made.without_cmcd += found.without_cmcd
-        made.bad += found.bad
+        made.without_cmcd += log.without_cmcd
+        made.bad += log.bad
     seen = pa.concat_tables(touched) if touched else pa.table({"bucket": []})
     for bucket in pc.unique(seen["bucket"]).to_pylist():
         mine = seen.filter(pc.equal(seen["bucket"], bucket))
@@ -80,7 +89,7 @@ def import_log(settings: Settings, path: Path, tenant: str) -> Imported:
     return made
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path) -> Iterator[NumberedLine]:
     """The file's lines, numbered from 1."""
     with path.open("rb") as raw:
         packed = raw.read(2) == GZIP

@@ -21,7 +21,8 @@ from qoescope.connect.writing import Writer, crash
 from qoescope.lake import reports
 from qoescope.lake.open_sessions import OpenSessions
 from qoescope.settings import Settings
-from qoescope.sources.cmcd import mapping
+from qoescope.sources import registry
+from qoescope.sources.cmcd.mapping import Mapped
 
 NAME = "reports"
 AT_ONCE = 2_000
@@ -47,7 +48,8 @@ class Teller:
         self.delta.update_incremental()
         files = list_files(self.delta, buckets=pc.unique(sessions["bucket"]).to_pylist(), since=since)
         who = pc.field("session_id").isin(pc.unique(sessions["session_id"]))
-        mapped = mapping.map_records(reports.of_sessions(read_rows(self.settings, REPORTS, files, where=who), sessions))
+        rows = reports.of_sessions(read_rows(self.settings, REPORTS, files, where=who), sessions)
+        mapped = registry.CMCD.parse(rows, None)
         self._send(mapped.events)
         crash(self.settings, "lake.after_reports")
         self.writer.do(lambda connection: seen(connection, query, number, mapped))
@@ -71,7 +73,7 @@ class Teller:
             )
 
 
-def seen(connection: Connection, query: str, number: int, mapped: mapping.Mapped) -> None:
+def seen(connection: Connection, query: str, number: int, mapped: Mapped) -> None:
     """Writes what the sessions told of delivery, once, in place of what is there of them, unless that knows more.
 
     An import and the stream may tell of a session at the same time; who read the lake first may come last.

@@ -23,10 +23,11 @@ from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import open_table
 from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.connect.postgres import Connection, Write
-from qoescope.mart import imports
 from qoescope.mart.jobs import lake_days
 from qoescope.mart.jobs.forget import without_forgotten
 from qoescope.settings import Settings
+from qoescope.sources import registry
+from qoescope.sources.csv.sessions import CsvSessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
     ensure_tables(settings)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        found = imports.imported(file, tenant, settings.lake_buckets)
+        found = registry.CSV.parse(file, tenant, settings.lake_buckets)
     with postgres.connect(settings, "writer") as connection:
         rows = without_forgotten(settings, connection, tenant, found.sessions)
     placed = pa.table(
@@ -83,7 +84,7 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
     return Import(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started))
 
 
-def _note_import(connection: Connection, found: imports.Imported, tenant: str, name: str, digest: str) -> None:
+def _note_import(connection: Connection, found: CsvSessions, tenant: str, name: str, digest: str) -> None:
     note = {
         "checksum": digest, "property": tenant, "name": name, "rows": found.rows, "sessions": len(found.sessions),
         "repeated": found.repeated, "quarantined": len(found.quarantined), "finished_at": datetime.now(UTC),

@@ -1,4 +1,4 @@
-"""Imports: the data set's CSV as session rows. Each row is told as a player would, and measured by the one fold."""
+"""Sessions of the data set's CSV: each row is told as a player would, and measured by the one fold."""
 
 import csv
 from dataclasses import dataclass
@@ -7,54 +7,21 @@ from typing import TextIO
 import duckdb
 import pyarrow as pa
 
-from qoescope.catalog.bounds import LONGEST_STATE_MS, MOST_DROPPED, MOST_KBPS, MOST_STALLS
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold
 from qoescope.compile.buckets import bucket_sql
-from qoescope.mart import csv_rows
+from qoescope.sources.csv import rows
+from qoescope.sources.csv.rules import COLUMNS, HEIGHTS, ROWS_SQL
 
-COLUMNS = (
-    "session_id", "user_id", "timestamp", "device_type", "os_version", "app_version", "content_id", "startup_time_ms",
-    "rebuffer_count", "rebuffer_duration_ms", "bitrate_kbps", "resolution", "frames_dropped", "session_duration_sec",
-    "network_type", "country_code", "isp", "cdn_pop", "hour", "day_of_week",
-)  # fmt: skip
-HEIGHTS = {"4K": 2160, "1080p": 1080, "720p": 720, "480p": 480}
 PIECE_MS = 240_000
 """Longest interval that a row is told in: a longer one would be taken for a sleeping device."""
-
-_WHOLE = ("startup_time_ms", "rebuffer_count", "rebuffer_duration_ms", "bitrate_kbps", "frames_dropped")
-_NUMBERS = (*_WHOLE, "session_duration_sec", "hour", "day_of_week")
-_NEEDED = ("rebuffer_count", "rebuffer_duration_ms", "frames_dropped", "session_duration_sec")
-
-MOST = {
-    "startup_time_ms": LONGEST_STATE_MS,
-    "rebuffer_count": MOST_STALLS,
-    "rebuffer_duration_ms": LONGEST_STATE_MS,
-    "bitrate_kbps": MOST_KBPS,
-    "frames_dropped": MOST_DROPPED,
-    "session_duration_sec": LONGEST_STATE_MS // 1000,
-}
-"""What a cell can mean at most."""
-
-RULES: tuple[tuple[str, str], ...] = (
-    ("session_id is empty or too long", "coalesce(length(session_id), 0) not between 1 and 200"),
-    ("timestamp is not a time", "started is null or year(started) not between 1990 and 2099"),
-    *((f"{name} is not a number", f"given_{name} is not null and {name} is null") for name in _NUMBERS),
-    *((f"{name} is empty", f"given_{name} is null") for name in _NEEDED),
-    *((f"{name} is negative", f"{name} < 0") for name in _NUMBERS),
-    *((f"{name} is beyond all reason", f"{name} > {most}") for name, most in MOST.items()),
-    ("rebuffering in a session that never started",
-     "startup_time_ms is null and bitrate_kbps is null and (rebuffer_count > 0 or rebuffer_duration_ms > 0)"),
-    ("resolution is unknown", f"resolution is not null and resolution not in {tuple(HEIGHTS)}"),
-    ("hour is another than in timestamp", "hour not in (hour(started), hour(wall))"),
-    ("day_of_week is another than in timestamp", "day_of_week not in (isodow(started) - 1, isodow(wall) - 1)"),
-)  # fmt: skip
-"""(reason, SQL that is true of a row that breaks the rule); the first that applies is the reason given."""
+LONGEST_KEPT = 4096
+"""Characters of a row that is kept aside."""
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class CsvSessions:
     """A file, taken apart."""
 
     rows: int
@@ -65,12 +32,12 @@ class Imported:
     """(line, reason, content)."""
 
 
-def imported(file: TextIO, tenant: str, buckets: int) -> Imported:
+def csv_sessions(file: TextIO, tenant: str, buckets: int) -> CsvSessions:
     """The sessions of a CSV, and its rows that broke a rule. Raises `Mistake` for other columns than the data set's."""
     lines, ragged = _read(file)
     with duckdb.connect(config={"threads": 2}) as engine:
         engine.register("lines", lines)
-        engine.execute(_ROWS_SQL)
+        engine.execute(ROWS_SQL)
         broken = engine.sql("select line, reason, content from judged where reason is not null").to_arrow_table()
         ((repeated,),) = engine.sql("select count(*) from judged where reason is null and again > 1").fetchall()
         events = engine.sql(_events_sql(buckets), params={"property": tenant}).to_arrow_table()
@@ -78,8 +45,8 @@ def imported(file: TextIO, tenant: str, buckets: int) -> Imported:
         engine.register("folded", sessions)
         kept = engine.sql(_told_sql(buckets)).to_arrow_table()
     quarantined = pa.concat_tables([broken, ragged.cast(broken.schema)])
-    rows = arrow.conform(kept, SESSIONS).append_column("bucket", kept["bucket"])
-    return Imported(len(lines) + len(ragged), rows, repeated, quarantined)
+    placed = arrow.conform(kept, SESSIONS).append_column("bucket", kept["bucket"])
+    return CsvSessions(len(lines) + len(ragged), placed, repeated, quarantined)
 
 
 def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
@@ -92,16 +59,16 @@ def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
             "this is no streaming telemetry: its first line must name "
             + (f"{', '.join(missing)}, too" if missing else f"exactly {', '.join(COLUMNS)}, in this order")
         )
-    rows, places, ragged = [], [], []
-    for number, row, text in csv_rows.rows(lines):
+    whole, places, ragged = [], [], []
+    for number, row, text in rows.rows(lines):
         if isinstance(row, str):
-            ragged.append((number, row, text[:4096]))
+            ragged.append((number, row, text[:LONGEST_KEPT]))
         elif len(row) == len(COLUMNS):
-            rows.append(row)
+            whole.append(row)
             places.append(number)
         elif row:
-            ragged.append((number, f"{len(row)} cells, not {len(COLUMNS)}", text[:4096]))
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(COLUMNS)
+            ragged.append((number, f"{len(row)} cells, not {len(COLUMNS)}", text[:LONGEST_KEPT]))
+    columns = list(zip(*whole, strict=True)) if whole else [()] * len(COLUMNS)
     table = pa.table({name: pa.array(c, pa.string()) for name, c in zip(COLUMNS, columns, strict=True)})
     line, reason, content = zip(*ragged, strict=True) if ragged else ((), (), ())
     left = {
@@ -110,50 +77,6 @@ def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
         "content": pa.array(content, pa.string()),
     }
     return table.append_column("line", pa.array(places, pa.int64())), pa.table(left)
-
-
-_TEXTS = [name for name in COLUMNS if name not in _NUMBERS and name != "timestamp"]
-_ZONE = r"\s*(?:[Zz]|UTC|GMT|([+-])(0[0-9]|1[0-4]):?([0-5][0-9])?)$"
-"""What may follow a time: how far it is from UTC. A time without it is UTC."""
-_FORM = r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
-"""A day, or a time of it. The engine alone would also read the name of a zone, and drop it."""
-_WALL = f"case when contains(told, ':') then regexp_replace(told, '{_ZONE}', '') else told end"
-_OFFSET = f"case when contains(told, ':') then regexp_extract(told, '{_ZONE}', ['sign', 'hours', 'minutes']) end"
-_GREATEST = 1e15
-
-
-def _number(text: str) -> str:
-    """The number in a text, as far as 64 bits go; null for what is none, NaN and infinity among them."""
-    said = f"try_cast({text} as double)"
-    return f"case when isfinite({said}) then least(greatest({said}, -{_GREATEST}), {_GREATEST}) end"
-
-
-_ROWS_SQL = f"""
-create temp table judged as
-with given as (
-  select line, concat_ws(',', {", ".join(f'"{n}"' for n in COLUMNS)}) as content,
-    case when regexp_full_match({_WALL}, '{_FORM}') then try_cast({_WALL} as timestamp) end as wall, {_OFFSET} as zone,
-    {", ".join(f"nullif(trim({name}), '') as {name}" for name in _TEXTS)},
-    {", ".join(f"nullif(trim({name}), '') as given_{name}" for name in _NUMBERS)}
-  from (select *, trim("timestamp") as told from lines)
-),
-known as (
-  select *, {
-    ", ".join(
-        f"{_number(f'given_{name}')} as {name}"
-        if name == "session_duration_sec"
-        else f"cast(round({_number(f'given_{name}')}) as bigint) as {name}"
-        for name in _NUMBERS
-    )
-},
-    wall - to_minutes(coalesce(try_cast(zone.sign || '1' as bigint), 1)
-      * (60 * coalesce(try_cast(zone.hours as bigint), 0) + coalesce(try_cast(nullif(zone.minutes, '') as bigint), 0)))
-      as started
-  from given
-)
-select *, case {" ".join(f"when {broken} then '{reason}'" for reason, broken in RULES)} end as reason,
-  row_number() over (partition by session_id, reason is null order by line) as again
-from known"""
 
 
 def _events_sql(buckets: int) -> str:

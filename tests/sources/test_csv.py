@@ -6,7 +6,8 @@ from io import StringIO
 import pytest
 
 from qoescope.catalog.errors import Mistake
-from qoescope.mart import imports
+from qoescope.sources.csv.rules import COLUMNS, MOST
+from qoescope.sources.csv.sessions import csv_sessions
 
 PLAIN = {
     "session_id": "a", "user_id": "user_1", "timestamp": "2025-10-12 13:08:53.966590", "device_type": "smart_tv",
@@ -23,14 +24,14 @@ NEVER_STARTED = PLAIN | {
 
 def file(*rows: dict[str, str]) -> StringIO:
     out = StringIO()
-    writer = csv.DictWriter(out, imports.COLUMNS)
+    writer = csv.DictWriter(out, COLUMNS)
     writer.writeheader()
     writer.writerows(rows)
     return StringIO(out.getvalue())
 
 
 def test_a_row_keeps_what_it_says() -> None:
-    (row,) = imports.imported(file(PLAIN), "archive", 8).sessions.to_pylist()
+    (row,) = csv_sessions(file(PLAIN), "archive", 8).sessions.to_pylist()
     assert (row["startup_ms"], row["stall_count"], row["stall_ms"], row["bitrate_avg_kbps"]) == (1200, 2, 3001, 4500)
     assert (row["session_ms"], row["play_ms"], row["main_height"], row["dropped_frames"]) == (600_000, 595_799, 1080, 3)
     assert (row["start_outcome"], row["is_play"], row["hour"], row["day_of_week"]) == ("played", True, 13, 6)
@@ -38,23 +39,23 @@ def test_a_row_keeps_what_it_says() -> None:
 
 
 def test_what_a_csv_cannot_tell_is_left_open() -> None:
-    (row,) = imports.imported(file(PLAIN), "archive", 8).sessions.to_pylist()
+    (row,) = csv_sessions(file(PLAIN), "archive", 8).sessions.to_pylist()
     assert (row["close_reason"], row["event_count"], row["lost_events"], row["is_complete"]) == (None, 0, 0, None)
 
 
 def test_a_session_without_a_start_is_an_exit_before_the_first_frame() -> None:
-    (row,) = imports.imported(file(NEVER_STARTED), "archive", 8).sessions.to_pylist()
+    (row,) = csv_sessions(file(NEVER_STARTED), "archive", 8).sessions.to_pylist()
     assert (row["is_play"], row["start_outcome"], row["exit_wait_ms"]) == (False, "exited", 9000)
     assert (row["startup_ms"], row["bitrate_avg_kbps"], row["main_height"]) == (None, None, None)
 
 
 def test_hours_of_playing_are_not_taken_for_a_sleeping_device() -> None:
-    (row,) = imports.imported(file(PLAIN | {"session_duration_sec": "20000"}), "archive", 8).sessions.to_pylist()
+    (row,) = csv_sessions(file(PLAIN | {"session_duration_sec": "20000"}), "archive", 8).sessions.to_pylist()
     assert (row["session_ms"], row["discarded_ms"]) == (20_000_000, 0)
 
 
 def test_a_repeated_session_is_kept_once_and_counted() -> None:
-    found = imports.imported(file(PLAIN, NEVER_STARTED, PLAIN | {"rebuffer_count": "9"}), "archive", 8)
+    found = csv_sessions(file(PLAIN, NEVER_STARTED, PLAIN | {"rebuffer_count": "9"}), "archive", 8)
     assert (found.rows, len(found.sessions), found.repeated) == (3, 2, 1)
     assert {r["session_id"]: r["stall_count"] for r in found.sessions.to_pylist()} == {"a": 2, "b": 0}
 
@@ -74,27 +75,27 @@ def test_a_repeated_session_is_kept_once_and_counted() -> None:
     ],
 )
 def test_a_row_that_breaks_a_rule_is_kept_aside_with_its_line(change: dict[str, str], reason: str) -> None:
-    found = imports.imported(file(NEVER_STARTED, PLAIN | change), "archive", 8)
+    found = csv_sessions(file(NEVER_STARTED, PLAIN | change), "archive", 8)
     assert [(r["line"], r["reason"]) for r in found.quarantined.to_pylist()] == [(3, reason)]
     assert found.sessions["session_id"].to_pylist() == ["b"]
 
 
 def test_a_row_with_too_few_cells_is_kept_aside() -> None:
-    found = imports.imported(StringIO(file(PLAIN).getvalue() + "a,b\r\n"), "archive", 8)
+    found = csv_sessions(StringIO(file(PLAIN).getvalue() + "a,b\r\n"), "archive", 8)
     assert [r["reason"] for r in found.quarantined.to_pylist()] == ["2 cells, not 20"]
 
 
 def test_another_file_is_refused_with_what_it_lacks() -> None:
     with pytest.raises(Mistake, match="must name user_id"):
-        imports.imported(StringIO("session_id\nx\n"), "archive", 8)
+        csv_sessions(StringIO("session_id\nx\n"), "archive", 8)
 
 
-@pytest.mark.parametrize("name", [name for name in imports.MOST if name != "session_duration_sec"])
+@pytest.mark.parametrize("name", [name for name in MOST if name != "session_duration_sec"])
 @pytest.mark.parametrize(
     "cell", ["NaN", "nan", "inf", "-Infinity", "1e30", "-1e300", "1e400", "18446744073709551615", "x"]
 )
 def test_one_cell_that_is_no_number_keeps_its_row_aside_and_the_others_are_imported(name: str, cell: str) -> None:
-    found = imports.imported(file(PLAIN, PLAIN | {"session_id": "bad", name: cell}, NEVER_STARTED), "archive", 8)
+    found = csv_sessions(file(PLAIN, PLAIN | {"session_id": "bad", name: cell}, NEVER_STARTED), "archive", 8)
     assert sorted(found.sessions["session_id"].to_pylist()) == ["a", "b"]
     assert [(row["line"], name in row["reason"]) for row in found.quarantined.to_pylist()] == [(3, True)]
 
@@ -114,7 +115,7 @@ def test_one_cell_that_is_no_number_keeps_its_row_aside_and_the_others_are_impor
     ],
 )
 def test_a_time_is_utc_by_the_zone_that_it_names(told: str, utc: str) -> None:
-    (row,) = imports.imported(
+    (row,) = csv_sessions(
         file(PLAIN | {"timestamp": told, "hour": "", "day_of_week": ""}), "archive", 8
     ).sessions.to_pylist()
     assert (str(row["started_at"].replace(tzinfo=None)), str(row["day"])) == (utc, utc[:10])
@@ -137,7 +138,7 @@ def test_a_time_is_utc_by_the_zone_that_it_names(told: str, utc: str) -> None:
     ],
 )
 def test_a_time_that_is_none_keeps_its_row_aside(told: str) -> None:
-    found = imports.imported(file(PLAIN | {"timestamp": told}, NEVER_STARTED), "archive", 8)
+    found = csv_sessions(file(PLAIN | {"timestamp": told}, NEVER_STARTED), "archive", 8)
     assert [row["reason"] for row in found.quarantined.to_pylist()] == ["timestamp is not a time"]
     assert len(found.sessions) == 1
 
@@ -145,11 +146,11 @@ def test_a_time_that_is_none_keeps_its_row_aside(told: str) -> None:
 @pytest.mark.parametrize("hour", ["0", "22"])
 def test_the_hour_beside_a_time_may_be_its_own_or_that_of_utc(hour: str) -> None:
     row = PLAIN | {"timestamp": "2025-10-12T00:30:00+02:00", "hour": hour, "day_of_week": ""}
-    assert len(imports.imported(file(row), "archive", 8).sessions) == 1
+    assert len(csv_sessions(file(row), "archive", 8).sessions) == 1
 
 
 def test_time_in_stalls_of_which_none_is_counted_is_one_stall() -> None:
-    found = imports.imported(file(PLAIN | {"rebuffer_count": "0", "rebuffer_duration_ms": "4000"}), "archive", 8)
+    found = csv_sessions(file(PLAIN | {"rebuffer_count": "0", "rebuffer_duration_ms": "4000"}), "archive", 8)
     (row,) = found.sessions.to_pylist()
     assert (row["stall_count"], row["stall_ms"]) == (1, 4000)
     assert len(found.quarantined) == 0
@@ -160,17 +161,17 @@ def lines(*agents: str) -> StringIO:
     rows = [
         ",".join((PLAIN | {"session_id": f"q-{n}", "os_version": agent}).values()) for n, agent in enumerate(agents)
     ]
-    return StringIO("\n".join([",".join(imports.COLUMNS), *rows]) + "\n")
+    return StringIO("\n".join([",".join(COLUMNS), *rows]) + "\n")
 
 
 @pytest.mark.parametrize("open_ones", [{1}, {0}, {8}, {1, 4}, {2, 3}, {0, 8}, set(range(9))])
 def test_a_quote_that_is_never_closed_costs_its_row_alone(open_ones: set[int]) -> None:
-    found = imports.imported(lines(*('"Mozilla/5.0 (X11' if n in open_ones else "UA" for n in range(9))), "archive", 8)
+    found = csv_sessions(lines(*('"Mozilla/5.0 (X11' if n in open_ones else "UA" for n in range(9))), "archive", 8)
     assert set(found.sessions["session_id"].to_pylist()) == {f"q-{n}" for n in range(9) if n not in open_ones}
     assert [row["line"] for row in found.quarantined.to_pylist()] == [n + 2 for n in sorted(open_ones)]
 
 
 def test_a_cell_of_several_lines_and_a_quote_inside_a_cell_are_read() -> None:
-    found = imports.imported(lines('"two\nlines, ""quoted"""', '5" screen', "UA"), "archive", 8)
+    found = csv_sessions(lines('"two\nlines, ""quoted"""', '5" screen', "UA"), "archive", 8)
     told = sorted((row["session_id"], row["user_agent"]) for row in found.sessions.to_pylist())
     assert told == [("q-0", 'two\nlines, "quoted"'), ("q-1", '5" screen'), ("q-2", "UA")]

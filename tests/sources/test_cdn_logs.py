@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from qoescope.lake import cdn_log
+from qoescope.sources.cdn_logs import json_lines
+from qoescope.sources.cdn_logs.reports import LogReports, log_reports
 from qoescope.sources.cmcd.mapping import map_records
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -18,8 +19,8 @@ def said(**more: object) -> bytes:
     return json.dumps({"at": T, "url": "https://a.example/1.m4s", "status": 200, "user_agent": CHROME, **more}).encode()
 
 
-def found(*lines: bytes) -> cdn_log.Found:
-    return cdn_log.found(enumerate(lines, 1), "app", 8, NOW)
+def found(*lines: bytes) -> LogReports:
+    return log_reports(json_lines.parse(enumerate(lines, 1)), "app", 8, NOW)
 
 
 def test_a_line_tells_of_delivery_by_query_or_headers() -> None:
