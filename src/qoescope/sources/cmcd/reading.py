@@ -7,6 +7,7 @@ from typing import Literal
 from qoescope.catalog.cmcd import CUSTOM_LIMIT, KEYS, SESSION_ID_LIMIT, Key
 from qoescope.sources.cmcd import structured_fields
 from qoescope.sources.cmcd.codec import VERSIONS, counted_name, counted_names, rounded, tag
+from qoescope.sources.cmcd.salvage import salvage
 from qoescope.sources.cmcd.structured_fields import Value
 
 Mode = Literal["event", "request"]
@@ -68,7 +69,8 @@ def read(text: str, mode: Mode) -> Reading:
     reading = Reading()
     if at < len(text):
         reading.notes.add("cmcd_repaired")
-        record = _good_members(text, reading)
+        _, record, lost = salvage(text)
+        reading.dropped += counted_names(lost)
     reading.version = _version(record, mode, reading)
     if reading.version not in VERSIONS:
         reading.notes.add("cmcd_version")
@@ -90,17 +92,6 @@ def read(text: str, mode: Mode) -> Reading:
     if mode == "event":
         _assume(reading)
     return reading
-
-
-def _good_members(text: str, reading: Reading) -> structured_fields.Record:
-    record: structured_fields.Record = {}
-    for member in structured_fields.split(text):
-        one, end = structured_fields.parsed(member)
-        if end == len(member):
-            record |= one
-        else:
-            reading.dropped += counted_names([member.partition("=")[0]])
-    return record
 
 
 def _version(record: Mapping[str, Value], mode: Mode, reading: Reading) -> int:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from qoescope.catalog.cmcd import (
     HEADERS,
@@ -15,6 +15,7 @@ from qoescope.catalog.cmcd import (
     VERSION_1_HEADERS,
 )
 from qoescope.sources.cmcd import codec, structured_fields
+from qoescope.sources.cmcd.salvage import decoded, salvage
 from qoescope.sources.cmcd.structured_fields import Unsayable, Value
 
 
@@ -62,14 +63,15 @@ def home(name: str, version: int) -> str:
 def in_headers(headers: Iterable[tuple[str, str]]) -> Sent | None:
     """The union of the four headers, in any case; None if there is none of them."""
     names = {f"cmcd-{header.lower()}": header for header in HEADERS}
-    found = [(names[name.lower()], _unescaped(value.strip())) for name, value in headers if name.lower() in names]
+    found = [(names[name.lower()], decoded(value.strip())) for name, value in headers if name.lower() in names]
     if not found:
         return None
     texts, notes, dropped = [], set[str](), list[str]()
     for header, value in found:
         said, at = structured_fields.parsed(value)
         if at < len(value):  # one header's ruin must not swallow the next one's members
-            text, said = _readable(value, dropped)
+            text, said, lost = salvage(value)
+            dropped += codec.counted_names(lost)
             notes.add("cmcd_repaired")
         else:
             text = value
@@ -77,14 +79,6 @@ def in_headers(headers: Iterable[tuple[str, str]]) -> Sent | None:
             notes.add("cmcd_wrong_header")
         texts.append(text)
     return Sent(_short(",".join(text for text in texts if text)), tuple(sorted(notes)), tuple(dropped))
-
-
-def _unescaped(value: str) -> str:
-    """A header that a log has percent-encoded, as it was."""
-    if "%" in value and structured_fields.parsed(value)[1] < len(value):
-        again = unquote(value)
-        return again if structured_fields.parsed(again)[1] == len(again) else value
-    return value
 
 
 def in_query(query: str) -> Sent | None:
@@ -147,24 +141,8 @@ def _object(said: Mapping[str, object]) -> Sent:
 def _settled(text: str) -> Sent:
     """The text, percent-decoded once more where only that makes it a dictionary."""
     text = _short(text.strip())
-    if "%" in text and structured_fields.parsed(text)[1] < len(text):
-        again = unquote(text)
-        if structured_fields.parsed(again)[1] == len(again) or "=" not in text:
-            return Sent(again, ("cmcd_encoded_twice",))
-    return Sent(text)
-
-
-def _readable(text: str, dropped: list[str]) -> tuple[str, structured_fields.Record]:
-    """Only the members that can be parsed, as text and as values; keys of the others go to `dropped`."""
-    texts, said = [], structured_fields.Record()
-    for member in structured_fields.split(text):
-        one, at = structured_fields.parsed(member)
-        if one and at == len(member):
-            texts.append(member)
-            said |= one
-        else:
-            dropped += codec.counted_names([member.partition("=")[0]])
-    return ",".join(texts), said
+    again = decoded(text) if "%" in text else text
+    return Sent(text) if again == text else Sent(again, ("cmcd_encoded_twice",))
 
 
 def _short(text: str) -> str:

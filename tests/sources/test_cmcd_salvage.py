@@ -1,0 +1,89 @@
+"""What is damaged in a record, or encoded once too often, costs itself and never the record."""
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+
+from qoescope.sources.cmcd.reading import Reading, read
+from qoescope.sources.cmcd.salvage import decoded, salvage
+from qoescope.sources.cmcd.transport import Sent, in_body, in_headers, in_query
+
+PLAIN = {
+    "CMCD-Request": "bl=2000,sta=p,su",
+    "CMCD-Session": 'cid="film",sid="x",v=2',
+    "CMCD-Object": "br=(3000;v),ot=v",
+}
+KEPT = ({"sta": "p", "cid": "film", "sid": "x", "ot": "v"}, {"v": 2}, {"su": True})
+
+
+WAYS: dict[str, Callable[[str], Sent | None]] = {
+    "header": lambda record: in_headers([("CMCD-Session", record)]),
+    "encoded header": lambda record: in_headers([("CMCD-Session", quote(record))]),
+    "query": lambda record: in_query("CMCD=" + quote(record)),
+    "query encoded twice": lambda record: in_query("CMCD=" + quote(quote(record))),
+    "body": lambda record: in_body(record.encode())[0],
+    "encoded body": lambda record: in_body(quote(record).encode())[0],
+}
+
+
+def of_headers(headers: dict[str, str]) -> Reading:
+    sent = in_headers(headers.items())
+    assert sent is not None
+    return read(sent.text, "request")
+
+
+@pytest.mark.parametrize("safe", ["", "=", "=,", '=,"', "=()"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_headers_that_a_log_has_encoded_are_read_as_they_were(safe: str, times: int) -> None:
+    headers = PLAIN
+    for _ in range(times):
+        headers = {name: quote(value, safe=safe) for name, value in headers.items()}
+    reading = of_headers(headers)
+    assert (reading.texts, reading.numbers, reading.flags) == KEPT
+    assert reading.lists == {"bl": [(2000, "")], "br": [(3000, "v")]}
+
+
+def test_only_some_of_the_headers_may_be_encoded() -> None:
+    reading = of_headers(PLAIN | {"CMCD-Session": quote(PLAIN["CMCD-Session"])})
+    assert (reading.texts, reading.numbers, reading.flags) == KEPT
+
+
+def test_an_escape_that_is_meant_stays() -> None:
+    headers = {"CMCD-Request": 'nor="..%2Fnext%2F1.m4s",su', "CMCD-Session": 'cid="100%25",sid="x"'}
+    reading = of_headers(headers)
+    assert (reading.names["nor"], reading.texts["cid"]) == (["..%2Fnext%2F1.m4s"], "100%25")
+
+
+def test_a_token_that_an_escape_hides_members_in_is_read_as_members() -> None:
+    assert decoded("sta=p%2Csu") == "sta=p,su"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "title", ["café", "日本語", "naïve, or not", 'a \\"quote\\" – dash', "tab\there", "\U0001f600"]
+)
+def test_a_string_that_is_not_ascii_loses_itself_only(way: str, title: str) -> None:
+    record = f'br=(3000),cid="{title}",sid="x",st=v'
+    sent = WAYS[way](record)
+    assert sent is not None
+    reading = read(sent.text, "request")
+    assert reading.texts == {"sid": "x", "st": "v"}
+    assert reading.lists == {"br": [(3000, "")]}
+    assert [*sent.dropped, *reading.dropped] == ["cid"]
+
+
+def test_of_a_list_only_the_strings_are_lost_that_no_record_may_hold() -> None:
+    reading = read('e=e,ec=("é" "E 7" "ü"),sid="x",ts=1,v=2', "event")
+    assert (reading.names["ec"], reading.dropped) == (["E 7"], ["ec"])
+    alone = read('e=e,ec=("é"),sid="x",ts=1,v=2', "event")
+    assert (alone.names, alone.texts["sid"]) == ({}, "x")
+
+
+def test_a_member_that_cannot_be_parsed_is_named_and_the_others_stay() -> None:
+    found = salvage('br=3000,d=,sid="x",cid="never closed')
+    assert (found.record, found.lost) == ({"br": 3000, "sid": "x"}, ["d", "cid"])
+
+
+def test_text_that_gains_nothing_by_decoding_stays() -> None:
+    assert [decoded(text) for text in ("%%%", "%41%42 =", "plain", "")] == ["%%%", "%41%42 =", "plain", ""]
