@@ -223,7 +223,7 @@ OBSERVED = Table(
             "its records make events: it is counted in attempts",
             nullable=False,
         ),
-        Field("content_id", "text", "first `cid`", default="unknown"),
+        Field("content_id", "text", "`cid` of what was rendered first, ads left out", default="unknown"),
         Field("content_type", "text", "vod or live", default="unknown"),
         Field("stream_format", "text", "streaming format", default="unknown"),
         Field("cdn", "text", "first CDN that was told", default="unknown"),

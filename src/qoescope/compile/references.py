@@ -177,6 +177,12 @@ def _answers() -> str:
         "report and each event is one received, accepted and in the lake; an event of a session that is turned again "
         "is a duplicate. What its records cannot tell is null; what they tell of delivery is in `cmcd_sessions` and "
         "`cmcd_requests`, also for sessions that tell no states.",
+        "One `sid` may hold several presses of play; the second is the session `sid~2`. A press begins with `s` or `d` "
+        "once content was shown, with the wait before frames that follow an end, and where the content's `cid` "
+        "changes; `cid` inside ads is the ad's and names no session. A fatal error within 60 s of which frames move "
+        "again is an error that was survived, and the time between a stall; otherwise it is the failure that ended the "
+        "press. A state that only a report in an interval (`e=t`) tells of is put where `msd` and the playhead `pt` "
+        "say that it began.",
         "Version 1 travels on media requests: `qoescope cmcd import FILE` takes a CDN's log, plain or gzip, in the "
         "format that `--format` names: `w3c` is a W3C extended log, as CloudFront writes it; `json`, the default, an "
         "object a line: `at` (ISO 8601, the common log's form, or s, ms, µs or ns since the epoch), `url`, "

@@ -10,7 +10,7 @@ from qoescope.sources.cmcd.order import Report
 Source = Literal["states", "bsd", "bsda", "bs"]
 _SAME_FLAG_MS = 2000
 """Flags within this time of each other are one."""
-_SAME_ERROR_MS = 2000
+SAME_ERROR_MS = 2000
 """An error that another target hears of within this time is the same one."""
 Way = tuple[str, str]
 
@@ -71,7 +71,7 @@ class Counters:
             return False
         at, by = self.heard[code]
         if record.event == "e":
-            return by != way and record.at - at <= _SAME_ERROR_MS
+            return by != way and record.at - at <= SAME_ERROR_MS
         return at >= self.reported.get((way, record.event), at)
 
     def _first_way(self, key: str, record: Report) -> bool:

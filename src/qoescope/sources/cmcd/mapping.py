@@ -16,7 +16,9 @@ from qoescope.compile import arrow
 from qoescope.sources.cmcd.counters import counters
 from qoescope.sources.cmcd.delivery import delivery, observation
 from qoescope.sources.cmcd.events import Context, Event, cdn_of
-from qoescope.sources.cmcd.order import Report, Session, once, ordered, plays, sessions
+from qoescope.sources.cmcd.intervals import placed
+from qoescope.sources.cmcd.order import Report, Session, once, ordered, sessions
+from qoescope.sources.cmcd.presses import presses
 from qoescope.sources.cmcd.states import Play, play_events
 
 _OURS = tuple(Event.__dataclass_fields__)
@@ -60,7 +62,11 @@ def map_records(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> 
         context = made.context(session, own)
         stories = _stories(session, own)
         for number, story in enumerate(stories, 1):
-            made.add(session, story, session.session_id + (f"~{number}" if number > 1 else ""), context)
+            of_press = context | ({"content_id": story.content_id} if story.content_id else {})
+            name = session.session_id + (f"~{number}" if number > 1 else "")
+            made.add(session, story.events, name, of_press)
+        content_id = stories[0].content_id if stories else _first_content(session)
+        context |= {"content_id": content_id} if content_id else {}
         seen.append(observation(session, context, tells_states=bool(stories)))
         asked += delivery(session, own)
     return Mapped(
@@ -76,29 +82,48 @@ def _rows(rows: list[dict[str, Any]], table: Table) -> pa.Table:
     return arrow.conform(pa.table(given), table)
 
 
-def _stories(session: Session, rules: Rules) -> list[list[Event]]:
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """What one press of play told."""
+
+    events: list[Event]
+    content_id: str | None
+
+
+def _stories(session: Session, rules: Rules) -> list[_Story]:
     """The events of each press of play, in order; none where nobody told a state."""
-    reports = [r for r in session.of("event") if r.event != "rr" and not r.reading.flags.get("nr")]
+    reports = [r for r in _rendered(session.of("event")) if r.event != "rr"]
     if reports:
-        told = once(ordered(reports))
-        parts = plays(told) if any(r.state for r in told) else []
+        records = once(ordered(reports))
+        parts = presses(records) if any(r.state for r in records) else []
     else:
-        told = [replace(r, at=r.arrived) for r in session.of("request") if not r.reading.flags.get("nr")]
-        parts = [part for play in plays(told) if (part := _believed(play))] if any(r.state for r in told) else []
-    context = Context(
-        tells_visibility=any(r.event == "b" for r in told),
-        live=any(r.reading.texts.get("st") in ("l", "ll") for r in session.records),
-    )
-    totals, open_play, stories = counters([r for part in parts for r in part]), None, []
+        records = [replace(r, at=r.arrived) for r in _rendered(session.of("request"))]
+        parts = presses(records, by_content=False) if any(r.state for r in records) else []
+        parts = [replace(part, records=believed) for part in parts if (believed := _believed(part.records))]
+    live = any(r.reading.texts.get("st") in ("l", "ll") for r in session.records)
+    context = Context(tells_visibility=any(r.event == "b" for r in records), live=live)
+    totals, open_play, stories, last_at = counters([r for part in parts for r in part.records]), None, [], None
     for part in parts:
-        startup_ms = _startup(part)
+        startup_ms = _startup(part.records)
         if startup_ms is None and reports and len(parts) == 1:
             startup_ms = _startup(session.of("request"))
+        records = placed(part.records, startup_ms, live=live, after=last_at)
         if open_play is not None:
-            open_play.leave(part[0])
+            open_play.leave(records[0])
         open_play = Play(rules, context, totals, startup_ms)
-        stories.append(play_events(part, open_play))
-    return [story for story in stories if story]
+        made, last_at = play_events(records, open_play), records[-1].at
+        stories.append(_Story(made, part.content_id))
+    return [story for story in stories if story.events]
+
+
+def _first_content(session: Session) -> str | None:
+    """What was asked for first, in a session that tells no states."""
+    return next((r.reading.texts["cid"] for r in _rendered(session.records) if "cid" in r.reading.texts), None)
+
+
+def _rendered(records: Sequence[Report]) -> list[Report]:
+    """Those that are not about what a second player fetches."""
+    return [r for r in records if not r.reading.flags.get("nr")]
 
 
 def _startup(records: Sequence[Report]) -> int | None:
@@ -140,13 +165,12 @@ class _Columns:
         }
 
     def context(self, session: Session, rules: Rules) -> dict[str, str]:
-        """The session's dimensions: mapped custom keys and CMCD's own, else what the door knew."""
+        """The session's dimensions but its content: mapped custom keys and CMCD's own, else what the door knew."""
         said: dict[str, str] = {}
         newest = max(r.reading.version for r in session.records)
-        for record in session.records:
+        for record in _rendered(session.records) or session.records:
             texts = record.reading.texts
             told = {
-                "content_id": texts.get("cid"),
                 "stream_format": STREAM_FORMATS.get(texts.get("sf", "")),
                 "content_type": CONTENT_TYPES.get(texts.get("st", "")),
                 "cdn": cdn_of(record, rules),

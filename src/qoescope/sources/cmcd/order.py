@@ -1,4 +1,4 @@
-"""CMCD records of one session in the order in which they happened, without repeats, play by play."""
+"""CMCD records of one session in the order in which they happened, without repeats."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -46,6 +46,8 @@ class Report:
     """`e`; None on media requests, where it has no say."""
     state: str | None = None
     """`sta`."""
+    recovered: bool = False
+    """Of a fatal error: the player survived it."""
 
     @property
     def calendar(self) -> int:
@@ -172,24 +174,3 @@ def lost_reports(records: Iterable[Report]) -> int | None:
     """Numbers missing inside the runs of `sn`; None where no `sn` was sent."""
     found = [{_number(record) for record in run} for run in runs(records)]
     return sum(max(numbers) - min(numbers) + 1 - len(numbers) for numbers in found) if found else None
-
-
-def plays(records: Iterable[Report]) -> list[list[Report]]:
-    """The presses of play that share one `sid`: `s` or `d` outside an ad, after a `p` or an end, opens the next."""
-    found: list[list[Report]] = [[]]
-    over = ad = False
-    for record in records:
-        state = record.state
-        if state in ("s", "d") and over and not ad:
-            found.append([])
-            over = False
-        found[-1].append(record)
-        if record.event in ("abs", "as"):
-            ad = True
-        elif record.event in ("abe", "ae"):
-            ad = False
-        if state in ("q", "f") or (state == "e" and not ad):
-            over, ad = True, False
-        elif state == "p":
-            over = True
-    return found

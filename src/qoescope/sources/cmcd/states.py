@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from qoescope.catalog.cmcd import Rules
 from qoescope.catalog.doors import EVENT_BOUNDS
 from qoescope.catalog.events import LONGEST_INTERVAL_MS, TRANSITIONS
+from qoescope.sources.cmcd.ahead import NOTHING_AHEAD, Ahead, aheads
 from qoescope.sources.cmcd.counters import Counters
 from qoescope.sources.cmcd.events import Context, Event, cdn_of
 from qoescope.sources.cmcd.order import Report
+from qoescope.sources.cmcd.presses import AD_BEGINS, AD_ENDS, Ads
 
 PIECE_MS = 30_000
 """Length of the pieces into which an interval is cut that is long but was played."""
@@ -22,7 +24,7 @@ _MOVABLE = ("heartbeat", "rendition_update", "player_resize", "cdn_change", "vis
 
 @dataclass(slots=True)
 class Play:
-    """The state machine of metrics.md (a), driven by records instead of a player."""
+    """The player states of the catalog, driven by records instead of a player."""
 
     rules: Rules
     context: Context
@@ -34,7 +36,10 @@ class Play:
     started: bool = False
     closed: bool = False
     ad: bool = False
-    _in_break: bool = False
+    """An ad break was begun by an event."""
+    _ads: Ads = field(default_factory=Ads)
+    _fatal: bool = False
+    """The last state that was told is a fatal error that was survived."""
     _last_at: int = 0
     _pending: int = 0
     _dropped: int = 0
@@ -42,8 +47,8 @@ class Play:
     _code: str | None = None
     _said: str | None = None
 
-    def tell(self, record: Report, fails_next: bool = False) -> None:
-        """Takes one record; `fails_next` says that the next one is fatal."""
+    def tell(self, record: Report, context: Ahead) -> None:
+        """Takes one record, in the context of those that follow."""
         if self.closed:
             return
         stalls = self.counters.stalls(record)
@@ -55,11 +60,16 @@ class Play:
             self._cut(record)
             if stalls and self.state == "playing":
                 self._put_stalls(record, stalls)
-        before = len(self.events)
-        self._point(record, fails_next)
+        before, is_first = len(self.events), self.state is None
+        self._point(record, context)
         if record.state is not None:
             self._turn(record, record.state)
             self._said = record.state
+            self._fatal = record.state == "f"
+        if is_first and self._ads.on and not self.closed and self.state is not None:
+            self._ad_edge(record, context)
+            if record.state == "p":
+                self._plays(record)
         if self.state is not None and len(self.events) == before:
             self._emit(record, "heartbeat")
         self.context.take(record, cdn_of(record, self.rules))
@@ -152,19 +162,24 @@ class Play:
             self._go(record, "playback_stall", at=record.at)
             self._go(record, "playback_start", at=record.at)
 
-    def _point(self, record: Report, fails_next: bool) -> None:
+    def _point(self, record: Report, context: Ahead) -> None:
         """What the record tells beside the state."""
         errors = self.counters.errors(record)
         codes = record.reading.names.get("ec")
         if record.state != "f":
             self._code = codes[-1] if codes else self._code
-        elif codes:
-            self._code = codes[0]
+        else:
+            self._code = codes[0] if codes else context.code or self._code
+        if record.recovered and not self._fatal:
+            self._emit(record, "error", error_code=self._code, error_class=self._class(self._code))
+        elif self.state is not None and not context.is_fatal and (record.state != "f" or self._fatal):
+            for code in errors:
+                if code is not None or record.state != "f":
+                    self._emit(record, "error", error_code=code, error_class=self._class(code))
+        if record.event in AD_BEGINS + AD_ENDS:
+            self._edge(record, context)
         if self.state is None:
             return
-        if record.state != "f" and not (fails_next and record.event == "e"):
-            for code in errors:
-                self._emit(record, "error", error_code=code, error_class=self._class(code))
         self._moment(record)
         cdn = cdn_of(record, self.rules)
         if record.event is not None and cdn is not None and self.context.cdn not in (None, cdn):
@@ -181,29 +196,31 @@ class Play:
                 self._emit(record, "visibility_change")
         elif record.event in ("pe", "pc"):
             self._emit(record, "player_resize")
-        elif record.event in ("abs", "abe", "as", "ae"):
-            self._edge(record, record.event)
 
     def _class(self, code: str | None) -> str:
         return "business" if code in self.rules.business_codes else "technical"
 
-    def _edge(self, record: Report, event: str) -> None:
-        """An ad break begins or ends; single ads count as breaks only where no break is open."""
-        if event in ("as", "ae") and self._in_break:
-            return
-        begins = event in ("abs", "as")
-        if begins == self.ad:
-            return
-        stitched = self.state == "playing" and record.state is None
-        self._go(record, "ad_break_start" if begins else "ad_break_end")
-        self.ad, self._in_break = begins, event == "abs"
+    def _edge(self, record: Report, context: Ahead) -> None:
+        """An ad break begins or ends; before the first state that is remembered only."""
+        if self._ads.take(record.event) and self.state is not None:
+            self._ad_edge(record, context)
+
+    def _ad_edge(self, record: Report, context: Ahead) -> None:
+        """The event of it."""
+        waits = context.state is not None and context.state in "srwd"
+        stitched = self.state == "playing" and record.state is None and not waits
+        self._go(record, "ad_break_start" if self._ads.on else "ad_break_end")
+        self.ad = self._ads.on
         if stitched:  # nobody says that the picture stood still
             self._go(record, "playback_start")
 
     def _turn(self, record: Report, sta: str) -> None:
         """The state that the record tells, as a transition of ours."""
         state = self.state
-        if state is None:
+        if record.recovered:
+            if state == "playing":
+                self._go(record, "playback_stall")
+        elif state is None:
             self._begin(record, sta)
         elif sta == "p":
             self._plays(record)
@@ -212,6 +229,9 @@ class Play:
         elif sta in "rws" and state == "paused":
             self._emit(record, "playback_request")
             self.state = "resuming" if self.started else "starting"
+        elif sta == "s" and state in ("playing", "stalled"):  # what comes after an ad is asked for
+            self._emit(record, "heartbeat")
+            self.state = "resuming"
         elif (sta == "k" and state not in ("idle", "seeking")) or (sta == "a" and state not in ("idle", "paused")):
             self._go(record, "seek_start" if sta == "k" else "playback_pause")
         elif sta in "efq":
@@ -272,8 +292,8 @@ _BLANK = Event(0, 0, "playback_stall", "playing", 0)
 
 
 def play_events(records: Sequence[Report], play: Play) -> list[Event]:
-    """The events of one play."""
+    """The events of one press of play."""
+    found = aheads(records)
     for place, record in enumerate(records):
-        following = records[place + 1].state if place + 1 < len(records) else None
-        play.tell(record, following == "f")
+        play.tell(record, found.get(place, NOTHING_AHEAD))
     return play.events
