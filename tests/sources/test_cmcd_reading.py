@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 
 from qoescope.catalog.cmcd import KEYS, NOTES
-from qoescope.sources.cmcd.reading import Reading, read
+from qoescope.sources.cmcd.reading import RecordReading, read
 
 
 def test_a_record_means_what_it_says() -> None:
     found = read('bg,br=(3000;v 128;a),cid="film",com.example-plan=gold,ec=("403"),pr=1.5,pt=10,sta=p,v=2', "request")
-    assert found == Reading(
+    assert found == RecordReading(
         2,
         numbers={"pt": 10, "v": 2},
         texts={"cid": "film", "sta": "p"},

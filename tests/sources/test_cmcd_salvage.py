@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
-from qoescope.sources.cmcd.reading import Reading, read
+from qoescope.sources.cmcd.reading import RecordReading, read
 from qoescope.sources.cmcd.salvage import decoded, salvage
-from qoescope.sources.cmcd.transport import Sent, in_body, in_headers, in_query
+from qoescope.sources.cmcd.transport import SentRecord, in_body, in_headers, in_query
 
 PLAIN = {
     "CMCD-Request": "bl=2000,sta=p,su",
@@ -17,7 +17,7 @@ PLAIN = {
 KEPT = ({"sta": "p", "cid": "film", "sid": "x", "ot": "v"}, {"v": 2}, {"su": True})
 
 
-WAYS: dict[str, Callable[[str], Sent | None]] = {
+WAYS: dict[str, Callable[[str], SentRecord | None]] = {
     "header": lambda record: in_headers([("CMCD-Session", record)]),
     "encoded header": lambda record: in_headers([("CMCD-Session", quote(record))]),
     "query": lambda record: in_query("CMCD=" + quote(record)),
@@ -27,7 +27,7 @@ WAYS: dict[str, Callable[[str], Sent | None]] = {
 }
 
 
-def of_headers(headers: dict[str, str]) -> Reading:
+def of_headers(headers: dict[str, str]) -> RecordReading:
     sent = in_headers(headers.items())
     assert sent is not None
     return read(sent.text, "request")

@@ -66,7 +66,7 @@ def in_request(headers: Iterable[tuple[str, str]], query: str) -> Reports:
     return _sorted([sent] if sent else [], b"")
 
 
-def _sorted(records: list[transport.Sent], body: bytes) -> Reports:
+def _sorted(records: list[transport.SentRecord], body: bytes) -> Reports:
     found = Reports()
     for sent in records:
         reading = read(sent.text, "event")

@@ -101,7 +101,7 @@ def log_reports(entries: Iterable[tuple[int, LogEntry]], tenant: str, buckets: i
 
 
 def _add(
-    made: LogReports, number: int, request: LoggedRequest, sent: transport.Sent, tenant: str, buckets: int
+    made: LogReports, number: int, request: LoggedRequest, sent: transport.SentRecord, tenant: str, buckets: int
 ) -> None:
     """Books a request with CMCD, and adds its row if it belongs to a session."""
     reading = read(sent.text, "request")
@@ -136,7 +136,7 @@ def _row(request: LoggedRequest, record: str, number: int) -> dict[str, Any]:
     }
 
 
-def _sent(request: LoggedRequest) -> transport.Sent | None:
+def _sent(request: LoggedRequest) -> transport.SentRecord | None:
     """The CMCD on the request."""
     url = urlsplit(request.url)
     sent = transport.in_request(request.headers, url.query)

@@ -26,13 +26,13 @@ NOTHING_AHEAD = Ahead()
 
 def aheads(records: Sequence[Report]) -> dict[int, Ahead]:
     """By its place in the records what those after it tell, where that matters."""
-    found: dict[int, Ahead] = {}
+    by_place: dict[int, Ahead] = {}
     for place, record in enumerate(records):
         if record.event in AD_BEGINS + AD_ENDS:
-            found[place] = Ahead(state=_next_state(records, place))
+            by_place[place] = Ahead(state=_next_state(records, place))
         elif record.state == "f" and (place == 0 or records[place - 1].state != "f"):
-            found |= _reports_of(records, place)
-    return found
+            by_place |= _reports_of(records, place)
+    return by_place
 
 
 def _next_state(records: Sequence[Report], place: int) -> str | None:

@@ -40,10 +40,10 @@ def decode_line(text: str, version: int) -> Record:
 
 def _strict(text: str) -> Record:
     """The dictionary in the text."""
-    found = _IN_A_QUERY.match(text)
-    if found is None:
+    match = _IN_A_QUERY.match(text)
+    if match is None:
         return structured_fields.parse(_short(text))
-    once = _short(unquote_plus(found[1]))
+    once = _short(unquote_plus(match[1]))
     if "%" in once and structured_fields.parsed(once)[1] < len(once):
         twice = unquote_plus(once)
         if structured_fields.parsed(twice)[1] == len(twice):
@@ -93,7 +93,7 @@ def members(record: object, version: int) -> dict[str, str]:
     _check(version)
     if not isinstance(record, Mapping):
         raise Unsayable("a record is an object of keys and values")
-    said: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, value in record.items():
         key = KEYS.get(name)
         if value is None or name == "v" or (key is None and "-" not in name) or (key and version not in key.versions):
@@ -103,10 +103,10 @@ def members(record: object, version: int) -> dict[str, str]:
         except Unsayable as error:
             raise Unsayable(f"{name}: {error}") from None
         if text is not None:
-            said[name] = text
+            texts[name] = text
     if version > 1:
-        said["v"] = str(version)
-    return said
+        texts["v"] = str(version)
+    return texts
 
 
 def _text(key: Key, value: object, version: int, event: object) -> str | None:
@@ -168,10 +168,10 @@ def tag(item: object) -> str:
     params = item.get("params") if isinstance(item, Mapping) else None
     if not isinstance(params, Mapping):
         return ""
-    told = params.get("ot")
-    if isinstance(told, str):
-        return told
-    return next((str(name) for name, said in params.items() if said is True), "")
+    about = params.get("ot")
+    if isinstance(about, str):
+        return about
+    return next((str(name) for name, value in params.items() if value is True), "")
 
 
 def _parts(value: object) -> tuple[object, str]:
@@ -187,10 +187,10 @@ def _parts(value: object) -> tuple[object, str]:
     )
 
 
-def _parameter(name: str, said: object) -> str:
-    if said is True:
+def _parameter(name: str, value: object) -> str:
+    if value is True:
         return ""
-    return structured_fields.token(said) if name == "ot" and isinstance(said, str) else structured_fields.bare(said)
+    return structured_fields.token(value) if name == "ot" and isinstance(value, str) else structured_fields.bare(value)
 
 
 def _custom(name: str, value: object) -> str | None:

@@ -25,7 +25,7 @@ class Counters:
     """Key → the first way (mode, target) by which it came: others tell the same again."""
     totals: dict[str, int] = field(default_factory=dict)
     flagged_at: int | None = None
-    heard: dict[str | None, tuple[int, Way]] = field(default_factory=dict)
+    last_reports: dict[str | None, tuple[int, Way]] = field(default_factory=dict)
     """Error code → when and by which way it was told last."""
     reported: dict[tuple[Way, str | None], int] = field(default_factory=dict)
     """When each way last sent each kind of report."""
@@ -62,14 +62,14 @@ class Counters:
         codes: Iterable[str | None] = record.reading.names.get("ec") or ([None] if record.event == "e" else [])
         fresh = [code for code in codes if not self._was_heard(code, record, way)]
         for code in codes:
-            self.heard[code] = (record.at, way)
+            self.last_reports[code] = (record.at, way)
         self.reported[way, record.event] = record.at
         return fresh
 
     def _was_heard(self, code: str | None, record: Report, way: Way) -> bool:
-        if code not in self.heard:
+        if code not in self.last_reports:
             return False
-        at, by = self.heard[code]
+        at, by = self.last_reports[code]
         if record.event == "e":
             return by != way and record.at - at <= SAME_ERROR_MS
         return at >= self.reported.get((way, record.event), at)
@@ -87,10 +87,10 @@ class Counters:
         return total - before if total >= before else total
 
 
-def lengths(told: Sequence[tuple[int, str]]) -> list[int]:
+def lengths(stalls: Sequence[tuple[int, str]]) -> list[int]:
     """Lengths of the stalls in a list; audio's only where it stands alone, for both starve together."""
-    ours = [length for length, about in told if about != "a"]
-    return ours or [length for length, _ in told]
+    ours = [length for length, about in stalls if about != "a"]
+    return ours or [length for length, _ in stalls]
 
 
 def counters(records: Sequence[Report]) -> Counters:
@@ -107,5 +107,5 @@ def counters(records: Sequence[Report]) -> Counters:
         source = "bsd"
     elif keys & {"bsda", "bsa"}:
         source = "bsda"
-    seen = bool(states) and states[0] in ("s", "d")
-    return Counters(source, totals=dict.fromkeys(("dfa", "bsda", "bsa"), 0) if seen else {})
+    from_the_start = bool(states) and states[0] in ("s", "d")
+    return Counters(source, totals=dict.fromkeys(("dfa", "bsda", "bsa"), 0) if from_the_start else {})

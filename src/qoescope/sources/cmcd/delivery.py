@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from qoescope.catalog.bounds import LARGEST_SUM, LONGEST_REQUEST_MS
 from qoescope.catalog.cmcd import Rules
-from qoescope.sources.cmcd.order import Report, Session, lost_reports
+from qoescope.sources.cmcd.order import CmcdSession, Report, lost_reports
 
 _VIDEO = ("v", "av")
 _STARVED = ("v", "av", "i", None)
@@ -16,12 +16,12 @@ _SAME_FLAG_MS = 2000
 _FIRST_ERROR = 400
 
 
-def observation(session: Session, context: Mapping[str, str], *, tells_states: bool) -> dict[str, Any]:
+def observation(session: CmcdSession, context: Mapping[str, str], *, tells_states: bool) -> dict[str, Any]:
     """The session's row of `cmcd_sessions`; null is what its records cannot tell."""
     records = session.records
-    asked = media_requests(session)
-    status = [code for r in asked if (code := _status(r)) is not None]
-    video = _video(session.of("request") or asked)
+    media = media_requests(session)
+    status = [code for r in media if (code := _status(r)) is not None]
+    video = _video(session.of("request") or media)
     durations = [r.reading.numbers["d"] for r in video if "d" in r.reading.numbers]
     weighed = _weighed(video)
     weights = sum(d for d, _ in weighed)
@@ -38,7 +38,7 @@ def observation(session: Session, context: Mapping[str, str], *, tells_states: b
         **{name: context[name] for name in ("content_id", "content_type", "stream_format", "cdn") if name in context},
         "startup_ms": next((r.reading.numbers["msd"] for r in records if "msd" in r.reading.numbers), None),
         "record_count": len(records),
-        "request_count": len(asked) or None,
+        "request_count": len(media) or None,
         "request_errors": sum(map(_failed, status)) if status else None,
         "media_ms": sum(durations) if durations else None,
         "requested_kbps_ms": min(requested, LARGEST_SUM) if weights else None,
@@ -57,31 +57,31 @@ def observation(session: Session, context: Mapping[str, str], *, tells_states: b
     }
 
 
-def delivery(session: Session, rules: Rules) -> list[dict[str, Any]]:
+def delivery(session: CmcdSession, rules: Rules) -> list[dict[str, Any]]:
     """The session's rows of `cmcd_requests`, one a host."""
     by_host: dict[str, list[Report]] = defaultdict(list)
     for record in media_requests(session):
         by_host[_host(record) or "unknown"].append(record)
-    return [_sums(session, host, rules.hosts.get(host, "unknown"), asked) for host, asked in sorted(by_host.items())]
+    return [_sums(session, host, rules.hosts.get(host, "unknown"), media) for host, media in sorted(by_host.items())]
 
 
-def media_requests(session: Session) -> list[Report]:
+def media_requests(session: CmcdSession) -> list[Report]:
     """Each media request once: told by `rr` reports where the player sends them, else by the requests themselves."""
     return [r for r in session.of("event") if r.event == "rr"] or session.of("request")
 
 
-def _sums(session: Session, host: str, cdn: str, asked: Sequence[Report]) -> dict[str, Any]:
-    status = [code for r in asked if (code := _status(r)) is not None]
-    last = [ms for r in asked if (ms := r.reading.numbers.get("ttlb")) is not None]
-    first = [ms for r in asked if (ms := r.reading.numbers.get("ttfb")) is not None and ms <= _latest_first_byte(r)]
-    weighed = _weighed(asked)
+def _sums(session: CmcdSession, host: str, cdn: str, media: Sequence[Report]) -> dict[str, Any]:
+    status = [code for r in media if (code := _status(r)) is not None]
+    last = [ms for r in media if (ms := r.reading.numbers.get("ttlb")) is not None]
+    first = [ms for r in media if (ms := r.reading.numbers.get("ttfb")) is not None and ms <= _latest_first_byte(r)]
+    weighed = _weighed(media)
     return {
         "property": session.property,
         "session_id": session.session_id,
         "host": host,
         "cdn": cdn,
-        "last_at": _instant(max(r.arrived for r in asked)),
-        "request_count": len(asked),
+        "last_at": _instant(max(r.arrived for r in media)),
+        "request_count": len(media),
         "status_count": len(status),
         "error_count": sum(map(_failed, status)),
         "ttfb_ms_sum": sum(first),

@@ -7,7 +7,7 @@ from qoescope.sources.cmcd.order import Report
 
 
 @dataclass(slots=True)
-class Event:
+class CmcdEvent:
     """One of our events; fields as in the catalog, `row` is the record that it was made of."""
 
     row: int
@@ -63,14 +63,14 @@ class Context:
             self.on_screen = reading.one("pb") if "pb" in lists else self.on_screen
             self.selected = reading.one("br") if "br" in lists else self.selected
             self.combined = reading.one("ab") if "ab" in lists else self.combined
-        said = reading.flags.get("bg")
-        if said is not None:
-            self.hidden = said
+        background = reading.flags.get("bg")
+        if background is not None:
+            self.hidden = background
         elif record.event == "b" or not self.tells_visibility:
             self.hidden = False
 
 
 def cdn_of(record: Report, rules: Rules) -> str | None:
     """The CDN that the record names, itself or by its host."""
-    said = record.reading.texts
-    return said.get("cdn") or rules.hosts.get(said.get("h", "")) or rules.hosts.get(record.host or "")
+    texts = record.reading.texts
+    return texts.get("cdn") or rules.hosts.get(texts.get("h", "")) or rules.hosts.get(record.host or "")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from qoescope.sources.cmcd.order import Report
-from qoescope.sources.cmcd.reading import Reading
+from qoescope.sources.cmcd.reading import RecordReading
 
 _STOPS = ("a", "r", "w", "e", "q", "f")
 _GOES_ON = ("a", "r", "w", "f")
@@ -47,7 +47,7 @@ class _Placer:
             return
         at = record.at - round(playhead / (1 if rate is None else rate))
         if at >= after:
-            reading = Reading(record.reading.version, {"pt": 0}, rate=rate)
+            reading = RecordReading(record.reading.version, {"pt": 0}, rate=rate)
             self._take(replace(record, reading=reading, at=at, event="ps"))
 
     def add(self, record: Report) -> None:
@@ -93,7 +93,7 @@ class _Placer:
         at = max(at, last.at)
         if at >= record.at:
             return
-        reading = Reading(record.reading.version, rate=last.reading.rate)
+        reading = RecordReading(record.reading.version, rate=last.reading.rate)
         if playhead is not None and not self._live:
             reading.numbers["pt"] = playhead
         if "bg" in last.reading.flags:

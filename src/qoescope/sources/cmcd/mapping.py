@@ -15,14 +15,15 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
 from qoescope.sources.cmcd.counters import counters
 from qoescope.sources.cmcd.delivery import delivery, observation
-from qoescope.sources.cmcd.events import Context, Event, cdn_of
+from qoescope.sources.cmcd.events import CmcdEvent, Context, cdn_of
 from qoescope.sources.cmcd.intervals import placed
-from qoescope.sources.cmcd.order import Report, Session, once, ordered, sessions
+from qoescope.sources.cmcd.order import CmcdSession, Report, once, ordered, sessions
 from qoescope.sources.cmcd.presses import presses
 from qoescope.sources.cmcd.states import Play, play_events
 
-_OURS = tuple(Event.__dataclass_fields__)
+_OURS = tuple(CmcdEvent.__dataclass_fields__)
 _CONTEXT = tuple(f.name for f in CONTEXT_FIELDS if f.name not in ("session_id", "started_at", "content_duration_ms"))
+_OF_SESSION = ("property", "session_id", "seq", "session_started_at")
 _ORIGIN = ("received_at", "kafka_partition", "kafka_offset", "position")
 _CLOSING = frozenset("efq")
 
@@ -54,7 +55,7 @@ def requests(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> pa.
 
 def map_records(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> Mapped:
     """Events, observed sessions and requests of the records: all that each session told, in any order."""
-    made, seen, asked = _Columns(records), list[dict[str, Any]](), list[dict[str, Any]]()
+    made, observations, requested = _EventRows(records), list[dict[str, Any]](), list[dict[str, Any]]()
     for session in sessions(records):
         if not session.records:
             continue
@@ -67,12 +68,12 @@ def map_records(records: pa.Table, rules: Mapping[str, Rules] | None = None) -> 
             made.add(session, story.events, name, of_press)
         content_id = stories[0].content_id if stories else _first_content(session)
         context |= {"content_id": content_id} if content_id else {}
-        seen.append(observation(session, context, tells_states=bool(stories)))
-        asked += delivery(session, own)
+        observations.append(observation(session, context, tells_states=bool(stories)))
+        requested += delivery(session, own)
     return Mapped(
         made.table(),
-        _rows(seen, OBSERVED),
-        _rows(asked, REQUESTS),
+        _rows(observations, OBSERVED),
+        _rows(requested, REQUESTS),
     )
 
 
@@ -86,11 +87,11 @@ def _rows(rows: list[dict[str, Any]], table: Table) -> pa.Table:
 class _Story:
     """What one press of play told."""
 
-    events: list[Event]
+    events: list[CmcdEvent]
     content_id: str | None
 
 
-def _stories(session: Session, rules: Rules) -> list[_Story]:
+def _stories(session: CmcdSession, rules: Rules) -> list[_Story]:
     """The events of each press of play, in order; none where nobody told a state."""
     reports = [r for r in _rendered(session.of("event")) if r.event != "rr"]
     if reports:
@@ -116,7 +117,7 @@ def _stories(session: Session, rules: Rules) -> list[_Story]:
     return [story for story in stories if story.events]
 
 
-def _first_content(session: Session) -> str | None:
+def _first_content(session: CmcdSession) -> str | None:
     """What was asked for first, in a session that tells no states."""
     return next((r.reading.texts["cid"] for r in _rendered(session.records) if "cid" in r.reading.texts), None)
 
@@ -147,12 +148,14 @@ def _believed(play: list[Report]) -> list[Report]:
     return [*before, replace(play[begun], state="p"), *after]
 
 
-class _Columns:
+class _EventRows:
     """Rows of `events`, column by column."""
 
     def __init__(self, records: pa.Table) -> None:
         self._ours: dict[str, list[Any]] = {name: [] for name in _OURS}
-        self._said: dict[str, list[Any]] = {n: [] for n in ("property", "session_id", "seq", "session_started_at")}
+        self._by_session: dict[str, list[Any]] = {
+            n: [] for n in ("property", "session_id", "seq", "session_started_at")
+        }
         self._contexts: list[dict[str, str]] = []
         self._lengths: list[int] = []
         self._records = records
@@ -164,49 +167,49 @@ class _Columns:
             for values in (records[name].to_pylist(),)
         }
 
-    def context(self, session: Session, rules: Rules) -> dict[str, str]:
+    def context(self, session: CmcdSession, rules: Rules) -> dict[str, str]:
         """The session's dimensions but its content: mapped custom keys and CMCD's own, else what the door knew."""
-        said: dict[str, str] = {}
+        known: dict[str, str] = {}
         newest = max(r.reading.version for r in session.records)
         for record in _rendered(session.records) or session.records:
             texts = record.reading.texts
-            told = {
+            named = {
                 "stream_format": STREAM_FORMATS.get(texts.get("sf", "")),
                 "content_type": CONTENT_TYPES.get(texts.get("st", "")),
                 "cdn": cdn_of(record, rules),
             }
-            told |= {rules.custom[key]: value for key, value in record.reading.custom.items() if key in rules.custom}
-            for name, value in told.items():
+            named |= {rules.custom[key]: value for key, value in record.reading.custom.items() if key in rules.custom}
+            for name, value in named.items():
                 if value:
-                    said.setdefault(name, value)
+                    known.setdefault(name, value)
         for name, values in self._known.items():
-            found = next((values[r.row] for r in session.records if values[r.row] not in (None, UNKNOWN)), None)
-            if found is not None:
-                said.setdefault(name, found)
-        said["source"] = "cmcd_v2" if newest > 1 else "cmcd_v1"
-        return said
+            value_known = next((values[r.row] for r in session.records if values[r.row] not in (None, UNKNOWN)), None)
+            if value_known is not None:
+                known.setdefault(name, value_known)
+        known["source"] = "cmcd_v2" if newest > 1 else "cmcd_v1"
+        return known
 
-    def add(self, session: Session, story: list[Event], session_id: str, context: dict[str, str]) -> None:
+    def add(self, session: CmcdSession, story: list[CmcdEvent], session_id: str, context: dict[str, str]) -> None:
         """The events of one press of play."""
-        asked = next((e.at for e in story if e.type == "playback_request"), story[0].at - story[0].state_ms)
+        asked_at = next((e.at for e in story if e.type == "playback_request"), story[0].at - story[0].state_ms)
         many = len(story)
         for name in _OURS:
             self._ours[name] += map(attrgetter(name), story)
-        self._said["property"] += [session.property] * many
-        self._said["session_id"] += [session_id] * many
-        self._said["seq"] += range(1, many + 1)
-        self._said["session_started_at"] += [asked] * many
+        self._by_session["property"] += [session.property] * many
+        self._by_session["session_id"] += [session_id] * many
+        self._by_session["seq"] += range(1, many + 1)
+        self._by_session["session_started_at"] += [asked_at] * many
         self._contexts.append(context)
         self._lengths.append(many)
 
     def table(self) -> pa.Table:
         """All of them."""
         columns: dict[str, Any] = {name: values for name, values in self._ours.items() if name not in ("row", "at")}
-        columns |= {name: values for name, values in self._said.items() if name != "session_started_at"}
+        columns |= {name: values for name, values in self._by_session.items() if name != "session_started_at"}
         columns["at"] = _instants(self._ours["at"])
-        columns["session_started_at"] = _instants(self._said["session_started_at"])
+        columns["session_started_at"] = _instants(self._by_session["session_started_at"])
         columns["session_day"] = [
-            datetime.fromtimestamp(ms / 1000, UTC).date() for ms in self._said["session_started_at"]
+            datetime.fromtimestamp(ms / 1000, UTC).date() for ms in self._by_session["session_started_at"]
         ]
         columns["bucket"] = pa.repeat(pa.scalar(0, pa.int64()), len(columns["at"]))
         for name in {name for context in self._contexts for name in context}:

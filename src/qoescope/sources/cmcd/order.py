@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from qoescope.catalog.cmcd import RECORDS
 from qoescope.compile import arrow
-from qoescope.sources.cmcd.reading import Mode, Reading, read
+from qoescope.sources.cmcd.reading import Mode, RecordReading, read
 
 _NEEDED = (
     "property",
@@ -32,7 +32,7 @@ _AHEAD_MS = 300_000
 class Report:
     """One record: what it says, when by the player's clock, when and by which way it came."""
 
-    reading: Reading
+    reading: RecordReading
     mode: Mode
     target: str
     at: int
@@ -57,7 +57,7 @@ class Report:
 
 
 @dataclass(slots=True)
-class Session:
+class CmcdSession:
     """All that one `sid` told: repeats are gone, unknown versions too."""
 
     property: str
@@ -70,7 +70,7 @@ class Session:
         return [record for record in self.records if record.mode == mode]
 
 
-def sessions(records: pa.Table) -> Iterator[Session]:
+def sessions(records: pa.Table) -> Iterator[CmcdSession]:
     """The table's records by property and `sid`, each in order of arrival; the same bytes of a report count once.
 
     One session at a time is read, so that memory holds one session's readings and not the table's.
@@ -87,7 +87,7 @@ def sessions(records: pa.Table) -> Iterator[Session]:
     )
     for (name, sid), own in rows.items():
         own.sort(key=places.__getitem__)
-        yield Session(name, sid, list(_distinct(own, arrivals, columns)))
+        yield CmcdSession(name, sid, list(_distinct(own, arrivals, columns)))
 
 
 def _distinct(rows: Iterable[int], arrivals: Sequence[int], columns: dict[str, list[Any]]) -> Iterator[Report]:
@@ -105,7 +105,7 @@ def _distinct(rows: Iterable[int], arrivals: Sequence[int], columns: dict[str, l
             yield _report(reading, mode, i, arrivals[i] // 1000, columns)
 
 
-def _report(reading: Reading, mode: Mode, i: int, arrived: int, columns: dict[str, list[Any]]) -> Report:
+def _report(reading: RecordReading, mode: Mode, i: int, arrived: int, columns: dict[str, list[Any]]) -> Report:
     at, event = arrived, None
     if mode == "event":
         at = reading.numbers.get("ts", arrived)
@@ -136,15 +136,15 @@ def ordered(records: Sequence[Report]) -> list[Report]:
 def once(records: Iterable[Report]) -> list[Report]:
     """The records with each state told once: a second target, or the same one again, tells it at the same time."""
     seen: set[tuple[int, str | None, str]] = set()
-    found = []
+    kept = []
     for record in records:
         if record.state is not None:
-            said = (record.at, record.event, record.state)
-            if said in seen:
+            statement = (record.at, record.event, record.state)
+            if statement in seen:
                 record = replace(record, state=None)  # noqa: PLW2901  a sign of life
-            seen.add(said)
-        found.append(record)
-    return found
+            seen.add(statement)
+        kept.append(record)
+    return kept
 
 
 def runs(records: Iterable[Report]) -> list[list[Report]]:
@@ -172,5 +172,5 @@ def _number(record: Report) -> int:
 
 def lost_reports(records: Iterable[Report]) -> int | None:
     """Numbers missing inside the runs of `sn`; None where no `sn` was sent."""
-    found = [{_number(record) for record in run} for run in runs(records)]
-    return sum(max(numbers) - min(numbers) + 1 - len(numbers) for numbers in found) if found else None
+    number_sets = [{_number(record) for record in run} for run in runs(records)]
+    return sum(max(numbers) - min(numbers) + 1 - len(numbers) for numbers in number_sets) if number_sets else None

@@ -18,7 +18,7 @@ SERIOUS = ("v", "av", "", "a")
 
 
 @dataclass(slots=True)
-class Reading:
+class RecordReading:
     """What one record says, by type of value; unknown keys and what could not be mended are not in it."""
 
     version: int = 1
@@ -63,10 +63,10 @@ class Reading:
         return "cmcd_version" in self.notes
 
 
-def read(text: str, mode: Mode) -> Reading:
+def read(text: str, mode: Mode) -> RecordReading:
     """The record's meaning: strictly if it can be parsed, else of the members that can; never raises."""
     record, at = structured_fields.parsed(text)
-    reading = Reading()
+    reading = RecordReading()
     if at < len(text):
         reading.notes.add("cmcd_repaired")
         _, record, lost = salvage(text)
@@ -94,20 +94,20 @@ def read(text: str, mode: Mode) -> Reading:
     return reading
 
 
-def _version(record: Mapping[str, Value], mode: Mode, reading: Reading) -> int:
+def _version(record: Mapping[str, Value], mode: Mode, reading: RecordReading) -> int:
     """The version that the record speaks; an event report is of version 2 even if it fails to say so."""
-    said = record.get("v")
-    if isinstance(said, list):
-        said = said[0] if said else None
-    if isinstance(said, int | float) and not isinstance(said, bool):
-        return max(int(said), 1)
+    version = record.get("v")
+    if isinstance(version, list):
+        version = version[0] if version else None
+    if isinstance(version, int | float) and not isinstance(version, bool):
+        return max(int(version), 1)
     if mode == "event" and ("e" in record or "sta" in record or "ts" in record):
         reading.notes.add("cmcd_version_assumed")
         return 2
     return 1
 
 
-def _assume(reading: Reading) -> None:
+def _assume(reading: RecordReading) -> None:
     if reading.version > 1:
         if "e" not in reading.texts:
             reading.texts["e"] = "t"
@@ -116,7 +116,7 @@ def _assume(reading: Reading) -> None:
             reading.notes.add("cmcd_time_assumed")
 
 
-def _bare(reading: Reading, value: Value) -> Value:
+def _bare(reading: RecordReading, value: Value) -> Value:
     """The value without parameters; of a list, the first."""
     if isinstance(value, list):
         reading.notes.add("cmcd_mended")
@@ -124,7 +124,7 @@ def _bare(reading: Reading, value: Value) -> Value:
     return _bare(reading, value["value"]) if isinstance(value, dict) else value
 
 
-def _integer(reading: Reading, key: Key, value: Value) -> int | None:
+def _integer(reading: RecordReading, key: Key, value: Value) -> int | None:
     """A whole number that the key can mean; None, and noted, if it is none."""
     least, greatest = key.bounds
     if type(value) is int and least <= value <= greatest:
@@ -140,13 +140,13 @@ def _integer(reading: Reading, key: Key, value: Value) -> int | None:
     return number
 
 
-def _take_int(reading: Reading, key: Key, value: Value) -> None:
+def _take_int(reading: RecordReading, key: Key, value: Value) -> None:
     number = _integer(reading, key, value if type(value) is int else _bare(reading, value))
     if number is not None:
         reading.numbers[key.name] = number
 
 
-def _take_decimal(reading: Reading, key: Key, value: Value) -> None:
+def _take_decimal(reading: RecordReading, key: Key, value: Value) -> None:
     bare = _bare(reading, value)
     least, greatest = key.bounds
     if isinstance(bare, bool) or not isinstance(bare, int | float) or not least <= bare <= greatest:
@@ -155,7 +155,7 @@ def _take_decimal(reading: Reading, key: Key, value: Value) -> None:
         reading.rate = float(bare)
 
 
-def _take_bool(reading: Reading, key: Key, value: Value) -> None:
+def _take_bool(reading: RecordReading, key: Key, value: Value) -> None:
     bare = value if type(value) is bool else _bare(reading, value)
     if isinstance(bare, bool):
         reading.flags[key.name] = bare
@@ -163,7 +163,7 @@ def _take_bool(reading: Reading, key: Key, value: Value) -> None:
         reading.drop(key.name)
 
 
-def _take_token(reading: Reading, key: Key, value: Value) -> None:
+def _take_token(reading: RecordReading, key: Key, value: Value) -> None:
     bare = value if type(value) is str else _bare(reading, value)
     if not isinstance(bare, str):
         reading.drop(key.name)
@@ -173,7 +173,7 @@ def _take_token(reading: Reading, key: Key, value: Value) -> None:
         reading.dropped.append(key.name)  # of a newer edition, perhaps: counted, and nothing to note
 
 
-def _word(reading: Reading, name: str, value: Value) -> str | None:
+def _word(reading: RecordReading, name: str, value: Value) -> str | None:
     """Text; a number's own if it is one."""
     if type(value) is str:
         return value
@@ -187,7 +187,7 @@ def _word(reading: Reading, name: str, value: Value) -> str | None:
     return str(bare)
 
 
-def _take_string(reading: Reading, key: Key, value: Value) -> None:
+def _take_string(reading: RecordReading, key: Key, value: Value) -> None:
     word = _word(reading, key.name, value)
     if word is None:
         return
@@ -198,7 +198,7 @@ def _take_string(reading: Reading, key: Key, value: Value) -> None:
     reading.texts[key.name] = word
 
 
-def _take_ints(reading: Reading, key: Key, value: Value) -> None:
+def _take_ints(reading: RecordReading, key: Key, value: Value) -> None:
     items = value["value"] if isinstance(value, dict) and isinstance(value.get("value"), list) else value
     if not isinstance(items, list):
         if reading.version > 1:
@@ -219,7 +219,7 @@ def _take_ints(reading: Reading, key: Key, value: Value) -> None:
         reading.lists[key.name] = taken
 
 
-def _take_strings(reading: Reading, key: Key, value: Value) -> None:
+def _take_strings(reading: RecordReading, key: Key, value: Value) -> None:
     items = value["value"] if isinstance(value, dict) and isinstance(value.get("value"), list) else value
     if not isinstance(items, list):
         if reading.version > 1:
@@ -230,7 +230,7 @@ def _take_strings(reading: Reading, key: Key, value: Value) -> None:
         reading.names[key.name] = words
 
 
-def _take_custom(reading: Reading, name: str, value: Value) -> None:
+def _take_custom(reading: RecordReading, name: str, value: Value) -> None:
     word = _word(reading, name, value)
     if word is not None:
         if len(word) > CUSTOM_LIMIT:

@@ -44,7 +44,7 @@ def _without_odd_strings(member: str) -> str:
     key, _, value = member.partition("=")
     if not value.startswith("("):
         return ""
-    kept = _STRING.sub(lambda found: found[0] if _PRINTABLE.fullmatch(found[0]) else "", value)
+    kept = _STRING.sub(lambda match: match[0] if _PRINTABLE.fullmatch(match[0]) else "", value)
     kept = re.sub(r" {2,}", " ", kept).replace("( ", "(").replace(" )", ")")
     return f"{key}={kept}" if kept != "()" else ""
 

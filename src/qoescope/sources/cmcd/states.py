@@ -8,7 +8,7 @@ from qoescope.catalog.doors import EVENT_BOUNDS
 from qoescope.catalog.events import LONGEST_INTERVAL_MS, TRANSITIONS
 from qoescope.sources.cmcd.ahead import NOTHING_AHEAD, Ahead, aheads
 from qoescope.sources.cmcd.counters import Counters
-from qoescope.sources.cmcd.events import Context, Event, cdn_of
+from qoescope.sources.cmcd.events import CmcdEvent, Context, cdn_of
 from qoescope.sources.cmcd.order import Report
 from qoescope.sources.cmcd.presses import AD_BEGINS, AD_ENDS, Ads
 
@@ -31,7 +31,7 @@ class Play:
     counters: Counters
     startup_ms: int | None = None
     """`msd` of this play."""
-    events: list[Event] = field(default_factory=list)
+    events: list[CmcdEvent] = field(default_factory=list)
     state: str | None = None
     started: bool = False
     closed: bool = False
@@ -45,7 +45,7 @@ class Play:
     _dropped: int = 0
     _playhead: int | None = None
     _code: str | None = None
-    _said: str | None = None
+    _last_state: str | None = None
 
     def tell(self, record: Report, context: Ahead) -> None:
         """Takes one record, in the context of those that follow."""
@@ -64,7 +64,7 @@ class Play:
         self._point(record, context)
         if record.state is not None:
             self._turn(record, record.state)
-            self._said = record.state
+            self._last_state = record.state
             self._fatal = record.state == "f"
         if is_first and self._ads.on and not self.closed and self.state is not None:
             self._ad_edge(record, context)
@@ -91,12 +91,12 @@ class Play:
         """A media request soon after the last, from which nothing new holds."""
         after = replace(self.context)
         after.take(record, cdn_of(record, self.rules))
-        return record.state in (None, self._said) and self._pending < _QUIET_MS and after == self.context
+        return record.state in (None, self._last_state) and self._pending < _QUIET_MS and after == self.context
 
-    def _emit(self, record: Report, kind: str, at: int | None = None, **more: str | int | None) -> Event:
+    def _emit(self, record: Report, kind: str, at: int | None = None, **more: str | int | None) -> CmcdEvent:
         """Ends the interval with an event; what follows in the same record lasts 0 ms."""
         playhead = None if self.context.live else record.reading.numbers.get("pt")
-        event = Event(
+        event = CmcdEvent(
             record.row,
             record.calendar + (0 if at is None else at - record.at),
             kind,
@@ -288,12 +288,12 @@ class Play:
         self.closed = sta != "e" or not self.ad
 
 
-_BLANK = Event(0, 0, "playback_stall", "playing", 0)
+_BLANK = CmcdEvent(0, 0, "playback_stall", "playing", 0)
 
 
-def play_events(records: Sequence[Report], play: Play) -> list[Event]:
+def play_events(records: Sequence[Report], play: Play) -> list[CmcdEvent]:
     """The events of one press of play."""
-    found = aheads(records)
+    ahead = aheads(records)
     for place, record in enumerate(records):
-        play.tell(record, found.get(place, NOTHING_AHEAD))
+        play.tell(record, ahead.get(place, NOTHING_AHEAD))
     return play.events

@@ -75,36 +75,36 @@ def parsed(text: str) -> tuple[Record, int]:
     at = end - len(text.lstrip(" "))
     match = _MEMBER.scanner(text, at).match  # type: ignore[attr-defined]  # typeshed has no scanner; it is the quickest
     while at < end:
-        found: re.Match[str] | None = match()
-        if found is None:
+        member: re.Match[str] | None = match()
+        if member is None:
             break
-        kind = found.lastindex
+        kind = member.lastindex
         if kind == _INTEGER_GROUP:
-            record[found[1]] = int(found[_INTEGER_GROUP])
+            record[member[1]] = int(member[_INTEGER_GROUP])
         elif kind == _TOKEN_GROUP:
-            record[found[1]] = found[_TOKEN_GROUP]
+            record[member[1]] = member[_TOKEN_GROUP]
         else:
-            record[found[1]] = _value(found)
-        at = found.end()
+            record[member[1]] = _value(member)
+        at = member.end()
     return record, at
 
 
-def _value(found: re.Match[str]) -> Value:
+def _value(member: re.Match[str]) -> Value:
     """The value of one matched member that is neither an integer nor a token."""
-    kind = found.lastindex
+    kind = member.lastindex
     if kind == _STRING_GROUP:
-        return _unescaped(found[_STRING_GROUP])
+        return _unescaped(member[_STRING_GROUP])
     if kind == _INNER_GROUP:
-        return _inner(found[_INNER_GROUP])
+        return _inner(member[_INNER_GROUP])
     if kind == 1:
         return True
     if kind == _DECIMAL_GROUP:
-        return float(found[_DECIMAL_GROUP])
+        return float(member[_DECIMAL_GROUP])
     if kind == _BOOL_GROUP:
-        return bool(found[_BOOL_GROUP] == "1")
-    inner = found[_INNER_GROUP]
-    value: Value = _bare(found.group(2, 3, 4, 5, 6)) if inner is None else _inner(inner)
-    return {"value": value, "params": _params(found[_PARAMS_GROUP])}
+        return bool(member[_BOOL_GROUP] == "1")
+    inner = member[_INNER_GROUP]
+    value: Value = _bare(member.group(2, 3, 4, 5, 6)) if inner is None else _inner(inner)
+    return {"value": value, "params": _params(member[_PARAMS_GROUP])}
 
 
 def _bare(caught: Iterable[str | None]) -> Bare:
@@ -134,15 +134,15 @@ def _inner(text: str) -> list[Value]:
     else:
         return items
     items = []
-    for found in _ITEM.finditer(text):
-        value = _bare(found.group(1, 2, 3, 4, 5))
-        items.append({"value": value, "params": _params(found[6])} if found[6] else value)
+    for item_match in _ITEM.finditer(text):
+        value = _bare(item_match.group(1, 2, 3, 4, 5))
+        items.append({"value": value, "params": _params(item_match[6])} if item_match[6] else value)
     return items
 
 
 def _params(text: str) -> Record:
     """The parameters, `;name=value;name`."""
-    return {found[1]: _bare(found.group(2, 3, 4, 5, 6)) for found in _PARAM.finditer(text)}
+    return {param[1]: _bare(param.group(2, 3, 4, 5, 6)) for param in _PARAM.finditer(text)}
 
 
 def _unescaped(text: str) -> str:
@@ -172,46 +172,48 @@ def _one_byte_each(text: str) -> bytes:
     return bytes(min(ord(character), 0xFF) for character in text)
 
 
-def value(said: object) -> str:
+def value(given: object) -> str:
     """The value of a member, after its `=`: an item, or a list of items, perhaps with parameters."""
-    whole, params = _split(said)
+    whole, params = _split(given)
     if isinstance(whole, list | tuple):
         return f"({' '.join(item(one) for one in whole)}){params}"
     return bare(whole) + params
 
 
-def item(said: object) -> str:
+def item(given: object) -> str:
     """One item, perhaps with parameters; a list holds items only."""
-    whole, params = _split(said)
+    whole, params = _split(given)
     return bare(whole) + params
 
 
-def bare(said: object) -> str:
+def bare(given: object) -> str:
     """One bare item: `True` is `?1`, text is a string."""
-    if isinstance(said, bool):
-        return "?1" if said else "?0"
-    if isinstance(said, int):
-        return integer(said)
-    if isinstance(said, float):
-        return decimal(said)
-    if isinstance(said, str):
-        return said if _IS_BYTES.fullmatch(said) else string(said)
-    raise Unsayable(f"a {type(said).__name__} has no form here in a structured field")
+    if isinstance(given, bool):
+        return "?1" if given else "?0"
+    if isinstance(given, int):
+        return integer(given)
+    if isinstance(given, float):
+        return decimal(given)
+    if isinstance(given, str):
+        return given if _IS_BYTES.fullmatch(given) else string(given)
+    raise Unsayable(f"a {type(given).__name__} has no form here in a structured field")
 
 
-def _split(said: object) -> tuple[object, str]:
+def _split(given: object) -> tuple[object, str]:
     """What a value says, and its parameters as text."""
-    if not isinstance(said, Mapping):
-        return said, ""
-    params = said.get("params") or {}
+    if not isinstance(given, Mapping):
+        return given, ""
+    params = given.get("params") or {}
     if not isinstance(params, Mapping):
         raise Unsayable("params must be an object")
-    return said.get("value"), parameters(params)
+    return given.get("value"), parameters(params)
 
 
 def parameters(params: Mapping[str, object]) -> str:
     """`;name` for what is true, `;name=item` for the rest."""
-    return "".join(f";{key(name)}" if said is True else f";{key(name)}={bare(said)}" for name, said in params.items())
+    return "".join(
+        f";{key(name)}" if value is True else f";{key(name)}={bare(value)}" for name, value in params.items()
+    )
 
 
 def dictionary(members: Mapping[str, str]) -> str:

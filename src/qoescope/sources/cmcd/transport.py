@@ -19,7 +19,7 @@ from qoescope.sources.cmcd.salvage import decoded, salvage
 from qoescope.sources.cmcd.structured_fields import Unsayable, Value
 
 
-class Sent(NamedTuple):
+class SentRecord(NamedTuple):
     """One record as it came, percent-decoded: one dictionary; and what was noted on the way."""
 
     text: str
@@ -60,43 +60,43 @@ def home(name: str, version: int) -> str:
     return VERSION_1_HEADERS.get(name, key.header) if version == 1 else key.header
 
 
-def in_headers(headers: Iterable[tuple[str, str]]) -> Sent | None:
+def in_headers(headers: Iterable[tuple[str, str]]) -> SentRecord | None:
     """The union of the four headers, in any case; None if there is none of them."""
     names = {f"cmcd-{header.lower()}": header for header in HEADERS}
-    found = [(names[name.lower()], decoded(value.strip())) for name, value in headers if name.lower() in names]
-    if not found:
+    present = [(names[name.lower()], decoded(value.strip())) for name, value in headers if name.lower() in names]
+    if not present:
         return None
     texts, notes, dropped = [], set[str](), list[str]()
-    for header, value in found:
-        said, at = structured_fields.parsed(value)
+    for header, value in present:
+        record, at = structured_fields.parsed(value)
         if at < len(value):  # one header's ruin must not swallow the next one's members
-            text, said, lost = salvage(value)
+            text, record, lost = salvage(value)
             dropped += codec.counted_names(lost)
             notes.add("cmcd_repaired")
         else:
             text = value
-        if any(header not in (home(name, 1), home(name, 2)) for name in said if name in KEYS):
+        if any(header not in (home(name, 1), home(name, 2)) for name in record if name in KEYS):
             notes.add("cmcd_wrong_header")
         texts.append(text)
-    return Sent(_short(",".join(text for text in texts if text)), tuple(sorted(notes)), tuple(dropped))
+    return SentRecord(_short(",".join(text for text in texts if text)), tuple(sorted(notes)), tuple(dropped))
 
 
-def in_query(query: str) -> Sent | None:
+def in_query(query: str) -> SentRecord | None:
     """The record behind `CMCD=`, percent-decoded once, or twice if it was encoded twice; None if there is none."""
     for argument in query.lstrip("?").split("&"):
         name, _, value = argument.partition("=")
         if name == "CMCD":
-            return _settled(unquote_plus(value))
+            return _sent_record(unquote_plus(value))
     return None
 
 
-def in_request(headers: Iterable[tuple[str, str]], query: str) -> Sent | None:
+def in_request(headers: Iterable[tuple[str, str]], query: str) -> SentRecord | None:
     """The record on a request: any CMCD header makes its query ignored."""
-    found = in_headers(headers)
-    return in_query(query) if found is None else found
+    sent = in_headers(headers)
+    return in_query(query) if sent is None else sent
 
 
-def in_body(body: bytes, media_type: str = "application/cmcd") -> list[Sent]:
+def in_body(body: bytes, media_type: str = "application/cmcd") -> list[SentRecord]:
     """The records of a body, one a line, or JSON objects. Raises `TooLarge`; what cannot be read gives no record."""
     if len(body) > LONGEST_BODY:
         raise TooLarge(f"a body holds at most {LONGEST_BODY} bytes")
@@ -107,27 +107,27 @@ def in_body(body: bytes, media_type: str = "application/cmcd") -> list[Sent]:
     lines = [line for line in lines if line]
     if len(lines) > MOST_RECORDS:
         raise TooLarge(f"a body holds at most {MOST_RECORDS} records")
-    return [_settled(line) for line in lines]
+    return [_sent_record(line) for line in lines]
 
 
-def _in_json(text: str) -> list[Sent]:
+def _in_json(text: str) -> list[SentRecord]:
     """Objects with CMCD keys, or an array of them, as records."""
     try:
-        found = json.loads(text)
+        decoded_json = json.loads(text)
     except (ValueError, RecursionError):
         return []
-    objects = found if isinstance(found, list) else [found]
+    objects = decoded_json if isinstance(decoded_json, list) else [decoded_json]
     if len(objects) > MOST_RECORDS:
         raise TooLarge(f"a body holds at most {MOST_RECORDS} records")
-    return [_object(said) for said in objects if isinstance(said, dict)]
+    return [_object(members) for members in objects if isinstance(members, dict)]
 
 
-def _object(said: Mapping[str, object]) -> Sent:
+def _object(given: Mapping[str, object]) -> SentRecord:
     """A JSON object as a dictionary; members without a form are left out and noted."""
     members: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     dropped: list[str] = []
-    for name, value in said.items():
+    for name, value in given.items():
         if value is None:
             continue
         try:
@@ -135,14 +135,14 @@ def _object(said: Mapping[str, object]) -> Sent:
         except (Unsayable, RecursionError):
             notes = ("cmcd_repaired",)
             dropped += codec.counted_names([name])
-    return Sent(_short(structured_fields.dictionary(members)), notes, tuple(dropped))
+    return SentRecord(_short(structured_fields.dictionary(members)), notes, tuple(dropped))
 
 
-def _settled(text: str) -> Sent:
+def _sent_record(text: str) -> SentRecord:
     """The text, percent-decoded once more where only that makes it a dictionary."""
     text = _short(text.strip())
     again = decoded(text) if "%" in text else text
-    return Sent(text) if again == text else Sent(again, ("cmcd_encoded_twice",))
+    return SentRecord(text) if again == text else SentRecord(again, ("cmcd_encoded_twice",))
 
 
 def _short(text: str) -> str:

@@ -45,7 +45,7 @@ def rows(lines: Iterable[tuple[int, str]]) -> Iterator[Row]:
 def _cells(text: str) -> list[str] | str:
     """The one row of the text, or why it is none."""
     try:
-        found = list(csv.reader([text], strict=True))
+        cells = list(csv.reader([text], strict=True))
     except csv.Error as error:
         return str(error)
-    return found[0] if found else []
+    return cells[0] if cells else []

@@ -69,8 +69,8 @@ _GREATEST = 1e15
 
 def _number(text: str) -> str:
     """The number in a text, as far as 64 bits go; null for what is none, NaN and infinity among them."""
-    said = f"try_cast({text} as double)"
-    return f"case when isfinite({said}) then least(greatest({said}, -{_GREATEST}), {_GREATEST}) end"
+    number = f"try_cast({text} as double)"
+    return f"case when isfinite({number}) then least(greatest({number}, -{_GREATEST}), {_GREATEST}) end"
 
 
 ROWS_SQL = f"""
