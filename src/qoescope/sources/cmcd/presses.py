@@ -39,14 +39,14 @@ class Press:
     records: list[Report] = field(default_factory=list)
     shown: str | None = None
     """`cid` of what was rendered, ads left out."""
-    named: str | None = None
-    """The last `cid` that was named outside ads."""
+    named: list[str | None] = field(default_factory=list)
+    """The last `cid` that was named outside ads, record by record."""
     content_shown: bool = False
 
     @property
     def content_id(self) -> str | None:
         """What was played, or was to be; None where only ads were named."""
-        return self.shown or self.named
+        return self.shown or (self.named[-1] if self.named else None)
 
 
 def presses(records: Iterable[Report], *, by_content: bool = True) -> list[Press]:
@@ -92,8 +92,7 @@ class _Splitter:
             self._is_renamed, self._waits_from, self._named_from = False, None, len(records)
             if self._failed_at is not None:
                 self._failed_at, self._fatal, self._ads = None, [], Ads()
-        if not starts:
-            record = self._shown_until(record)
+        record = self._shown_until(record)
         if self._ads.take(record.event):
             self._after_ad = not self._ads.on
         self._name(record)
@@ -104,16 +103,17 @@ class _Splitter:
         elif record.state == "p" and self._closed:
             self._render_again(record)
         self._press.records.append(record)
+        self._press.named.append(self._cid)
         self._take_state(record)
 
     def _shown_until(self, record: Report) -> Report:
         """Takes the time before the record, in which something may have been rendered: of which content."""
         records, press = self._press.records, self._press
         if self._is_renamed and record.event in AD_BEGINS:  # what was named is the ad
-            self._cid = press.named = self._cid_before
+            self._cid = press.named[-1] = self._cid_before
         if not records or not self._playing or self._ads.on or record.at <= records[-1].at or self._cid is None:
             return record
-        if press.shown not in (None, self._cid) and self._by_content:
+        if press.shown not in (None, self._cid) and self._by_content and record.state not in ("s", "d"):
             self._open(self._before_naming((None, "p")))
             press = self._press
             if press.records:
@@ -131,12 +131,15 @@ class _Splitter:
         self._is_renamed = cid is not None and not is_ads and cid != self._cid
         if self._is_renamed:
             self._cid_before, self._cid = self._cid, cid
-            self._press.named = cid
+
+    @property
+    def _is_same(self) -> bool:
+        """Whether the content that is named, if any is, may be this press's."""
+        return self._cid is None or self._press.shown in (None, self._cid)
 
     def _is_next(self) -> bool:
         """Whether `s` or `d` begins the next press."""
-        same = self._cid is None or self._press.shown in (None, self._cid)
-        return self._closed or (self._press.content_shown and not (self._after_ad and same))
+        return self._closed or (self._press.content_shown and not (self._after_ad and self._is_same))
 
     def _before_naming(self, states: tuple[str | None, ...]) -> int:
         """Where the records begin, at the end of this press, that name the content that comes, in one of the states."""
@@ -153,7 +156,7 @@ class _Splitter:
 
     def _render_again(self, record: Report) -> None:
         """Frames after an end: of the same press if it failed just now, else of the next."""
-        if self._failed_at is not None and record.at - self._failed_at <= RECOVERY_MS:
+        if self._failed_at is not None and record.at - self._failed_at <= RECOVERY_MS and self._is_same:
             records = self._press.records
             for place in self._fatal:
                 records[place] = replace(records[place], recovered=True)
@@ -168,10 +171,8 @@ class _Splitter:
     def _open(self, start: int) -> None:
         """The next press, with the records from there on."""
         last = self._press
-        self.presses.append(Press(last.records[start:], named=self._cid))
-        if start < len(last.records):
-            last.named = self._cid_before
-            del last.records[start:]
+        self.presses.append(Press(last.records[start:], named=last.named[start:]))
+        del last.records[start:], last.named[start:]
         self._after_ad = self._playing = self._closed = False
         self._failed_at, self._fatal, self._waits_from, self._named_from = None, [], None, 0
 
