@@ -42,7 +42,7 @@ from qoescope.emit.events import blocks
 from qoescope.emit.scenario import Load, Scenario
 from qoescope.emit.simulation import simulated
 from qoescope.serve.jobs import accounts
-from qoescope.serve.jobs.desk import desk as opened
+from qoescope.serve.store.desk import desk as opened
 from qoescope.settings import Settings
 from qoescope.stack import assembly
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from dash import Dash
 from hypothesis import strategies as st
 
-from qoescope.serve import console
+from qoescope.serve.console.dash_app import build_console
 
 CALL = "/_dash-update-component"
 HERE = ("_pages_location", "search")
@@ -42,7 +42,7 @@ class Callbacks:
     @classmethod
     def of_console(cls) -> "Callbacks":
         """The console's own."""
-        app = console.built()
+        app = build_console()
         app.server.test_client().get("/")
         return cls(app, {name: one for name, one in app.callback_map.items() if "callback" in one})
 

@@ -18,8 +18,8 @@ from qoescope.catalog.operations import LAKE_TABLES
 from qoescope.catalog.stored import POSTGRES_TABLES
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import ask, cube, dashboard, ddl, fold, glossary, grafana, references, wire
-from qoescope.serve import reference
-from qoescope.serve.api import api, document
+from qoescope.serve.api import reference
+from qoescope.serve.api.app import build_api, document
 from qoescope.settings import environment
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +116,7 @@ def settings() -> str:
 
 def api_reference() -> str:
     """The API's document as a page."""
-    return reference.page(document(api()))
+    return reference.page(document(build_api()))
 
 
 FILES: dict[str, Callable[[], str]] = {

@@ -23,7 +23,7 @@ from qoescope.compile import arrow
 from qoescope.connect import postgres
 from qoescope.connect.ask import ask
 from qoescope.connect.postgres import Write
-from qoescope.serve import words
+from qoescope.serve.display import words
 
 pytestmark = pytest.mark.live
 TODAY = datetime.combine(datetime.now(UTC), time(), UTC)

@@ -12,8 +12,8 @@ from console_marts import Console
 
 from qoescope.connect import postgres
 from qoescope.ingest import jobs
-from qoescope.serve import auth
-from qoescope.serve.gate import OPEN
+from qoescope.serve.auth import credentials
+from qoescope.serve.web.gate import OPEN
 
 pytestmark = pytest.mark.live
 MIB = 1024 * 1024
@@ -45,8 +45,8 @@ def client(served: Console, address: str = "192.0.2.1") -> httpx.Client:
 def sign_in(opened: httpx.Client, name: str, password: str = "") -> httpx.Response:
     form = {"name": name, "password": password or f"{name}'s password", "next": "/"}
     answer = opened.post("/sign-in", data=form)
-    if auth.COOKIE in answer.cookies:  # it is for TLS only, which the named proxy would speak
-        opened.headers["Cookie"] = f"{auth.COOKIE}={answer.cookies[auth.COOKIE]}"
+    if credentials.COOKIE in answer.cookies:  # it is for TLS only, which the named proxy would speak
+        opened.headers["Cookie"] = f"{credentials.COOKIE}={answer.cookies[credentials.COOKIE]}"
     return answer
 
 

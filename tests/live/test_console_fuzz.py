@@ -16,9 +16,10 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
-from qoescope.serve import app, auth
-from qoescope.serve.jobs.desk import Desk, desk
-from qoescope.serve.safety import cookie_key
+from qoescope.serve.auth import credentials
+from qoescope.serve.store.desk import Desk, desk
+from qoescope.serve.web import app
+from qoescope.serve.web.safety import cookie_key
 
 pytestmark = pytest.mark.live
 PATHS = ("/", "/live", "/explore", "/incidents", "/sessions", "/engagement", "/experiments", "/health", "/rules")
@@ -59,9 +60,13 @@ def operator(at: Desk) -> Inside:
     key = cookie_key(at.settings)
     user = at.user("otto")
     assert user is not None
-    cookie = auth.Logins(key).cookie("otto", auth.version(user))
-    headers = {"Origin": "http://testserver", "Cookie": f"{auth.COOKIE}={cookie}", "Content-Type": "application/json"}
-    return Inside(app.built(at, key), headers)
+    cookie = credentials.Logins(key).cookie("otto", credentials.version(user))
+    headers = {
+        "Origin": "http://testserver",
+        "Cookie": f"{credentials.COOKIE}={cookie}",
+        "Content-Type": "application/json",
+    }
+    return Inside(app.build_app(at, key), headers)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.connect import postgres
 from qoescope.connect.ask import ask
-from qoescope.serve import words
+from qoescope.serve.display import words
 
 pytestmark = pytest.mark.live
 

@@ -21,11 +21,12 @@ from qoescope.compile import arrow, versions
 from qoescope.connect.lake.tables import open_table
 from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.mart.jobs import publish
-from qoescope.serve import console, seat, state
-from qoescope.serve.auth import Person
+from qoescope.serve.auth.credentials import Person
+from qoescope.serve.console.dash_app import build_console
+from qoescope.serve.console.requests import Asked
 from qoescope.serve.jobs.accounts import new_token
-from qoescope.serve.jobs.desk import desk as opened
-from qoescope.serve.page_requests import Asked
+from qoescope.serve.request import seat, state
+from qoescope.serve.store.desk import desk as opened
 from qoescope.stack import airflow
 
 pytestmark = pytest.mark.live
@@ -84,15 +85,15 @@ def restated(stack: Stack, client: airflow.Client) -> tuple[str, list[str], str]
 
 def health(stack: Stack) -> str:
     """What the health page holds, of a range with the last day in it."""
-    console.built()
-    from qoescope.serve.pages import health as page
+    build_console()
+    from qoescope.serve.console.pages.health import body
 
     now = datetime.now(UTC)
     asked = state.state(f"from={LAST}T00:00&to={LAST + timedelta(days=1)}T00:00", now)
     desk = opened(stack.settings)
     with desk.reader, desk.writer:
         who = seat.Seat(desk, Person("ada", "admin", (TENANT,)))
-        return json.dumps(page.body(Asked(who, TENANT, now, asked, "/health")), cls=PlotlyJSONEncoder)
+        return json.dumps(body(Asked(who, TENANT, now, asked, "/health")), cls=PlotlyJSONEncoder)
 
 
 def withheld(stack: Stack, token: str) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from console_marts import UP_S, placed
 from qoescope.catalog.people import ATTEMPTS_KEPT
 from qoescope.connect.people import Pool
 from qoescope.connect.postgres import pool
-from qoescope.serve.attempts import Attempts
-from qoescope.serve.jobs.acts import Acts
+from qoescope.serve.auth.attempts import Attempts
+from qoescope.serve.store.acts import Acts
 from qoescope.stack import assembly
 
 pytestmark = pytest.mark.live

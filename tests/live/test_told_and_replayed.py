@@ -20,9 +20,9 @@ from qoescope.compile import arrow
 from qoescope.connect import postgres
 from qoescope.connect.postgres import Write
 from qoescope.monitor.jobs.send_notifications import send_due
-from qoescope.serve.jobs import replays
-from qoescope.serve.jobs.desk import Desk, desk
-from qoescope.serve.outside import Outside, Progress
+from qoescope.serve.store import replays
+from qoescope.serve.store.desk import Desk, desk
+from qoescope.serve.store.outside import Outside, Progress
 from qoescope.settings import Settings
 
 pytestmark = pytest.mark.live

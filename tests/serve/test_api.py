@@ -6,12 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from qoescope.serve.api import api, document
+from qoescope.serve.api.app import build_api, document
 
 
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
-    return document(api())
+    return document(build_api())
 
 
 def test_every_route_is_described_with_its_errors(described: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ def test_tokens_are_how_one_signs_in(described: dict[str, Any]) -> None:
 
 def fetched(path: str) -> httpx.Response:
     async def answer() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(api()), base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(build_api()), base_url="http://here") as client:
             return await client.get(path)
 
     return asyncio.run(answer())

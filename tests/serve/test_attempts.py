@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from qoescope.serve.attempts import MOST_WAITING, Hashing, address_of
+from qoescope.serve.auth.attempts import MOST_WAITING, Hashing, address_of
 
 
 def test_who_does_not_hash_waits_for_no_hash_and_too_many_are_refused() -> None:

@@ -7,23 +7,23 @@ from datetime import UTC, datetime
 import pytest
 
 from qoescope.catalog.errors import Mistake, UnknownName
-from qoescope.serve import auth
-from qoescope.serve.auth import Logins, Person
+from qoescope.serve.auth import credentials
+from qoescope.serve.auth.credentials import Logins, Person
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)
 
 
 def test_a_password_is_known_by_its_digest_and_no_two_digests_are_alike() -> None:
-    first, second = auth.digest("horse"), auth.digest("horse")
+    first, second = credentials.digest("horse"), credentials.digest("horse")
     assert first != second
-    assert auth.matches("horse", first)
-    assert not auth.matches("house", first)
+    assert credentials.matches("horse", first)
+    assert not credentials.matches("house", first)
     assert "horse" not in first
 
 
 def test_a_cookie_names_its_account_and_a_changed_one_names_nobody() -> None:
     logins = Logins(b"k" * 32)
-    cookie = logins.cookie("ada", auth.version({"changed_at": AT}))
+    cookie = logins.cookie("ada", credentials.version({"changed_at": AT}))
     login = logins.read(cookie)
     assert login is not None
     assert (login.name, login.version) == ("ada", round(AT.timestamp() * 1000))
@@ -40,30 +40,30 @@ def test_a_digest_of_an_earlier_version_still_opens_and_is_known_as_stale() -> N
     salt, cost = b"0123456789abcdef", 2**14
     made = hashlib.scrypt(b"horse", salt=salt, n=cost, r=8, p=1, maxmem=2**27, dklen=32)
     stored = f"scrypt${cost}$8$1${base64.b64encode(salt).decode()}${base64.b64encode(made).decode()}"
-    assert auth.matches("horse", stored)
-    assert not auth.matches("house", stored)
-    assert auth.stale(stored)
-    assert not auth.stale(auth.digest("horse"))
+    assert credentials.matches("horse", stored)
+    assert not credentials.matches("house", stored)
+    assert credentials.stale(stored)
+    assert not credentials.stale(credentials.digest("horse"))
 
 
 def test_rights_come_from_a_field_and_not_from_a_name() -> None:
-    assert not auth.person({"name": "token bob", "role": "reader", "properties": "*"}).is_token
-    token, prefix, digest = auth.new_token()
+    assert not credentials.person({"name": "token bob", "role": "reader", "properties": "*"}).is_token
+    token, prefix, digest = credentials.new_token()
     row = {"prefix": prefix, "digest": digest, "property": "demo", "scopes": "read", "revoked_at": None}
-    who = auth.bearer(row, token)
+    who = credentials.bearer(row, token)
     assert who is not None
     assert who.is_token
 
 
 def test_a_token_reads_only_its_property_and_not_once_it_is_revoked() -> None:
-    token, prefix, digest = auth.new_token()
+    token, prefix, digest = credentials.new_token()
     row = {"prefix": prefix, "digest": digest, "property": "demo", "scopes": "read", "revoked_at": None}
-    who = auth.bearer(row, token)
+    who = credentials.bearer(row, token)
     assert who is not None
     assert (who.properties, who.scopes) == (("demo",), frozenset({"read"}))
-    assert auth.bearer(row, token + "x") is None
-    assert auth.bearer(row | {"revoked_at": AT}, token) is None
-    assert auth.bearer(None, token) is None
+    assert credentials.bearer(row, token + "x") is None
+    assert credentials.bearer(row | {"revoked_at": AT}, token) is None
+    assert credentials.bearer(None, token) is None
 
 
 def test_roles_hold_what_lower_ones_may_and_properties_limit_what_is_seen() -> None:
@@ -86,21 +86,21 @@ def test_roles_hold_what_lower_ones_may_and_properties_limit_what_is_seen() -> N
     ],
 )
 def test_only_our_own_pages_may_change_something(headers: dict[str, str], ours: bool) -> None:
-    assert auth.from_here(headers) is ours
+    assert credentials.from_here(headers) is ours
 
 
 @pytest.mark.parametrize(
     "address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]
 )
 def test_after_signing_in_nobody_is_sent_elsewhere(address: str) -> None:
-    assert auth.safe_next(address) == "/"
-    assert auth.safe_next("/explore?t=7d") == "/explore?t=7d"
+    assert credentials.safe_next(address) == "/"
+    assert credentials.safe_next("/explore?t=7d") == "/explore?t=7d"
 
 
 def test_unknown_roles_and_scopes_are_refused_with_a_hint() -> None:
     with pytest.raises(UnknownName, match="did you mean 'operator'"):
-        auth.checked_role("operater")
+        credentials.checked_role("operater")
     with pytest.raises(UnknownName, match="did you mean 'export'"):
-        auth.checked_scopes(["exports"])
+        credentials.checked_scopes(["exports"])
     with pytest.raises(Mistake, match="needs a scope"):
-        auth.checked_scopes([])
+        credentials.checked_scopes([])

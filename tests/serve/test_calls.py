@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from qoescope.connect.postgres import pool
-from qoescope.serve.auth import Person
-from qoescope.serve.jobs.desk import Desk
-from qoescope.serve.seat import SEAT, Seat
+from qoescope.serve.auth.credentials import Person
+from qoescope.serve.request.seat import SEAT, Seat
+from qoescope.serve.store.desk import Desk
 from qoescope.settings import Settings
 
 SMALL = budget(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))

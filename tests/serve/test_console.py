@@ -10,17 +10,17 @@ import dash
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from qoescope.serve import console, frame
-from qoescope.serve.app import policy
-from qoescope.serve.doors import sign_in_page
-from qoescope.serve.statics import Statics
+from qoescope.serve.console import dash_app, frame
+from qoescope.serve.web.app import policy
+from qoescope.serve.web.sign_in import sign_in_page
+from qoescope.serve.web.static_files import Statics
 
-ASSETS = Path(console.__file__).parent / "assets"
+ASSETS = Path(dash_app.__file__).parents[1] / "assets"
 
 
 @pytest.fixture(scope="module")
 def app() -> dash.Dash:
-    built = console.built()
+    built = dash_app.build_console()
     built.server.test_client().get("/")
     return built
 

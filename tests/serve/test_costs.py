@@ -3,7 +3,7 @@
 import pytest
 
 from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.serve import costs, intervals
+from qoescope.serve.analysis import costs, intervals
 
 FAILURES = METRICS["start_failure_ratio"]
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from qoescope.compile.ask import Between
-from qoescope.serve import digest
+from qoescope.serve.digest import pages
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 1, 11)
 ONSET = datetime(2026, 1, 7, 20, 14, tzinfo=UTC)
@@ -40,7 +40,7 @@ class Numbers:
 
 def test_each_number_stands_beside_the_one_before() -> None:
     desk = Numbers()
-    page = digest.page(desk, "shop", FIRST, LAST)
+    page = pages.page(desk, "shop", FIRST, LAST)
     assert "shop: 05 Jan 2026 – 11 Jan 2026" in page
     assert "<td>Attempts</td><td>1,000</td><td>500</td>" in page
     assert "▲ 100%" in page
@@ -50,23 +50,23 @@ def test_each_number_stands_beside_the_one_before() -> None:
 
 
 def test_startup_never_stands_without_those_who_left() -> None:
-    assert {"ebvs_ratio", "start_failure_ratio", "startup_unknown_ratio"} <= set(digest.METRICS)
+    assert {"ebvs_ratio", "start_failure_ratio", "startup_unknown_ratio"} <= set(pages.METRICS)
 
 
 def test_what_broke_is_told_and_quoted() -> None:
-    page = digest.page(Numbers([INCIDENT]), "shop", FIRST, LAST)
+    page = pages.page(Numbers([INCIDENT]), "shop", FIRST, LAST)
     assert "31 % of plays on &lt;web&gt; fail to start" in page
     assert "4,812" in page
     assert "still open" in page
-    assert "No incident in these days." in digest.page(Numbers(), "shop", FIRST, LAST)
+    assert "No incident in these days." in pages.page(Numbers(), "shop", FIRST, LAST)
 
 
 def test_it_loads_nothing_and_holds_no_markup_of_others() -> None:
-    page = digest.page(Numbers(), "<script>", FIRST, LAST)
+    page = pages.page(Numbers(), "<script>", FIRST, LAST)
     assert re.findall(r"(?:src|href|url|@import|http)[=:(]", page) == []
     assert "<script" not in page
     assert "&lt;device_type&gt;" in page
 
 
 def test_days_without_viewers_say_so() -> None:
-    assert "Nobody pressed play in these days." in digest.page(Numbers(attempts=0), "shop", FIRST, LAST)
+    assert "Nobody pressed play in these days." in pages.page(Numbers(attempts=0), "shop", FIRST, LAST)

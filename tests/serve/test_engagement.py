@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from qoescope.serve import engagement
-from qoescope.serve.engagement import Cell
+from qoescope.serve.analysis import engagement
+from qoescope.serve.analysis.engagement import Cell
 
 
 def cells(random: np.random.Generator, effect: float, plays: int = 40_000) -> list[Cell]:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import Ratio
-from qoescope.serve import experiments
-from qoescope.serve.experiments import Moments
+from qoescope.serve.analysis import experiments
+from qoescope.serve.analysis.experiments import Moments
 
 Floats = NDArray[np.float64]
 GOOD = cast(Ratio, METRICS["good_session_ratio"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoescope.serve import exports
+from qoescope.serve.api import exports
 
 ROWS = [
     {"starts_at": datetime(2026, 1, 31, tzinfo=UTC), "isp": "=cmd()", "rebuffer_ratio": 0.5, "plays": 3},

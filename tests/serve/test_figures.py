@@ -8,8 +8,9 @@ import pytest
 
 from qoescope.catalog.measures import BUCKETS
 from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.serve import charts, figures, sessions, sparks, theme
-from qoescope.serve.sessions import Moment, Stretch
+from qoescope.serve.analysis import sessions
+from qoescope.serve.analysis.sessions import Moment, Stretch
+from qoescope.serve.display import charts, figures, sparks, theme
 
 AT = datetime(2026, 1, 31, 20, tzinfo=UTC)
 REBUFFER = METRICS["rebuffer_ratio"]

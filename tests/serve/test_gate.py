@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from qoescope.connect.postgres import pool
-from qoescope.serve import app, statics
-from qoescope.serve.jobs.desk import Desk
+from qoescope.serve.store.desk import Desk
+from qoescope.serve.web import app, static_files
 from qoescope.settings import Settings
 
 HERE = "http://testserver"
@@ -23,7 +23,7 @@ def whole() -> Iterator[ASGIApp]:
     away = Settings(reader_dsn=nowhere, writer_dsn=nowhere, connection_wait_s=0.01, console_body_timeout_s=0.2)
     desk = Desk(away, pool(away, "reader", 1), pool(away, "writer", 1))
     with desk.reader, desk.writer:
-        yield app.built(desk, b"k" * 32)
+        yield app.build_app(desk, b"k" * 32)
 
 
 def asked(whole: ASGIApp, method: str, path: str, **more: object) -> httpx.Response:
@@ -52,7 +52,7 @@ def test_what_is_no_script_is_not_there_for_a_stranger(whole: ASGIApp, path: str
 
 
 def test_names_that_a_stranger_makes_up_are_not_kept(whole: ASGIApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statics, "MOST_KEPT", 3)
+    monkeypatch.setattr(static_files, "MOST_KEPT", 3)
     for n in range(5):
         asked(whole, "GET", f"/assets/made-up-{n}")
         asked(whole, "GET", f"/assets/console.css?m={n}")

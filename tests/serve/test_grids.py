@@ -5,7 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoescope.serve import grids, state
+from qoescope.serve.console import grids
+from qoescope.serve.request import state
 
 SPEAKS = st.sampled_from(["](javascript:alert(1))", "[x](http://evil.example)", "<b>", "![](x)", "\n", "&lt;", "`"])
 

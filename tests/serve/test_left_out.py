@@ -5,7 +5,7 @@ import pytest
 from qoescope.catalog.cmcd import COUNTED_AS, KEYS
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
 from qoescope.catalog.events import EVENT_FIELDS
-from qoescope.serve.left_out import CLOCK, OLD, SENTINEL, VERSION, explain
+from qoescope.serve.console.unknown_fields import CLOCK, OLD, SENTINEL, VERSION, explain
 
 COUNTED = [*(f.name for f in (*EVENT_FIELDS, *CONTEXT_FIELDS)), *(COUNTED_AS + name for name in KEYS)]
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from qoescope.catalog.sessions import SESSION_FIELDS
-from qoescope.serve import sessions
-from qoescope.serve.sessions import Moment, Stretch
+from qoescope.serve.analysis import sessions
+from qoescope.serve.analysis.sessions import Moment, Stretch
 
 
 def event(seq: int, kind: str, state: str, ms: int, **more: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.errors import Mistake, UnknownName
-from qoescope.serve.state import State, state, where, written
+from qoescope.serve.request.state import State, state, where, written
 
 NOW = datetime(2026, 1, 31, 20, 14, 7, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from qoescope.serve import together
-from qoescope.serve.together import Together
+from qoescope.serve.store import together
+from qoescope.serve.store.together import Together
 
 PEOPLE = 8
 WAITING = threading.Semaphore(0)

@@ -6,7 +6,7 @@ import pytest
 
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import Unit
-from qoescope.serve import words
+from qoescope.serve.display import words
 
 
 @pytest.mark.parametrize(

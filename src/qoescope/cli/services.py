@@ -10,7 +10,7 @@ from qoescope.cli.terminal import AsJson, cell, line, logged, said, settings, ta
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qoescope.serve.outside import Progress
+    from qoescope.serve.store.outside import Progress
     from qoescope.settings import Settings
 
 
@@ -77,7 +77,7 @@ def stream() -> None:
 def console() -> None:
     """Serve the console and the API."""
     from qoescope.serve.jobs.serve import serve
-    from qoescope.serve.outside import Outside
+    from qoescope.serve.store.outside import Outside
     from qoescope.stack import airflow
 
     def replay(here: "Settings", tenant: str, reason: str, tell: "Callable[[Progress], None]") -> object:

@@ -7,7 +7,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.catalog.people import TOKENS, USERS
 from qoescope.connect import people
 from qoescope.connect.postgres import pool
-from qoescope.serve import auth
+from qoescope.serve.auth import credentials
 from qoescope.settings import Settings
 
 
@@ -16,11 +16,11 @@ def new_user(settings: Settings, name: str, role: str, properties: Sequence[str]
     name = name.strip().lower()
     if not name or not properties:
         raise Mistake("a person needs a name and at least one property (* for all)")
-    now, chosen = datetime.now(UTC), password or auth.new_password()
+    now, chosen = datetime.now(UTC), password or credentials.new_password()
     row = {
         "name": name,
-        "digest": auth.digest(chosen),
-        "role": auth.checked_role(role),
+        "digest": credentials.digest(chosen),
+        "role": credentials.checked_role(role),
         "properties": " ".join(properties),
         "created_at": now,
         "changed_at": now,
@@ -33,13 +33,13 @@ def new_user(settings: Settings, name: str, role: str, properties: Sequence[str]
 
 def new_token(settings: Settings, label: str, property_name: str, scopes: Sequence[str] = ("read",)) -> str:
     """Makes an API token for the property and returns it; it is stored nowhere."""
-    token, prefix, digest = auth.new_token()
+    token, prefix, digest = credentials.new_token()
     row = {
         "prefix": prefix,
         "digest": digest,
         "label": label,
         "property": property_name,
-        "scopes": auth.checked_scopes(scopes),
+        "scopes": credentials.checked_scopes(scopes),
         "created_at": datetime.now(UTC),
         "revoked_at": None,
     }
@@ -53,5 +53,5 @@ def revoke_token(settings: Settings, prefix: str) -> None:
     with pool(settings, "writer", 1) as writer:
         row = people.token(writer, prefix)
         if row is None:
-            raise Mistake(f"there is no token '{prefix}': it is the first {auth.PREFIX} characters of one")
+            raise Mistake(f"there is no token '{prefix}': it is the first {credentials.PREFIX} characters of one")
         people.put(writer, TOKENS, row | {"revoked_at": datetime.now(UTC)})

@@ -5,8 +5,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from qoescope.host.files import replacing
-from qoescope.serve import digest
-from qoescope.serve.jobs.desk import desk
+from qoescope.serve.digest import pages
+from qoescope.serve.store.desk import desk
 from qoescope.settings import Settings
 
 
@@ -17,7 +17,7 @@ def digests(settings: Settings, last: date, days: int = 7, property_name: str = 
     with at.reader, at.writer:
         for name in [property_name] if property_name else at.properties():
             path = folder / f"{quote(name, safe='')}-{last}.html"
-            page = digest.page(at, name, last - timedelta(days=days - 1), last)
+            page = pages.page(at, name, last - timedelta(days=days - 1), last)
             with replacing(path) as file:
                 file.write(page.encode())
             written.append(path)

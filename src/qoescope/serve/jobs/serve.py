@@ -2,15 +2,15 @@
 
 import asyncio
 
-from qoescope.serve.jobs.desk import desk
-from qoescope.serve.outside import Outside
-from qoescope.serve.safety import cookie_key, refuse_open_console
+from qoescope.serve.store.desk import desk
+from qoescope.serve.store.outside import Outside
+from qoescope.serve.web.safety import cookie_key, refuse_open_console
 from qoescope.settings import Settings
 
 
 def serve(settings: Settings, outside: Outside | None = None) -> None:
     """Runs the console and the API until SIGTERM or SIGINT, then finishes what it answers; blocks."""
-    from qoescope.serve.app import served
+    from qoescope.serve.web.app import served
 
     refuse_open_console(settings)
     mine = desk(settings, outside)

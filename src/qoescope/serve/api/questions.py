@@ -1,0 +1,185 @@
+"""Asking: what the API's questions share: who asks, about which sessions, and how many at once.
+
+What looks at the request alone is async: handing it to a thread would cost more than it does. `about` may ask Postgres.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query, Response
+from starlette.exceptions import HTTPException
+
+from qoescope.catalog.errors import Mistake
+from qoescope.compile.ask import MOST_ROWS, Between
+from qoescope.serve.api import answers
+from qoescope.serve.api.answers import Asked, MetricAnswer
+from qoescope.serve.request import state
+from qoescope.serve.request.seat import SEAT, Seat
+from qoescope.serve.store.desk import Desk
+
+TEXT = r"^[^\x00-\x1f\x7f]*$"
+"""No control characters: Postgres refuses NUL, and no name has the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whose sessions, when, and which of them: what most questions share."""
+
+    seat: Seat
+    tenant: str
+    between: Between
+    where: dict[str, tuple[str, ...]]
+
+    @property
+    def desk(self) -> Desk:
+        """The desk that answers."""
+        return self.seat.desk
+
+
+async def seat() -> Seat:
+    """Who asks; 401 for nobody."""
+    try:
+        return SEAT.get()
+    except LookupError:
+        raise HTTPException(
+            401, "sign in, or send a token: Authorization: Bearer qt_…", {"WWW-Authenticate": "Bearer"}
+        ) from None
+
+
+class Scoped:
+    """Who asks, if their token has this scope; 403 otherwise."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    async def __call__(self, who: Annotated[Seat, Depends(seat)]) -> AsyncIterator[Seat]:
+        """One of a few questions at once."""
+        if self.scope not in who.person.scopes:
+            raise HTTPException(
+                403,
+                f"this token has no scope '{self.scope}': make one with `qoescope people token --scope {self.scope}`",
+            )
+        asking, most = who.desk.asking, who.desk.settings.questions_at_once
+        with who.desk.lock:
+            if asking.get(who.person.name, 0) >= most:
+                raise HTTPException(429, f"at most {most} questions at once: wait for an answer", {"Retry-After": "1"})
+            asking[who.person.name] = asking.get(who.person.name, 0) + 1
+        try:
+            yield who
+        finally:
+            with who.desk.lock:
+                asking[who.person.name] -= 1
+
+
+Reader = Annotated[Seat, Depends(Scoped("read"))]
+Property = Annotated[
+    str | None,
+    Query(
+        alias="property",
+        max_length=100,
+        pattern=TEXT,
+        description="one of yours; your first by default",
+        examples=["demo"],
+    ),
+]
+Start = Annotated[
+    str | None,
+    Query(
+        alias="from",
+        max_length=40,
+        description="ISO 8601, UTC where no zone is named; a day before the end by default",
+        examples=["2026-01-31T20:00"],
+    ),
+]
+End = Annotated[
+    str | None,
+    Query(
+        alias="to", max_length=40, description="exclusive; the next full hour by default", examples=["2026-02-01T20:00"]
+    ),
+]
+Filters = Annotated[
+    list[Annotated[str, Query(max_length=2000, pattern=TEXT)]],
+    Query(
+        alias="filter",
+        description="`device_type:smart_tv,web` keeps, `!country_code:US` leaves out; repeat for more",
+        examples=[["device_type:smart_tv"]],
+        max_length=20,
+    ),
+]
+Step = Annotated[Literal["10s", "minute", "5m", "hour", "day", "week"], Query(description="how long a row's time is")]
+Name = Annotated[str, Query(max_length=100, pattern=TEXT)]
+"""Of a metric or dimension."""
+BY = "names from /dimensions; repeat for several"
+Names = Annotated[
+    list[Name],
+    Query(
+        alias="metric",
+        min_length=1,
+        max_length=40,
+        description="names from /metrics; repeat for several",
+        examples=[["rebuffer_ratio"]],
+    ),
+]
+
+
+def about(who: Reader, tenant: Property = None, start: Start = None, end: End = None, filters: Filters = []) -> About:  # noqa: B006
+    """The part that most questions share."""
+    return About(who, tenant_of(who, tenant), range_of(start, end), state.where(filters))
+
+
+Shared = Annotated[About, Depends(about)]
+
+
+def tenant_of(who: Seat, wanted: str | None) -> str:
+    """The property asked for, or their first; 404 where it is not theirs, as where there is none of that name."""
+    if wanted and not who.person.sees(wanted):
+        raise HTTPException(404, f"no property '{wanted}' among yours")
+    return who.tenant(wanted)
+
+
+def range_of(start: str | None, end: str | None) -> Between:
+    """The range asked for: a day until the next full hour by default."""
+    until = state.instant(end) if end else state.ceiling(datetime.now(UTC), state.HOUR)
+    try:
+        since = state.instant(start) if start else until - state.DAY
+    except OverflowError as error:
+        raise Mistake("the range is beyond the calendar") from error
+    return state.checked((since, until))
+
+
+def understood(it: About, names: Sequence[str], source: str, by: Sequence[str] = (), step: str | None = None) -> Asked:
+    """The question as it was understood."""
+    filters = {k: list(v) for k, v in it.where.items()}
+    return Asked(
+        property=it.tenant,
+        start=it.between[0],
+        end=it.between[1],
+        metrics=list(names),
+        by=list(by),
+        filters=filters,
+        step=step,
+        source=source,
+    )
+
+
+def told(it: About, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> Response:
+    """The answer as it is sent; made once for all who ask the same in the same moment."""
+    narrowed = tuple((name, tuple(values)) for name, values in it.where.items())
+    asked = (it.tenant, tuple(names), it.between, tuple(by), narrowed, step)
+    said = it.desk.told.do(asked, lambda: answered(it, names, by, step).model_dump_json().encode())
+    return Response(said, media_type="application/json")
+
+
+def answered(it: About, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> MetricAnswer:
+    """The answer as the API shows it; refused beyond so many rows."""
+    answer = it.desk.ask(it.tenant, names, it.between, by, it.where, step)
+    if len(answer.rows) >= MOST_ROWS:
+        raise Mistake(f"more than {MOST_ROWS:,} rows: ask for a shorter time, a longer step or fewer dimensions")
+    asked = [m.name for m in answer.question.metrics]
+    return MetricAnswer.model_construct(  # of our own making: to validate a thousand rows takes as long as to ask
+        asked=understood(it, asked, answer.plan.mart, by, step),
+        rows=answers.rows(by, answer.rows, answer.measures),
+        definitions=[answers.definition(m) for m in answer.question.metrics],
+    )

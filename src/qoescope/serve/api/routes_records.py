@@ -1,0 +1,260 @@
+"""Routes of records: sessions, viewers, incidents, annotations, and exports as files."""
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Path, Query, Response
+from starlette.exceptions import HTTPException
+
+from qoescope.catalog.errors import Mistake
+from qoescope.compile.ask import MOST_ROWS
+from qoescope.serve.analysis import sessions
+from qoescope.serve.api import exports
+from qoescope.serve.api.answers import Annotation, NewAnnotation, Replay, Rows, SessionAnswer, SessionList, Told
+from qoescope.serve.api.questions import BY, TEXT, Name, Property, Reader, Scoped, Shared, Step, answered, tenant_of
+from qoescope.serve.request.seat import Seat
+from qoescope.serve.store import decisions, replays
+from qoescope.serve.store.decisions import Decision
+
+
+def records(app: FastAPI) -> None:
+    """Adds the routes of sessions and viewers."""
+
+    @app.get("/sessions", tags=["sessions"])
+    def listed(
+        it: Shared,
+        kind: Annotated[
+            str,
+            Query(
+                max_length=40, pattern=TEXT, description="all, not_good, failed, left_before_start, stalled, slow_start"
+            ),
+        ] = "all",
+        search: Annotated[
+            str, Query(max_length=200, pattern=TEXT, description="a whole session, viewer or content id")
+        ] = "",
+        limit: Annotated[int, Query(ge=1, le=1000, description="sessions at most")] = 50,
+        after: Annotated[
+            str | None, Query(max_length=400, pattern=r"^[A-Za-z0-9_=-]*$", description="`next` of the page before")
+        ] = None,
+    ) -> SessionList:
+        """Sessions, newest first, a page at a time."""
+        found = it.desk.sessions(
+            it.tenant, it.between, it.where, problem=kind, after=_cursor(after), limit=limit + 1, search=search
+        )
+        return SessionList(
+            sessions=[plain(row) for row in found[:limit]], next=_next(found[limit - 1]) if len(found) > limit else None
+        )
+
+    _single_records(app)
+
+
+def _single_records(app: FastAPI) -> None:
+    """Adds the routes of one session and of one viewer."""
+
+    @app.get("/sessions/{session_id}", tags=["sessions"])
+    def one(
+        who: Reader,
+        session_id: Annotated[str, Path(max_length=200, pattern=TEXT, examples=["s1"])],
+        tenant: Property = None,
+    ) -> SessionAnswer:
+        """One session: measures with their formulas, and its events from the lake."""
+        mine = tenant_of(who, tenant)
+        found = who.desk.session(mine, session_id)
+        if found is None:
+            raise HTTPException(
+                404, f"no session '{session_id}' in {mine}: it may still be running, or be older than what is kept"
+            )
+        return SessionAnswer(
+            session=plain(found),
+            formulas=sessions.formulas(),
+            events=who.desk.events(mine, session_id, found["started_at"]),
+        )
+
+    @app.get("/viewers/{viewer_id}", tags=["sessions"])
+    def viewer(
+        it: Shared,
+        viewer_id: Annotated[str, Path(max_length=200, pattern=TEXT, examples=["v1:9f2c"])],
+        limit: Annotated[int, Query(ge=1, le=1000, description="sessions at most")] = 100,
+    ) -> SessionList:
+        """The sessions of one viewer, by pseudonym."""
+        return SessionList(
+            sessions=[
+                plain(row) for row in it.desk.sessions(it.tenant, it.between, it.where, search=viewer_id, limit=limit)
+            ],
+            next=None,
+        )
+
+
+def plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with scores as numbers."""
+    return {name: float(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+
+
+def _cursor(text: str | None) -> tuple[datetime, str] | None:
+    if not text:
+        return None
+    try:
+        at, _, identity = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition("|")
+        return datetime.fromisoformat(at).astimezone(UTC), identity.replace("\x00", "")
+    except (ValueError, OverflowError) as error:
+        raise Mistake("'after' is no cursor: take it from `next` of the page before") from error
+
+
+def _next(row: dict[str, Any]) -> str:
+    return (
+        base64.urlsafe_b64encode(f"{row['started_at'].isoformat()}|{row['session_id']}".encode()).decode().rstrip("=")
+    )
+
+
+def alarms(app: FastAPI) -> None:
+    """Adds the routes of incidents and rules."""
+
+    @app.get("/incidents", tags=["incidents"])
+    def incidents(it: Shared, state: Literal["open", "closed", "dismissed", "all"] = "all") -> Rows:
+        """Incidents that were open in the range, those that cost most first."""
+        return Rows(rows=it.desk.incidents(it.tenant, it.between, state))
+
+    @app.get("/incidents/{identity}", tags=["incidents"])
+    def incident(
+        who: Reader, identity: Annotated[str, Path(max_length=100, pattern=TEXT)], tenant: Property = None
+    ) -> dict[str, Any]:
+        """One incident: story, slice, chart, rivals, sessions to open."""
+        found = who.desk.incident(tenant_of(who, tenant), identity)
+        if found is None:
+            raise HTTPException(404, f"no incident '{identity}'")
+        return found
+
+    @app.post("/incidents/{identity}/{decision}", tags=["incidents"])
+    def decide(
+        who: Annotated[Seat, Depends(Scoped("decide"))],
+        identity: Annotated[str, Path(max_length=100, pattern=TEXT)],
+        decision: Decision,
+        tenant: Property = None,
+    ) -> Told:
+        """Takes the incident on, dismisses it, or mutes its slice for four hours; people need the role operator."""
+        _may(who, "decide on incidents")
+        said = decisions.decided(who.desk, tenant_of(who, tenant), identity, decision, who.person.name)
+        if said is None:
+            raise HTTPException(404, f"no incident '{identity}'")
+        return Told(told=said)
+
+    @app.get("/rules", tags=["incidents"])
+    def rules(who: Reader, tenant: Property = None) -> Rows:
+        """Alarms by threshold beside detection; operators change them in the console."""
+        return Rows(rows=who.desk.rules(tenant_of(who, tenant)))
+
+
+def notes(app: FastAPI) -> None:
+    """Adds the routes of annotations."""
+
+    @app.get("/annotations", tags=["annotations"])
+    def annotations(it: Shared) -> list[Annotation]:
+        """What people know about the range."""
+        return [Annotation(**row) for row in it.desk.annotations(it.tenant, it.between)]
+
+    @app.post("/annotations", status_code=201, tags=["annotations"])
+    def annotate(
+        who: Annotated[Seat, Depends(Scoped("annotate"))], note: NewAnnotation, tenant: Property = None
+    ) -> Annotation:
+        """A new annotation; people need the role operator."""
+        _may(who, "annotate")
+        try:
+            start, end = (
+                at and (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC))
+                for at in (note.starts_at, note.ends_at)
+            )
+        except OverflowError as error:
+            raise Mistake("the time is beyond the calendar") from error
+        if not start or (end and end < start):
+            raise Mistake("an annotation ends after it begins")
+        return Annotation(**who.desk.annotate(tenant_of(who, tenant), start, note.text, who.person.name, end))
+
+    @app.delete("/annotations/{identity}", status_code=204, tags=["annotations"])
+    def remove(
+        who: Annotated[Seat, Depends(Scoped("annotate"))],
+        identity: Annotated[str, Path(max_length=100, pattern=TEXT)],
+        tenant: Property = None,
+    ) -> None:
+        """Removes an annotation."""
+        _may(who, "annotate")
+        if not who.desk.remove_annotation(tenant_of(who, tenant), identity):
+            raise HTTPException(404, f"no annotation '{identity}'")
+
+
+def letters(app: FastAPI) -> None:
+    """Adds the routes of dead letters."""
+
+    @app.post("/dead-letters/replay", status_code=202, tags=["dead letters"])
+    def replay(
+        who: Annotated[Seat, Depends(Scoped("replay"))],
+        reason: Annotated[
+            str,
+            Query(
+                max_length=100, pattern=TEXT, description="only letters refused for this reason", examples=["malformed"]
+            ),
+        ] = "",
+        tenant: Property = None,
+    ) -> Replay:
+        """Begins to judge dead letters again and to send on what is understood now; people need the role operator.
+
+        One replay of a property at a time: 409 while it runs.
+        """
+        _may(who, "replay")
+        begun = replays.start(who.desk, tenant_of(who, tenant), reason, who.person.name)
+        if begun is None:
+            raise HTTPException(409, "a replay runs already: GET /dead-letters/replay says how far it is")
+        return Replay(**begun)
+
+    @app.get("/dead-letters/replay", tags=["dead letters"])
+    def replayed(who: Annotated[Seat, Depends(Scoped("replay"))], tenant: Property = None) -> Replay:
+        """How far the replay that runs is, or what became of the last one; people need the role operator."""
+        _may(who, "replay")
+        found = replays.state(who.desk, tenant_of(who, tenant))
+        if found is None:
+            raise HTTPException(404, "nothing was replayed yet")
+        return Replay(**found)
+
+
+def _may(who: Seat, what: str) -> None:
+    """Refuses a person who is no operator; what a token may do, its scopes say."""
+    if not who.person.is_token and not who.person.may("operator"):
+        raise HTTPException(403, f"only operators {what}")
+
+
+def files(app: FastAPI) -> None:
+    """Adds the route of exports."""
+    kinds: dict[str, dict[str, str]] = {
+        "text/csv": {},
+        "application/vnd.apache.parquet": {},
+        "application/vnd.apache.arrow.stream": {},
+    }
+
+    @app.get(
+        "/exports/{what}",
+        tags=["exports"],
+        response_class=Response,
+        responses={200: {"content": kinds, "description": "a file"}},
+    )
+    def export(
+        it: Shared,
+        who: Annotated[Seat, Depends(Scoped("export"))],
+        what: Literal["breakdown", "timeseries", "sessions"],
+        names: Annotated[
+            list[Name] | None, Query(alias="metric", max_length=40, description="names from /metrics, of rows")
+        ] = None,
+        by: Annotated[list[Name] | None, Query(max_length=3, description=BY)] = None,
+        step: Step = "hour",
+        form: Annotated[Literal["csv", "parquet", "arrow"], Query(alias="format")] = "csv",
+    ) -> Response:
+        """Rows as a file: a breakdown, a time series or sessions; a startup metric brings its companions."""
+        del who
+        if what == "sessions":
+            rows = it.desk.sessions(it.tenant, it.between, it.where, limit=MOST_ROWS)
+        else:
+            rows = exports.flat(answered(it, names or ["attempts"], by or (), step if what == "timeseries" else None))
+        body, kind = exports.file(rows, form)
+        name = f"qoescope-{what}-{it.between[0]:%Y%m%d%H%M}-{it.between[1]:%Y%m%d%H%M}.{form}"
+        return Response(body, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

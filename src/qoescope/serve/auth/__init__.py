@@ -1,0 +1,1 @@
+"""Auth: passwords, tokens, logins, roles, and limits on sign-in attempts; no HTTP."""

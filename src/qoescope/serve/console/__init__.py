@@ -1,0 +1,1 @@
+"""Console: the Dash app, the frame around its pages, and what pages are composed of."""

@@ -1,0 +1,124 @@
+"""Console: the Dash app with its pages; each page is a function of its address."""
+
+import importlib
+from pathlib import Path
+
+import dash
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, State, html
+
+from qoescope.serve.console import saved_views
+from qoescope.serve.console.refusals import refusals
+from qoescope.serve.console.requests import asking
+from qoescope.serve.display import theme
+
+PAGES = (
+    "overview",
+    "live",
+    "explore",
+    "incidents",
+    "sessions",
+    "session",
+    "engagement",
+    "experiments",
+    "health",
+    "rules",
+)
+INDEX = """<!doctype html>
+<html lang="en">
+<head>
+{%metas%}
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{%title%}</title>
+<link rel="icon" href="/assets/icon.svg">
+<script src="/assets/early.js"></script>
+<style>COLOURS</style>
+{%css%}
+</head>
+<body>
+{%app_entry%}
+<footer>{%config%}{%scripts%}{%renderer%}</footer>
+</body>
+</html>"""
+MANTINE = {
+    "fontFamily": "var(--font)",
+    "fontFamilyMonospace": "var(--mono)",
+    "primaryColor": "indigo",
+    "defaultRadius": "md",
+    "cursorType": "pointer",
+}
+
+
+def build_console() -> Dash:
+    """The console, with all its pages registered."""
+    app = Dash(
+        __name__,
+        use_pages=True,
+        pages_folder="",
+        assets_folder=str(Path(__file__).parents[1] / "assets"),
+        assets_ignore=r"early\.js|countries\.geojson",
+        title="qoescope",
+        update_title=None,
+        suppress_callback_exceptions=True,
+        index_string=INDEX.replace("COLOURS", theme.css()),
+        include_pages_meta=False,
+        add_log_handler=False,
+        use_async=False,
+    )
+    for name in PAGES:
+        importlib.import_module(f"qoescope.serve.console.pages.{name}")
+    app.layout = shell
+    _controls(app)
+    saved_views.acts(app)
+    refusals(app)
+    app.enable_pages()
+    return app
+
+
+def shell() -> dmc.MantineProvider:
+    """What stays while pages change."""
+    return dmc.MantineProvider(
+        [html.Div(id="progress", **{"aria-hidden": "true"}), dash.page_container],
+        theme=MANTINE,
+        defaultColorScheme="auto",
+    )
+
+
+def _controls(app: Dash) -> None:
+    place = Output("_pages_location", "search")
+
+    def here(name: str) -> ClientsideFunction:
+        return ClientsideFunction("console", name)
+
+    app.clientside_callback(
+        here("ownRange"),
+        place,
+        Input("own-range", "value"),
+        State("_pages_location", "search"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        here("addFilter"),
+        Output("_pages_location", "search", allow_duplicate=True),
+        Input("filter-apply", "n_clicks"),
+        State("filter-name", "value"),
+        State("filter-values", "value"),
+        State("filter-kind", "value"),
+        State("_pages_location", "search"),
+        prevent_initial_call=True,
+    )
+
+    @app.callback(
+        Output("filter-values", "data"),
+        Input("filter-name", "value"),
+        State("_pages_location", "search"),
+        prevent_initial_call=True,
+    )
+    def known(name: str | None, search: str | None) -> list[dict[str, str]]:
+        if not name:
+            return []
+        asked = asking(search, "/")
+        found = asked.seat.desk.values(asked.tenant, name, asked.state.between)
+        return [
+            {"value": row["value"], "label": f"{row['value']}  ({row['attempts']:,})"} for row in found if row["value"]
+        ]

@@ -1,0 +1,223 @@
+"""Frame: what stands around every page: navigation, time, filters; and what is shown when an answer fails."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.errors import Mistake
+from qoescope.serve.console import parts, saved_views
+from qoescope.serve.console.requests import Asked, request
+from qoescope.serve.request import state
+from qoescope.serve.request.seat import SEAT
+from qoescope.serve.request.state import State
+from qoescope.serve.store.desk import AWAY, UNASKABLE
+
+MINUTE = timedelta(minutes=1)
+LOG = logging.getLogger(__name__)
+
+PAGES = (
+    ("/", "Overview"),
+    ("/live", "Live"),
+    ("/explore", "Explore"),
+    ("/incidents", "Incidents"),
+    ("/sessions", "Sessions"),
+    ("/engagement", "Engagement"),
+    ("/experiments", "Experiments"),
+    ("/health", "Health"),
+)
+
+
+Body = Callable[[Asked], Component]
+
+
+def layout(question: str, path: str, body: Body, timed: bool = True) -> Callable[..., Component]:
+    """A page's layout function: the body's answer in its frame, or one line that says why there is none."""
+
+    def shown(**query: object) -> Component:
+        seat, now = SEAT.get(), datetime.now(UTC)
+        try:
+            asked = request(seat, path, query, now)
+        except Mistake as mistake:
+            asked = Asked(seat, "", now, state.state("", now), path)
+            return framed(asked, parts.page(question, "", parts.failure(str(mistake))), timed=False)
+        return framed(asked, answered(question, body, asked), timed)
+
+    return shown
+
+
+def answered(question: str, body: Body, asked: Asked) -> Component:
+    """The body's answer; a mistake or an outage is told in its place."""
+    try:
+        return body(asked)
+    except Mistake as mistake:
+        return parts.page(question, asked.subject, parts.failure(str(mistake)))
+    except UNASKABLE:
+        return parts.page(question, asked.subject, parts.failure("The address holds a value that none can have."))
+    except AWAY as error:
+        LOG.warning("%a: %s: %s", asked.path, type(error).__name__, ascii(str(error)))
+        said = "The marts do not answer, or are busy. Load the page again; `qoescope status` says which part is down."
+        return parts.page(question, asked.subject, parts.failure(said))
+
+
+def framed(asked: Asked, content: Component, timed: bool = True) -> Component:
+    """The page in its frame."""
+    return html.Div(
+        [
+            html.A("Skip to content", href="#main", className="skip"),
+            _top(asked),
+            _controls(asked) if timed else None,
+            html.Main(content, id="main", tabIndex=-1),
+        ],
+        className="app",
+    )
+
+
+def _top(asked: Asked) -> Component:
+    keep = {"p": asked.state.own.get("p")}
+    here = "/" + asked.path.strip("/").split("/")[0]
+    links = [
+        dcc.Link(
+            label,
+            href=state.link(path, asked.state, **keep),
+            className="here" if path == here else "",
+            **_current(path == here),
+        )
+        for path, label in PAGES
+    ]
+    return html.Header(
+        [
+            dcc.Link(
+                [html.Img(src="/assets/icon.svg", alt=""), html.Span("qoescope")],
+                href=state.link("/", asked.state, **keep),
+                className="brand",
+            ),
+            html.Nav(links, **{"aria-label": "Pages"}),
+            html.Div(
+                [
+                    _properties(asked),
+                    saved_views.menu(asked),
+                    dmc.ColorSchemeToggle(
+                        lightIcon="☀",
+                        darkIcon="☾",
+                        variant="subtle",
+                        size="md",
+                        color="gray",
+                        **{"aria-label": "Light or dark"},
+                    ),
+                    _person(asked),
+                ],
+                className="top-right",
+            ),
+        ],
+        className="top",
+    )
+
+
+def _current(here: bool) -> dict[str, str]:
+    return {"title": "this page"} if here else {}
+
+
+def _properties(asked: Asked) -> Component | None:
+    names = asked.seat.properties if asked.tenant else ()
+    if len(names) < 2:  # noqa: PLR2004
+        return html.Span(asked.tenant, className="property", title="property")
+    links = [html.A(name, href=asked.path + asked.state.query(p=name)) for name in names]
+    return html.Details([html.Summary(asked.tenant), html.Div(links, className="menu")], className="property")
+
+
+def _person(asked: Asked) -> Component:
+    person = asked.seat.person
+    out = html.Form(html.Button("Sign out", type="submit"), action="/sign-out", method="post")
+    return html.Details(
+        [html.Summary(person.name), html.Div([html.Span(f"{person.name} · {person.role}"), out], className="menu")],
+        className="person",
+    )
+
+
+def _controls(asked: Asked) -> Component:
+    spans = [
+        dcc.Link(
+            span.name,
+            href=_at_span(asked, span.name),
+            className="on" if asked.state.span == span.name else "",
+            title=span.label,
+        )
+        for span in state.SPANS
+    ]
+    chips = [
+        html.Span(
+            [
+                html.Span(_said(name, values)),
+                dcc.Link("×", href=asked.path + asked.state.without(name).query(), title=f"Remove the filter {name}"),
+            ],
+            className="chip",
+        )
+        for name, values in asked.state.where.items()
+    ]
+    return html.Section(
+        [
+            html.Div(
+                [
+                    html.Div(spans, className="segments", role="group", **{"aria-label": "Time range"}),
+                    _own_range(asked),
+                    html.Span("UTC", className="zone"),
+                ],
+                className="times",
+            ),
+            html.Div([*chips, _adder()], className="filters"),
+        ],
+        className="controls",
+        **{"aria-label": "Time and filters"},
+    )
+
+
+def _own_range(asked: Asked) -> Component:
+    start, end = asked.state.between
+    return dmc.DatePickerInput(
+        type="range",
+        id="own-range",
+        value=[None, None] if asked.state.span else [f"{start:%Y-%m-%d}", f"{end - MINUTE:%Y-%m-%d}"],
+        placeholder="Own range",
+        valueFormat="D MMM",
+        size="xs",
+        allowSingleDateInRange=True,
+        **{"aria-label": "Own range of days"},
+    )
+
+
+def _at_span(asked: Asked, name: str) -> str:
+    end = asked.now
+    chosen = State((end - state.BY_NAME[name].length, end), name, asked.state.where, asked.state.own)
+    return asked.path + chosen.query()
+
+
+def _said(name: str, values: Sequence[str]) -> str:
+    label = DIMENSIONS[name.removeprefix("!")].label
+    shown = " or ".join(values[:3]) + (f" or {len(values) - 3} more" if len(values) > 3 else "")  # noqa: PLR2004
+    return f"{label}: {'not ' if name.startswith('!') else ''}{shown}"
+
+
+def _adder() -> Component:
+    dims = [{"value": d.name, "label": d.label} for d in DIMENSIONS.values()]
+    box = {"size": "xs", "searchable": True, "comboboxProps": {"withinPortal": False}}
+    kinds = [{"value": "", "label": "Keep"}, {"value": "!", "label": "Leave out"}]
+    return html.Details(
+        [
+            html.Summary("+ Filter", id="filter-open"),
+            html.Div(
+                [
+                    dmc.Select(label="Dimension", id="filter-name", data=dims, **box),
+                    dmc.MultiSelect(label="Values", id="filter-values", data=[], **box),
+                    dmc.SegmentedControl(id="filter-kind", data=kinds, value="", size="xs", fullWidth=True),
+                    html.Button("Apply", id="filter-apply", type="button", className="primary"),
+                ],
+                className="adder",
+            ),
+        ],
+        className="add",
+    )

@@ -1,0 +1,1 @@
+"""Pages of the console: one question and one address a module."""

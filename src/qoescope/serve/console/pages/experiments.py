@@ -1,0 +1,286 @@
+"""Experiments: did the new version help?"""
+
+from math import floor, log10
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html, register_page
+from dash import State as Given
+from dash.development.base_component import Component
+
+from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.dimensions import DIMENSIONS as ALL_DIMENSIONS
+from qoescope.catalog.dimensions import UNKNOWN
+from qoescope.catalog.errors import UnknownName
+from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import Ratio
+from qoescope.serve.analysis import experiments
+from qoescope.serve.analysis.experiments import Difference, Filling
+from qoescope.serve.console import parts
+from qoescope.serve.console.frame import layout
+from qoescope.serve.console.requests import Asked
+from qoescope.serve.display import figures, theme, words
+
+QUESTION = "Did the new version help?"
+SHOWN: tuple[Ratio, ...] = tuple(
+    m
+    for name in (
+        "good_session_ratio",
+        "experience_score",
+        "start_failure_ratio",
+        "ebvs_ratio",
+        "play_failure_ratio",
+        "startup_avg_ms",
+        "startup_unknown_ratio",
+        "rebuffer_ratio",
+        "stalls_per_minute",
+        "bitrate_avg_kbps",
+        "completion_ratio",
+    )
+    if isinstance(m := METRICS[name], Ratio)
+)
+"""The first one decides; a startup metric comes with those that tell who did not stay."""
+MOST_ARMS = 5
+BASELINES = ("control", "baseline", "a", "off", "old")
+SAMPLED_FROM = 150_000
+"""Attempts above which a part of the viewers is enough."""
+RANDOMISED = ("variant", "experiment")
+MOST_PLACES = 6
+COLOURS = {"better": theme.GOOD, "worse": theme.BAD, "open": theme.NEUTRAL, "early": theme.BASELINE}
+
+
+def body(asked: Asked) -> Component:
+    """The page's answer."""
+    by = asked.state.own.get("arms", "variant")
+    if by not in DIMENSIONS:
+        raise UnknownName("dimension", by, DIMENSIONS)
+    known = {
+        r["value"]: r["attempts"]
+        for r in asked.seat.desk.values(asked.tenant, by, asked.state.between)
+        if r["value"] != UNKNOWN
+    }
+    arms = list(known)[:MOST_ARMS]
+    chooser = _chooser(asked, by, arms)
+    if len(arms) < 2:  # noqa: PLR2004
+        return parts.page(
+            QUESTION,
+            asked.subject,
+            chooser,
+            parts.empty(
+                f"{DIMENSIONS[by].label} has fewer than two values here",
+                "Players name their arm in the field ",
+                html.Code("variant"),
+                ". Take a longer range, or another dimension as arms.",
+            ),
+        )
+    share = min(1.0, SAMPLED_FROM / max(sum(known[a] for a in arms), 1))
+    rows = {
+        r["arm"]: r
+        for r in asked.seat.desk.arms(asked.tenant, SHOWN, by, arms, asked.state.between, asked.state.where, share)
+    }
+    base = _baseline(asked, arms)
+    viewers = {a: int(rows[a]["units"]) for a in arms if a in rows}
+    planned = _planned(asked.state.own.get("split", ""), arms) or experiments.simplest(viewers)
+    filled = experiments.filling(viewers, planned)
+    assigned = by in RANDOMISED
+    cards = [
+        _arm(arm, base, rows, filled if assigned else None, len(arms) - 1)
+        for arm in arms
+        if arm != base and arm in rows and base in rows
+    ]
+    note = (
+        f"computed on {share:.0%} of viewers, by their hash"
+        if share < 1
+        else "one viewer is one unit, however often they watch"
+    )
+    return parts.page(QUESTION, f"{asked.subject} · {note}", chooser, _filling(filled, planned, assigned), *cards)
+
+
+def _baseline(asked: Asked, arms: list[str]) -> str:
+    wanted = asked.state.own.get("base")
+    if wanted in arms:
+        return wanted
+    return next((a for a in arms if a.lower() in BASELINES), arms[0])
+
+
+def _planned(text: str, arms: list[str]) -> dict[str, float]:
+    """The split that was written down, such as `50 25 25`, in the arms' order; empty where it does not fit them."""
+    try:
+        parts = [float(part) for part in text.replace(":", " ").replace(",", " ").replace("%", " ").split()]
+    except ValueError:
+        return {}
+    fits = len(parts) == len(arms) and all(part > 0 for part in parts)
+    return dict(zip(arms, parts, strict=True)) if fits else {}
+
+
+def _chooser(asked: Asked, by: str, arms: list[str]) -> Component:
+    data = [{"value": d.name, "label": d.label} for d in ALL_DIMENSIONS if d.size != "high"]
+    base = _baseline(asked, arms) if arms else ""
+    links = [
+        dcc.Link(a, href=asked.path + asked.state.query(base=a), className="on" if a == base else "") for a in arms
+    ]
+    return html.Div(
+        [
+            dmc.Select(
+                id="xp-arms", label="Arms", value=by, data=data, searchable=True, size="xs", allowDeselect=False
+            ),
+            html.Div(
+                [
+                    html.Span("Baseline", className="label"),
+                    html.Div(links, className="segments", role="group", **{"aria-label": "Baseline"}),
+                ],
+                className="labelled",
+            )
+            if links
+            else None,
+            dmc.TextInput(
+                id="xp-split",
+                label="Planned split",
+                value=asked.state.own.get("split", ""),
+                placeholder="50 25 25",
+                debounce=600,
+                size="xs",
+            )
+            if by in RANDOMISED
+            else None,
+            parts.chosen(arms=by, split=asked.state.own.get("split", "")),
+        ],
+        className="chooser",
+    )
+
+
+def _filling(filled: Filling, planned: dict[str, float], assigned: bool) -> Component:
+    total = sum(filled.viewers.values()) or 1
+    rows = [
+        [arm, f"{n:,}", f"{filled.expected[arm]:,.0f}", words.percent(n / total), parts.bar(n / total)]
+        for arm, n in filled.viewers.items()
+    ]
+    if not assigned:
+        state, text = (
+            "warn",
+            "Nobody was assigned to these arms: differences may come from who is in them. "
+            "Hold device and country by filters.",
+        )
+    elif filled.uneven:
+        state, text = (
+            "bad",
+            f"The arms are not filled as planned (p = {filled.p:.1g}): find out why before reading anything else.",
+        )
+    else:
+        state, text = "good", f"The arms are filled as planned (p = {filled.p:.2f})."
+    split = " : ".join(f"{planned.get(arm, 1):g}" for arm in filled.viewers)
+    text += f" The plan is taken to be {split}; write another one above." if assigned else ""
+    return parts.card(
+        "Who is in which arm",
+        html.P([parts.badge({"good": "even", "bad": "uneven", "warn": "not assigned"}[state], state), " ", text]),
+        parts.table(["Arm", "Viewers", "As planned", "Share", ""], rows, (1, 2, 3), "Viewers by arm"),
+    )
+
+
+def _arm(arm: str, base: str, rows: dict[str, Any], filled: Filling | None, arms: int) -> Component:
+    alpha = experiments.ALPHA / arms
+    found = [
+        experiments.difference(
+            m, experiments.moments(rows[base], i, m.times), experiments.moments(rows[arm], i, m.times), alpha
+        )
+        for i, m in enumerate(SHOWN)
+    ]
+    said = experiments.verdict(arm, base, found, filled)
+    kind = {"better": "good", "worse": "bad", "uneven": "bad"}.get(said.finding, "neutral")
+    drawn = [d for d in found if d.relative is not None and d.finding != "early"]
+    lines = [_line(d) for d in found]
+    head = [
+        "Metric",
+        base,
+        arm,
+        "Difference",
+        f"{100 * (1 - alpha):g} % interval, one look",
+        "Interval, any time",
+        "So far",
+    ]
+    return parts.card(
+        f"{arm} against {base}",
+        html.P([parts.badge(said.finding, kind), " ", said.text], className="story"),
+        parts.graph(
+            figures.intervals(
+                [d.metric.label for d in drawn],
+                [_share(d, d.difference) for d in drawn],
+                [_share(d, d.always_low) for d in drawn],
+                [_share(d, d.always_high) for d in drawn],
+                " %",
+                [COLOURS[d.finding] for d in drawn],
+                True,
+                60 + 28 * len(drawn),
+            ),
+            60 + 28 * len(drawn),
+            f"Differences of {arm} from {base}, in per cent of {base}",
+        )
+        if drawn
+        else None,
+        parts.table(head, lines, (1, 2, 3, 4, 5), f"{arm} against {base}"),
+        note="relative differences with intervals that hold however often one looks",
+    )
+
+
+def _share(d: Difference, value: float) -> float:
+    return 100 * value / abs(d.base) if d.base else 0.0
+
+
+def _line(d: Difference) -> list[Any]:
+    unit = d.metric.unit
+    if d.finding == "early":
+        return [
+            _named(d),
+            words.number(d.base, unit),
+            words.number(d.arm, unit),
+            words.NOTHING,
+            words.NOTHING,
+            words.NOTHING,
+            parts.badge("too early"),
+        ]
+    kind = {"better": "good", "worse": "bad"}.get(d.finding, "neutral")
+    return [
+        _named(d),
+        words.number(d.base, unit),
+        words.number(d.arm, unit),
+        _signed(d, d.difference),
+        f"{_signed(d, d.low)} to {_signed(d, d.high)}",
+        f"{_signed(d, d.always_low)} to {_signed(d, d.always_high)}",
+        parts.badge({"open": "no difference seen"}.get(d.finding, d.finding), kind),
+    ]
+
+
+def _named(d: Difference) -> Component:
+    return html.Span(
+        d.metric.label, title=f"{d.metric.doc}: {words.formula(d.metric)}; {words.DIRECTIONS[d.metric.better]}"
+    )
+
+
+def _signed(d: Difference, value: float) -> str:
+    match d.metric.unit:
+        case "ratio":
+            return f"{_places(100 * value)} pt"
+        case "ms" | "kbps":
+            return f"{value:+,.0f} {d.metric.unit}"
+        case _:
+            return _places(value)
+
+
+def _places(value: float) -> str:
+    """Two places, or as many as it takes to show two digits."""
+    small = value and abs(value) < 0.005  # noqa: PLR2004 - it would be shown as zero
+    return f"{value:+.{min(1 - floor(log10(abs(value))), MOST_PLACES) if small else 2}f}"
+
+
+for _id, _key in (("xp-arms", "arms"), ("xp-split", "split")):
+    clientside_callback(
+        ClientsideFunction("console", f"choose_{_key}"),
+        Output("_pages_location", "search", allow_duplicate=True),
+        Input(_id, "value"),
+        Given("chosen", "data"),
+        Given("_pages_location", "search"),
+        prevent_initial_call=True,
+    )
+register_page(
+    __name__, path="/experiments", name="Experiments", title=QUESTION, layout=layout(QUESTION, "/experiments", body)
+)

@@ -1,0 +1,283 @@
+"""Explore: where is it different?"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import dash_mantine_components as dmc
+import numpy as np
+from dash import ClientsideFunction, Input, Output, clientside_callback, html, register_page
+from dash import State as Given
+from dash.development.base_component import Component
+
+from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.errors import UnknownName
+from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import METRICS as ALL_METRICS
+from qoescope.catalog.metrics import Distinct, Metric
+from qoescope.compile.metrics import value
+from qoescope.connect.ask import Answer
+from qoescope.serve.analysis import costs, intervals
+from qoescope.serve.console import grids, parts
+from qoescope.serve.console.frame import layout
+from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.sections import empty_range
+from qoescope.serve.display import figures, words
+from qoescope.serve.request import state
+
+QUESTION = "Where is it different?"
+AGAINST = {"before": "the time before", "rest": "the rest", "filter": "other filter", "none": "nothing"}
+STARTS = (
+    "startup_p50_ms",
+    "startup_p95_ms",
+    "startup_p99_ms",
+    "exit_wait_p50_ms",
+    "ebvs_ratio",
+    "start_failure_ratio",
+    "startup_unknown_ratio",
+)
+MOST = 500
+SHADES = {"higher": " · blue: better, red: worse", "lower": " · blue: better, red: worse", "neither": " · darker: more"}
+
+
+def body(asked: Asked) -> Component:
+    """The page's answer."""
+    metric, by, against = choices(asked)
+    totals = asked.seat.desk.ask(asked.tenant, ("attempts", metric.name), asked.state.between, (), asked.state.where)
+    if not totals.measures[0]["attempts"]:
+        return parts.page(QUESTION, asked.subject, chooser(asked), empty_range.hint(asked))
+    return parts.page(
+        QUESTION,
+        asked.subject,
+        chooser(asked),
+        _trend(asked, metric, against, totals),
+        _table(asked, metric, by, against),
+        html.Div([_starts(asked), _heat(asked, metric)], className="grid-2"),
+    )
+
+
+def choices(asked: Asked) -> tuple[Metric, str, str]:
+    """Metric, dimension and comparison, from the address."""
+    own = asked.state.own
+    name, by, against = own.get("m", "good_session_ratio"), own.get("by", "device_type"), own.get("vs", "before")
+    if name not in METRICS or name.startswith("live_"):
+        raise UnknownName("metric", name, [m.name for m in ALL_METRICS])
+    if by not in DIMENSIONS:
+        raise UnknownName("dimension", by, DIMENSIONS)
+    if against not in AGAINST:
+        raise UnknownName("comparison", against, AGAINST)
+    return METRICS[name], by, against
+
+
+def chooser(asked: Asked) -> Component:
+    """The page's own controls; each writes the address."""
+    metric, by, against = choices(asked)
+    box = {"size": "xs", "comboboxProps": {"withinPortal": True}, "allowDeselect": False}
+    other = asked.state.own.get("vf", "")
+    return html.Div(
+        [
+            dmc.Select(
+                id="ex-metric",
+                label="Metric",
+                value=metric.name,
+                searchable=True,
+                data=[{"value": m.name, "label": m.label} for m in ALL_METRICS],
+                **box,
+            ),
+            dmc.Select(
+                id="ex-by",
+                label="By",
+                value=by,
+                searchable=True,
+                data=[{"value": d.name, "label": d.label} for d in DIMENSIONS.values()],
+                **box,
+            ),
+            dmc.Select(
+                id="ex-vs",
+                label="Against",
+                value=against,
+                data=[{"value": k, "label": v} for k, v in AGAINST.items()],
+                **box,
+            ),
+            dmc.TextInput(
+                id="ex-vf", label="Other filter", value=other, placeholder="device_type:web", size="xs", debounce=600
+            )
+            if against == "filter"
+            else None,
+            parts.chosen(m=metric.name, by=by, vs=against, vf=other),
+        ],
+        className="chooser",
+    )
+
+
+def _other(
+    asked: Asked, against: str, metric: Metric, by: tuple[str, ...] = (), every: str | None = None
+) -> Answer | None:
+    """The answer that is compared with, if any."""
+    desk, s = asked.seat.desk, asked.state
+    match against:
+        case "before":
+            return desk.ask(asked.tenant, (metric.name,), s.before, by, s.where, every)
+        case "filter" if s.own.get("vf"):
+            return desk.ask(asked.tenant, (metric.name,), s.between, by, state.where(s.own["vf"].split(";")), every)
+        case _:
+            return None
+
+
+def _trend(asked: Asked, metric: Metric, against: str, totals: Answer) -> Component:
+    now = asked.seat.desk.ask(
+        asked.tenant, (metric.name,), asked.state.between, (), asked.state.where, asked.state.every
+    )
+    other = _other(asked, against, metric, (), asked.state.every)
+    whole = _other(asked, against, metric)
+    shift = asked.state.length if against == "before" else 0 * asked.state.length
+    name = {"before": "the time before", "filter": asked.state.own.get("vf", "")}.get(against, "")
+    figure = figures.trend(metric, now.rows, other.rows if other else (), shift, 260, _notes(asked), name)
+    line = [html.Span(words.number(totals.rows[0][metric.name], metric.unit), className="headline")]
+    if whole:
+        line.append(parts.delta(words.change(metric, totals.rows[0][metric.name], whole.rows[0][metric.name])))
+    line.append(parts.tip(metric, totals.measures[0]))
+    companions = [
+        html.Span([METRICS[n].label + " ", html.B(words.number(v, METRICS[n].unit))])
+        for n, v in totals.rows[0].items()
+        if n not in ("attempts", metric.name)
+    ]
+    return parts.card(
+        metric.label,
+        html.Div(line, className="headline-line"),
+        html.Div(companions, className="companions") if companions else None,
+        parts.graph(figure, 260, f"{metric.label} over the range", zooms=True),
+        note=metric.doc,
+    )
+
+
+def _notes(asked: Asked) -> list[tuple[Any, str]]:
+    return [(a["starts_at"], a["text"][:40]) for a in asked.seat.desk.annotations(asked.tenant, asked.state.between)]
+
+
+def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
+    now = asked.seat.desk.ask(asked.tenant, ("attempts", metric.name), asked.state.between, (by,), asked.state.where)
+    other = _other(asked, against, metric, (by,))
+    there = {r[by]: r[metric.name] for r in other.rows} if other else {}
+    cost = {c.value: c for c in costs.costs(metric, by, now.measures)}
+    rows = []
+    for row, sums in sorted(zip(now.rows, now.measures, strict=True), key=lambda p: -p[0]["attempts"])[:MOST]:
+        name = str(row[by])
+        found = cost.get(name)
+        past = found.rest if against == "rest" and found else there.get(name)
+        slice_ = grids.linked(name, asked.path + asked.state.narrowed(by, name).query())
+        rows.append({"slice": slice_, **_figures_of(metric, row, sums, past, found)})
+    columns = [c for c in _columns(metric, by, against) if any(row[c["field"]] not in (None, "") for row in rows)]
+    title = f"{metric.label} by {DIMENSIONS[by].label}"
+    return parts.card(
+        title,
+        grids.grid("ex-grid", columns, rows, grids.height(len(rows)), f"qoescope-{metric.name}-by-{by}.csv", title),
+        note="a click on a name keeps only that slice",
+        actions=grids.saver("ex-grid"),
+    )
+
+
+def _figures_of(
+    metric: Metric, row: Mapping[str, Any], sums: Mapping[str, Any], past: float | None, cost: costs.Cost | None
+) -> dict[str, Any]:
+    """The cells of one slice, numbers and their texts."""
+    here, sure = row[metric.name], intervals.interval(metric, sums)
+    change = words.change(metric, here, past)
+    between = "" if sure is None else " to ".join(words.number(bound, metric.unit) for bound in sure)
+    return {
+        "attempts": row["attempts"],
+        "attempts_text": f"{row['attempts']:,}",
+        "value": here,
+        "value_text": words.number(here, metric.unit),
+        "interval": between,
+        "change": None if here is None or not past else (here - past) / abs(past),
+        "change_text": change.text if past is not None else words.NOTHING,
+        "verdict": change.verdict,
+        "impact": None if cost is None else cost.impact,
+        "impact_text": "" if cost is None else words.percent(cost.impact),
+        "excess": None if cost is None else cost.excess,
+        "excess_text": "" if cost is None else words.signed(cost.excess),
+    }
+
+
+def _columns(metric: Metric, by: str, against: str) -> list[dict[str, Any]]:
+    return [
+        grids.link("slice", DIMENSIONS[by].label, minWidth=125, flex=2),
+        grids.number("attempts", METRICS["attempts"].label),
+        grids.number("value", metric.label, minWidth=110),
+        grids.text("interval", "95 % interval", minWidth=150, cellClass="figure"),
+        grids.number(
+            "change",
+            f"Against {AGAINST[against]}",
+            minWidth=190,
+            cellClassRules={"good": "params.data.verdict == 'good'", "bad": "params.data.verdict == 'bad'"},
+        ),
+        grids.number(
+            "excess", "Bad ones beyond", headerTooltip="units of the numerator beyond what the rest's rate would give"
+        ),
+        grids.number("impact", "Impact", headerTooltip="share of all the badness of the whole", sort="desc"),
+    ]
+
+
+def _starts(asked: Asked) -> Component:
+    answer = asked.seat.desk.ask(asked.tenant, STARTS, asked.state.between, (), asked.state.where)
+    sums, row = answer.measures[0], answer.rows[0]
+    figure = figures.startups(
+        sums["startup_histogram"], sums["exit_wait_histogram"], sums["start_failures_technical"], 260
+    )
+    numbers = [
+        html.Div(
+            [
+                html.Span(METRICS[n].label),
+                html.B(words.number(row[n], METRICS[n].unit), className="figure"),
+                parts.tip(METRICS[n], sums),
+            ]
+        )
+        for n in STARTS
+    ]
+    return parts.card(
+        "Startup, and who did not stay for it",
+        html.Div(numbers, className="numbers"),
+        parts.graph(figure, 260, "Histogram of startup times with exits and failures"),
+        note="those who left are shown by how long they waited",
+    )
+
+
+def _heat(asked: Asked, metric: Metric) -> Component:
+    answer = asked.seat.desk.ask(asked.tenant, (metric.name,), asked.state.between, (), asked.state.where, "hour")
+    cells: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for i, row in enumerate(answer.rows):
+        cells[row["starts_at"].weekday(), row["starts_at"].hour].append(i)
+    rows = [
+        {"day_of_week": d, "hour": h, metric.name: _together(metric, answer, found)} for (d, h), found in cells.items()
+    ]
+    height = 64 + 38 * len({day for day, _ in cells})
+    return parts.card(
+        f"{metric.label} by weekday and hour",
+        parts.graph(figures.heat(metric, rows, height), height, f"{metric.label} by weekday and hour, UTC"),
+        note=f"UTC{SHADES[metric.better]}",
+    )
+
+
+def _together(metric: Metric, answer: Answer, found: list[int]) -> float | None:
+    """The metric over several hours: of their sums; of distinct counts, which do not add, the mean."""
+    if isinstance(metric, Distinct):
+        return float(np.mean([answer.rows[i][metric.name] or 0 for i in found]))
+    sums: dict[str, Any] = {}
+    for m in answer.question.measures:
+        columns = [answer.measures[i][m.name] for i in found]
+        sums[m.name] = [sum(c) for c in zip(*columns, strict=True)] if m.type == "ints" else sum(columns)
+    return value(metric, sums)
+
+
+for _id, _key in (("ex-metric", "m"), ("ex-by", "by"), ("ex-vs", "vs"), ("ex-vf", "vf")):
+    clientside_callback(
+        ClientsideFunction("console", f"choose_{_key}"),
+        Output("_pages_location", "search", allow_duplicate=True),
+        Input(_id, "value"),
+        Given("chosen", "data"),
+        Given("_pages_location", "search"),
+        prevent_initial_call=True,
+    )
+
+register_page(__name__, path="/explore", name="Explore", title=QUESTION, layout=layout(QUESTION, "/explore", body))

@@ -1,0 +1,123 @@
+"""Rules: when should an alarm ring, whatever the past says?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Input, Output, callback, ctx, dcc, html, register_page
+from dash import State as Given
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from qoescope.catalog.errors import Mistake
+from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.serve.console import parts, rule_forms
+from qoescope.serve.console.frame import layout
+from qoescope.serve.console.requests import Asked, asking
+from qoescope.serve.console.sections import channels
+from qoescope.serve.request import state
+
+QUESTION = "When should an alarm ring?"
+Typed = str | int | float | None
+"""What a field for numbers holds."""
+
+
+def body(asked: Asked) -> Component:
+    """The property's rules, and a form for another."""
+    may = asked.seat.person.may("operator")
+    return parts.page(
+        QUESTION,
+        "Rules beside detection: they ring at a value, whatever is normal for the hour.",
+        html.Div(_listed(asked), id="ru-list"),
+        parts.card(
+            "Another rule", *_form(may), note="shares as 0.05, times in ms; the monitor follows it within a minute"
+        ),
+        channels.card(asked),
+        aside=dcc.Link("All incidents", href=state.link("/incidents", asked.state), className="more"),
+    )
+
+
+def _listed(asked: Asked) -> Component:
+    rows = asked.seat.desk.rules(asked.tenant)
+    if not rows:
+        return parts.empty(
+            "No rules", "The monitor compares each slice with its own past. Add a rule for what must never happen."
+        )
+    disabled = not asked.seat.person.may("operator")
+    lines = [
+        [*rule_forms.said(row), parts.badge(row["severity"], row["severity"]), _delete(row, disabled)] for row in rows
+    ]
+    head = ["Metric", "Of whom", "Rings when", "Severity", ""]
+    return parts.card(f"Rules of {asked.tenant}", parts.table(head, lines, (), "Rules"))
+
+
+def _delete(row: Mapping[str, Any], disabled: bool) -> Component:
+    label = f"Delete the rule on {METRICS[row['metric']].label}"
+    return html.Button(
+        "Delete", id={"type": "ru-delete", "rule": row["id"]}, type="button", className="secondary", disabled=disabled,
+        **{"aria-label": label},
+    )  # fmt: skip
+
+
+def _form(may: bool) -> list[Component | None]:
+    metrics = [{"value": name, "label": METRICS[name].label} for name in rule_forms.LIVE]
+    box: dict[str, Any] = {"size": "xs", "disabled": not may}
+    choice = box | {"comboboxProps": {"withinPortal": False}, "allowDeselect": False}
+    fields = [
+        dmc.Select(label="Metric", id="ru-metric", data=metrics, value=rule_forms.LIVE[0], **choice),
+        dmc.Select(label="Direction", id="ru-direction", data=list(rule_forms.DIRECTIONS), value="above", **choice),
+        dmc.TextInput(label="Threshold", id="ru-threshold", value="0.05", **box),
+        dmc.NumberInput(label="Minutes in a row", id="ru-minutes", value=5, min=1, max=60, **box),
+        dmc.NumberInput(label="Least audience", id="ru-audience", value=50, min=1, **box),
+        dmc.Select(label="Severity", id="ru-severity", data=list(rule_forms.SEVERITIES), value="warning", **choice),
+        dmc.TextInput(label="Only of", id="ru-slice", placeholder="device_type:smart_tv country_code:US", **box),
+    ]
+    button = html.Button("Add the rule", id="ru-add", type="button", className="primary", disabled=not may)
+    note = None if may else html.P("Operators may change rules; you may look.", className="note")
+    return [html.Div(fields, className="fields"), html.Div([button], className="buttons"),
+            html.P(id="ru-told", role="status"), note]  # fmt: skip
+
+
+@callback(
+    Output("ru-list", "children"),
+    Output("ru-told", "children"),
+    Input("ru-add", "n_clicks"),
+    Input({"type": "ru-delete", "rule": ALL}, "n_clicks"),
+    Given("ru-metric", "value"),
+    Given("ru-direction", "value"),
+    Given("ru-threshold", "value"),
+    Given("ru-minutes", "value"),
+    Given("ru-audience", "value"),
+    Given("ru-severity", "value"),
+    Given("ru-slice", "value"),
+    Given("_pages_location", "search"),
+    prevent_initial_call=True,
+)
+def changed(  # noqa: PLR0913, PLR0917 - as many as the form has
+    add: int | None, deleted: list[int | None], metric: str | None, direction: str | None, threshold: Typed,
+    minutes: Typed, audience: Typed, severity: str | None, only: str | None, search: str | None,
+) -> tuple[Component, str]:  # fmt: skip
+    """Adds or deletes a rule for an operator, and says so."""
+    rule = (metric or "", direction or "", threshold, minutes, audience, severity or "", only or "")
+    if not add and not any(deleted):
+        raise PreventUpdate
+    asked = asking(search, "/rules")
+    if not asked.seat.person.may("operator"):
+        return _listed(asked), "Only operators may do that."
+    if isinstance(ctx.triggered_id, dict):
+        if not any(deleted):
+            raise PreventUpdate
+        gone = asked.seat.desk.remove_rule(asked.tenant, ctx.triggered_id["rule"])
+        return _listed(asked), "Deleted; its open incident closes." if gone else "It was gone already."
+    if not add:
+        raise PreventUpdate
+    try:
+        asked.seat.desk.add_rule(asked.tenant, rule_forms.checked(*rule))
+    except Mistake as mistake:
+        return _listed(asked), str(mistake)
+    return _listed(asked), "Added."
+
+
+register_page(
+    __name__, path="/rules", name="Rules", title=QUESTION, layout=layout(QUESTION, "/rules", body, timed=False)
+)

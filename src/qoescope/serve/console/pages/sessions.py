@@ -1,0 +1,193 @@
+"""Sessions: what did this viewer live through?"""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html, register_page
+from dash import State as Given
+from dash.development.base_component import Component
+
+from qoescope.catalog.dimensions import UNKNOWN
+from qoescope.serve.console import grids, parts
+from qoescope.serve.console.frame import layout
+from qoescope.serve.console.requests import Asked
+from qoescope.serve.display import words
+from qoescope.serve.request import state
+
+QUESTION = "What did this viewer live through?"
+KINDS = {
+    "all": "All",
+    "not_good": "Not good",
+    "failed": "Failed",
+    "left_before_start": "Left before start",
+    "stalled": "Stalled",
+    "slow_start": "Slow start",
+}
+PAGE = 100
+VIEWER = """select value_2 as device, count(*) as days, max(day) as last_day, sum(attempts)::bigint as attempts,
+  sum(plays)::bigint as plays, sum(watched_ms)::bigint as watched_ms, sum(stalls)::bigint as stalls,
+  sum(stall_ms)::bigint as stall_ms, sum(start_failures_technical + play_failures_technical)::bigint as failures
+from viewer_day where grouping = 'viewer_id,device_type' and value_1 = %(viewer)s
+  and day between %(first)s and %(last)s group by 1 order by 4 desc, 1"""
+OUTCOMES = {
+    "played": "played",
+    "failed_technical": "failed to start",
+    "failed_business": "refused",
+    "exited": "left before start",
+    "exited_hidden": "left unseen",
+}
+
+
+def body(asked: Asked) -> Component:
+    """The list with its search."""
+    own = asked.state.own
+    kind, search, after = own.get("kind", "all"), own.get("q", "").strip(), _after(own.get("after"))
+    rows = asked.seat.desk.sessions(
+        asked.tenant, asked.state.between, asked.state.where, problem=kind, search=search, after=after, limit=PAGE + 1
+    )
+    bar = _search_bar(asked, kind, search)
+    if not rows:
+        return parts.page(QUESTION, asked.subject, bar, _nothing_found(search))
+    older = f"{rows[PAGE - 1]['started_at'].isoformat()}|{rows[PAGE - 1]['session_id']}" if len(rows) > PAGE else None
+    return parts.page(
+        QUESTION,
+        asked.subject,
+        bar,
+        _viewer(asked, search),
+        parts.card(
+            "Sessions",
+            grids.grid(
+                "se-grid", _columns(), [_line(asked, r) for r in rows[:PAGE]], 640, "qoescope-sessions.csv", "Sessions"
+            ),
+            html.Div([_newest(asked) if after else None, _older(asked, older) if older else None], className="buttons"),
+            note="newest first; in red those that were not good",
+            actions=grids.saver("se-grid"),
+        ),
+    )
+
+
+def _search_bar(asked: Asked, kind: str, search: str) -> Component:
+    tabs = [
+        dcc.Link(label, href=asked.path + asked.state.query(kind=k, after=None), className="on" if k == kind else "")
+        for k, label in KINDS.items()
+    ]
+    field = dmc.TextInput(
+        id="se-q",
+        value=search,
+        placeholder="session, viewer or content id, in full",
+        debounce=500,
+        size="sm",
+        **{"aria-label": "Search by a whole id"},
+    )
+    kinds = html.Div(tabs, className="segments wrap", role="group", **{"aria-label": "Kind"})
+    return html.Div([field, kinds, parts.chosen(q=search)], className="chooser")
+
+
+def _nothing_found(search: str) -> Component:
+    return parts.empty(
+        "No session matches",
+        "An id must be whole. " if search else "",
+        "Take a longer range, another kind, or remove a filter. A session shows here once it has closed.",
+    )
+
+
+def _older(asked: Asked, after: str) -> Component:
+    return dcc.Link("Older sessions", href=asked.path + asked.state.query(after=after), className="secondary")
+
+
+def _newest(asked: Asked) -> Component:
+    return dcc.Link("Newest", href=asked.path + asked.state.query(after=None), className="secondary")
+
+
+def _columns() -> list[dict[str, Any]]:
+    return [
+        grids.link("session", "Started, UTC", minWidth=130),
+        grids.link("viewer", "Viewer", minWidth=110),
+        grids.text("what", "Outcome", minWidth=130, cellClassRules={"bad": "params.data.bad"}),
+        grids.text("device", "Device", minWidth=80),
+        grids.text("app", "App", minWidth=80),
+        grids.text("place", "Country, ISP", minWidth=125),
+        grids.text("cdn", "CDN", minWidth=80),
+        grids.text("title", "Content", minWidth=105),
+        grids.number("startup", "Startup", minWidth=80),
+        grids.number("stalled", "Stalled", minWidth=85),
+        grids.number("watched", "Watched", minWidth=110),
+        grids.number("score", "Experience", minWidth=95),
+    ]
+
+
+def _viewer(asked: Asked, search: str) -> Component | None:
+    """All days of the range together, where a viewer was searched for: by device, whatever the other filters are."""
+    first, last = (at.date() for at in asked.state.between)
+    found = asked.seat.desk.rows(asked.tenant, VIEWER, viewer=search, first=first, last=last) if search else []
+    if not found:
+        return None
+    lines = [
+        [
+            r["device"],
+            f"{r['last_day']:%d %b}",
+            *(words.number(r[name], "count") for name in ("days", "attempts", "plays", "failures", "stalls")),
+            words.milliseconds(r["stall_ms"]),
+            words.milliseconds(r["watched_ms"]),
+        ]
+        for r in found
+    ]
+    return parts.card(
+        "This viewer's days",
+        parts.table(
+            ["Device", "Last seen", "Days", "Attempts", "Plays", "Failures", "Stalls", "Stalled", "Watched"],
+            lines, range(2, 9), "What this viewer lived through, by device",
+        ),
+        note="whole days of the range",
+    )  # fmt: skip
+
+
+def _after(text: str | None) -> tuple[Any, str] | None:
+    if not text or "|" not in text:
+        return None
+    at, _, identity = text.partition("|")
+    return state.instant(at), identity
+
+
+def _line(asked: Asked, r: dict[str, Any]) -> dict[str, Any]:
+    score = r["experience_score"]
+    kept = asked.state.query(kind=None, q=None, after=None)
+    return {
+        "session": grids.linked(f"{r['started_at']:%d %b %H:%M:%S}", state.place("/sessions", r["session_id"]) + kept),
+        "viewer": grids.linked(r["viewer_id"][:18], "/sessions" + asked.state.query(q=r["viewer_id"], after=None)),
+        "what": outcome(r),
+        "bad": r["is_good"] is False,
+        "device": r["device_type"],
+        "app": r["app_version"],
+        "place": f"{r['country_code']}, {r['isp']}",
+        "cdn": r["cdn"],
+        "title": r["content_title"] if r["content_title"] != UNKNOWN else r["content_id"],
+        "startup": r["startup_ms"],
+        "startup_text": words.number(r["startup_ms"], "ms"),
+        "stalled": r["stall_ms"],
+        "stalled_text": words.milliseconds(r["stall_ms"]) if r["stall_count"] else words.NOTHING,
+        "watched": r["watched_ms"],
+        "watched_text": words.milliseconds(r["watched_ms"]),
+        "score": None if score is None else float(score),
+        "score_text": words.number(None if score is None else float(score), "score"),
+    }
+
+
+def outcome(r: dict[str, Any]) -> str:
+    """How the session began and ended, in words."""
+    if r["start_outcome"] != "played":
+        return OUTCOMES.get(r["start_outcome"] or "", "no attempt")
+    return f"{r['close_reason'].replace('_', ' ')}" + (
+        f" ({r['error_code']})" if r["close_reason"] == "failed" and r["error_code"] else ""
+    )
+
+
+clientside_callback(
+    ClientsideFunction("console", "choose_q"),
+    Output("_pages_location", "search", allow_duplicate=True),
+    Input("se-q", "value"),
+    Given("chosen", "data"),
+    Given("_pages_location", "search"),
+    prevent_initial_call=True,
+)
+register_page(__name__, path="/sessions", name="Sessions", title=QUESTION, layout=layout(QUESTION, "/sessions", body))

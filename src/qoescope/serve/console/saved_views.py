@@ -1,0 +1,86 @@
+"""Views: addresses that operators share by name: everybody follows them, operators save and remove them."""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from qoescope.catalog.errors import Mistake
+from qoescope.serve.auth.credentials import safe_next
+from qoescope.serve.console.requests import Asked, asking
+from qoescope.serve.request.state import sound
+
+LONGEST_TITLE, LONGEST_ADDRESS = 80, 2_000
+
+
+def saved(asked: Asked) -> list[Component]:
+    """The links, each with its button for operators."""
+    may = asked.seat.person.may("operator")
+    return [html.Div([dcc.Link(row["title"], href=row["address"]), _remove(row) if may else None], className="view")
+            for row in asked.seat.desk.views(asked.tenant)]  # fmt: skip
+
+
+def _remove(row: dict[str, Any]) -> Component:
+    return html.Button(
+        "×", id={"type": "view-remove", "view": row["id"]}, type="button", className="remove",
+        title=f"Remove the view {row['title']}", **{"aria-label": f"Remove the view {row['title']}"},
+    )  # fmt: skip
+
+
+def menu(asked: Asked) -> Component | None:
+    """Saved views, and for operators a way to save this one."""
+    if not asked.tenant:
+        return None
+    form = [
+        dmc.TextInput(
+            id="view-title", size="xs", placeholder="name of this view", **{"aria-label": "Name of this view"}
+        ),
+        html.Button("Save this view", id="view-save", type="button", className="secondary"),
+    ]
+    told = html.Span(id="view-told", role="status", className="faint")
+    note = html.Span("Operators save views that all may follow.", className="faint")
+    may = asked.seat.person.may("operator")  # what a callback names must be there, seen or not
+    inside = [html.Div(saved(asked), id="view-list"), html.Div(form, hidden=not may), None if may else note, told]
+    return html.Details([html.Summary("Views"), html.Div(inside, className="menu")], className="person")
+
+
+def acts(app: Dash) -> None:
+    """Adds the callbacks that save and remove views."""
+
+    @app.callback(
+        Output("view-list", "children"), Output("view-told", "children"),
+        Input("view-save", "n_clicks"), Input({"type": "view-remove", "view": ALL}, "n_clicks"),
+        State("view-title", "value"), State("_pages_location", "pathname"), State("_pages_location", "search"),
+        prevent_initial_call=True,
+    )  # fmt: skip
+    def changed(
+        clicks: int | None, removed: list[int | None], title: str | None, path: str, search: str | None
+    ) -> tuple[list[Component], str]:
+        if not clicks and not any(removed):
+            raise PreventUpdate
+        asked = asking(search, path)
+        if not asked.seat.person.may("operator"):
+            return saved(asked), "Only operators may do that."
+        if isinstance(ctx.triggered_id, dict):
+            if not any(removed):
+                raise PreventUpdate
+            gone = asked.seat.desk.remove_view(asked.tenant, ctx.triggered_id["view"])
+            return saved(asked), "Removed." if gone else "It was gone already."
+        if not clicks:
+            raise PreventUpdate
+        try:
+            return saved(asked), _save(asked, title, path + (search or ""))
+        except Mistake as mistake:
+            return saved(asked), str(mistake)
+
+
+def _save(asked: Asked, title: str | None, address: str) -> str:
+    named = sound(title or "").strip()[:LONGEST_TITLE]
+    if not named:
+        return "Give it a name first."
+    if len(address) > LONGEST_ADDRESS:
+        return "Its address is too long: take out some filters."
+    asked.seat.desk.save_view(asked.tenant, named, safe_next(address), asked.seat.person.name)
+    return f"Saved as {named}."

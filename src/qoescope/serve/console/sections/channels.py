@@ -1,0 +1,72 @@
+"""Channels: who is told of incidents, tried out by a test that the monitor sends."""
+
+from typing import Any
+
+from dash import Input, Output, callback, ctx, dcc, html
+from dash import State as Given
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from qoescope.catalog.errors import Mistake
+from qoescope.serve.console import parts
+from qoescope.serve.console.requests import Asked, asking
+
+EVERY_MS = 1_000
+ASKED = "Asked for. The monitor sends it within seconds; if nothing comes, it does not run."
+_OF = """select target, status, detail from notifications where incident_id =
+(select incident_id from notifications where state = 'test' and target = '*' order by created_at desc limit 1)
+order by target"""
+
+
+def card(asked: Asked) -> Component:
+    """A button that tells a test to every channel, and what became of it."""
+    may = asked.seat.person.may("operator")
+    button = html.Button("Send a test", id="ch-test", type="button", className="secondary", disabled=not may)
+    return parts.card(
+        "Who is told",
+        html.P("Incidents go to the webhook, Slack, Teams, PagerDuty and mail that the monitor's settings name."),
+        html.Div([button], className="buttons"),
+        html.Div(id="ch-told", role="status"),
+        dcc.Interval(id="ch-tick", interval=EVERY_MS, disabled=True),
+        None if may else html.P("Operators may send a test; you may look.", className="note"),
+    )
+
+
+def _told(asked: Asked) -> tuple[Component | str, bool]:
+    """What became of the last test in words, and whether that is all."""
+    rows = asked.seat.desk.rows(asked.tenant, _OF)
+    asking_for = [r for r in rows if r["target"] == "*"]
+    sent = [r for r in rows if r["target"] != "*"]
+    if not asking_for or asking_for[0]["status"] == "pending":
+        return ASKED, False
+    if not sent:
+        return f"Nobody was told: {asking_for[0]['detail']}.", True
+    return html.Ul([html.Li(_said(r)) for r in sent]), all(r["status"] != "pending" for r in sent)
+
+
+def _said(row: dict[str, Any]) -> list[Component | str]:
+    said = {"sent": ("arrived", "good"), "dead": ("failed", "bad")}.get(row["status"], ("on its way", "neutral"))
+    return [f"{row['target']}: ", parts.badge(*said), f" {row['detail'] or ''}"]
+
+
+@callback(
+    Output("ch-told", "children"),
+    Output("ch-tick", "disabled"),
+    Input("ch-test", "n_clicks"),
+    Input("ch-tick", "n_intervals"),
+    Given("_pages_location", "search"),
+    prevent_initial_call=True,
+)
+def tested(clicks: int | None, _: int | None, search: str | None) -> tuple[Component | str, bool]:
+    """Asks for a test where an operator wants one, and says what became of it."""
+    asked = asking(search, "/rules")
+    if not asked.seat.person.may("operator"):
+        return "Only operators may do that.", True
+    if ctx.triggered_id == "ch-test":
+        if not clicks:
+            raise PreventUpdate
+        try:
+            asked.seat.desk.ask_test(asked.tenant, asked.seat.person.name)
+        except Mistake as mistake:
+            return str(mistake), True
+    return _told(asked)

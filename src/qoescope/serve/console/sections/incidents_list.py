@@ -1,0 +1,45 @@
+"""Incidents at a glance, for other pages."""
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from qoescope.serve.console import parts
+from qoescope.serve.console.requests import Asked
+from qoescope.serve.display import words
+from qoescope.serve.request import state
+
+TITLE, MOST = "Incidents", 5
+
+
+def card(asked: Asked) -> Component:
+    """What broke in this time: what goes on before what is over, critical ones first, then those that cost most."""
+    href = state.link("/incidents", asked.state, p=asked.state.own.get("p"))
+    more = dcc.Link("All incidents", href=href, className="more")
+    if not asked.seat.desk.has(asked.tenant, "incidents"):
+        return parts.card(
+            TITLE,
+            parts.empty("The monitor has not run yet", "Start it with ", html.Code("qoescope monitor"), "."),
+            actions=more,
+        )
+    rows = asked.seat.desk.incidents(asked.tenant, asked.state.between, "told")
+    rows.sort(key=lambda r: (r["closed_at"] is not None, r["severity"] != "critical"))
+    if not rows:
+        return parts.card(
+            TITLE, parts.empty("All quiet", "No slice of viewers is worse than its own past."), actions=more
+        )
+    items = [
+        html.Li(
+            [
+                parts.badge(r["severity"], r["severity"]),
+                dcc.Link(r["story"], href=state.place("/incidents", r["id"])),
+                html.Span(
+                    f"over {words.ago(ended, asked.now)}"
+                    if (ended := r["closed_at"])
+                    else words.ago(r["opened_at"], asked.now),
+                    className="faint",
+                ),
+            ]
+        )
+        for r in rows[:MOST]
+    ]
+    return parts.card(TITLE, html.Ul(items, className="stories"), actions=more)

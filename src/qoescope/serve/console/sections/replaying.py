@@ -1,0 +1,65 @@
+"""Replaying: the button that replays dead letters, and how far the replay has come."""
+
+from typing import Any
+
+from dash import ALL, Input, Output, callback, ctx, dcc, html
+from dash import State as Given
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from qoescope.serve.console.requests import Asked, asking
+from qoescope.serve.display import words
+from qoescope.serve.store import replays
+
+EVERY_MS = 1_000
+
+
+def again(row: dict[str, Any]) -> Component | None:
+    """A button that replays the letters of this reason; none where all were."""
+    if not row["open"]:
+        return None
+    return html.Button(
+        "Replay", id={"type": "he-replay", "reason": row["reason"]}, type="button", className="secondary",
+        **{"aria-label": f"Replay the letters of reason {row['reason']}"},
+    )  # fmt: skip
+
+
+def progress(asked: Asked) -> Component:
+    """What the replay that runs has done, or the last one; it goes on though the page is left."""
+    row = replays.state(asked.seat.desk, asked.tenant) if asked.seat.desk.has(asked.tenant, "replays") else None
+    told, runs = _told(asked, row)
+    tick = dcc.Interval(id="he-tick", interval=EVERY_MS, disabled=not runs)
+    return html.Div([html.P(told, id="he-replayed", role="status"), tick])
+
+
+def _told(asked: Asked, row: dict[str, Any] | None) -> tuple[str, bool]:
+    if row is None:
+        return "", False
+    said = replays.said(row)
+    if row["state"] == "running":
+        return f"{said[0].upper()}{said[1:]} …", True
+    when = words.ago(row["updated_at"], asked.now)
+    return f"{said[0].upper()}{said[1:]} ({row['made_by']}, {when})", False
+
+
+@callback(
+    Output("he-replayed", "children"),
+    Output("he-tick", "disabled"),
+    Input({"type": "he-replay", "reason": ALL}, "n_clicks"),
+    Input("he-tick", "n_intervals"),
+    Given("_pages_location", "search"),
+    prevent_initial_call=True,
+)
+def replayed(clicks: list[int | None], _: int | None, search: str | None) -> tuple[str, bool]:
+    """Starts the replay that an operator asked for, and says how far it is."""
+    asked = asking(search, "/health")
+    if not asked.seat.person.may("operator"):
+        return "Only operators may do that.", True
+    if isinstance(ctx.triggered_id, dict):
+        if not any(clicks):
+            raise PreventUpdate
+        begun = replays.start(asked.seat.desk, asked.tenant, ctx.triggered_id["reason"], asked.seat.person.name)
+        if begun is None:
+            return "A replay runs already: wait for its end.", False
+    told, runs = _told(asked, replays.state(asked.seat.desk, asked.tenant))
+    return told, not runs

@@ -1,0 +1,53 @@
+"""Running: whether our own parts work, a section of the page on health."""
+
+import time
+
+from dash import html
+from dash.development.base_component import Component
+
+from qoescope.connect.health import LoopHealth, PartHealth
+from qoescope.connect.readiness import Problem
+from qoescope.serve.console import parts
+from qoescope.serve.console.requests import Asked
+from qoescope.serve.display import words
+
+RUNBOOK = "The operators' manual has a section for each cause."
+
+
+def problems(asked: Asked) -> list[str]:
+    """What is wrong with our own parts now, in words; operators read why."""
+    found = asked.seat.desk.problems()
+    if asked.seat.person.may("operator"):
+        return [str(problem) for problem in found]
+    return [f"{part} does not work" for part in sorted({problem.part for problem in found if problem.blocks})]
+
+
+def card(asked: Asked) -> Component:
+    """Each loop of each part: whether it works, its last good batch, how far behind, and why not."""
+    found, now = asked.seat.desk.parts(), time.time()
+    if not found:
+        return parts.card(
+            "Our own parts",
+            parts.empty("No part has told its health", "Start them with ", html.Code("qoescope up"), "."),
+        )
+    wrong = {(one.part, one.loop): one for one in sorted(asked.seat.desk.problems(), key=lambda one: one.blocks)}
+    says = asked.seat.person.may("operator")
+    lines = [_line(part, loop, wrong, now, says) for part in found for loop in part.loops]
+    return parts.card(
+        "Our own parts",
+        parts.table(["Part", "", "Last good batch", "Behind", "Why"], lines, (2, 3), "Health of each stream and loop"),
+        note=RUNBOOK,
+    )
+
+
+def _line(
+    part: PartHealth, loop: LoopHealth, wrong: dict[tuple[str, str], Problem], now: float, says: bool
+) -> list[str | Component]:
+    problem = wrong.get((part.part, loop.name)) or wrong.get((part.part, ""))
+    if part.state == "stopped":
+        state = parts.badge("stopped")
+    else:
+        state = parts.badge("failing", "bad") if problem and problem.blocks else parts.badge("works", "good")
+    last = words.NOTHING if loop.succeeded_at is None else f"{max(0.0, now - loop.succeeded_at):,.0f} s ago"
+    behind = words.NOTHING if loop.lag_records is None else f"{loop.lag_records:,} records"
+    return [f"{part.part}: {loop.name}", state, last, behind, problem.sentence if problem and says else ""]

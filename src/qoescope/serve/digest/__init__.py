@@ -1,0 +1,1 @@
+"""Digest: some days as one HTML page that loads nothing."""

@@ -1,0 +1,1 @@
+"""Display: values as text, colours, lines and figures; pure."""

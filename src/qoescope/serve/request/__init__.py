@@ -1,0 +1,1 @@
+"""Request: who asks, and about which time range and filters."""

@@ -1,0 +1,67 @@
+"""Replays: dead letters are judged again beside the pages, one replay of a property at a time, with its progress."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from qoescope.catalog.errors import Mistake
+from qoescope.connect import replays
+from qoescope.serve.store.desk import AWAY, Desk
+from qoescope.serve.store.outside import Progress
+
+LOG = logging.getLogger(__name__)
+Row = dict[str, Any]
+OPEN = (
+    "select count(*) as letters from dead_letters where stage = 'door' and replayed_at is null "
+    "and (%(reason)s = '' or reason = %(reason)s)"
+)
+
+
+def start(desk: Desk, tenant: str, reason: str, who: str) -> Row | None:
+    """Begins to replay the property's letters of this reason, or all; None where a replay runs already."""
+    identity = secrets.token_hex(8)
+    total = desk.rows(tenant, OPEN, reason=reason)[0]["letters"]
+    if not replays.begin(desk.writer, tenant, identity, {"reason": reason, "total": total, "made_by": who}):
+        return None
+    threading.Thread(target=_run, args=(desk, tenant, reason, identity), name="replay", daemon=True).start()
+    return state(desk, tenant)
+
+
+def state(desk: Desk, tenant: str) -> Row | None:
+    """The property's replay that runs, or the last one; None where there never was one."""
+    return replays.last(desk.reader, tenant)
+
+
+def said(row: Mapping[str, Any]) -> str:
+    """Where it stands, in words."""
+    if row["state"] == "running":
+        return f"replaying: {row['letters']:,} of {row['total']:,} letters so far"
+    if row["state"] == "died":
+        return f"the last replay ended after {row['letters']:,} of {row['total']:,} letters: start it again"
+    return str(row["detail"])
+
+
+def _run(desk: Desk, tenant: str, reason: str, identity: str) -> None:
+    done: Row = {"letters": 0, "replayed": 0, "events": 0, "detail": None}
+
+    def tell(progress: Progress) -> None:
+        done.update(letters=progress.letters, replayed=progress.replayed, events=progress.events)
+        replays.note(desk.writer, tenant, identity, "running", done)
+
+    try:
+        found = desk.outside.replay(desk.settings, tenant, reason, tell)
+        ended, detail = "done", f"{found}."
+    except Mistake as mistake:
+        ended, detail = "failed", str(mistake)
+    except AWAY as error:
+        LOG.warning("a replay of %s stopped: %s", tenant, type(error).__name__)
+        ended, detail = "failed", "Postgres went away: replay again when it is back"
+    except Exception:
+        LOG.exception("a replay of %s failed", tenant)
+        ended, detail = "failed", "this is our fault, and it is in the log"
+    try:
+        replays.note(desk.writer, tenant, identity, ended, done | {"detail": detail})
+    except AWAY as error:
+        LOG.warning("the end of a replay of %s is not noted: %s", tenant, type(error).__name__)

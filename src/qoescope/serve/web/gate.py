@@ -1,0 +1,175 @@
+"""Gate: who may pass, with what body, and the headers that every answer carries."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from qoescope.serve.auth import credentials
+from qoescope.serve.auth.credentials import Logins, Person
+from qoescope.serve.request.seat import SEAT, Seat
+from qoescope.serve.store.desk import AWAY, Desk
+from qoescope.serve.web import bodies
+from qoescope.serve.web.bodies import Refused
+from qoescope.serve.web.static_files import PATHS as STATIC
+from qoescope.settings import Settings
+
+LOG = logging.getLogger(__name__)
+OPEN = ("/sign-in", "/alive", "/favicon.ico", "/_favicon.ico")
+"""Pages for everybody, beside scripts and styles."""
+BY_TLS_S = 365 * 86_400
+TITLES = {400: "Not understood", 403: "Not allowed", 404: "Not found", 408: "Too slow", 413: "Too large",
+          500: "Our fault", 503: "The marts do not answer"}  # fmt: skip
+
+
+class Gate:
+    """Lets in who signed in, refuses what comes from elsewhere, and gives every answer its headers."""
+
+    def __init__(self, app: ASGIApp, desk: Desk, logins: Logins, policy: str) -> None:
+        self.app, self.desk, self.logins = app, desk, logins
+        self.headers = headers_of(desk.settings, policy)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        told = Told(send, self.headers, keeps=scope["path"].startswith(STATIC))
+        try:
+            await self._passed(scope, receive, told)
+        except Exception as error:  # noqa: BLE001 - `wrong` logs what is our fault
+            answer = wrong(error, scope["path"])
+            if not told.started:
+                await answer(scope, receive, told)
+
+    async def _passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers, path = Headers(scope=scope), scope["path"]
+        well_formed(scope)
+        self._refuse_elsewhere(scope, headers)
+        if bodies.promised(headers) > bodies.LARGEST:
+            raise Refused(413, "the body is too large")
+        is_open = path in OPEN or path.startswith(STATIC)
+        who = None if is_open else await self._person(headers)
+        if who is None and not is_open and not path.startswith("/api/"):
+            await _sign_in_first(scope)(scope, receive, send)
+            return
+        body = b""
+        if scope["method"] not in bodies.NO_BODY and (who or path == "/sign-in"):
+            most = bodies.LARGEST if who else bodies.LARGEST_FORM
+            body = await bodies.read(receive, most, self.desk.settings.console_body_timeout_s)
+        reset = SEAT.set(Seat(self.desk, who)) if who else None
+        try:
+            await self.app(scope, bodies.again(body, receive), send)
+        finally:
+            if reset:
+                SEAT.reset(reset)
+
+    def _refuse_elsewhere(self, scope: Scope, headers: Headers) -> None:
+        """What changes something comes from our own pages, or with a token."""
+        if scope["method"] in bodies.NO_BODY or headers.get("authorization", "").startswith("Bearer "):
+            return
+        ours = credentials.from_here(headers, bool(self.desk.settings.console_proxy))
+        if not ours and (credentials.COOKIE in headers.get("cookie", "") or not scope["path"].startswith("/api/")):
+            raise Refused(403, "this request does not come from our own pages")
+
+    async def _person(self, headers: Mapping[str, str]) -> Person | None:
+        """Who asks: by bearer token, else by cookie."""
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if kind == "Bearer" and token.startswith(credentials.TOKEN_MARK) and token.isascii() and token.isprintable():
+            row = await asyncio.to_thread(self.desk.token, token[: credentials.PREFIX])
+            return credentials.bearer(row, token)
+        if kind:
+            return None
+        login = self.logins.read(cookie(headers))
+        user = await asyncio.to_thread(self.desk.signed_in, login.name, login.id) if login else None
+        if user is None or login is None or credentials.version(user) != login.version:
+            return None
+        return credentials.person(user)
+
+
+def cookie(headers: Mapping[str, str]) -> str:
+    """The login's cookie, or nothing."""
+    parts = headers.get("cookie", "").split("; ")
+    return next((part.partition("=")[2] for part in parts if part.startswith(credentials.COOKIE + "=")), "")
+
+
+def well_formed(scope: Scope) -> None:
+    """Raises `Refused` for addresses that no page of ours has."""
+    path = scope["path"]
+    if not path.isprintable() or ".." in path.split("/"):  # no route matches a line break, so none could say it
+        raise Refused(404, "there is nothing of this name")
+    if not scope["query_string"].isascii():
+        raise Refused(400, "the query is not percent-encoded")
+
+
+def refusal(said: str, status: int, path: str, identity: str = "") -> Response:
+    """The answer that says why, in the form of who asked; what was not read of its request is not read later either."""
+    identity = identity or secrets.token_hex(6)
+    closing = {"connection": "close"} if status in (400, 408, 413) else {}
+    if not path.startswith("/api/"):
+        return PlainTextResponse(said, status, headers={"x-request-id": identity, **closing})
+    problem = {"type": "about:blank", "title": TITLES.get(status, "Refused"), "status": status, "detail": said,
+               "request_id": identity}  # fmt: skip
+    return JSONResponse(problem, status, media_type="application/problem+json", headers=closing)
+
+
+def wrong(error: Exception, path: str) -> Response:
+    """The answer where a request ended in an error; what is our fault goes into the log."""
+    if isinstance(error, Refused):
+        return refusal(error.said, error.status, path)
+    if isinstance(error, AWAY):
+        LOG.warning("postgres is away: %s", type(error).__name__)
+        answer = refusal("the marts do not answer; try again in a moment", 503, path)
+        answer.headers["retry-after"] = "5"
+        return answer
+    identity = secrets.token_hex(6)
+    LOG.error("request %s failed", identity, exc_info=error)
+    return refusal("this is our fault, and it is in the log", 500, path, identity)
+
+
+def _sign_in_first(scope: Scope) -> Response:
+    if scope["method"] != "GET" or scope["path"].startswith("/_"):
+        return PlainTextResponse("your login has ended: load the page again to sign in", 401)
+    query = scope["query_string"].decode("latin-1")
+    address = scope["path"] + ("?" + query if query else "")
+    return RedirectResponse("/sign-in" + (f"?next={quote(address)}" if address != "/" else ""), 303)
+
+
+def by_tls(settings: Settings) -> bool:
+    """Whether browsers reach us by TLS: our own, or that of the named proxy."""
+    return settings.console_tls_certificate is not None or bool(settings.console_proxy)
+
+
+def headers_of(settings: Settings, policy: str) -> list[tuple[bytes, bytes]]:
+    """The headers that keep a page to itself, and browsers to TLS where there is any."""
+    always = [
+        (b"content-security-policy", policy.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"same-origin"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+    ]
+    return [*always, (b"strict-transport-security", b"max-age=%d" % BY_TLS_S)] if by_tls(settings) else always
+
+
+class Told:
+    """Sends an answer with the headers that every answer has."""
+
+    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]], keeps: bool) -> None:
+        self._send, self._headers, self._keeps = send, headers, keeps
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        """ASGI's send."""
+        if message["type"] == "http.response.start":
+            self.started = True
+            named = {name.lower() for name, _ in message["headers"]}
+            kept = self._keeps or b"cache-control" in named
+            more = self._headers if kept else [*self._headers, (b"cache-control", b"no-store")]
+            message = {**message, "headers": [*message["headers"], *(h for h in more if h[0] not in named)]}
+        await self._send(message)

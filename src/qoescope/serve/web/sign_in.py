@@ -1,0 +1,128 @@
+"""Doors: signing in and out."""
+
+import asyncio
+import html
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from fastapi import FastAPI, Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from qoescope.catalog.people import LOGIN_S, LONGEST_NAME, LONGEST_PASSWORD
+from qoescope.serve.auth import credentials
+from qoescope.serve.auth.attempts import Attempts, Hashing, address_of
+from qoescope.serve.auth.credentials import Logins
+from qoescope.serve.display import theme
+from qoescope.serve.store.desk import AWAY, Desk
+from qoescope.serve.web.gate import by_tls, cookie, wrong
+
+WRONG = "Name or password is not right."
+BUSY = "Many people sign in at this moment. Try again."
+BUSY_S = 5
+
+
+class NotIn(Exception):
+    """Somebody who may not come in; its text is shown."""
+
+    def __init__(self, said: str, status: int, wait_s: float = 0.0) -> None:
+        super().__init__(said)
+        self.said, self.status, self.wait_s = said, status, wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Doorman:
+    """Looks at names and passwords."""
+
+    desk: Desk
+    attempts: Attempts
+    hashing: Hashing = field(default_factory=Hashing)
+
+    async def account(self, name: str, password: str, address: str) -> dict[str, Any]:
+        """The account whose name and password these are. Raises `NotIn`.
+
+        A try counts before the password is looked at, so that guesses side by side count too.
+        """
+        if self.hashing.full:
+            raise NotIn(BUSY, 503, BUSY_S)
+        tried = await asyncio.to_thread(self.attempts.reserve, name, address)
+        if tried.wait_s:
+            raise NotIn(f"Too many tries. Wait {tried.wait_s / 60:.0f} minutes, then try again.", 429, tried.wait_s)
+        try:
+            user = await asyncio.to_thread(self.desk.user, name) if name and name.isprintable() else None
+            stored = user["digest"] if user else ""
+            right = await self.hashing.do(lambda: credentials.matches(password, stored or credentials.nobody()))
+        except AWAY:
+            with suppress(*AWAY):  # else it counts, for a quarter of an hour
+                await asyncio.to_thread(self.attempts.withdraw, tried)
+            raise
+        if right is None:
+            await asyncio.to_thread(self.attempts.withdraw, tried)
+            raise NotIn(BUSY, 503, BUSY_S)
+        if user is None or not right:
+            raise NotIn(WRONG, 401)
+        await asyncio.to_thread(self.attempts.release, tried)
+        if credentials.stale(stored):
+            renewed = await self.hashing.do(lambda: credentials.digest(password))
+            await asyncio.to_thread(self.desk.renew, user, renewed or stored)
+        return user
+
+
+def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
+    """Adds the routes of signing in and out."""
+    doorman = Doorman(desk, Attempts(logins.key, desk))
+    for kind in AWAY:  # else Starlette answers 500 before the gate can say why
+        app.add_exception_handler(kind, lambda request, error: wrong(error, request.url.path))
+
+    @app.get("/alive")
+    async def alive() -> Response:
+        return JSONResponse({"status": "alive"})
+
+    @app.get("/sign-in")
+    async def form(request: Request) -> Response:
+        return HTMLResponse(sign_in_page(credentials.safe_next(request.query_params.get("next", "/"))))
+
+    @app.post("/sign-in")
+    async def sign_in(request: Request) -> Response:
+        given = {k: v[0] for k, v in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
+        name, then = given.get("name", "").strip().lower()[:LONGEST_NAME], credentials.safe_next(given.get("next", "/"))
+        peer = request.client.host if request.client else ""
+        address = address_of(peer, request.headers.getlist("x-forwarded-for"), desk.settings.console_proxy)
+        try:
+            user = await doorman.account(name, given.get("password", "")[:LONGEST_PASSWORD], address)
+        except NotIn as why:
+            later = {"Retry-After": str(round(why.wait_s) + 1)} if why.wait_s else {}
+            return HTMLResponse(sign_in_page(then, why.said, name), why.status, later)
+        answer = RedirectResponse(then, 303)
+        value = logins.cookie(user["name"], credentials.version(user))
+        secure = by_tls(desk.settings)
+        answer.set_cookie(credentials.COOKIE, value, LOGIN_S, httponly=True, samesite="lax", secure=secure, path="/")
+        return answer
+
+    @app.post("/sign-out")
+    async def sign_out(request: Request) -> Response:
+        login = logins.read(cookie(request.headers))
+        if login:
+            await asyncio.to_thread(desk.sign_out, login.id)
+        answer = RedirectResponse("/sign-in", 303)
+        answer.delete_cookie(credentials.COOKIE, path="/")
+        return answer
+
+
+def sign_in_page(then: str, problem: str = "", name: str = "") -> str:
+    """The page to sign in on, without a script."""
+    shown = f'<p class="problem" role="alert">{html.escape(problem)}</p>' if problem else ""
+    action = "/sign-in?" + urlencode({"next": then}) if then != "/" else "/sign-in"
+    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in · qoescope</title>
+<meta name="viewport" content="width=device-width,initial-scale=1"><script src="/assets/early.js"></script>
+<style>{theme.css()}</style><link rel="stylesheet" href="/assets/console.css">
+<link rel="icon" href="/assets/icon.svg"></head>
+<body class="sign-in"><main><form method="post" action="{html.escape(action)}">
+<div class="brand"><img src="/assets/icon.svg" alt="" width="28" height="28"><span>qoescope</span></div>
+<h1>Sign in</h1>{shown}
+<input type="hidden" name="next" value="{html.escape(then)}">
+<label>Name<input name="name" autocomplete="username" required autofocus value="{html.escape(name)}"></label>
+<label>Password<input name="password" type="password" autocomplete="current-password" required></label>
+<button type="submit">Sign in</button>
+<p class="note">No account yet? An admin makes one and gives you its password.</p></form></main></body></html>"""
