@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
 from qoescope.serve.auth import credentials
+from qoescope.serve.console.page_list import PAGES
 from qoescope.serve.store.desk import Desk, desk
 from qoescope.serve.web import app
 from qoescope.serve.web.safety import cookie_key
 
 pytestmark = pytest.mark.live
-PATHS = ("/", "/live", "/explore", "/incidents", "/sessions", "/engagement", "/experiments", "/health", "/rules")
+PATHS = tuple(page.path for page in PAGES if not page.is_about_one)
 SMALL = budget(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-PAGES = st.sampled_from(PATHS) | st.builds(
+ADDRESSES = st.sampled_from(PATHS) | st.builds(
     "{}/{}".format, st.sampled_from(["/sessions", "/incidents", ""]), HOSTILE | st.sampled_from(["SESSION", "one"])
 )
 
@@ -80,7 +81,7 @@ def checked(answer: httpx.Response, caplog: pytest.LogCaptureFixture) -> None:
 
 
 @SMALL
-@given(path=PAGES, query=queries())
+@given(path=ADDRESSES, query=queries())
 def test_a_page_is_shown_or_says_what_is_wrong(
     operator: Inside, small: Console, caplog: pytest.LogCaptureFixture, path: str, query: str
 ) -> None:

@@ -12,25 +12,22 @@ from browsing import LARGEST_SHIFT, at_rest, settled, shown, signed_in, watched
 from console_marts import Console
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from qoescope.serve.console.page_list import PAGES
 from qoescope.settings import environment
 
 pytestmark = pytest.mark.live
 
 KEEP = "SCREENSHOTS" in environment({})
 """Whether the pictures are kept for README: not compared with those that were kept, then."""
-PAGES = {
-    "overview": ("/", "How are viewers doing?"),
-    "live": ("/live", "What is happening right now?"),
-    "explore": ("/explore?by=isp", "Where is it different?"),
-    "incidents": ("/incidents", "What broke, for whom, since when?"),
-    "incident": ("/incidents/one", "What broke, for whom, since when?"),
-    "sessions": ("/sessions", "What did this viewer live through?"),
-    "session": ("/sessions/SESSION", "What did this viewer live through?"),
-    "engagement": ("/engagement?t=30d", "Does quality cost watch time?"),
-    "experiments": ("/experiments?t=30d", "Did the new version help?"),
-    "health": ("/health", "Can I trust these numbers?"),
-    "rules": ("/rules", "When should an alarm ring?"),
+TITLES = {page.module: page.title for page in PAGES}
+ADDRESSES = {page.module: page.path for page in PAGES} | {
+    "explore": "/explore?by=isp",
+    "incident": "/incidents/one",
+    "session": "/sessions/SESSION",
+    "engagement": "/engagement?t=30d",
+    "experiments": "/experiments?t=30d",
 }
+"""Each page's address, with something in it that shows."""
 
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
@@ -47,15 +44,15 @@ def looked(
     context.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ADDRESSES)
 def test_a_page_answers_its_question_without_an_error_a_jump_or_a_barrier(
     looked: tuple[BrowserContext, str, int], served: Console, name: str, tmp_path: Path
 ) -> None:
-    (context, scheme, width), (path, question) = looked, PAGES[name]
+    (context, scheme, width), path, title = looked, ADDRESSES[name], TITLES[name]
     with watched(context) as page:
         shown(page, served, path)
-        expect(page.locator("main h1")).to_have_text(question)
-        expect(page).to_have_title(question)
+        expect(page.locator("main h1")).to_have_text(title)
+        expect(page).to_have_title(title)
         expect(page.locator(".failure")).to_have_count(0)
         settled(page)
         at_rest(page)
@@ -108,9 +105,9 @@ FOCUSED = "() => document.activeElement.dataset.stop ?? (document.activeElement.
 MOST_STOPS = 400
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ADDRESSES)
 def test_everything_that_a_mouse_reaches_a_keyboard_reaches(page: Page, served: Console, name: str) -> None:
-    shown(page, served, PAGES[name][0])
+    shown(page, served, ADDRESSES[name])
     settled(page)
     at_rest(page)
     stops, reached = page.evaluate(NUMBERED), set[str]()

@@ -93,7 +93,8 @@ def health(stack: Stack) -> str:
     desk = opened(stack.settings)
     with desk.reader, desk.writer:
         who = seat.Seat(desk, Person("ada", "admin", (TENANT,)))
-        return json.dumps(body(Asked(who, TENANT, now, asked, "/health")), cls=PlotlyJSONEncoder)
+        content = body(Asked(who, TENANT, now, asked, "/health"))
+        return json.dumps(content.children, cls=PlotlyJSONEncoder)
 
 
 def withheld(stack: Stack, token: str) -> list[dict[str, Any]]:

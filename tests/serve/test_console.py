@@ -10,7 +10,8 @@ import dash
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from qoescope.serve.console import dash_app, frame
+from qoescope.serve.console import dash_app, pages
+from qoescope.serve.console.page_list import PAGES
 from qoescope.serve.web.app import policy
 from qoescope.serve.web.sign_in import sign_in_page
 from qoescope.serve.web.static_files import Statics
@@ -25,14 +26,16 @@ def app() -> dash.Dash:
     return built
 
 
-def test_every_page_in_the_navigation_is_registered_under_its_question(app: dash.Dash) -> None:
+def test_every_page_of_the_list_is_registered_under_its_address_and_its_question(app: dash.Dash) -> None:
     assert app.config.title == "qoescope"
-    titles = {page["path"]: page["title"] for page in dash.page_registry.values()}
-    for path, _ in frame.PAGES:
-        assert titles[path].endswith("?")
-    assert {"/incidents/<identity>", "/sessions/<identity>"} <= {
-        p["path_template"] for p in dash.page_registry.values()
-    }
+    titles = {page["path_template"] or page["path"]: page["title"] for page in dash.page_registry.values()}
+    assert titles == {page.path: page.title for page in PAGES}
+    assert all(title.endswith("?") for title in titles.values())
+
+
+def test_every_module_of_a_page_is_in_the_list_once() -> None:
+    modules = sorted(path.stem for path in Path(pages.__file__).parent.glob("[a-z]*.py"))
+    assert sorted(page.module for page in PAGES) == modules
 
 
 def test_the_page_loads_nothing_from_elsewhere(app: dash.Dash) -> None:

@@ -26,6 +26,14 @@ NOTABLE = (
     "rendition_update",
 )
 
+OUTCOMES = {
+    "played": "played",
+    "failed_technical": "failed to start",
+    "failed_business": "refused",
+    "exited": "left before start",
+    "exited_hidden": "left unseen",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -120,6 +128,15 @@ def losses(row: Mapping[str, Any]) -> list[tuple[str, float, float]]:
     score = 100 * prod(part / 100 for part in known.values())
     gains = {name: 100 * prod(p / 100 for n, p in known.items() if n != name) - score for name in known}
     return sorted(((name, part, gains[name]) for name, part in known.items()), key=lambda found: -found[2])
+
+
+def outcome(row: Mapping[str, Any]) -> str:
+    """How the session began and ended, in words."""
+    if row["start_outcome"] != "played":
+        return OUTCOMES.get(row["start_outcome"] or "", "no attempt")
+    return f"{row['close_reason'].replace('_', ' ')}" + (
+        f" ({row['error_code']})" if row["close_reason"] == "failed" and row["error_code"] else ""
+    )
 
 
 def formulas() -> dict[str, str]:

@@ -8,22 +8,12 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, html
 
 from qoescope.serve.console import saved_views
+from qoescope.serve.console.frame import layout
+from qoescope.serve.console.page_list import PAGES, Page
 from qoescope.serve.console.refusals import refusals
 from qoescope.serve.console.requests import asking
 from qoescope.serve.display import theme
 
-PAGES = (
-    "overview",
-    "live",
-    "explore",
-    "incidents",
-    "sessions",
-    "session",
-    "engagement",
-    "experiments",
-    "health",
-    "rules",
-)
 INDEX = """<!doctype html>
 <html lang="en">
 <head>
@@ -65,14 +55,20 @@ def build_console() -> Dash:
         add_log_handler=False,
         use_async=False,
     )
-    for name in PAGES:
-        importlib.import_module(f"qoescope.serve.console.pages.{name}")
+    for page in PAGES:
+        _register(page)
     app.layout = shell
     _controls(app)
     saved_views.acts(app)
     refusals(app)
     app.enable_pages()
     return app
+
+
+def _register(page: Page) -> None:
+    module = importlib.import_module(f"qoescope.serve.console.pages.{page.module}")
+    address = {"path_template" if page.is_about_one else "path": page.path}
+    dash.register_page(module.__name__, name=page.name, title=page.title, layout=layout(page, module.body), **address)
 
 
 def shell() -> dmc.MantineProvider:

@@ -11,6 +11,8 @@ from dash.development.base_component import Component
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.errors import Mistake
 from qoescope.serve.console import parts, saved_views
+from qoescope.serve.console.page_list import IDENTITY, PAGES, Page
+from qoescope.serve.console.parts import Content
 from qoescope.serve.console.requests import Asked, request
 from qoescope.serve.request import state
 from qoescope.serve.request.seat import SEAT
@@ -20,57 +22,54 @@ from qoescope.serve.store.desk import AWAY, UNASKABLE
 MINUTE = timedelta(minutes=1)
 LOG = logging.getLogger(__name__)
 
-PAGES = (
-    ("/", "Overview"),
-    ("/live", "Live"),
-    ("/explore", "Explore"),
-    ("/incidents", "Incidents"),
-    ("/sessions", "Sessions"),
-    ("/engagement", "Engagement"),
-    ("/experiments", "Experiments"),
-    ("/health", "Health"),
-)
+Body = Callable[[Asked], Content]
+"""What a page's module returns for a request."""
 
 
-Body = Callable[[Asked], Component]
+def layout(page: Page, body: Body) -> Callable[..., Component]:
+    """The page's layout function: the body's content in its frame, or one line that says why there is none."""
 
-
-def layout(question: str, path: str, body: Body, timed: bool = True) -> Callable[..., Component]:
-    """A page's layout function: the body's answer in its frame, or one line that says why there is none."""
-
-    def shown(**query: object) -> Component:
+    def render(**query: object) -> Component:
         seat, now = SEAT.get(), datetime.now(UTC)
+        identity = str(query.pop("identity", "")) if page.is_about_one else ""
+        path = page.path.replace(IDENTITY, identity)
         try:
-            asked = request(seat, path, query, now)
+            asked = request(seat, path, query, now, identity)
         except Mistake as mistake:
             asked = Asked(seat, "", now, state.state("", now), path)
-            return framed(asked, parts.page(question, "", parts.failure(str(mistake))), timed=False)
-        return framed(asked, answered(question, body, asked), timed)
+            return framed(asked, parts.page(page.title, _failure("", str(mistake))), has_controls=False)
+        return framed(asked, parts.page(page.title, answer(body, asked)), page.has_controls)
 
-    return shown
+    return render
 
 
-def answered(question: str, body: Body, asked: Asked) -> Component:
-    """The body's answer; a mistake or an outage is told in its place."""
+def answer(body: Body, asked: Asked) -> Content:
+    """The body's content; a mistake or an outage is told in its place."""
     try:
         return body(asked)
     except Mistake as mistake:
-        return parts.page(question, asked.subject, parts.failure(str(mistake)))
+        return _failure(asked.subject, str(mistake))
     except UNASKABLE:
-        return parts.page(question, asked.subject, parts.failure("The address holds a value that none can have."))
+        return _failure(asked.subject, "The address holds a value that none can have.")
     except AWAY as error:
         LOG.warning("%a: %s: %s", asked.path, type(error).__name__, ascii(str(error)))
-        said = "The marts do not answer, or are busy. Load the page again; `qoescope status` says which part is down."
-        return parts.page(question, asked.subject, parts.failure(said))
+        return _failure(
+            asked.subject,
+            "The marts do not answer, or are busy. Load the page again; `qoescope status` says which part is down.",
+        )
 
 
-def framed(asked: Asked, content: Component, timed: bool = True) -> Component:
+def _failure(subject: str, reason: str) -> Content:
+    return parts.content(subject, parts.failure(reason))
+
+
+def framed(asked: Asked, content: Component, has_controls: bool = True) -> Component:
     """The page in its frame."""
     return html.Div(
         [
             html.A("Skip to content", href="#main", className="skip"),
             _top(asked),
-            _controls(asked) if timed else None,
+            _controls(asked) if has_controls else None,
             html.Main(content, id="main", tabIndex=-1),
         ],
         className="app",
@@ -82,12 +81,13 @@ def _top(asked: Asked) -> Component:
     here = "/" + asked.path.strip("/").split("/")[0]
     links = [
         dcc.Link(
-            label,
-            href=state.link(path, asked.state, **keep),
-            className="here" if path == here else "",
-            **_current(path == here),
+            page.name,
+            href=state.link(page.path, asked.state, **keep),
+            className="here" if page.path == here else "",
+            **_current(page.path == here),
         )
-        for path, label in PAGES
+        for page in PAGES
+        if page.in_navigation
     ]
     return html.Header(
         [

@@ -1,6 +1,7 @@
 """Parts: the pieces that every page is made of: cards, tiles, tables, empty and error states."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
@@ -13,10 +14,25 @@ from qoescope.serve.display import sparks, theme, words
 Child: TypeAlias = Component | str | None
 
 
-def page(question: str, subject: str, *children: Child, aside: Child = None) -> Component:
-    """A page: its question as the heading, what it is about in one line, then its answer."""
-    head = html.Div([html.Div([html.H1(question), html.P(subject, className="subject")]), aside], className="page-head")
-    return html.Div([head, *children], className="page")
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a page says below its title: what it is about in one line, its answer, and what stands beside the title."""
+
+    subject: str
+    children: tuple[Child, ...]
+    aside: Child = None
+
+
+def content(subject: str, *children: Child, aside: Child = None) -> Content:
+    """A page's content."""
+    return Content(subject, children, aside)
+
+
+def page(title: str, shown: Content) -> Component:
+    """A page: its title as the heading, then its content."""
+    heading = html.Div([html.H1(title), html.P(shown.subject, className="subject")])
+    head = html.Div([heading, shown.aside], className="page-head")
+    return html.Div([head, *shown.children], className="page")
 
 
 def card(

@@ -21,6 +21,8 @@ class Asked:
     now: datetime
     state: State
     path: str
+    identity: str = ""
+    """Of the one thing that the page is about, where it is about one."""
 
     @property
     def subject(self) -> str:
@@ -28,11 +30,11 @@ class Asked:
         return words.period(*self.state.between)
 
 
-def request(seat: Seat, path: str, query: Mapping[str, Any], now: datetime) -> Asked:
+def request(seat: Seat, path: str, query: Mapping[str, Any], now: datetime, identity: str = "") -> Asked:
     """What the address asks for."""
     pairs = [(k, v) for k, vs in query.items() for v in (vs if isinstance(vs, list) else [vs]) if v is not None]
     asked = state.from_pairs([(k, str(v)) for k, v in pairs], now)
-    return Asked(seat, seat.tenant(asked.own.get("p")), now, asked, path)
+    return Asked(seat, seat.tenant(asked.own.get("p")), now, asked, path, identity)
 
 
 def asking(search: str | None, path: str) -> Asked:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from dash import html, register_page
+from dash import html
 from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
@@ -11,12 +11,10 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve.analysis import engagement
 from qoescope.serve.analysis.engagement import Cell
 from qoescope.serve.console import grids, parts
-from qoescope.serve.console.frame import layout
 from qoescope.serve.console.requests import Asked
 from qoescope.serve.console.sections import empty_range
 from qoescope.serve.display import figures, words
 
-QUESTION = "Does quality cost watch time?"
 HELD = ("device_type", "network_type")
 QUALITIES = {
     "startup_ms": ("Startup", ("below 1 s", "1–2 s", "2–4 s", "4–8 s", "above 8 s"), 0),
@@ -35,12 +33,12 @@ SAMPLED_FROM = 250_000
 """Plays above which a part of them is enough."""
 
 
-def body(asked: Asked) -> Component:
+def body(asked: Asked) -> parts.Content:
     """The page's answer."""
     desk, s = asked.seat.desk, asked.state
     plays = desk.ask(asked.tenant, ("plays",), s.between, (), s.where).rows[0]["plays"]
     if not plays:
-        return parts.page(QUESTION, asked.subject, empty_range.hint(asked))
+        return parts.content(asked.subject, empty_range.hint(asked))
     share = min(1.0, SAMPLED_FROM / plays)
     rows = desk.watched(asked.tenant, HELD, s.between, s.where, share)
     found = {name: [r for r in rows if r["quality"] == name and r["bucket"] is not None] for name in QUALITIES}
@@ -55,8 +53,7 @@ def body(asked: Asked) -> Component:
         ],
         className="note",
     )
-    return parts.page(
-        QUESTION,
+    return parts.content(
         f"{asked.subject} · minutes of content a play; adjusted for {held}"
         + (f"; computed on {share:.0%} of plays" if share < 1 else ""),
         note,
@@ -158,8 +155,3 @@ def _content(asked: Asked) -> Component:
         note="most watched first",
         actions=grids.saver("en-grid"),
     )
-
-
-register_page(
-    __name__, path="/engagement", name="Engagement", title=QUESTION, layout=layout(QUESTION, "/engagement", body)
-)

@@ -4,7 +4,7 @@ from math import floor, log10
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html, register_page
+from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html
 from dash import State as Given
 from dash.development.base_component import Component
 
@@ -17,11 +17,9 @@ from qoescope.catalog.metrics import Ratio
 from qoescope.serve.analysis import experiments
 from qoescope.serve.analysis.experiments import Difference, Filling
 from qoescope.serve.console import parts
-from qoescope.serve.console.frame import layout
 from qoescope.serve.console.requests import Asked
 from qoescope.serve.display import figures, theme, words
 
-QUESTION = "Did the new version help?"
 SHOWN: tuple[Ratio, ...] = tuple(
     m
     for name in (
@@ -49,7 +47,7 @@ MOST_PLACES = 6
 COLOURS = {"better": theme.GOOD, "worse": theme.BAD, "open": theme.NEUTRAL, "early": theme.BASELINE}
 
 
-def body(asked: Asked) -> Component:
+def body(asked: Asked) -> parts.Content:
     """The page's answer."""
     by = asked.state.own.get("arms", "variant")
     if by not in DIMENSIONS:
@@ -62,8 +60,7 @@ def body(asked: Asked) -> Component:
     arms = list(known)[:MOST_ARMS]
     chooser = _chooser(asked, by, arms)
     if len(arms) < 2:  # noqa: PLR2004
-        return parts.page(
-            QUESTION,
+        return parts.content(
             asked.subject,
             chooser,
             parts.empty(
@@ -93,7 +90,7 @@ def body(asked: Asked) -> Component:
         if share < 1
         else "one viewer is one unit, however often they watch"
     )
-    return parts.page(QUESTION, f"{asked.subject} · {note}", chooser, _filling(filled, planned, assigned), *cards)
+    return parts.content(f"{asked.subject} · {note}", chooser, _filling(filled, planned, assigned), *cards)
 
 
 def _baseline(asked: Asked, arms: list[str]) -> str:
@@ -281,6 +278,3 @@ for _id, _key in (("xp-arms", "arms"), ("xp-split", "split")):
         Given("_pages_location", "search"),
         prevent_initial_call=True,
     )
-register_page(
-    __name__, path="/experiments", name="Experiments", title=QUESTION, layout=layout(QUESTION, "/experiments", body)
-)

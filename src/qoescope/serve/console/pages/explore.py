@@ -6,7 +6,7 @@ from typing import Any
 
 import dash_mantine_components as dmc
 import numpy as np
-from dash import ClientsideFunction, Input, Output, clientside_callback, html, register_page
+from dash import ClientsideFunction, Input, Output, clientside_callback, html
 from dash import State as Given
 from dash.development.base_component import Component
 
@@ -19,13 +19,11 @@ from qoescope.compile.metrics import value
 from qoescope.connect.ask import Answer
 from qoescope.serve.analysis import costs, intervals
 from qoescope.serve.console import grids, parts
-from qoescope.serve.console.frame import layout
 from qoescope.serve.console.requests import Asked
 from qoescope.serve.console.sections import empty_range
 from qoescope.serve.display import figures, words
 from qoescope.serve.request import state
 
-QUESTION = "Where is it different?"
 AGAINST = {"before": "the time before", "rest": "the rest", "filter": "other filter", "none": "nothing"}
 STARTS = (
     "startup_p50_ms",
@@ -40,14 +38,13 @@ MOST = 500
 SHADES = {"higher": " · blue: better, red: worse", "lower": " · blue: better, red: worse", "neither": " · darker: more"}
 
 
-def body(asked: Asked) -> Component:
+def body(asked: Asked) -> parts.Content:
     """The page's answer."""
     metric, by, against = choices(asked)
     totals = asked.seat.desk.ask(asked.tenant, ("attempts", metric.name), asked.state.between, (), asked.state.where)
     if not totals.measures[0]["attempts"]:
-        return parts.page(QUESTION, asked.subject, chooser(asked), empty_range.hint(asked))
-    return parts.page(
-        QUESTION,
+        return parts.content(asked.subject, chooser(asked), empty_range.hint(asked))
+    return parts.content(
         asked.subject,
         chooser(asked),
         _trend(asked, metric, against, totals),
@@ -279,5 +276,3 @@ for _id, _key in (("ex-metric", "m"), ("ex-by", "by"), ("ex-vs", "vs"), ("ex-vf"
         Given("_pages_location", "search"),
         prevent_initial_call=True,
     )
-
-register_page(__name__, path="/explore", name="Explore", title=QUESTION, layout=layout(QUESTION, "/explore", body))

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from dash import html, register_page
+from dash import html
 from dash.development.base_component import Component
 
 from qoescope.catalog.errors import OUTCOMES
@@ -11,14 +11,12 @@ from qoescope.catalog.marts import MARTS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.operations import COUNTED
 from qoescope.serve.console import parts
-from qoescope.serve.console.frame import layout
 from qoescope.serve.console.requests import Asked
 from qoescope.serve.console.sections import running, unknown_values
 from qoescope.serve.console.sections.kept import batches, dead, elsewhere, ends, has
 from qoescope.serve.console.sections.notifications import undelivered, withheld
 from qoescope.serve.display import figures, words
 
-QUESTION = "Can I trust these numbers?"
 DOOR = tuple(OUTCOMES)
 LAKE = tuple(f.name for f in COUNTED if f.name not in ("received", *DOOR))
 MEANING = {f.name: f.doc for f in COUNTED}
@@ -33,10 +31,9 @@ MINUTES = f"""select date_bin(%(step)s, minute_at, timestamptz '2001-01-01 00:00
 from outcomes where minute_at >= %(from)s and minute_at < %(to)s group by 1 order by 1"""  # noqa: S608
 
 
-def body(asked: Asked) -> Component:
+def body(asked: Asked) -> parts.Content:
     """The page's answer: books, streams, marts, what was kept aside, and the telemetry's own quality."""
-    return parts.page(
-        QUESTION,
+    return parts.content(
         asked.subject,
         _verdict(asked),
         html.Div([_books(asked), _door(asked)], className="one-two"),
@@ -241,6 +238,3 @@ def _trust(asked: Asked) -> Component:
         note="trust in the data, not in the service",
         extra="plain tips",
     )
-
-
-register_page(__name__, path="/health", name="Health", title=QUESTION, layout=layout(QUESTION, "/health", body))

@@ -1,32 +1,19 @@
 """Incidents: what broke, for whom, since when?"""
 
-import json
 from typing import Any
 
-from dash import Input, Output, callback, ctx, dcc, html, register_page
-from dash import State as Given
+from dash import dcc, html
 from dash.development.base_component import Component
-from dash.exceptions import PreventUpdate
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
-from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.catalog.metrics import Metric
 from qoescope.serve.console import parts
-from qoescope.serve.console.frame import layout
-from qoescope.serve.console.requests import Asked, asking
-from qoescope.serve.console.sections import slices
-from qoescope.serve.console.sections.notifications import notifications
-from qoescope.serve.display import charts, words
+from qoescope.serve.console.requests import Asked
+from qoescope.serve.display import words
 from qoescope.serve.request import state
-from qoescope.serve.store import decisions
-from qoescope.serve.store.decisions import Decision
 
-QUESTION = "What broke, for whom, since when?"
 KINDS = ("all", "open", "closed", "dismissed")
-FOUND = {"live": "as it happened", "batch": "in a restated day", "rule": "by a rule"}
 
 
-def body(asked: Asked) -> Component:
+def body(asked: Asked) -> parts.Content:
     """The list, those that cost most first."""
     kind = asked.state.own.get("kind", "all")
     tabs = [
@@ -43,16 +30,14 @@ def body(asked: Asked) -> Component:
             if ran
             else ["Start the monitor with ", html.Code("qoescope monitor"), "."]
         )
-        return parts.page(
-            QUESTION,
+        return parts.content(
             asked.subject,
             chooser,
             parts.empty("All quiet" if ran else "The monitor has not run yet", *what),
             aside=rules,
         )
-    return parts.page(
-        QUESTION, asked.subject, chooser, html.Div([_item(asked, r) for r in rows], className="incidents"), aside=rules
-    )
+    items = html.Div([_item(asked, row) for row in rows], className="incidents")
+    return parts.content(asked.subject, chooser, items, aside=rules)
 
 
 def _item(asked: Asked, row: dict[str, Any]) -> Component:
@@ -95,177 +80,3 @@ def _item(asked: Asked, row: dict[str, Any]) -> Component:
         ],
         className="card incident",
     )
-
-
-def detail(identity: str, asked: Asked) -> Component:
-    """One incident: story, chart, rivals, sessions, and what can be done about it."""
-    row = asked.seat.desk.incident(asked.tenant, identity)
-    if row is None:
-        return parts.page(
-            QUESTION,
-            "",
-            parts.empty(
-                "There is no such incident",
-                "It may belong to another property. ",
-                dcc.Link("All incidents", href="/incidents"),
-            ),
-        )
-    metric = METRICS[row["metrics"].split(",")[0]]
-    facts = [html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in _facts(row, metric)]
-    return parts.page(
-        QUESTION,
-        f"{row['slice_name']} · found {FOUND[row['source']]} at {words.moment(row['opened_at'])} UTC",
-        parts.card(
-            "The story",
-            html.P(row["story"], className="story"),
-            html.Dl(facts, className="facts five"),
-            actions=html.Div(
-                [parts.badge(row["severity"], row["severity"]), parts.badge(row["state"], "accent")], className="badges"
-            ),
-        ),
-        html.Div(
-            [_chart(asked, row, metric), html.Div([_actions(asked, row), _rivals(row)], className="stack")],
-            className="two-one",
-        ),
-        html.Div(
-            [_sessions(row), parts.card("The query that shows it", html.Pre(html.Code(row["query"]), tabIndex=0))],
-            className="grid-2",
-        ),
-    )
-
-
-def _facts(row: dict[str, Any], metric: Metric) -> list[tuple[str, str]]:
-    return [
-        ("Actual", words.number(row["actual"], metric.unit)),
-        ("95 % interval", _between(row, metric)),
-        ("Expected", words.number(row["expected"], metric.unit)),
-        ("Lift", "none before" if row["lift"] is None else f"×{row['lift']:.1f}"),
-        ("Viewers", f"{row['viewers']:,}"),
-        ("Sessions touched", f"{row['affected_sessions']:,}"),
-        ("Watch hours lost", f"{row['lost_watch_hours']:,.1f}"),
-        ("Share of the excess", words.percent(row["share"])),
-        ("Confidence", words.percent(row["confidence"])),
-        ("Persistence", words.percent(row["persistence"])),
-    ]
-
-
-def _between(row: dict[str, Any], metric: Metric) -> str:
-    low, high = row["actual_low"], row["actual_high"]
-    return (
-        f"{words.number(low, metric.unit)} to {words.number(high, metric.unit)}" if low is not None else words.NOTHING
-    )
-
-
-def _json(value: Any) -> Any:  # noqa: ANN401
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def _chart(asked: Asked, row: dict[str, Any], metric: Metric) -> Component:
-    points = [{"starts_at": state.instant(p["at"]), metric.name: p["value"]} for p in _json(row["chart"]) or []]
-    rest = slices.rest(asked, row, metric) if points else []
-    figure = charts.incident(metric, points, rest, row["expected"], row["onset_at"], slices.end(row))
-    return parts.card(
-        f"{metric.label}: the slice, its past and the rest",
-        parts.graph(figure, 330, f"{metric.label} of the slice against its baseline and the rest"),
-        note=metric.doc,
-        actions=dcc.Link("Explore this slice", href=slices.explored(row, metric), className="more"),
-    )
-
-
-def _rivals(row: dict[str, Any]) -> Component:
-    found = _json(row["rivals"]) or []
-    if not found:
-        return parts.card("Other explanations", parts.empty("None", "No other slice explains any of it."))
-    items = [
-        [
-            ", ".join(
-                f"{DIMENSIONS[k].label} {v if isinstance(v, str) else ' or '.join(v)}" for k, v in r["slice"].items()
-            )
-            or "everyone",
-            words.percent(r["alone"]),
-            r["reason"],
-        ]
-        for r in found
-    ]
-    return parts.card(
-        "Other explanations, and why they lost",
-        parts.table(["Slice", "Explains alone", "Why not"], items, (1,), "Other explanations"),
-    )
-
-
-def _sessions(row: dict[str, Any]) -> Component:
-    found = _json(row["sessions"]) or []
-    items = [html.Li(dcc.Link(str(s), href=state.place("/sessions", str(s)))) for s in found]
-    return parts.card(
-        "Sessions to open",
-        html.Ul(items, className="ids")
-        if items
-        else parts.empty("None yet", "Sessions show here once they have closed."),
-    )
-
-
-def _actions(asked: Asked, row: dict[str, Any]) -> Component:
-    taken = asked.seat.desk.acknowledged(asked.tenant, row["id"])
-    told = (
-        f"{taken['made_by']} has taken it on, {words.ago(taken['created_at'], asked.now)}"
-        if taken
-        else "nobody has taken it on yet"
-    )
-    may = asked.seat.person.may("operator")
-    buttons = [
-        html.Button("Acknowledge", id="in-ack", type="button", className="primary", disabled=not may),
-        html.Button(
-            "Dismiss",
-            id="in-dismiss",
-            type="button",
-            className="secondary",
-            disabled=not may or row["state"] == "dismissed",
-        ),
-        html.Button("Mute for 4 h", id="in-mute", type="button", className="secondary", disabled=not may),
-    ]
-    note = None if may else html.P("Operators may act on incidents; you may look.", className="note")
-    return parts.card(
-        "What to do",
-        html.P(told, id="in-told", role="status"),
-        html.Div(buttons, className="buttons"),
-        note,
-        notifications(asked, row["id"]),
-        dcc.Store(id="in-id", data=row["id"]),
-    )
-
-
-_DECISIONS: dict[str, Decision] = {"in-ack": "acknowledge", "in-dismiss": "dismiss", "in-mute": "mute"}
-
-
-@callback(
-    Output("in-told", "children"),
-    Input("in-ack", "n_clicks"),
-    Input("in-dismiss", "n_clicks"),
-    Input("in-mute", "n_clicks"),
-    Given("in-id", "data"),
-    Given("_pages_location", "search"),
-    prevent_initial_call=True,
-)
-def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: str, search: str | None) -> str:
-    """Carries out what an operator decided, and says so."""
-    decision = _DECISIONS.get(ctx.triggered_id)
-    if decision is None or not (ack or dismiss or mute):
-        raise PreventUpdate
-    asked = asking(search, "/incidents")
-    if not asked.seat.person.may("operator"):
-        return "Only operators may do that."
-    told = decisions.decided(asked.seat.desk, asked.tenant, identity, decision, asked.seat.person.name)
-    if told is None:
-        raise PreventUpdate
-    return told
-
-
-def one(identity: str = "", **query: object) -> Component:
-    """The page of one incident."""
-    return layout(QUESTION, f"/incidents/{identity}", lambda asked: detail(identity, asked), timed=False)(**query)
-
-
-register_page(
-    __name__, path="/incidents", name="Incidents", title=QUESTION, layout=layout(QUESTION, "/incidents", body)
-)
-register_page(f"{__name__}.one", path_template="/incidents/<identity>", name="Incident", title=QUESTION, layout=one)

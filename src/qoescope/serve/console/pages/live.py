@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from dash import Input, Output, callback, dcc, html, register_page
+from dash import Input, Output, callback, dcc, html
 from dash import State as Given
 from dash.development.base_component import Component
 
@@ -13,11 +13,9 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import LIVE_METRICS, Metric
 from qoescope.connect.ask import Answer
 from qoescope.serve.console import parts
-from qoescope.serve.console.frame import layout
 from qoescope.serve.console.requests import Asked, asking
 from qoescope.serve.display import figures, words
 
-QUESTION = "What is happening right now?"
 WINDOW, SPAN, WARM = timedelta(seconds=10), timedelta(minutes=30), timedelta(minutes=5)
 EVERY_MS = 3000
 OLD_S = 60
@@ -34,7 +32,7 @@ BROKEN_DOWN = (
 )
 
 
-def body(asked: Asked) -> Component:
+def body(asked: Asked) -> parts.Content:
     """The page's frame; what changes in it is replaced every few seconds."""
     now = dynamic(asked)
     by = _by(asked)
@@ -44,8 +42,7 @@ def body(asked: Asked) -> Component:
         )
         for name in LIVE_DIMENSIONS
     ]
-    return parts.page(
-        QUESTION,
+    return parts.content(
         "10-second windows of the last 30 minutes, by the moment at which an interval ended, UTC",
         html.Div(
             [
@@ -199,6 +196,3 @@ def refreshed(_: int, search: str | None) -> tuple[Any, ...]:
     """The same a few seconds later."""
     now = dynamic(asking(search, "/live"))
     return tuple(now[k] for k in ("headline", "concurrent", "tiles", "breakdown", "age"))
-
-
-register_page(__name__, path="/live", name="Live", title=QUESTION, layout=layout(QUESTION, "/live", body, timed=False))

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-from dash import dcc, html, register_page
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
@@ -14,13 +14,11 @@ from qoescope.connect.ask import Answer
 from qoescope.serve.analysis import costs
 from qoescope.serve.analysis.costs import Cost
 from qoescope.serve.console import parts
-from qoescope.serve.console.frame import layout
 from qoescope.serve.console.requests import Asked
 from qoescope.serve.console.sections import empty_range, incidents_list
 from qoescope.serve.display import figures, words
 from qoescope.serve.request import state
 
-QUESTION = "How are viewers doing?"
 SCORES = ("success_score", "picture_score", "stalling_score", "start_score")
 TILES = (
     "plays",
@@ -53,11 +51,11 @@ SHORT = timedelta(days=2)
 COSTED = "good_session_ratio"
 
 
-def body(asked: Asked) -> Component:
+def body(asked: Asked) -> parts.Content:
     """The page's answer."""
     now, before, series, series_before, countries = _answers(asked)
     if not now.measures[0]["attempts"]:
-        return parts.page(QUESTION, asked.subject, empty_range.hint(asked))
+        return parts.content(asked.subject, empty_range.hint(asked))
     value, past = now.rows[0], before.rows[0]
     score, good = METRICS["experience_score"], METRICS["good_session_ratio"]
     hero = html.Div(
@@ -89,7 +87,7 @@ def body(asked: Asked) -> Component:
     )
     tiles = html.Div([_tile(asked, name, now, past, series) for name in TILES], className="tiles")
     lower = html.Div([_map(asked, countries), _worst(asked), incidents_list.card(asked)], className="lower")
-    return parts.page(QUESTION, f"{asked.subject}, against the same length of time before", hero, tiles, lower)
+    return parts.content(f"{asked.subject}, against the same length of time before", hero, tiles, lower)
 
 
 def _tile(asked: Asked, name: str, now: Answer, past: Mapping[str, Any], series: Answer) -> Component:
@@ -213,6 +211,3 @@ def _slice(asked: Asked, cost: Cost) -> Component:
         ],
         className="slice",
     )
-
-
-register_page(__name__, path="/", name="Overview", title=QUESTION, layout=layout(QUESTION, "/", body))

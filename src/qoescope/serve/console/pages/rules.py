@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, callback, ctx, dcc, html, register_page
+from dash import ALL, Input, Output, callback, ctx, dcc, html
 from dash import State as Given
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
@@ -12,21 +12,18 @@ from dash.exceptions import PreventUpdate
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve.console import parts, rule_forms
-from qoescope.serve.console.frame import layout
 from qoescope.serve.console.requests import Asked, asking
 from qoescope.serve.console.sections import channels
 from qoescope.serve.request import state
 
-QUESTION = "When should an alarm ring?"
 Typed = str | int | float | None
 """What a field for numbers holds."""
 
 
-def body(asked: Asked) -> Component:
+def body(asked: Asked) -> parts.Content:
     """The property's rules, and a form for another."""
     may = asked.seat.person.may("operator")
-    return parts.page(
-        QUESTION,
+    return parts.content(
         "Rules beside detection: they ring at a value, whatever is normal for the hour.",
         html.Div(_listed(asked), id="ru-list"),
         parts.card(
@@ -116,8 +113,3 @@ def changed(  # noqa: PLR0913, PLR0917 - as many as the form has
     except Mistake as mistake:
         return _listed(asked), str(mistake)
     return _listed(asked), "Added."
-
-
-register_page(
-    __name__, path="/rules", name="Rules", title=QUESTION, layout=layout(QUESTION, "/rules", body, timed=False)
-)

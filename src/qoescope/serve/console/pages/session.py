@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from dash import dcc, html, register_page
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
@@ -12,18 +12,15 @@ from qoescope.catalog.events import EVENT_TYPES, STATES
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve.analysis import sessions
 from qoescope.serve.console import grids, parts
-from qoescope.serve.console.frame import layout
-from qoescope.serve.console.pages.sessions import QUESTION, outcome
 from qoescope.serve.console.requests import Asked
 from qoescope.serve.display import charts, words
 
 
-def detail(identity: str, asked: Asked) -> Component:
+def body(asked: Asked) -> parts.Content:
     """One session: what happened, when, and how it is measured."""
-    row = asked.seat.desk.session(asked.tenant, identity)
+    row = asked.seat.desk.session(asked.tenant, asked.identity)
     if row is None:
-        return parts.page(
-            QUESTION,
+        return parts.content(
             "",
             parts.empty(
                 "There is no such session",
@@ -31,14 +28,14 @@ def detail(identity: str, asked: Asked) -> Component:
                 dcc.Link("All sessions", href="/sessions"),
             ),
         )
-    events = asked.seat.desk.events(asked.tenant, identity, row["started_at"])
+    events = asked.seat.desk.events(asked.tenant, asked.identity, row["started_at"])
     where = [
         row[n]
         for n in ("device_type", "os", "app_version", "country_code", "isp", "cdn_pop", "network_type")
         if row[n] != UNKNOWN
     ]
     facts = [
-        ("Outcome", outcome(row)),
+        ("Outcome", sessions.outcome(row)),
         ("Startup", words.number(row["startup_ms"], "ms")),
         ("Watched", words.milliseconds(row["watched_ms"])),
         ("Stalled", f"{words.milliseconds(row['stall_ms'])} in {row['stall_count']}"),
@@ -51,8 +48,7 @@ def detail(identity: str, asked: Asked) -> Component:
         ("Lost events", f"{row['lost_events']}"),
     ]
     viewer = dcc.Link(row["viewer_id"], href="/sessions" + asked.state.query(q=row["viewer_id"]))
-    return parts.page(
-        QUESTION,
+    return parts.content(
         f"{row['started_at']:%A %d %B %Y %H:%M:%S} UTC · {' · '.join(where)}",
         html.Dl([html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in facts], className="facts card"),
         _timeline(row, events),
@@ -67,7 +63,7 @@ def _score(row: dict[str, Any]) -> Component | None:
     if not found or row["experience_score"] is None:
         return None
     measured = {
-        "success_score": outcome(row),
+        "success_score": sessions.outcome(row),
         "picture_score": f"{words.number(row['bitrate_avg_kbps'], 'kbps')}, {row['main_height']} lines",
         "stalling_score": f"{words.milliseconds(row['stall_ms'])} in {row['stall_count']}",
         "start_score": words.number(row["startup_ms"], "ms"),
@@ -185,11 +181,3 @@ def _said(value: object) -> object:
             return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03d}"
         case _:
             return value
-
-
-def one(identity: str = "", **query: object) -> Component:
-    """The page of one session."""
-    return layout(QUESTION, f"/sessions/{identity}", lambda asked: detail(identity, asked), timed=False)(**query)
-
-
-register_page(__name__, path_template="/sessions/<identity>", name="Session", title=QUESTION, layout=one)

@@ -3,18 +3,17 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html, register_page
+from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html
 from dash import State as Given
 from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import UNKNOWN
+from qoescope.serve.analysis.sessions import outcome
 from qoescope.serve.console import grids, parts
-from qoescope.serve.console.frame import layout
 from qoescope.serve.console.requests import Asked
 from qoescope.serve.display import words
 from qoescope.serve.request import state
 
-QUESTION = "What did this viewer live through?"
 KINDS = {
     "all": "All",
     "not_good": "Not good",
@@ -29,16 +28,9 @@ VIEWER = """select value_2 as device, count(*) as days, max(day) as last_day, su
   sum(stall_ms)::bigint as stall_ms, sum(start_failures_technical + play_failures_technical)::bigint as failures
 from viewer_day where grouping = 'viewer_id,device_type' and value_1 = %(viewer)s
   and day between %(first)s and %(last)s group by 1 order by 4 desc, 1"""
-OUTCOMES = {
-    "played": "played",
-    "failed_technical": "failed to start",
-    "failed_business": "refused",
-    "exited": "left before start",
-    "exited_hidden": "left unseen",
-}
 
 
-def body(asked: Asked) -> Component:
+def body(asked: Asked) -> parts.Content:
     """The list with its search."""
     own = asked.state.own
     kind, search, after = own.get("kind", "all"), own.get("q", "").strip(), _after(own.get("after"))
@@ -47,10 +39,9 @@ def body(asked: Asked) -> Component:
     )
     bar = _search_bar(asked, kind, search)
     if not rows:
-        return parts.page(QUESTION, asked.subject, bar, _nothing_found(search))
+        return parts.content(asked.subject, bar, _nothing_found(search))
     older = f"{rows[PAGE - 1]['started_at'].isoformat()}|{rows[PAGE - 1]['session_id']}" if len(rows) > PAGE else None
-    return parts.page(
-        QUESTION,
+    return parts.content(
         asked.subject,
         bar,
         _viewer(asked, search),
@@ -173,15 +164,6 @@ def _line(asked: Asked, r: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def outcome(r: dict[str, Any]) -> str:
-    """How the session began and ended, in words."""
-    if r["start_outcome"] != "played":
-        return OUTCOMES.get(r["start_outcome"] or "", "no attempt")
-    return f"{r['close_reason'].replace('_', ' ')}" + (
-        f" ({r['error_code']})" if r["close_reason"] == "failed" and r["error_code"] else ""
-    )
-
-
 clientside_callback(
     ClientsideFunction("console", "choose_q"),
     Output("_pages_location", "search", allow_duplicate=True),
@@ -190,4 +172,3 @@ clientside_callback(
     Given("_pages_location", "search"),
     prevent_initial_call=True,
 )
-register_page(__name__, path="/sessions", name="Sessions", title=QUESTION, layout=layout(QUESTION, "/sessions", body))
