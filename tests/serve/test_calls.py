@@ -18,6 +18,8 @@ from qoescope.serve.request.seat import SEAT, Seat
 from qoescope.serve.store.desk import Desk
 from qoescope.settings import Settings
 
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+"""The pool's threads draw their pauses from it while hypothesis draws an example."""
 SMALL = budget(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
