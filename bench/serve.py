@@ -42,7 +42,7 @@ from qoescope.emit.events import blocks
 from qoescope.emit.scenario import Load, Scenario
 from qoescope.emit.simulation import simulated
 from qoescope.serve.jobs import accounts
-from qoescope.serve.store.desk import desk as opened
+from qoescope.serve.store.store import open_store
 from qoescope.settings import Settings
 from qoescope.stack import assembly
 
@@ -177,7 +177,7 @@ def main() -> None:
 
 def asked(settings: Settings, days: float, times: int, beside: duckdb.DuckDBPyConnection) -> None:
     """The marts, and the same questions over sessions: in Postgres, and in DuckDB."""
-    desk = opened(settings)
+    store = open_store(settings)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     between = today - timedelta(days=days - 1), today + timedelta(days=1)
     for what, question in QUESTIONS:
@@ -189,12 +189,12 @@ def asked(settings: Settings, days: float, times: int, beside: duckdb.DuckDBPyCo
             every=question.get("every"),
         )
         slow = compiled._over_sessions(checked)  # noqa: SLF001
-        marts = timed(partial(ask, desk.reader, "demo", between=between, **question), times)
-        over_sessions = timed(partial(records.query, desk.reader, "demo", slow.sql, slow.parameters), 3)
+        marts = timed(partial(ask, store.reader, "demo", between=between, **question), times)
+        over_sessions = timed(partial(records.query, store.reader, "demo", slow.sql, slow.parameters), 3)
         in_duckdb = timed(partial(_in_duckdb, beside, checked), 5)
         told(what, marts, over_sessions=over_sessions, in_DuckDB=in_duckdb)
-    desk.reader.close()
-    desk.writer.close()
+    store.reader.close()
+    store.writer.close()
 
 
 def _in_duckdb(engine: duckdb.DuckDBPyConnection, question: compiled.Question) -> None:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from qoescope.serve.auth import credentials
 from qoescope.serve.console.page_list import PAGES
-from qoescope.serve.store.desk import Desk, desk
+from qoescope.serve.store.store import Store, open_store
 from qoescope.serve.web import app
 from qoescope.serve.web.safety import cookie_key
 
@@ -50,14 +50,14 @@ class Inside:
 
 
 @pytest.fixture(scope="module")
-def at(small: Console) -> Iterator[Desk]:
-    opened = desk(small.settings)
+def at(small: Console) -> Iterator[Store]:
+    opened = open_store(small.settings)
     with opened.reader, opened.writer:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def operator(at: Desk) -> Inside:
+def operator(at: Store) -> Inside:
     key = cookie_key(at.settings)
     user = at.user("otto")
     assert user is not None

@@ -23,10 +23,11 @@ from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.mart.jobs import publish
 from qoescope.serve.auth.credentials import Person
 from qoescope.serve.console.dash_app import build_console
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.jobs.accounts import new_token
-from qoescope.serve.request import seat, state
-from qoescope.serve.store.desk import desk as opened
+from qoescope.serve.request import state
+from qoescope.serve.request.caller import Caller
+from qoescope.serve.store.store import open_store
 from qoescope.stack import airflow
 
 pytestmark = pytest.mark.live
@@ -90,10 +91,10 @@ def health(stack: Stack) -> str:
 
     now = datetime.now(UTC)
     asked = state.state(f"from={LAST}T00:00&to={LAST + timedelta(days=1)}T00:00", now)
-    desk = opened(stack.settings)
-    with desk.reader, desk.writer:
-        who = seat.Seat(desk, Person("ada", "admin", (TENANT,)))
-        content = body(Asked(who, TENANT, now, asked, "/health"))
+    store = open_store(stack.settings)
+    with store.reader, store.writer:
+        who = Caller(store, Person("ada", "admin", (TENANT,)))
+        content = body(PageRequest(who, TENANT, now, asked, "/health"))
         return json.dumps(content.children, cls=PlotlyJSONEncoder)
 
 

@@ -12,7 +12,7 @@ from qoescope.catalog.people import ATTEMPTS_KEPT
 from qoescope.connect.people import Pool
 from qoescope.connect.postgres import pool
 from qoescope.serve.auth.attempts import Attempts
-from qoescope.serve.store.acts import Acts
+from qoescope.serve.store.store import Store
 from qoescope.stack import assembly
 
 pytestmark = pytest.mark.live
@@ -21,25 +21,25 @@ WITHIN_S = 0.002
 
 
 @pytest.fixture(scope="module")
-def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Acts, Pool]]:
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Pool]]:
     """What the console counts by, on a Postgres of its own."""
     folder = tmp_path_factory.mktemp("attempts")
     with assembly.running(placed(folder / "var"), ("postgres",)) as (here, children):
         children.wait(["postgres"], UP_S)
         with pool(here, "reader", 1) as reading, pool(here, "writer", 4) as writing:
-            yield Acts(here, reading, writing), writing
+            yield Store(here, reading, writing), writing
 
 
 @dataclass
 class Book:
     """Two consoles' counts, and the table behind them."""
 
-    acts: Acts
+    store: Store
     table: Pool
 
     def console(self) -> Attempts:
         """Another console's, with nothing in its memory."""
-        return Attempts(KEY, self.acts)
+        return Attempts(KEY, self.store)
 
     def age(self, seconds: float) -> None:
         """Makes all that was counted so much older."""
@@ -57,7 +57,7 @@ class Book:
 
 
 @pytest.fixture
-def book(writer: tuple[Acts, Pool]) -> Book:
+def book(writer: tuple[Store, Pool]) -> Book:
     with writer[1].connection() as connection:
         connection.execute("truncate attempts")
     return Book(*writer)
@@ -101,7 +101,7 @@ def test_an_account_that_many_addresses_guess_at_stays_open_for_a_day_to_its_own
     assert sum(allowed(book, *(("ada", f"10.0.0.{n}") for n in range(60)))) == 30
     assert allowed(book, ("ada", "10.9.9.9")) == [True]
     book.age(24 * 3600)
-    book.acts.forget_tries()
+    book.store.forget_tries()
     assert book.rows() == []
 
 
@@ -135,16 +135,16 @@ def test_a_flood_of_tries_at_a_closed_door_asks_no_book(book: Book) -> None:
 
     @dataclass
     class Counting:
-        acts: Acts
+        store: Store
 
         def reserve_try(self, keys: tuple[str, ...]) -> tuple[int, int, str]:
             asked.append(keys)
-            return self.acts.reserve_try(keys)
+            return self.store.reserve_try(keys)
 
         def withdraw_try(self, keys: tuple[str, ...], at: int) -> None: ...
         def release_try(self, keys: tuple[str, ...], at: int) -> None: ...
 
-    console = Attempts(KEY, Counting(book.acts))  # type: ignore[arg-type]
+    console = Attempts(KEY, Counting(book.store))  # type: ignore[arg-type]
     waits = [console.reserve("ada", "10.0.0.1").wait_s for _ in range(500)]
     assert waits[:10] == [0] * 10
     assert all(800 < wait <= 900 for wait in waits[10:])
@@ -157,12 +157,12 @@ def test_neither_name_nor_address_can_be_read_and_both_are_gone_within_a_day(boo
     console.release(console.reserve("bob", "192.0.2.8"))
     said = str(book.rows())
     assert not [word for word in ("ada", "bob", "192.0.2.7", "192.0.2.8") if word in said]
-    assert Attempts(b"x" * 32, book.acts).reserve("ada", "192.0.2.7").keys != console.reserve("ada", "192.0.2.7").keys
+    assert Attempts(b"x" * 32, book.store).reserve("ada", "192.0.2.7").keys != console.reserve("ada", "192.0.2.7").keys
     book.age(901)
-    book.acts.forget_tries()
+    book.store.forget_tries()
     assert [row[1] for row in book.rows()] == [[]]  # the owner's address, for a day
     book.age(22 * 3600)
-    book.acts.forget_tries()
+    book.store.forget_tries()
     assert book.rows() == []
 
 
@@ -174,7 +174,7 @@ def test_what_is_remembered_is_bounded_and_the_newest_stays(book: Book) -> None:
             "from generate_series(1, %s) as n", (2 * ATTEMPTS_KEPT,),
         )  # fmt: skip
     book.console().reserve("ada", "here")
-    book.acts.forget_tries()
+    book.store.forget_tries()
     kept = {str(row[0]) for row in book.rows()}
     assert len(kept) == ATTEMPTS_KEPT
     assert set(book.console().reserve("ada", "here").keys) <= kept

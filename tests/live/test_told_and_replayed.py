@@ -21,8 +21,8 @@ from qoescope.connect import postgres
 from qoescope.connect.postgres import Write
 from qoescope.monitor.jobs.send_notifications import send_due
 from qoescope.serve.store import replays
-from qoescope.serve.store.desk import Desk, desk
 from qoescope.serve.store.outside import Outside, Progress
+from qoescope.serve.store.store import Store, open_store
 from qoescope.settings import Settings
 
 pytestmark = pytest.mark.live
@@ -77,11 +77,11 @@ def test_no_name_keeps_an_incident_of_any_property_from_being_told(
 
 
 def test_a_test_is_sent_by_the_monitor_and_not_again_at_once(
-    at: Desk, told_to: Settings, receiver: Receiver, mails: Mails
+    at: Store, told_to: Settings, receiver: Receiver, mails: Mails
 ) -> None:
-    at.ask_test("demo", "otto")
+    at.of("demo").ask_test("otto")
     with pytest.raises(Mistake, match="wait half a minute"):
-        at.ask_test("demo", "otto")
+        at.of("demo").ask_test("otto")
     with postgres.connect(at.settings, "writer") as connection:
         send_due(connection, told_to)
         rows = connection.execute(
@@ -105,24 +105,24 @@ class Done:
 
 
 @pytest.fixture
-def at(small: Console) -> Iterator[Desk]:
-    opened = desk(small.settings)
+def at(small: Console) -> Iterator[Store]:
+    opened = open_store(small.settings)
     with opened.reader, opened.writer:
         yield opened
 
 
-def running(at: Desk, replay: Callable[..., object]) -> Desk:
+def running(at: Store, replay: Callable[..., object]) -> Store:
     at.outside = Outside(replay=replay)
     return at
 
 
-def state(at: Desk) -> str:
-    found = replays.state(at, "demo")
+def state(at: Store) -> str:
+    found = replays.state(at.of("demo"))
     assert found is not None
-    return replays.said(found)
+    return replays.progress_text(found)
 
 
-def test_a_replay_runs_behind_the_page_one_at_a_time_with_its_progress(at: Desk) -> None:
+def test_a_replay_runs_behind_the_page_one_at_a_time_with_its_progress(at: Store) -> None:
     go_on, asked = threading.Event(), list[str]()
 
     def replay(settings: Settings, tenant: str, reason: str, told: Callable[[Progress], None]) -> object:
@@ -132,29 +132,29 @@ def test_a_replay_runs_behind_the_page_one_at_a_time_with_its_progress(at: Desk)
         assert go_on.wait(SOON_S)
         return Done(2, 2, 7)
 
-    begun = replays.start(running(at, replay), "demo", "malformed", "otto")
+    begun = replays.start(running(at, replay).of("demo"), "malformed", "otto")
     assert begun is not None
     assert begun["total"] == 1
     until(lambda: state(at) == "replaying: 1 of 1 letters so far", SOON_S, "its progress is seen")
-    assert replays.start(at, "demo", "malformed", "otto") is None
+    assert replays.start(at.of("demo"), "malformed", "otto") is None
     go_on.set()
     until(lambda: state(at) == "2 letters.", SOON_S, "its end is seen")
     assert asked == ["demo malformed"]
 
 
-def test_a_replay_that_fails_says_why_and_one_that_died_is_begun_again(at: Desk) -> None:
+def test_a_replay_that_fails_says_why_and_one_that_died_is_begun_again(at: Store) -> None:
     def refused(*_: object) -> object:
         raise Mistake("Kafka is away")
 
     def broken_off(*_: object) -> object:
         return Done(3)
 
-    assert replays.start(running(at, refused), "demo", "", "otto") is not None
+    assert replays.start(running(at, refused).of("demo"), "", "otto") is not None
     until(lambda: state(at) == "Kafka is away", SOON_S, "why it failed is seen")
     with postgres.connect(at.settings, "writer") as connection:
         connection.execute(
             "update replays set state = 'running', letters = 1, total = 2, updated_at = now() - interval '3 minutes'"
         )
     assert state(at) == "the last replay ended after 1 of 2 letters: start it again"
-    assert replays.start(running(at, broken_off), "demo", "", "otto") is not None
+    assert replays.start(running(at, broken_off).of("demo"), "", "otto") is not None
     until(lambda: state(at) == "3 letters.", SOON_S, "the new one ends")

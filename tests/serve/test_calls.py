@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from qoescope.connect.postgres import pool
 from qoescope.serve.auth.credentials import Person
-from qoescope.serve.request.seat import SEAT, Seat
-from qoescope.serve.store.desk import Desk
+from qoescope.serve.request.caller import CALLER, Caller
+from qoescope.serve.store.store import Store
 from qoescope.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
@@ -29,14 +29,14 @@ def callbacks() -> Callbacks:
 
 
 @pytest.fixture(autouse=True)
-def _seated() -> Iterator[None]:
+def _signed_in() -> Iterator[None]:
     nowhere = SecretStr("host=127.0.0.1 port=1 user=nobody dbname=none")
     away = Settings(reader_dsn=nowhere, writer_dsn=nowhere, connection_wait_s=0.01)
-    desk = Desk(away, pool(away, "reader", 1), pool(away, "writer", 1))
-    with desk.reader, desk.writer:
-        reset = SEAT.set(Seat(desk, Person("otto", "operator", ("demo",))))
+    store = Store(away, pool(away, "reader", 1), pool(away, "writer", 1))
+    with store.reader, store.writer:
+        reset = CALLER.set(Caller(store, Person("otto", "operator", ("demo",))))
         yield
-        SEAT.reset(reset)
+        CALLER.reset(reset)
 
 
 def answered(callbacks: Callbacks, body: Any, caplog: pytest.LogCaptureFixture) -> tuple[int, dict[str, Any]]:

@@ -26,7 +26,7 @@ class Numbers:
     asked: list[Between] = field(default_factory=list)
 
     def ask(
-        self, tenant: str, metrics: Sequence[str], between: Between, by: Sequence[str] = (), *, every: str | None = None
+        self, metrics: Sequence[str], between: Between, by: Sequence[str] = (), *, every: str | None = None
     ) -> "Numbers":
         self.asked.append(between)
         now = self.attempts if between[0].date() >= FIRST else self.attempts // 2
@@ -34,17 +34,17 @@ class Numbers:
         self.rows = [row | {name: f"<{name}>" for name in by}]
         return self
 
-    def incidents(self, tenant: str, between: Between) -> list[dict[str, Any]]:
+    def incidents(self, between: Between) -> list[dict[str, Any]]:
         return self.incident
 
 
 def test_each_number_stands_beside_the_one_before() -> None:
-    desk = Numbers()
-    page = pages.page(desk, "shop", FIRST, LAST)
+    answers = Numbers()
+    page = pages.render(answers, "shop", FIRST, LAST)
     assert "shop: 05 Jan 2026 – 11 Jan 2026" in page
     assert "<td>Attempts</td><td>1,000</td><td>500</td>" in page
     assert "▲ 100%" in page
-    assert {(a.date(), b.date()) for a, b in desk.asked} == {
+    assert {(a.date(), b.date()) for a, b in answers.asked} == {
         (FIRST, date(2026, 1, 12)), (date(2025, 12, 29), FIRST)
     }  # fmt: skip
 
@@ -54,19 +54,19 @@ def test_startup_never_stands_without_those_who_left() -> None:
 
 
 def test_what_broke_is_told_and_quoted() -> None:
-    page = pages.page(Numbers([INCIDENT]), "shop", FIRST, LAST)
+    page = pages.render(Numbers([INCIDENT]), "shop", FIRST, LAST)
     assert "31 % of plays on &lt;web&gt; fail to start" in page
     assert "4,812" in page
     assert "still open" in page
-    assert "No incident in these days." in pages.page(Numbers(), "shop", FIRST, LAST)
+    assert "No incident in these days." in pages.render(Numbers(), "shop", FIRST, LAST)
 
 
 def test_it_loads_nothing_and_holds_no_markup_of_others() -> None:
-    page = pages.page(Numbers(), "<script>", FIRST, LAST)
+    page = pages.render(Numbers(), "<script>", FIRST, LAST)
     assert re.findall(r"(?:src|href|url|@import|http)[=:(]", page) == []
     assert "<script" not in page
     assert "&lt;device_type&gt;" in page
 
 
 def test_days_without_viewers_say_so() -> None:
-    assert "Nobody pressed play in these days." in pages.page(Numbers(attempts=0), "shop", FIRST, LAST)
+    assert "Nobody pressed play in these days." in pages.render(Numbers(attempts=0), "shop", FIRST, LAST)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from qoescope.connect.postgres import pool
-from qoescope.serve.store.desk import Desk
+from qoescope.serve.store.store import Store
 from qoescope.serve.web import app, static_files
 from qoescope.settings import Settings
 
@@ -21,9 +21,9 @@ HERE = "http://testserver"
 def whole() -> Iterator[ASGIApp]:
     nowhere = SecretStr("host=127.0.0.1 port=1 user=nobody dbname=none")
     away = Settings(reader_dsn=nowhere, writer_dsn=nowhere, connection_wait_s=0.01, console_body_timeout_s=0.2)
-    desk = Desk(away, pool(away, "reader", 1), pool(away, "writer", 1))
-    with desk.reader, desk.writer:
-        yield app.build_app(desk, b"k" * 32)
+    store = Store(away, pool(away, "reader", 1), pool(away, "writer", 1))
+    with store.reader, store.writer:
+        yield app.build_app(store, b"k" * 32)
 
 
 def asked(whole: ASGIApp, method: str, path: str, **more: object) -> httpx.Response:

@@ -19,7 +19,7 @@ from qoescope.serve.api import routes_metrics, routes_records
 from qoescope.serve.api.answers import Problem
 from qoescope.serve.api.etags import Tagged
 from qoescope.serve.api.questions import Scoped
-from qoescope.serve.store.desk import AWAY, UNASKABLE
+from qoescope.serve.store.connections import AWAY, UNASKABLE
 
 LOG = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from qoescope.compile.ask import MOST_ROWS, Between
 from qoescope.serve.api import answers
 from qoescope.serve.api.answers import Asked, MetricAnswer
 from qoescope.serve.request import state
-from qoescope.serve.request.seat import SEAT, Seat
-from qoescope.serve.store.desk import Desk
+from qoescope.serve.request.caller import CALLER, Caller
+from qoescope.serve.store.property_store import PropertyStore
 
 TEXT = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: Postgres refuses NUL, and no name has the others."""
@@ -27,21 +27,21 @@ TEXT = r"^[^\x00-\x1f\x7f]*$"
 class About:
     """Whose sessions, when, and which of them: what most questions share."""
 
-    seat: Seat
+    caller: Caller
     tenant: str
     between: Between
     where: dict[str, tuple[str, ...]]
 
     @property
-    def desk(self) -> Desk:
-        """The desk that answers."""
-        return self.seat.desk
+    def store(self) -> PropertyStore:
+        """What the API reads of the property."""
+        return self.caller.store.of(self.tenant)
 
 
-async def seat() -> Seat:
+async def caller() -> Caller:
     """Who asks; 401 for nobody."""
     try:
-        return SEAT.get()
+        return CALLER.get()
     except LookupError:
         raise HTTPException(
             401, "sign in, or send a token: Authorization: Bearer qt_…", {"WWW-Authenticate": "Bearer"}
@@ -54,26 +54,26 @@ class Scoped:
     def __init__(self, scope: str) -> None:
         self.scope = scope
 
-    async def __call__(self, who: Annotated[Seat, Depends(seat)]) -> AsyncIterator[Seat]:
+    async def __call__(self, who: Annotated[Caller, Depends(caller)]) -> AsyncIterator[Caller]:
         """One of a few questions at once."""
         if self.scope not in who.person.scopes:
             raise HTTPException(
                 403,
                 f"this token has no scope '{self.scope}': make one with `qoescope people token --scope {self.scope}`",
             )
-        asking, most = who.desk.asking, who.desk.settings.questions_at_once
-        with who.desk.lock:
-            if asking.get(who.person.name, 0) >= most:
+        running, most = who.store.running_questions, who.store.settings.questions_at_once
+        with who.store.lock:
+            if running.get(who.person.name, 0) >= most:
                 raise HTTPException(429, f"at most {most} questions at once: wait for an answer", {"Retry-After": "1"})
-            asking[who.person.name] = asking.get(who.person.name, 0) + 1
+            running[who.person.name] = running.get(who.person.name, 0) + 1
         try:
             yield who
         finally:
-            with who.desk.lock:
-                asking[who.person.name] -= 1
+            with who.store.lock:
+                running[who.person.name] -= 1
 
 
-Reader = Annotated[Seat, Depends(Scoped("read"))]
+Reader = Annotated[Caller, Depends(Scoped("read"))]
 Property = Annotated[
     str | None,
     Query(
@@ -132,11 +132,16 @@ def about(who: Reader, tenant: Property = None, start: Start = None, end: End = 
 Shared = Annotated[About, Depends(about)]
 
 
-def tenant_of(who: Seat, wanted: str | None) -> str:
+def tenant_of(who: Caller, wanted: str | None) -> str:
     """The property asked for, or their first; 404 where it is not theirs, as where there is none of that name."""
     if wanted and not who.person.sees(wanted):
         raise HTTPException(404, f"no property '{wanted}' among yours")
     return who.tenant(wanted)
+
+
+def store_of(who: Caller, wanted: str | None) -> PropertyStore:
+    """What the API reads and changes of the property asked for; 404 where it is not theirs."""
+    return who.store.of(tenant_of(who, wanted))
 
 
 def range_of(start: str | None, end: str | None) -> Between:
@@ -164,22 +169,24 @@ def understood(it: About, names: Sequence[str], source: str, by: Sequence[str] =
     )
 
 
-def told(it: About, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> Response:
-    """The answer as it is sent; made once for all who ask the same in the same moment."""
-    narrowed = tuple((name, tuple(values)) for name, values in it.where.items())
-    asked = (it.tenant, tuple(names), it.between, tuple(by), narrowed, step)
-    said = it.desk.told.do(asked, lambda: answered(it, names, by, step).model_dump_json().encode())
-    return Response(said, media_type="application/json")
+def respond(it: About, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> Response:
+    """The answer as it is sent; made once for identical concurrent questions."""
+    filters = tuple((name, tuple(values)) for name, values in it.where.items())
+    key = (it.tenant, tuple(names), it.between, tuple(by), filters, step)
+    content = it.caller.store.encoded_answers.do(
+        key, lambda: metric_answer(it, names, by, step).model_dump_json().encode()
+    )
+    return Response(content, media_type="application/json")
 
 
-def answered(it: About, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> MetricAnswer:
+def metric_answer(it: About, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> MetricAnswer:
     """The answer as the API shows it; refused beyond so many rows."""
-    answer = it.desk.ask(it.tenant, names, it.between, by, it.where, step)
+    answer = it.store.ask(names, it.between, by, it.where, step)
     if len(answer.rows) >= MOST_ROWS:
         raise Mistake(f"more than {MOST_ROWS:,} rows: ask for a shorter time, a longer step or fewer dimensions")
-    asked = [m.name for m in answer.question.metrics]
+    known = [m.name for m in answer.question.metrics]
     return MetricAnswer.model_construct(  # of our own making: to validate a thousand rows takes as long as to ask
-        asked=understood(it, asked, answer.plan.mart, by, step),
+        asked=understood(it, known, answer.plan.mart, by, step),
         rows=answers.rows(by, answer.rows, answer.measures),
         definitions=[answers.definition(m) for m in answer.question.metrics],
     )

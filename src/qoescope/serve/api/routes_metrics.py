@@ -33,9 +33,9 @@ from qoescope.serve.api.questions import (
     Reader,
     Shared,
     Step,
-    answered,
-    tenant_of,
-    told,
+    metric_answer,
+    respond,
+    store_of,
     understood,
 )
 from qoescope.serve.display import words
@@ -56,7 +56,7 @@ def metrics(app: FastAPI) -> None:
     @app.get("/overall", tags=["metrics"], response_model=MetricAnswer)
     def overall(it: Shared, names: Names) -> Response:
         """Metrics over the whole range: one row."""
-        return told(it, names)
+        return respond(it, names)
 
     @app.get("/breakdown", tags=["metrics"], response_model=MetricAnswer)
     def breakdown(
@@ -65,7 +65,7 @@ def metrics(app: FastAPI) -> None:
         by: Annotated[list[Name], Query(min_length=1, max_length=3, description=BY, examples=[["device_type"]])],
     ) -> Response:
         """Metrics by one, two or three dimensions."""
-        return told(it, names, by)
+        return respond(it, names, by)
 
     @app.get("/timeseries", tags=["metrics"], response_model=MetricAnswer)
     def timeseries(
@@ -75,7 +75,7 @@ def metrics(app: FastAPI) -> None:
         by: Annotated[list[Name] | None, Query(max_length=2, description=BY)] = None,
     ) -> Response:
         """Metrics by steps of time, and by dimensions where given."""
-        return told(it, names, by or (), step)
+        return respond(it, names, by or (), step)
 
     _comparisons(app)
 
@@ -99,14 +99,14 @@ def _comparisons(app: FastAPI) -> None:
         except OverflowError as error:
             raise Mistake("the time before is beyond the calendar") from error
         other = replace(it, where=state.where(against)) if against else replace(it, between=past)
-        here, there = answered(it, names), answered(other, names)
+        here, there = metric_answer(it, names), metric_answer(other, names)
         rows = [_compared(name, here.rows[0].metrics[name], there.rows[0].metrics[name]) for name in here.asked.metrics]
         return ComparisonAnswer(asked=here.asked, against=there.asked, rows=rows)
 
     @app.get("/histogram", tags=["metrics"])
     def histogram(it: Shared) -> HistogramAnswer:
         """Startup times in 62 buckets, with those who left and those who failed."""
-        answer = it.desk.ask(it.tenant, ["startup_p50_ms", "exit_wait_p50_ms", *COMPANIONS], it.between, (), it.where)
+        answer = it.store.ask(["startup_p50_ms", "exit_wait_p50_ms", *COMPANIONS], it.between, (), it.where)
         sums, row = answer.measures[0], answer.rows[0]
         edges: list[int | None] = [0, *HISTOGRAM_EDGES_MS, None]
         buckets = [
@@ -146,19 +146,19 @@ def catalog(app: FastAPI) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> list[DimensionValue]:
         """A dimension's values by attempts."""
-        return [DimensionValue(**row) for row in it.desk.values(it.tenant, name, it.between, containing, limit)]
+        return [DimensionValue(**row) for row in it.store.values(name, it.between, containing, limit)]
 
     @app.get("/health", tags=["trust"])
     def health(who: Reader, tenant: Property = None) -> Health:
         """How new the numbers are, and which days are kept out of them."""
-        mine, now = tenant_of(who, tenant), datetime.now(UTC)
-        newest, window = who.desk.newest(mine), who.desk.newest_window(mine)
+        store, now = store_of(who, tenant), datetime.now(UTC)
+        newest, window = store.newest(), store.newest_window()
         age = max(0.0, (now - window).total_seconds() - 10) if window else None  # one that still fills is new
         status: Literal["ok", "stale", "empty"] = (
             "empty" if newest is None and window is None else "ok" if age is not None and age < SOON_S else "stale"
         )
-        days = [Withheld(**row) for row in who.desk.withheld(mine, (now - LONGEST, now))]
-        problems = who.desk.problems()
+        days = [Withheld(**row) for row in store.withheld((now - LONGEST, now))]
+        problems = who.store.problems()
         return Health(
             status=status,
             newest_session_at=newest,

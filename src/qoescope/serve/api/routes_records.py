@@ -14,8 +14,8 @@ from qoescope.compile.ask import MOST_ROWS
 from qoescope.serve.analysis import sessions
 from qoescope.serve.api import exports
 from qoescope.serve.api.answers import Annotation, NewAnnotation, Replay, Rows, SessionAnswer, SessionList, Told
-from qoescope.serve.api.questions import BY, TEXT, Name, Property, Reader, Scoped, Shared, Step, answered, tenant_of
-from qoescope.serve.request.seat import Seat
+from qoescope.serve.api.questions import BY, TEXT, Name, Property, Reader, Scoped, Shared, Step, metric_answer, store_of
+from qoescope.serve.request.caller import Caller
 from qoescope.serve.store import decisions, replays
 from qoescope.serve.store.decisions import Decision
 
@@ -41,8 +41,8 @@ def records(app: FastAPI) -> None:
         ] = None,
     ) -> SessionList:
         """Sessions, newest first, a page at a time."""
-        found = it.desk.sessions(
-            it.tenant, it.between, it.where, problem=kind, after=_cursor(after), limit=limit + 1, search=search
+        found = it.store.sessions(
+            it.between, it.where, problem=kind, after=_cursor(after), limit=limit + 1, search=search
         )
         return SessionList(
             sessions=[plain(row) for row in found[:limit]], next=_next(found[limit - 1]) if len(found) > limit else None
@@ -61,16 +61,17 @@ def _single_records(app: FastAPI) -> None:
         tenant: Property = None,
     ) -> SessionAnswer:
         """One session: measures with their formulas, and its events from the lake."""
-        mine = tenant_of(who, tenant)
-        found = who.desk.session(mine, session_id)
+        store = store_of(who, tenant)
+        found = store.session(session_id)
         if found is None:
             raise HTTPException(
-                404, f"no session '{session_id}' in {mine}: it may still be running, or be older than what is kept"
+                404,
+                f"no session '{session_id}' in {store.tenant}: it may still be running, or be older than what is kept",
             )
         return SessionAnswer(
             session=plain(found),
             formulas=sessions.formulas(),
-            events=who.desk.events(mine, session_id, found["started_at"]),
+            events=store.events(session_id, found["started_at"]),
         )
 
     @app.get("/viewers/{viewer_id}", tags=["sessions"])
@@ -81,9 +82,7 @@ def _single_records(app: FastAPI) -> None:
     ) -> SessionList:
         """The sessions of one viewer, by pseudonym."""
         return SessionList(
-            sessions=[
-                plain(row) for row in it.desk.sessions(it.tenant, it.between, it.where, search=viewer_id, limit=limit)
-            ],
+            sessions=[plain(row) for row in it.store.sessions(it.between, it.where, search=viewer_id, limit=limit)],
             next=None,
         )
 
@@ -115,36 +114,36 @@ def alarms(app: FastAPI) -> None:
     @app.get("/incidents", tags=["incidents"])
     def incidents(it: Shared, state: Literal["open", "closed", "dismissed", "all"] = "all") -> Rows:
         """Incidents that were open in the range, those that cost most first."""
-        return Rows(rows=it.desk.incidents(it.tenant, it.between, state))
+        return Rows(rows=it.store.incidents(it.between, state))
 
     @app.get("/incidents/{identity}", tags=["incidents"])
     def incident(
         who: Reader, identity: Annotated[str, Path(max_length=100, pattern=TEXT)], tenant: Property = None
     ) -> dict[str, Any]:
         """One incident: story, slice, chart, rivals, sessions to open."""
-        found = who.desk.incident(tenant_of(who, tenant), identity)
+        found = store_of(who, tenant).incident(identity)
         if found is None:
             raise HTTPException(404, f"no incident '{identity}'")
         return found
 
     @app.post("/incidents/{identity}/{decision}", tags=["incidents"])
     def decide(
-        who: Annotated[Seat, Depends(Scoped("decide"))],
+        who: Annotated[Caller, Depends(Scoped("decide"))],
         identity: Annotated[str, Path(max_length=100, pattern=TEXT)],
         decision: Decision,
         tenant: Property = None,
     ) -> Told:
         """Takes the incident on, dismisses it, or mutes its slice for four hours; people need the role operator."""
         _may(who, "decide on incidents")
-        said = decisions.decided(who.desk, tenant_of(who, tenant), identity, decision, who.person.name)
-        if said is None:
+        message = decisions.carry_out(store_of(who, tenant), identity, decision, who.person.name)
+        if message is None:
             raise HTTPException(404, f"no incident '{identity}'")
-        return Told(told=said)
+        return Told(told=message)
 
     @app.get("/rules", tags=["incidents"])
     def rules(who: Reader, tenant: Property = None) -> Rows:
         """Alarms by threshold beside detection; operators change them in the console."""
-        return Rows(rows=who.desk.rules(tenant_of(who, tenant)))
+        return Rows(rows=store_of(who, tenant).rules())
 
 
 def notes(app: FastAPI) -> None:
@@ -153,11 +152,11 @@ def notes(app: FastAPI) -> None:
     @app.get("/annotations", tags=["annotations"])
     def annotations(it: Shared) -> list[Annotation]:
         """What people know about the range."""
-        return [Annotation(**row) for row in it.desk.annotations(it.tenant, it.between)]
+        return [Annotation(**row) for row in it.store.annotations(it.between)]
 
     @app.post("/annotations", status_code=201, tags=["annotations"])
     def annotate(
-        who: Annotated[Seat, Depends(Scoped("annotate"))], note: NewAnnotation, tenant: Property = None
+        who: Annotated[Caller, Depends(Scoped("annotate"))], note: NewAnnotation, tenant: Property = None
     ) -> Annotation:
         """A new annotation; people need the role operator."""
         _may(who, "annotate")
@@ -170,17 +169,17 @@ def notes(app: FastAPI) -> None:
             raise Mistake("the time is beyond the calendar") from error
         if not start or (end and end < start):
             raise Mistake("an annotation ends after it begins")
-        return Annotation(**who.desk.annotate(tenant_of(who, tenant), start, note.text, who.person.name, end))
+        return Annotation(**store_of(who, tenant).annotate(start, note.text, who.person.name, end))
 
     @app.delete("/annotations/{identity}", status_code=204, tags=["annotations"])
     def remove(
-        who: Annotated[Seat, Depends(Scoped("annotate"))],
+        who: Annotated[Caller, Depends(Scoped("annotate"))],
         identity: Annotated[str, Path(max_length=100, pattern=TEXT)],
         tenant: Property = None,
     ) -> None:
         """Removes an annotation."""
         _may(who, "annotate")
-        if not who.desk.remove_annotation(tenant_of(who, tenant), identity):
+        if not store_of(who, tenant).remove_annotation(identity):
             raise HTTPException(404, f"no annotation '{identity}'")
 
 
@@ -189,7 +188,7 @@ def letters(app: FastAPI) -> None:
 
     @app.post("/dead-letters/replay", status_code=202, tags=["dead letters"])
     def replay(
-        who: Annotated[Seat, Depends(Scoped("replay"))],
+        who: Annotated[Caller, Depends(Scoped("replay"))],
         reason: Annotated[
             str,
             Query(
@@ -203,22 +202,22 @@ def letters(app: FastAPI) -> None:
         One replay of a property at a time: 409 while it runs.
         """
         _may(who, "replay")
-        begun = replays.start(who.desk, tenant_of(who, tenant), reason, who.person.name)
+        begun = replays.start(store_of(who, tenant), reason, who.person.name)
         if begun is None:
             raise HTTPException(409, "a replay runs already: GET /dead-letters/replay says how far it is")
         return Replay(**begun)
 
     @app.get("/dead-letters/replay", tags=["dead letters"])
-    def replayed(who: Annotated[Seat, Depends(Scoped("replay"))], tenant: Property = None) -> Replay:
+    def replayed(who: Annotated[Caller, Depends(Scoped("replay"))], tenant: Property = None) -> Replay:
         """How far the replay that runs is, or what became of the last one; people need the role operator."""
         _may(who, "replay")
-        found = replays.state(who.desk, tenant_of(who, tenant))
+        found = replays.state(store_of(who, tenant))
         if found is None:
             raise HTTPException(404, "nothing was replayed yet")
         return Replay(**found)
 
 
-def _may(who: Seat, what: str) -> None:
+def _may(who: Caller, what: str) -> None:
     """Refuses a person who is no operator; what a token may do, its scopes say."""
     if not who.person.is_token and not who.person.may("operator"):
         raise HTTPException(403, f"only operators {what}")
@@ -240,7 +239,7 @@ def files(app: FastAPI) -> None:
     )
     def export(
         it: Shared,
-        who: Annotated[Seat, Depends(Scoped("export"))],
+        who: Annotated[Caller, Depends(Scoped("export"))],
         what: Literal["breakdown", "timeseries", "sessions"],
         names: Annotated[
             list[Name] | None, Query(alias="metric", max_length=40, description="names from /metrics, of rows")
@@ -252,9 +251,11 @@ def files(app: FastAPI) -> None:
         """Rows as a file: a breakdown, a time series or sessions; a startup metric brings its companions."""
         del who
         if what == "sessions":
-            rows = it.desk.sessions(it.tenant, it.between, it.where, limit=MOST_ROWS)
+            rows = it.store.sessions(it.between, it.where, limit=MOST_ROWS)
         else:
-            rows = exports.flat(answered(it, names or ["attempts"], by or (), step if what == "timeseries" else None))
+            rows = exports.flat(
+                metric_answer(it, names or ["attempts"], by or (), step if what == "timeseries" else None)
+            )
         body, kind = exports.file(rows, form)
         name = f"qoescope-{what}-{it.between[0]:%Y%m%d%H%M}-{it.between[1]:%Y%m%d%H%M}.{form}"
         return Response(body, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

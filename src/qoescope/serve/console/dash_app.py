@@ -11,7 +11,7 @@ from qoescope.serve.console import saved_views
 from qoescope.serve.console.frame import layout
 from qoescope.serve.console.page_list import PAGES, Page
 from qoescope.serve.console.refusals import refusals
-from qoescope.serve.console.requests import asking
+from qoescope.serve.console.requests import callback_request
 from qoescope.serve.display import theme
 
 INDEX = """<!doctype html>
@@ -113,8 +113,8 @@ def _controls(app: Dash) -> None:
     def known(name: str | None, search: str | None) -> list[dict[str, str]]:
         if not name:
             return []
-        asked = asking(search, "/")
-        found = asked.seat.desk.values(asked.tenant, name, asked.state.between)
+        request = callback_request(search, "/")
+        found = request.store.values(name, request.state.between)
         return [
             {"value": row["value"], "label": f"{row['value']}  ({row['attempts']:,})"} for row in found if row["value"]
         ]

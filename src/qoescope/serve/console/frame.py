@@ -13,16 +13,16 @@ from qoescope.catalog.errors import Mistake
 from qoescope.serve.console import parts, saved_views
 from qoescope.serve.console.page_list import IDENTITY, PAGES, Page
 from qoescope.serve.console.parts import Content
-from qoescope.serve.console.requests import Asked, request
+from qoescope.serve.console.requests import PageRequest, page_request
 from qoescope.serve.request import state
-from qoescope.serve.request.seat import SEAT
+from qoescope.serve.request.caller import CALLER
 from qoescope.serve.request.state import State
-from qoescope.serve.store.desk import AWAY, UNASKABLE
+from qoescope.serve.store.connections import AWAY, UNASKABLE
 
 MINUTE = timedelta(minutes=1)
 LOG = logging.getLogger(__name__)
 
-Body = Callable[[Asked], Content]
+Body = Callable[[PageRequest], Content]
 """What a page's module returns for a request."""
 
 
@@ -30,31 +30,31 @@ def layout(page: Page, body: Body) -> Callable[..., Component]:
     """The page's layout function: the body's content in its frame, or one line that says why there is none."""
 
     def render(**query: object) -> Component:
-        seat, now = SEAT.get(), datetime.now(UTC)
+        caller, now = CALLER.get(), datetime.now(UTC)
         identity = str(query.pop("identity", "")) if page.is_about_one else ""
         path = page.path.replace(IDENTITY, identity)
         try:
-            asked = request(seat, path, query, now, identity)
+            request = page_request(caller, path, query, now, identity)
         except Mistake as mistake:
-            asked = Asked(seat, "", now, state.state("", now), path)
-            return framed(asked, parts.page(page.title, _failure("", str(mistake))), has_controls=False)
-        return framed(asked, parts.page(page.title, answer(body, asked)), page.has_controls)
+            request = PageRequest(caller, "", now, state.state("", now), path)
+            return framed(request, parts.page(page.title, _failure("", str(mistake))), has_controls=False)
+        return framed(request, parts.page(page.title, answer(body, request)), page.has_controls)
 
     return render
 
 
-def answer(body: Body, asked: Asked) -> Content:
+def answer(body: Body, request: PageRequest) -> Content:
     """The body's content; a mistake or an outage is told in its place."""
     try:
-        return body(asked)
+        return body(request)
     except Mistake as mistake:
-        return _failure(asked.subject, str(mistake))
+        return _failure(request.subject, str(mistake))
     except UNASKABLE:
-        return _failure(asked.subject, "The address holds a value that none can have.")
+        return _failure(request.subject, "The address holds a value that none can have.")
     except AWAY as error:
-        LOG.warning("%a: %s: %s", asked.path, type(error).__name__, ascii(str(error)))
+        LOG.warning("%a: %s: %s", request.path, type(error).__name__, ascii(str(error)))
         return _failure(
-            asked.subject,
+            request.subject,
             "The marts do not answer, or are busy. Load the page again; `qoescope status` says which part is down.",
         )
 
@@ -63,26 +63,26 @@ def _failure(subject: str, reason: str) -> Content:
     return parts.content(subject, parts.failure(reason))
 
 
-def framed(asked: Asked, content: Component, has_controls: bool = True) -> Component:
+def framed(request: PageRequest, content: Component, has_controls: bool = True) -> Component:
     """The page in its frame."""
     return html.Div(
         [
             html.A("Skip to content", href="#main", className="skip"),
-            _top(asked),
-            _controls(asked) if has_controls else None,
+            _top(request),
+            _controls(request) if has_controls else None,
             html.Main(content, id="main", tabIndex=-1),
         ],
         className="app",
     )
 
 
-def _top(asked: Asked) -> Component:
-    keep = {"p": asked.state.own.get("p")}
-    here = "/" + asked.path.strip("/").split("/")[0]
+def _top(request: PageRequest) -> Component:
+    keep = {"p": request.state.own.get("p")}
+    here = "/" + request.path.strip("/").split("/")[0]
     links = [
         dcc.Link(
             page.name,
-            href=state.link(page.path, asked.state, **keep),
+            href=state.link(page.path, request.state, **keep),
             className="here" if page.path == here else "",
             **_current(page.path == here),
         )
@@ -93,14 +93,14 @@ def _top(asked: Asked) -> Component:
         [
             dcc.Link(
                 [html.Img(src="/assets/icon.svg", alt=""), html.Span("qoescope")],
-                href=state.link("/", asked.state, **keep),
+                href=state.link("/", request.state, **keep),
                 className="brand",
             ),
             html.Nav(links, **{"aria-label": "Pages"}),
             html.Div(
                 [
-                    _properties(asked),
-                    saved_views.menu(asked),
+                    _properties(request),
+                    saved_views.menu(request),
                     dmc.ColorSchemeToggle(
                         lightIcon="☀",
                         darkIcon="☾",
@@ -109,7 +109,7 @@ def _top(asked: Asked) -> Component:
                         color="gray",
                         **{"aria-label": "Light or dark"},
                     ),
-                    _person(asked),
+                    _person(request),
                 ],
                 className="top-right",
             ),
@@ -122,16 +122,16 @@ def _current(here: bool) -> dict[str, str]:
     return {"title": "this page"} if here else {}
 
 
-def _properties(asked: Asked) -> Component | None:
-    names = asked.seat.properties if asked.tenant else ()
+def _properties(request: PageRequest) -> Component | None:
+    names = request.caller.properties if request.tenant else ()
     if len(names) < 2:  # noqa: PLR2004
-        return html.Span(asked.tenant, className="property", title="property")
-    links = [html.A(name, href=asked.path + asked.state.query(p=name)) for name in names]
-    return html.Details([html.Summary(asked.tenant), html.Div(links, className="menu")], className="property")
+        return html.Span(request.tenant, className="property", title="property")
+    links = [html.A(name, href=request.path + request.state.query(p=name)) for name in names]
+    return html.Details([html.Summary(request.tenant), html.Div(links, className="menu")], className="property")
 
 
-def _person(asked: Asked) -> Component:
-    person = asked.seat.person
+def _person(request: PageRequest) -> Component:
+    person = request.caller.person
     out = html.Form(html.Button("Sign out", type="submit"), action="/sign-out", method="post")
     return html.Details(
         [html.Summary(person.name), html.Div([html.Span(f"{person.name} · {person.role}"), out], className="menu")],
@@ -139,12 +139,12 @@ def _person(asked: Asked) -> Component:
     )
 
 
-def _controls(asked: Asked) -> Component:
+def _controls(request: PageRequest) -> Component:
     spans = [
         dcc.Link(
             span.name,
-            href=_at_span(asked, span.name),
-            className="on" if asked.state.span == span.name else "",
+            href=_at_span(request, span.name),
+            className="on" if request.state.span == span.name else "",
             title=span.label,
         )
         for span in state.SPANS
@@ -153,18 +153,20 @@ def _controls(asked: Asked) -> Component:
         html.Span(
             [
                 html.Span(_said(name, values)),
-                dcc.Link("×", href=asked.path + asked.state.without(name).query(), title=f"Remove the filter {name}"),
+                dcc.Link(
+                    "×", href=request.path + request.state.without(name).query(), title=f"Remove the filter {name}"
+                ),
             ],
             className="chip",
         )
-        for name, values in asked.state.where.items()
+        for name, values in request.state.where.items()
     ]
     return html.Section(
         [
             html.Div(
                 [
                     html.Div(spans, className="segments", role="group", **{"aria-label": "Time range"}),
-                    _own_range(asked),
+                    _own_range(request),
                     html.Span("UTC", className="zone"),
                 ],
                 className="times",
@@ -176,12 +178,12 @@ def _controls(asked: Asked) -> Component:
     )
 
 
-def _own_range(asked: Asked) -> Component:
-    start, end = asked.state.between
+def _own_range(request: PageRequest) -> Component:
+    start, end = request.state.between
     return dmc.DatePickerInput(
         type="range",
         id="own-range",
-        value=[None, None] if asked.state.span else [f"{start:%Y-%m-%d}", f"{end - MINUTE:%Y-%m-%d}"],
+        value=[None, None] if request.state.span else [f"{start:%Y-%m-%d}", f"{end - MINUTE:%Y-%m-%d}"],
         placeholder="Own range",
         valueFormat="D MMM",
         size="xs",
@@ -190,10 +192,10 @@ def _own_range(asked: Asked) -> Component:
     )
 
 
-def _at_span(asked: Asked, name: str) -> str:
-    end = asked.now
-    chosen = State((end - state.BY_NAME[name].length, end), name, asked.state.where, asked.state.own)
-    return asked.path + chosen.query()
+def _at_span(request: PageRequest, name: str) -> str:
+    end = request.now
+    chosen = State((end - state.BY_NAME[name].length, end), name, request.state.where, request.state.own)
+    return request.path + chosen.query()
 
 
 def _said(name: str, values: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from qoescope.catalog.errors import Mistake
 from qoescope.serve.console import callback_checks
-from qoescope.serve.store.desk import AWAY, UNASKABLE
+from qoescope.serve.store.connections import AWAY, UNASKABLE
 
 LOG = logging.getLogger(__name__)
 CALLED = "/_dash-update-component"

@@ -1,22 +1,25 @@
-"""Page requests: who asks for a page, of which property, when, and what its address says."""
+"""Requests of pages: who asks, about which property, when, and what the address says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
+from qoescope.compile.ask import Between, Where
+from qoescope.connect.ask import Answer
 from qoescope.serve.display import words
 from qoescope.serve.request import state
-from qoescope.serve.request.seat import SEAT, Seat
+from qoescope.serve.request.caller import CALLER, Caller
 from qoescope.serve.request.state import State
+from qoescope.serve.store.property_store import PropertyStore
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A page's request: who asks, of which property, when it is, and what the address says."""
+class PageRequest:
+    """A request of a page: who asks, about which property, what time it is, and what the address says."""
 
-    seat: Seat
+    caller: Caller
     tenant: str
     now: datetime
     state: State
@@ -29,14 +32,36 @@ class Asked:
         """The range in words."""
         return words.period(*self.state.between)
 
+    @property
+    def store(self) -> PropertyStore:
+        """What the console reads and changes of the property."""
+        return self.caller.store.of(self.tenant)
 
-def request(seat: Seat, path: str, query: Mapping[str, Any], now: datetime, identity: str = "") -> Asked:
-    """What the address asks for."""
+    def may(self, role: str) -> bool:
+        """Whether the caller has this role or a higher one."""
+        return self.caller.person.may(role)
+
+    def ask(
+        self,
+        metrics: Sequence[str],
+        by: Sequence[str] = (),
+        every: str | None = None,
+        *,
+        between: Between | None = None,
+        where: Where | None = None,
+    ) -> Answer:
+        """The metrics, of the address' range and filters unless others are given."""
+        within = self.state.between if between is None else between
+        return self.store.ask(metrics, within, by, self.state.where if where is None else where, every)
+
+
+def page_request(caller: Caller, path: str, query: Mapping[str, Any], now: datetime, identity: str = "") -> PageRequest:
+    """The request that the address makes."""
     pairs = [(k, v) for k, vs in query.items() for v in (vs if isinstance(vs, list) else [vs]) if v is not None]
-    asked = state.from_pairs([(k, str(v)) for k, v in pairs], now)
-    return Asked(seat, seat.tenant(asked.own.get("p")), now, asked, path, identity)
+    chosen = state.from_pairs([(k, str(v)) for k, v in pairs], now)
+    return PageRequest(caller, caller.tenant(chosen.own.get("p")), now, chosen, path, identity)
 
 
-def asking(search: str | None, path: str) -> Asked:
-    """What a callback is asked, from the page's address."""
-    return request(SEAT.get(), path, parse_qs((search or "").removeprefix("?")), datetime.now(UTC))
+def callback_request(search: str | None, path: str) -> PageRequest:
+    """The request that a callback answers, from the page's address."""
+    return page_request(CALLER.get(), path, parse_qs((search or "").removeprefix("?")), datetime.now(UTC))

@@ -9,17 +9,17 @@ from dash.exceptions import PreventUpdate
 
 from qoescope.catalog.errors import Mistake
 from qoescope.serve.auth.credentials import safe_next
-from qoescope.serve.console.requests import Asked, asking
+from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.request.state import sound
 
 LONGEST_TITLE, LONGEST_ADDRESS = 80, 2_000
 
 
-def saved(asked: Asked) -> list[Component]:
+def saved(request: PageRequest) -> list[Component]:
     """The links, each with its button for operators."""
-    may = asked.seat.person.may("operator")
+    may = request.may("operator")
     return [html.Div([dcc.Link(row["title"], href=row["address"]), _remove(row) if may else None], className="view")
-            for row in asked.seat.desk.views(asked.tenant)]  # fmt: skip
+            for row in request.store.views()]  # fmt: skip
 
 
 def _remove(row: dict[str, Any]) -> Component:
@@ -29,9 +29,9 @@ def _remove(row: dict[str, Any]) -> Component:
     )  # fmt: skip
 
 
-def menu(asked: Asked) -> Component | None:
+def menu(request: PageRequest) -> Component | None:
     """Saved views, and for operators a way to save this one."""
-    if not asked.tenant:
+    if not request.tenant:
         return None
     form = [
         dmc.TextInput(
@@ -41,8 +41,8 @@ def menu(asked: Asked) -> Component | None:
     ]
     told = html.Span(id="view-told", role="status", className="faint")
     note = html.Span("Operators save views that all may follow.", className="faint")
-    may = asked.seat.person.may("operator")  # what a callback names must be there, seen or not
-    inside = [html.Div(saved(asked), id="view-list"), html.Div(form, hidden=not may), None if may else note, told]
+    may = request.may("operator")  # what a callback names must be there, seen or not
+    inside = [html.Div(saved(request), id="view-list"), html.Div(form, hidden=not may), None if may else note, told]
     return html.Details([html.Summary("Views"), html.Div(inside, className="menu")], className="person")
 
 
@@ -60,27 +60,27 @@ def acts(app: Dash) -> None:
     ) -> tuple[list[Component], str]:
         if not clicks and not any(removed):
             raise PreventUpdate
-        asked = asking(search, path)
-        if not asked.seat.person.may("operator"):
-            return saved(asked), "Only operators may do that."
+        request = callback_request(search, path)
+        if not request.may("operator"):
+            return saved(request), "Only operators may do that."
         if isinstance(ctx.triggered_id, dict):
             if not any(removed):
                 raise PreventUpdate
-            gone = asked.seat.desk.remove_view(asked.tenant, ctx.triggered_id["view"])
-            return saved(asked), "Removed." if gone else "It was gone already."
+            gone = request.store.remove_view(ctx.triggered_id["view"])
+            return saved(request), "Removed." if gone else "It was gone already."
         if not clicks:
             raise PreventUpdate
         try:
-            return saved(asked), _save(asked, title, path + (search or ""))
+            return saved(request), _save(request, title, path + (search or ""))
         except Mistake as mistake:
-            return saved(asked), str(mistake)
+            return saved(request), str(mistake)
 
 
-def _save(asked: Asked, title: str | None, address: str) -> str:
+def _save(request: PageRequest, title: str | None, address: str) -> str:
     named = sound(title or "").strip()[:LONGEST_TITLE]
     if not named:
         return "Give it a name first."
     if len(address) > LONGEST_ADDRESS:
         return "Its address is too long: take out some filters."
-    asked.seat.desk.save_view(asked.tenant, named, safe_next(address), asked.seat.person.name)
+    request.store.save_view(named, safe_next(address), request.caller.person.name)
     return f"Saved as {named}."

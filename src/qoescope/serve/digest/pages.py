@@ -33,17 +33,17 @@ DARK = "(prefers-color-scheme:dark)"
 
 
 class Answers(Protocol):
-    """What a digest is made from; the desk is one."""
+    """What a digest is made from; a property's store is one."""
 
-    def ask(self, tenant: str, metrics: Sequence[str], between: Between, by: Sequence[str] = (), *,
+    def ask(self, metrics: Sequence[str], between: Between, by: Sequence[str] = (), *,
             every: str | None = None) -> Any:  # noqa: ANN401 # fmt: skip
         """An answer with `rows`."""
 
-    def incidents(self, tenant: str, between: Between) -> list[dict[str, Any]]:
+    def incidents(self, between: Between) -> list[dict[str, Any]]:
         """Incidents of the time, those that cost most first."""
 
 
-def page(desk: Answers, tenant: str, first: date, last: date) -> str:
+def render(answers: Answers, tenant: str, first: date, last: date) -> str:
     """The days from `first` to `last` beside as many before them, as one HTML document that loads nothing."""
     between = _instant(first), _instant(last + DAY)
     length = between[1] - between[0]
@@ -52,9 +52,9 @@ def page(desk: Answers, tenant: str, first: date, last: date) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="note">Beside the {words.length(length)} before. Sessions count where they started, UTC.</p>',
-        _numbers(desk, tenant, between, before),
-        _incidents(desk.incidents(tenant, between)),
-        *(_slices(desk, tenant, name, between, before) for name in BY),
+        _numbers(answers, between, before),
+        _incidents(answers.incidents(between)),
+        *(_slices(answers, name, between, before) for name in BY),
         _definitions(),
     ]
     return (
@@ -76,11 +76,11 @@ def _colours() -> str:
     return f":root{{color-scheme:light dark;--font:{theme.FONT};{light}}}@media{DARK}{{:root{{{dark}}}}}"
 
 
-def _numbers(desk: Answers, tenant: str, between: Between, before: Between) -> str:
-    now, then = (_only(desk.ask(tenant, METRICS, when).rows) for when in (between, before))
+def _numbers(answers: Answers, between: Between, before: Between) -> str:
+    now, then = (_only(answers.ask(METRICS, when).rows) for when in (between, before))
     if not now.get("attempts"):
         return "<p>Nobody pressed play in these days.</p>"
-    daily = desk.ask(tenant, METRICS, between, every="day").rows
+    daily = answers.ask(METRICS, between, every="day").rows
     rows = []
     for name in METRICS:
         metric = BY_NAME[name]
@@ -125,11 +125,9 @@ def _incidents(found: Sequence[Mapping[str, Any]]) -> str:
     return _table("What broke", ["", "Severity", "Since", "Until", "Viewers", "Watching lost"], rows)
 
 
-def _slices(desk: Answers, tenant: str, name: str, between: Between, before: Between) -> str:
+def _slices(answers: Answers, name: str, between: Between, before: Between) -> str:
     """The dimension's largest values; empty where nothing is known of it."""
-    now, then = (
-        {str(row[name]): row for row in desk.ask(tenant, SLICED, when, [name]).rows} for when in (between, before)
-    )
+    now, then = ({str(row[name]): row for row in answers.ask(SLICED, when, [name]).rows} for when in (between, before))
     largest = sorted(now, key=lambda value: (-(now[value]["attempts"] or 0), value))[:LARGEST]
     if not set(largest) - {UNKNOWN}:
         return ""

@@ -1,1 +1,1 @@
-"""Jobs: the desk through which the console and the API read and write, and what runs them."""
+"""Jobs: run the console and the API, write digests, and make accounts."""

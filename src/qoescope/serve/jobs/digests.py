@@ -6,18 +6,18 @@ from urllib.parse import quote
 
 from qoescope.host.files import replacing
 from qoescope.serve.digest import pages
-from qoescope.serve.store.desk import desk
+from qoescope.serve.store.store import open_store
 from qoescope.settings import Settings
 
 
 def digests(settings: Settings, last: date, days: int = 7, property_name: str = "") -> list[Path]:
     """Writes a page of the days that end with `last` for the property, or for each; answers the files."""
-    at, folder, written = desk(settings), settings.var / "digests", []
+    store, folder, written = open_store(settings), settings.var / "digests", []
     folder.mkdir(parents=True, exist_ok=True)
-    with at.reader, at.writer:
-        for name in [property_name] if property_name else at.properties():
+    with store.reader, store.writer:
+        for name in [property_name] if property_name else store.properties():
             path = folder / f"{quote(name, safe='')}-{last}.html"
-            page = pages.page(at, name, last - timedelta(days=days - 1), last)
+            page = pages.render(store.of(name), name, last - timedelta(days=days - 1), last)
             with replacing(path) as file:
                 file.write(page.encode())
             written.append(path)

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from qoescope.serve.store.desk import desk
 from qoescope.serve.store.outside import Outside
+from qoescope.serve.store.store import open_store
 from qoescope.serve.web.safety import cookie_key, refuse_open_console
 from qoescope.settings import Settings
 
@@ -13,9 +13,9 @@ def serve(settings: Settings, outside: Outside | None = None) -> None:
     from qoescope.serve.web.app import served
 
     refuse_open_console(settings)
-    mine = desk(settings, outside)
+    store = open_store(settings, outside)
     try:
-        asyncio.run(served(mine, cookie_key(settings)))
+        asyncio.run(served(store, cookie_key(settings)))
     finally:
-        mine.reader.close()
-        mine.writer.close()
+        store.reader.close()
+        store.writer.close()

@@ -1,27 +1,27 @@
-"""Decisions: what an operator may do about an incident, and the words that say it was done."""
+"""Decisions: what an operator may do about an incident, and the message that confirms it."""
 
 import json
 from datetime import timedelta
 from typing import Literal
 
-from qoescope.serve.store.desk import Desk
+from qoescope.serve.store.property_store import PropertyStore
 
 Decision = Literal["acknowledge", "dismiss", "mute"]
 MUTED = timedelta(hours=4)
 
 
-def decided(desk: Desk, tenant: str, identity: str, decision: Decision, who: str) -> str | None:
-    """Carries it out; what was done, in words, or None where there is no such incident."""
-    row = desk.incident(tenant, identity)
+def carry_out(store: PropertyStore, identity: str, decision: Decision, who: str) -> str | None:
+    """Carries out the decision; returns a message that confirms it, or None where there is no such incident."""
+    row = store.incident(identity)
     if row is None:
         return None
     match decision:
         case "acknowledge":
-            desk.acknowledge(tenant, identity, who)
+            store.acknowledge(identity, who)
             return f"{who} has taken it on, just now"
         case "dismiss":
-            desk.decide(tenant, identity, "dismissed")
+            store.decide(identity, "dismissed")
             return "Dismissed: it no longer counts as open, and its windows may be baseline again."
         case "mute":
-            desk.mute(tenant, json.dumps(row["slice"]), MUTED, who)
+            store.mute(json.dumps(row["slice"]), MUTED, who)
             return "Muted: nothing is sent about this slice for four hours."

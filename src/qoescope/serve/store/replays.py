@@ -8,8 +8,9 @@ from typing import Any
 
 from qoescope.catalog.errors import Mistake
 from qoescope.connect import replays
-from qoescope.serve.store.desk import AWAY, Desk
+from qoescope.serve.store.connections import AWAY
 from qoescope.serve.store.outside import Progress
+from qoescope.serve.store.property_store import PropertyStore
 
 LOG = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -19,22 +20,24 @@ OPEN = (
 )
 
 
-def start(desk: Desk, tenant: str, reason: str, who: str) -> Row | None:
+def start(store: PropertyStore, reason: str, who: str) -> Row | None:
     """Begins to replay the property's letters of this reason, or all; None where a replay runs already."""
     identity = secrets.token_hex(8)
-    total = desk.rows(tenant, OPEN, reason=reason)[0]["letters"]
-    if not replays.begin(desk.writer, tenant, identity, {"reason": reason, "total": total, "made_by": who}):
+    total = store.rows(OPEN, reason=reason)[0]["letters"]
+    if not replays.begin(
+        store.connections.writer, store.tenant, identity, {"reason": reason, "total": total, "made_by": who}
+    ):
         return None
-    threading.Thread(target=_run, args=(desk, tenant, reason, identity), name="replay", daemon=True).start()
-    return state(desk, tenant)
+    threading.Thread(target=_run, args=(store, reason, identity), name="replay", daemon=True).start()
+    return state(store)
 
 
-def state(desk: Desk, tenant: str) -> Row | None:
+def state(store: PropertyStore) -> Row | None:
     """The property's replay that runs, or the last one; None where there never was one."""
-    return replays.last(desk.reader, tenant)
+    return replays.last(store.connections.reader, store.tenant)
 
 
-def said(row: Mapping[str, Any]) -> str:
+def progress_text(row: Mapping[str, Any]) -> str:
     """Where it stands, in words."""
     if row["state"] == "running":
         return f"replaying: {row['letters']:,} of {row['total']:,} letters so far"
@@ -43,25 +46,25 @@ def said(row: Mapping[str, Any]) -> str:
     return str(row["detail"])
 
 
-def _run(desk: Desk, tenant: str, reason: str, identity: str) -> None:
+def _run(store: PropertyStore, reason: str, identity: str) -> None:
     done: Row = {"letters": 0, "replayed": 0, "events": 0, "detail": None}
 
     def tell(progress: Progress) -> None:
         done.update(letters=progress.letters, replayed=progress.replayed, events=progress.events)
-        replays.note(desk.writer, tenant, identity, "running", done)
+        replays.note(store.connections.writer, store.tenant, identity, "running", done)
 
     try:
-        found = desk.outside.replay(desk.settings, tenant, reason, tell)
+        found = store.connections.outside.replay(store.connections.settings, store.tenant, reason, tell)
         ended, detail = "done", f"{found}."
     except Mistake as mistake:
         ended, detail = "failed", str(mistake)
     except AWAY as error:
-        LOG.warning("a replay of %s stopped: %s", tenant, type(error).__name__)
+        LOG.warning("a replay of %s stopped: %s", store.tenant, type(error).__name__)
         ended, detail = "failed", "Postgres went away: replay again when it is back"
     except Exception:
-        LOG.exception("a replay of %s failed", tenant)
+        LOG.exception("a replay of %s failed", store.tenant)
         ended, detail = "failed", "this is our fault, and it is in the log"
     try:
-        replays.note(desk.writer, tenant, identity, ended, done | {"detail": detail})
+        replays.note(store.connections.writer, store.tenant, identity, ended, done | {"detail": detail})
     except AWAY as error:
-        LOG.warning("the end of a replay of %s is not noted: %s", tenant, type(error).__name__)
+        LOG.warning("the end of a replay of %s is not noted: %s", store.tenant, type(error).__name__)

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp
 from qoescope.serve.api.app import build_api
 from qoescope.serve.auth.credentials import Logins
 from qoescope.serve.console.dash_app import build_console
-from qoescope.serve.store.desk import AWAY, Desk
+from qoescope.serve.store.connections import AWAY
+from qoescope.serve.store.store import Store
 from qoescope.serve.web.gate import Gate
 from qoescope.serve.web.sign_in import doors
 from qoescope.serve.web.static_files import Statics
@@ -36,33 +37,33 @@ def policy(hashes: list[str]) -> str:
     )
 
 
-def build_app(desk: Desk, key: bytes) -> ASGIApp:
+def build_app(store: Store, key: bytes) -> ASGIApp:
     """The whole of it, ready to be served."""
     logins = Logins(key)
     app = FastAPI(title="qoescope", docs_url=None, redoc_url=None, openapi_url=None)
-    doors(app, desk, logins)
+    doors(app, store, logins)
     app.mount("/api/v1", build_api())
     pages = build_console()
     pages.server.test_client().get("/")  # Dash registers its last scripts with the first request
     hashes = list(pages.csp_hashes())
-    app.mount("/", WSGIMiddleware(pages.server, workers=desk.settings.console_threads))  # type: ignore[arg-type]
+    app.mount("/", WSGIMiddleware(pages.server, workers=store.settings.console_threads))  # type: ignore[arg-type]
     packed = GZipMiddleware(app, minimum_size=1024, compresslevel=2)
-    return Gate(Statics(packed), desk, logins, policy(hashes))
+    return Gate(Statics(packed), store, logins, policy(hashes))
 
 
-async def _prune(desk: Desk) -> None:
+async def _prune(store: Store) -> None:
     while True:
         with suppress(*AWAY):
-            await asyncio.to_thread(desk.forget_tries)
+            await asyncio.to_thread(store.forget_tries)
         await asyncio.sleep(PRUNE_S)
 
 
-async def served(desk: Desk, key: bytes) -> None:
+async def served(store: Store, key: bytes) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what it answers."""
-    stop, loop, settings = asyncio.Event(), asyncio.get_running_loop(), desk.settings
+    stop, loop, settings = asyncio.Event(), asyncio.get_running_loop(), store.settings
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    app = build_app(desk, key)
+    app = build_app(store, key)
     gc.collect()
     gc.freeze()  # what is there now stays: to look through it took a large answer twice as long as to make it
     server = Server(
@@ -77,7 +78,7 @@ async def served(desk: Desk, key: bytes) -> None:
         log_level=LogLevels.error,
     )
     serving = asyncio.create_task(server.serve())
-    waiting, pruning = asyncio.create_task(stop.wait()), asyncio.create_task(_prune(desk))
+    waiting, pruning = asyncio.create_task(stop.wait()), asyncio.create_task(_prune(store))
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     pruning.cancel()

@@ -12,8 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qoescope.serve.auth import credentials
 from qoescope.serve.auth.credentials import Logins, Person
-from qoescope.serve.request.seat import SEAT, Seat
-from qoescope.serve.store.desk import AWAY, Desk
+from qoescope.serve.request.caller import CALLER, Caller
+from qoescope.serve.store.connections import AWAY
+from qoescope.serve.store.store import Store
 from qoescope.serve.web import bodies
 from qoescope.serve.web.bodies import Refused
 from qoescope.serve.web.static_files import PATHS as STATIC
@@ -30,9 +31,9 @@ TITLES = {400: "Not understood", 403: "Not allowed", 404: "Not found", 408: "Too
 class Gate:
     """Lets in who signed in, refuses what comes from elsewhere, and gives every answer its headers."""
 
-    def __init__(self, app: ASGIApp, desk: Desk, logins: Logins, policy: str) -> None:
-        self.app, self.desk, self.logins = app, desk, logins
-        self.headers = headers_of(desk.settings, policy)
+    def __init__(self, app: ASGIApp, store: Store, logins: Logins, policy: str) -> None:
+        self.app, self.store, self.logins = app, store, logins
+        self.headers = headers_of(store.settings, policy)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -61,19 +62,19 @@ class Gate:
         body = b""
         if scope["method"] not in bodies.NO_BODY and (who or path == "/sign-in"):
             most = bodies.LARGEST if who else bodies.LARGEST_FORM
-            body = await bodies.read(receive, most, self.desk.settings.console_body_timeout_s)
-        reset = SEAT.set(Seat(self.desk, who)) if who else None
+            body = await bodies.read(receive, most, self.store.settings.console_body_timeout_s)
+        reset = CALLER.set(Caller(self.store, who)) if who else None
         try:
             await self.app(scope, bodies.again(body, receive), send)
         finally:
             if reset:
-                SEAT.reset(reset)
+                CALLER.reset(reset)
 
     def _refuse_elsewhere(self, scope: Scope, headers: Headers) -> None:
         """What changes something comes from our own pages, or with a token."""
         if scope["method"] in bodies.NO_BODY or headers.get("authorization", "").startswith("Bearer "):
             return
-        ours = credentials.from_here(headers, bool(self.desk.settings.console_proxy))
+        ours = credentials.from_here(headers, bool(self.store.settings.console_proxy))
         if not ours and (credentials.COOKIE in headers.get("cookie", "") or not scope["path"].startswith("/api/")):
             raise Refused(403, "this request does not come from our own pages")
 
@@ -81,12 +82,12 @@ class Gate:
         """Who asks: by bearer token, else by cookie."""
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind == "Bearer" and token.startswith(credentials.TOKEN_MARK) and token.isascii() and token.isprintable():
-            row = await asyncio.to_thread(self.desk.token, token[: credentials.PREFIX])
+            row = await asyncio.to_thread(self.store.token, token[: credentials.PREFIX])
             return credentials.bearer(row, token)
         if kind:
             return None
         login = self.logins.read(cookie(headers))
-        user = await asyncio.to_thread(self.desk.signed_in, login.name, login.id) if login else None
+        user = await asyncio.to_thread(self.store.signed_in, login.name, login.id) if login else None
         if user is None or login is None or credentials.version(user) != login.version:
             return None
         return credentials.person(user)

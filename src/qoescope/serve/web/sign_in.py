@@ -15,7 +15,8 @@ from qoescope.serve.auth import credentials
 from qoescope.serve.auth.attempts import Attempts, Hashing, address_of
 from qoescope.serve.auth.credentials import Logins
 from qoescope.serve.display import theme
-from qoescope.serve.store.desk import AWAY, Desk
+from qoescope.serve.store.connections import AWAY
+from qoescope.serve.store.store import Store
 from qoescope.serve.web.gate import by_tls, cookie, wrong
 
 WRONG = "Name or password is not right."
@@ -35,7 +36,7 @@ class NotIn(Exception):
 class Doorman:
     """Looks at names and passwords."""
 
-    desk: Desk
+    store: Store
     attempts: Attempts
     hashing: Hashing = field(default_factory=Hashing)
 
@@ -50,7 +51,7 @@ class Doorman:
         if tried.wait_s:
             raise NotIn(f"Too many tries. Wait {tried.wait_s / 60:.0f} minutes, then try again.", 429, tried.wait_s)
         try:
-            user = await asyncio.to_thread(self.desk.user, name) if name and name.isprintable() else None
+            user = await asyncio.to_thread(self.store.user, name) if name and name.isprintable() else None
             stored = user["digest"] if user else ""
             right = await self.hashing.do(lambda: credentials.matches(password, stored or credentials.nobody()))
         except AWAY:
@@ -65,13 +66,13 @@ class Doorman:
         await asyncio.to_thread(self.attempts.release, tried)
         if credentials.stale(stored):
             renewed = await self.hashing.do(lambda: credentials.digest(password))
-            await asyncio.to_thread(self.desk.renew, user, renewed or stored)
+            await asyncio.to_thread(self.store.renew, user, renewed or stored)
         return user
 
 
-def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
+def doors(app: FastAPI, store: Store, logins: Logins) -> None:
     """Adds the routes of signing in and out."""
-    doorman = Doorman(desk, Attempts(logins.key, desk))
+    doorman = Doorman(store, Attempts(logins.key, store))
     for kind in AWAY:  # else Starlette answers 500 before the gate can say why
         app.add_exception_handler(kind, lambda request, error: wrong(error, request.url.path))
 
@@ -88,7 +89,7 @@ def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
         given = {k: v[0] for k, v in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
         name, then = given.get("name", "").strip().lower()[:LONGEST_NAME], credentials.safe_next(given.get("next", "/"))
         peer = request.client.host if request.client else ""
-        address = address_of(peer, request.headers.getlist("x-forwarded-for"), desk.settings.console_proxy)
+        address = address_of(peer, request.headers.getlist("x-forwarded-for"), store.settings.console_proxy)
         try:
             user = await doorman.account(name, given.get("password", "")[:LONGEST_PASSWORD], address)
         except NotIn as why:
@@ -96,7 +97,7 @@ def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
             return HTMLResponse(sign_in_page(then, why.said, name), why.status, later)
         answer = RedirectResponse(then, 303)
         value = logins.cookie(user["name"], credentials.version(user))
-        secure = by_tls(desk.settings)
+        secure = by_tls(store.settings)
         answer.set_cookie(credentials.COOKIE, value, LOGIN_S, httponly=True, samesite="lax", secure=secure, path="/")
         return answer
 
@@ -104,7 +105,7 @@ def doors(app: FastAPI, desk: Desk, logins: Logins) -> None:
     async def sign_out(request: Request) -> Response:
         login = logins.read(cookie(request.headers))
         if login:
-            await asyncio.to_thread(desk.sign_out, login.id)
+            await asyncio.to_thread(store.sign_out, login.id)
         answer = RedirectResponse("/sign-in", 303)
         answer.delete_cookie(credentials.COOKIE, path="/")
         return answer

@@ -11,7 +11,7 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve.analysis import engagement
 from qoescope.serve.analysis.engagement import Cell
 from qoescope.serve.console import grids, parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.console.sections import empty_range
 from qoescope.serve.display import figures, words
 
@@ -33,14 +33,13 @@ SAMPLED_FROM = 250_000
 """Plays above which a part of them is enough."""
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """The page's answer."""
-    desk, s = asked.seat.desk, asked.state
-    plays = desk.ask(asked.tenant, ("plays",), s.between, (), s.where).rows[0]["plays"]
+    plays = request.ask(("plays",)).rows[0]["plays"]
     if not plays:
-        return parts.content(asked.subject, empty_range.hint(asked))
+        return parts.content(request.subject, empty_range.hint(request))
     share = min(1.0, SAMPLED_FROM / plays)
-    rows = desk.watched(asked.tenant, HELD, s.between, s.where, share)
+    rows = request.store.watched(HELD, request.state.between, request.state.where, share)
     found = {name: [r for r in rows if r["quality"] == name and r["bucket"] is not None] for name in QUALITIES}
     held = " and ".join(DIMENSIONS[n].label.lower() for n in HELD)
     note = html.P(
@@ -54,12 +53,12 @@ def body(asked: Asked) -> parts.Content:
         className="note",
     )
     return parts.content(
-        f"{asked.subject} · minutes of content a play; adjusted for {held}"
+        f"{request.subject} · minutes of content a play; adjusted for {held}"
         + (f"; computed on {share:.0%} of plays" if share < 1 else ""),
         note,
         html.Div([_quality(name, rows) for name, rows in found.items()], className="grid-2"),
-        _hours(asked),
-        _content(asked),
+        _hours(request),
+        _content(request),
     )
 
 
@@ -118,10 +117,8 @@ def _completion(rows: list[dict[str, Any]]) -> dict[int, float]:
     return {bucket: k / n for bucket, (k, n) in done.items() if n}
 
 
-def _hours(asked: Asked) -> Component:
-    answer = asked.seat.desk.ask(
-        asked.tenant, ("plays", "watch_hours"), asked.state.between, (), asked.state.where, "hour"
-    )
+def _hours(request: PageRequest) -> Component:
+    answer = request.ask(("plays", "watch_hours"), every="hour")
     total: dict[int, list[float]] = defaultdict(list)
     for row in answer.rows:
         total[row["starts_at"].hour].append(row["watch_hours"])
@@ -134,11 +131,11 @@ def _hours(asked: Asked) -> Component:
     )
 
 
-def _content(asked: Asked) -> Component:
-    answer = asked.seat.desk.ask(asked.tenant, CONTENT, asked.state.between, ("content_id",), asked.state.where)
+def _content(request: PageRequest) -> Component:
+    answer = request.ask(CONTENT, ("content_id",))
     rows = []
     for row in sorted(answer.rows, key=lambda r: -r["watch_hours"])[:MOST]:
-        href = "/explore" + asked.state.narrowed("content_id", row["content_id"]).query()
+        href = "/explore" + request.state.narrowed("content_id", row["content_id"]).query()
         line: dict[str, Any] = {"content": grids.linked(row["content_id"], href)}
         for name in CONTENT:
             line |= {name: row[name], f"{name}_text": words.number(row[name], METRICS[name].unit)}

@@ -17,7 +17,7 @@ from qoescope.catalog.metrics import Ratio
 from qoescope.serve.analysis import experiments
 from qoescope.serve.analysis.experiments import Difference, Filling
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import figures, theme, words
 
 SHOWN: tuple[Ratio, ...] = tuple(
@@ -47,21 +47,19 @@ MOST_PLACES = 6
 COLOURS = {"better": theme.GOOD, "worse": theme.BAD, "open": theme.NEUTRAL, "early": theme.BASELINE}
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """The page's answer."""
-    by = asked.state.own.get("arms", "variant")
+    by = request.state.own.get("arms", "variant")
     if by not in DIMENSIONS:
         raise UnknownName("dimension", by, DIMENSIONS)
     known = {
-        r["value"]: r["attempts"]
-        for r in asked.seat.desk.values(asked.tenant, by, asked.state.between)
-        if r["value"] != UNKNOWN
+        r["value"]: r["attempts"] for r in request.store.values(by, request.state.between) if r["value"] != UNKNOWN
     }
     arms = list(known)[:MOST_ARMS]
-    chooser = _chooser(asked, by, arms)
+    chooser = _chooser(request, by, arms)
     if len(arms) < 2:  # noqa: PLR2004
         return parts.content(
-            asked.subject,
+            request.subject,
             chooser,
             parts.empty(
                 f"{DIMENSIONS[by].label} has fewer than two values here",
@@ -71,13 +69,10 @@ def body(asked: Asked) -> parts.Content:
             ),
         )
     share = min(1.0, SAMPLED_FROM / max(sum(known[a] for a in arms), 1))
-    rows = {
-        r["arm"]: r
-        for r in asked.seat.desk.arms(asked.tenant, SHOWN, by, arms, asked.state.between, asked.state.where, share)
-    }
-    base = _baseline(asked, arms)
+    rows = {r["arm"]: r for r in request.store.arms(SHOWN, by, arms, request.state.between, request.state.where, share)}
+    base = _baseline(request, arms)
     viewers = {a: int(rows[a]["units"]) for a in arms if a in rows}
-    planned = _planned(asked.state.own.get("split", ""), arms) or experiments.simplest(viewers)
+    planned = _planned(request.state.own.get("split", ""), arms) or experiments.simplest(viewers)
     filled = experiments.filling(viewers, planned)
     assigned = by in RANDOMISED
     cards = [
@@ -90,11 +85,11 @@ def body(asked: Asked) -> parts.Content:
         if share < 1
         else "one viewer is one unit, however often they watch"
     )
-    return parts.content(f"{asked.subject} · {note}", chooser, _filling(filled, planned, assigned), *cards)
+    return parts.content(f"{request.subject} · {note}", chooser, _filling(filled, planned, assigned), *cards)
 
 
-def _baseline(asked: Asked, arms: list[str]) -> str:
-    wanted = asked.state.own.get("base")
+def _baseline(request: PageRequest, arms: list[str]) -> str:
+    wanted = request.state.own.get("base")
     if wanted in arms:
         return wanted
     return next((a for a in arms if a.lower() in BASELINES), arms[0])
@@ -110,11 +105,11 @@ def _planned(text: str, arms: list[str]) -> dict[str, float]:
     return dict(zip(arms, parts, strict=True)) if fits else {}
 
 
-def _chooser(asked: Asked, by: str, arms: list[str]) -> Component:
+def _chooser(request: PageRequest, by: str, arms: list[str]) -> Component:
     data = [{"value": d.name, "label": d.label} for d in ALL_DIMENSIONS if d.size != "high"]
-    base = _baseline(asked, arms) if arms else ""
+    base = _baseline(request, arms) if arms else ""
     links = [
-        dcc.Link(a, href=asked.path + asked.state.query(base=a), className="on" if a == base else "") for a in arms
+        dcc.Link(a, href=request.path + request.state.query(base=a), className="on" if a == base else "") for a in arms
     ]
     return html.Div(
         [
@@ -133,14 +128,14 @@ def _chooser(asked: Asked, by: str, arms: list[str]) -> Component:
             dmc.TextInput(
                 id="xp-split",
                 label="Planned split",
-                value=asked.state.own.get("split", ""),
+                value=request.state.own.get("split", ""),
                 placeholder="50 25 25",
                 debounce=600,
                 size="xs",
             )
             if by in RANDOMISED
             else None,
-            parts.chosen(arms=by, split=asked.state.own.get("split", "")),
+            parts.chosen(arms=by, split=request.state.own.get("split", "")),
         ],
         className="chooser",
     )

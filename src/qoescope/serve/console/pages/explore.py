@@ -19,7 +19,7 @@ from qoescope.compile.metrics import value
 from qoescope.connect.ask import Answer
 from qoescope.serve.analysis import costs, intervals
 from qoescope.serve.console import grids, parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.console.sections import empty_range
 from qoescope.serve.display import figures, words
 from qoescope.serve.request import state
@@ -38,24 +38,24 @@ MOST = 500
 SHADES = {"higher": " · blue: better, red: worse", "lower": " · blue: better, red: worse", "neither": " · darker: more"}
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """The page's answer."""
-    metric, by, against = choices(asked)
-    totals = asked.seat.desk.ask(asked.tenant, ("attempts", metric.name), asked.state.between, (), asked.state.where)
+    metric, by, against = choices(request)
+    totals = request.ask(("attempts", metric.name))
     if not totals.measures[0]["attempts"]:
-        return parts.content(asked.subject, chooser(asked), empty_range.hint(asked))
+        return parts.content(request.subject, chooser(request), empty_range.hint(request))
     return parts.content(
-        asked.subject,
-        chooser(asked),
-        _trend(asked, metric, against, totals),
-        _table(asked, metric, by, against),
-        html.Div([_starts(asked), _heat(asked, metric)], className="grid-2"),
+        request.subject,
+        chooser(request),
+        _trend(request, metric, against, totals),
+        _table(request, metric, by, against),
+        html.Div([_starts(request), _heat(request, metric)], className="grid-2"),
     )
 
 
-def choices(asked: Asked) -> tuple[Metric, str, str]:
+def choices(request: PageRequest) -> tuple[Metric, str, str]:
     """Metric, dimension and comparison, from the address."""
-    own = asked.state.own
+    own = request.state.own
     name, by, against = own.get("m", "good_session_ratio"), own.get("by", "device_type"), own.get("vs", "before")
     if name not in METRICS or name.startswith("live_"):
         raise UnknownName("metric", name, [m.name for m in ALL_METRICS])
@@ -66,11 +66,11 @@ def choices(asked: Asked) -> tuple[Metric, str, str]:
     return METRICS[name], by, against
 
 
-def chooser(asked: Asked) -> Component:
+def chooser(request: PageRequest) -> Component:
     """The page's own controls; each writes the address."""
-    metric, by, against = choices(asked)
+    metric, by, against = choices(request)
     box = {"size": "xs", "comboboxProps": {"withinPortal": True}, "allowDeselect": False}
-    other = asked.state.own.get("vf", "")
+    other = request.state.own.get("vf", "")
     return html.Div(
         [
             dmc.Select(
@@ -108,28 +108,25 @@ def chooser(asked: Asked) -> Component:
 
 
 def _other(
-    asked: Asked, against: str, metric: Metric, by: tuple[str, ...] = (), every: str | None = None
+    request: PageRequest, against: str, metric: Metric, by: tuple[str, ...] = (), every: str | None = None
 ) -> Answer | None:
     """The answer that is compared with, if any."""
-    desk, s = asked.seat.desk, asked.state
     match against:
         case "before":
-            return desk.ask(asked.tenant, (metric.name,), s.before, by, s.where, every)
-        case "filter" if s.own.get("vf"):
-            return desk.ask(asked.tenant, (metric.name,), s.between, by, state.where(s.own["vf"].split(";")), every)
+            return request.ask((metric.name,), by, every, between=request.state.before)
+        case "filter" if filters := request.state.own.get("vf"):
+            return request.ask((metric.name,), by, every, where=state.where(filters.split(";")))
         case _:
             return None
 
 
-def _trend(asked: Asked, metric: Metric, against: str, totals: Answer) -> Component:
-    now = asked.seat.desk.ask(
-        asked.tenant, (metric.name,), asked.state.between, (), asked.state.where, asked.state.every
-    )
-    other = _other(asked, against, metric, (), asked.state.every)
-    whole = _other(asked, against, metric)
-    shift = asked.state.length if against == "before" else 0 * asked.state.length
-    name = {"before": "the time before", "filter": asked.state.own.get("vf", "")}.get(against, "")
-    figure = figures.trend(metric, now.rows, other.rows if other else (), shift, 260, _notes(asked), name)
+def _trend(request: PageRequest, metric: Metric, against: str, totals: Answer) -> Component:
+    now = request.ask((metric.name,), every=request.state.every)
+    other = _other(request, against, metric, (), request.state.every)
+    whole = _other(request, against, metric)
+    shift = request.state.length if against == "before" else 0 * request.state.length
+    name = {"before": "the time before", "filter": request.state.own.get("vf", "")}.get(against, "")
+    figure = figures.trend(metric, now.rows, other.rows if other else (), shift, 260, _notes(request), name)
     line = [html.Span(words.number(totals.rows[0][metric.name], metric.unit), className="headline")]
     if whole:
         line.append(parts.delta(words.change(metric, totals.rows[0][metric.name], whole.rows[0][metric.name])))
@@ -148,13 +145,13 @@ def _trend(asked: Asked, metric: Metric, against: str, totals: Answer) -> Compon
     )
 
 
-def _notes(asked: Asked) -> list[tuple[Any, str]]:
-    return [(a["starts_at"], a["text"][:40]) for a in asked.seat.desk.annotations(asked.tenant, asked.state.between)]
+def _notes(request: PageRequest) -> list[tuple[Any, str]]:
+    return [(a["starts_at"], a["text"][:40]) for a in request.store.annotations(request.state.between)]
 
 
-def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
-    now = asked.seat.desk.ask(asked.tenant, ("attempts", metric.name), asked.state.between, (by,), asked.state.where)
-    other = _other(asked, against, metric, (by,))
+def _table(request: PageRequest, metric: Metric, by: str, against: str) -> Component:
+    now = request.ask(("attempts", metric.name), (by,))
+    other = _other(request, against, metric, (by,))
     there = {r[by]: r[metric.name] for r in other.rows} if other else {}
     cost = {c.value: c for c in costs.costs(metric, by, now.measures)}
     rows = []
@@ -162,7 +159,7 @@ def _table(asked: Asked, metric: Metric, by: str, against: str) -> Component:
         name = str(row[by])
         found = cost.get(name)
         past = found.rest if against == "rest" and found else there.get(name)
-        slice_ = grids.linked(name, asked.path + asked.state.narrowed(by, name).query())
+        slice_ = grids.linked(name, request.path + request.state.narrowed(by, name).query())
         rows.append({"slice": slice_, **_figures_of(metric, row, sums, past, found)})
     columns = [c for c in _columns(metric, by, against) if any(row[c["field"]] not in (None, "") for row in rows)]
     title = f"{metric.label} by {DIMENSIONS[by].label}"
@@ -216,8 +213,8 @@ def _columns(metric: Metric, by: str, against: str) -> list[dict[str, Any]]:
     ]
 
 
-def _starts(asked: Asked) -> Component:
-    answer = asked.seat.desk.ask(asked.tenant, STARTS, asked.state.between, (), asked.state.where)
+def _starts(request: PageRequest) -> Component:
+    answer = request.ask(STARTS)
     sums, row = answer.measures[0], answer.rows[0]
     figure = figures.startups(
         sums["startup_histogram"], sums["exit_wait_histogram"], sums["start_failures_technical"], 260
@@ -240,8 +237,8 @@ def _starts(asked: Asked) -> Component:
     )
 
 
-def _heat(asked: Asked, metric: Metric) -> Component:
-    answer = asked.seat.desk.ask(asked.tenant, (metric.name,), asked.state.between, (), asked.state.where, "hour")
+def _heat(request: PageRequest, metric: Metric) -> Component:
+    answer = request.ask((metric.name,), every="hour")
     cells: dict[tuple[int, int], list[int]] = defaultdict(list)
     for i, row in enumerate(answer.rows):
         cells[row["starts_at"].weekday(), row["starts_at"].hour].append(i)

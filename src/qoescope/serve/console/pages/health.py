@@ -11,7 +11,7 @@ from qoescope.catalog.marts import MARTS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.operations import COUNTED
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.console.sections import running, unknown_values
 from qoescope.serve.console.sections.kept import batches, dead, elsewhere, ends, has
 from qoescope.serve.console.sections.notifications import undelivered, withheld
@@ -31,52 +31,50 @@ MINUTES = f"""select date_bin(%(step)s, minute_at, timestamptz '2001-01-01 00:00
 from outcomes where minute_at >= %(from)s and minute_at < %(to)s group by 1 order by 1"""  # noqa: S608
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """The page's answer: books, streams, marts, what was kept aside, and the telemetry's own quality."""
     return parts.content(
-        asked.subject,
-        _verdict(asked),
-        html.Div([_books(asked), _door(asked)], className="one-two"),
-        html.Div([_streams(asked), _marts(asked), _trust(asked)], className="grid-3"),
-        running.card(asked),
-        unknown_values.card(asked),
-        html.Div([dead(asked), batches(asked)], className="grid-2 own-heights"),
+        request.subject,
+        _verdict(request),
+        html.Div([_books(request), _door(request)], className="one-two"),
+        html.Div([_streams(request), _marts(request), _trust(request)], className="grid-3"),
+        running.card(request),
+        unknown_values.card(request),
+        html.Div([dead(request), batches(request)], className="grid-2 own-heights"),
         elsewhere(),
     )
 
 
-def _sums(asked: Asked) -> dict[str, int]:
-    return asked.seat.desk.rows(asked.tenant, BOOKS, **ends(asked))[0] if has(asked, "outcomes") else {}
+def _sums(request: PageRequest) -> dict[str, int]:
+    return request.store.rows(BOOKS, **ends(request))[0] if has(request, "outcomes") else {}
 
 
-def _verdict(asked: Asked) -> Component:
+def _verdict(request: PageRequest) -> Component:
     """One line: whether anything is wrong, and what."""
-    wrong, sums = [], _sums(asked)
+    wrong, sums = [], _sums(request)
     if sums and sums["received"] != sum(sums[n] for n in DOOR):
         wrong.append("the door's books do not balance")
     lost = (
-        asked.seat.desk.rows(asked.tenant, "select coalesce(sum(lost), 0)::bigint as lost from stream_offsets")[0][
-            "lost"
-        ]
-        if has(asked, "stream_offsets")
+        request.store.rows("select coalesce(sum(lost), 0)::bigint as lost from stream_offsets")[0]["lost"]
+        if has(request, "stream_offsets")
         else 0
     )
     if lost:
         wrong.append(f"{lost:,} records were lost in the log")
     wrong += [
         f"{name} is {words.length(age)} old"
-        for name, age in _ages(asked).items()
+        for name, age in _ages(request).items()
         if age is not None and age.total_seconds() > LATE_S[name]
     ]
     wrong += [
-        f"the stream {r['stream']} lags by {words.length(asked.now - r['complete_until'])}"
-        for r in _progress(asked)
-        if r["complete_until"] and asked.now - r["complete_until"] > timedelta(seconds=LAG_S)
+        f"the stream {r['stream']} lags by {words.length(request.now - r['complete_until'])}"
+        for r in _progress(request)
+        if r["complete_until"] and request.now - r["complete_until"] > timedelta(seconds=LAG_S)
     ]
-    wrong += running.problems(asked)
-    wrong += [*withheld(asked), *undelivered(asked)]
+    wrong += running.problems(request)
+    wrong += [*withheld(request), *undelivered(request)]
     if not wrong:
-        resting = not any(_ages(asked).values())
+        resting = not any(_ages(request).values())
         said = (
             [parts.badge("at rest"), " Nothing has come in the last 7 days."]
             if resting
@@ -88,8 +86,8 @@ def _verdict(asked: Asked) -> Component:
     )
 
 
-def _books(asked: Asked) -> Component:
-    sums = _sums(asked)
+def _books(request: PageRequest) -> Component:
+    sums = _sums(request)
     if not sums or not sums["received"]:
         return parts.card(
             "The books",
@@ -142,13 +140,13 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _door(asked: Asked) -> Component:
-    if not has(asked, "outcomes"):
+def _door(request: PageRequest) -> Component:
+    if not has(request, "outcomes"):
         return parts.card(
             "At the door", parts.empty("No books yet", "Start the stack with ", html.Code("qoescope up"), ".")
         )
-    step = {"5m": timedelta(minutes=1), "hour": timedelta(minutes=15)}.get(asked.state.every, timedelta(hours=6))
-    rows = asked.seat.desk.rows(asked.tenant, MINUTES, step=step, **ends(asked))
+    step = {"5m": timedelta(minutes=1), "hour": timedelta(minutes=15)}.get(request.state.every, timedelta(hours=6))
+    rows = request.store.rows(MINUTES, step=step, **ends(request))
     if not rows:
         return parts.card("At the door", parts.empty("No event in this range", "Take a longer one, or send some."))
     return parts.card(
@@ -158,23 +156,21 @@ def _door(asked: Asked) -> Component:
     )
 
 
-def _progress(asked: Asked) -> list[dict[str, Any]]:
+def _progress(request: PageRequest) -> list[dict[str, Any]]:
     return (
-        asked.seat.desk.rows(asked.tenant, "select * from stream_progress order by stream")
-        if has(asked, "stream_progress")
-        else []
+        request.store.rows("select * from stream_progress order by stream") if has(request, "stream_progress") else []
     )
 
 
-def _streams(asked: Asked) -> Component:
-    rows = _progress(asked)
+def _streams(request: PageRequest) -> Component:
+    rows = _progress(request)
     if not rows:
         return parts.card(
             "Streams", parts.empty("No stream has run", "Start them with ", html.Code("qoescope stream"), ".")
         )
     lines = []
     for r in rows:
-        lag = asked.now - r["complete_until"] if r["complete_until"] else None
+        lag = request.now - r["complete_until"] if r["complete_until"] else None
         bad = lag is not None and lag.total_seconds() > LAG_S
         lines.append(
             [
@@ -183,7 +179,7 @@ def _streams(asked: Asked) -> Component:
                     words.length(max(lag, timedelta(0))) if lag is not None else words.NOTHING,
                     className="bad" if bad else "",
                 ),
-                words.ago(r["updated_at"], asked.now),
+                words.ago(r["updated_at"], request.now),
             ]
         )
     return parts.card(
@@ -193,21 +189,20 @@ def _streams(asked: Asked) -> Component:
     )
 
 
-def _ages(asked: Asked) -> dict[str, timedelta | None]:
+def _ages(request: PageRequest) -> dict[str, timedelta | None]:
     found: dict[str, timedelta | None] = {}
     for mart in (mart for mart in MARTS if mart.name in LATE_S):
-        newest = asked.seat.desk.rows(
-            asked.tenant,
+        newest = request.store.rows(
             f"select max(starts_at) as at from {mart.name} where grouping = '' "  # noqa: S608
             "and day >= current_date - 7 and starts_at <= now()",
         )[0]["at"]
-        found[mart.name] = asked.now - newest - timedelta(seconds=min(mart.every_s, 3600)) if newest else None
+        found[mart.name] = request.now - newest - timedelta(seconds=min(mart.every_s, 3600)) if newest else None
     return found
 
 
-def _marts(asked: Asked) -> Component:
+def _marts(request: PageRequest) -> Component:
     lines = []
-    for name, age in _ages(asked).items():
+    for name, age in _ages(request).items():
         late = age is None or age.total_seconds() > LATE_S[name]
         lines.append(
             [
@@ -223,8 +218,8 @@ def _marts(asked: Asked) -> Component:
     )
 
 
-def _trust(asked: Asked) -> Component:
-    answer = asked.seat.desk.ask(asked.tenant, TRUST, asked.state.between, (), asked.state.where)
+def _trust(request: PageRequest) -> Component:
+    answer = request.ask(TRUST)
     lines = [
         [
             html.Span([METRICS[n].label, " ", parts.tip(METRICS[n], answer.measures[0])]),

@@ -12,7 +12,7 @@ from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import Metric
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked, asking
+from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.console.sections import slices
 from qoescope.serve.console.sections.notifications import notifications
 from qoescope.serve.display import charts, words
@@ -23,9 +23,9 @@ from qoescope.serve.store.decisions import Decision
 FOUND = {"live": "as it happened", "batch": "in a restated day", "rule": "by a rule"}
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """One incident: story, chart, rivals, sessions, and what can be done about it."""
-    row = asked.seat.desk.incident(asked.tenant, asked.identity)
+    row = request.store.incident(request.identity)
     if row is None:
         return parts.content(
             "",
@@ -48,7 +48,7 @@ def body(asked: Asked) -> parts.Content:
             ),
         ),
         html.Div(
-            [_chart(asked, row, metric), html.Div([_actions(asked, row), _rivals(row)], className="stack")],
+            [_chart(request, row, metric), html.Div([_actions(request, row), _rivals(row)], className="stack")],
             className="two-one",
         ),
         html.Div(
@@ -84,9 +84,9 @@ def _json(value: Any) -> Any:  # noqa: ANN401
     return json.loads(value) if isinstance(value, str) else value
 
 
-def _chart(asked: Asked, row: dict[str, Any], metric: Metric) -> Component:
+def _chart(request: PageRequest, row: dict[str, Any], metric: Metric) -> Component:
     points = [{"starts_at": state.instant(p["at"]), metric.name: p["value"]} for p in _json(row["chart"]) or []]
-    rest = slices.rest(asked, row, metric) if points else []
+    rest = slices.rest(request, row, metric) if points else []
     figure = charts.incident(metric, points, rest, row["expected"], row["onset_at"], slices.end(row))
     return parts.card(
         f"{metric.label}: the slice, its past and the rest",
@@ -128,14 +128,14 @@ def _sessions(row: dict[str, Any]) -> Component:
     )
 
 
-def _actions(asked: Asked, row: dict[str, Any]) -> Component:
-    taken = asked.seat.desk.acknowledged(asked.tenant, row["id"])
+def _actions(request: PageRequest, row: dict[str, Any]) -> Component:
+    taken = request.store.acknowledged(row["id"])
     told = (
-        f"{taken['made_by']} has taken it on, {words.ago(taken['created_at'], asked.now)}"
+        f"{taken['made_by']} has taken it on, {words.ago(taken['created_at'], request.now)}"
         if taken
         else "nobody has taken it on yet"
     )
-    may = asked.seat.person.may("operator")
+    may = request.may("operator")
     buttons = [
         html.Button("Acknowledge", id="in-ack", type="button", className="primary", disabled=not may),
         html.Button(
@@ -153,7 +153,7 @@ def _actions(asked: Asked, row: dict[str, Any]) -> Component:
         html.P(told, id="in-told", role="status"),
         html.Div(buttons, className="buttons"),
         note,
-        notifications(asked, row["id"]),
+        notifications(request, row["id"]),
         dcc.Store(id="in-id", data=row["id"]),
     )
 
@@ -175,10 +175,10 @@ def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: st
     decision = _DECISIONS.get(ctx.triggered_id)
     if decision is None or not (ack or dismiss or mute):
         raise PreventUpdate
-    asked = asking(search, "/incidents")
-    if not asked.seat.person.may("operator"):
+    request = callback_request(search, "/incidents")
+    if not request.may("operator"):
         return "Only operators may do that."
-    told = decisions.decided(asked.seat.desk, asked.tenant, identity, decision, asked.seat.person.name)
+    told = decisions.carry_out(request.store, identity, decision, request.caller.person.name)
     if told is None:
         raise PreventUpdate
     return told

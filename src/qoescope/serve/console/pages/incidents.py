@@ -6,43 +6,43 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import words
 from qoescope.serve.request import state
 
 KINDS = ("all", "open", "closed", "dismissed")
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """The list, those that cost most first."""
-    kind = asked.state.own.get("kind", "all")
+    kind = request.state.own.get("kind", "all")
     tabs = [
-        dcc.Link(k.capitalize(), href=asked.path + asked.state.query(kind=k), className="on" if k == kind else "")
+        dcc.Link(k.capitalize(), href=request.path + request.state.query(kind=k), className="on" if k == kind else "")
         for k in KINDS
     ]
-    rows = asked.seat.desk.incidents(asked.tenant, asked.state.between, kind)
+    rows = request.store.incidents(request.state.between, kind)
     chooser = html.Div(tabs, className="segments", role="group", **{"aria-label": "State"})
-    rules = dcc.Link("Rules", href=state.link("/rules", asked.state, p=asked.state.own.get("p")), className="more")
+    rules = dcc.Link("Rules", href=state.link("/rules", request.state, p=request.state.own.get("p")), className="more")
     if not rows:
-        ran = asked.seat.desk.has(asked.tenant, "incidents")
+        ran = request.store.has("incidents")
         what = (
             ["Nothing stood out against its own past. Take a longer range to see older ones."]
             if ran
             else ["Start the monitor with ", html.Code("qoescope monitor"), "."]
         )
         return parts.content(
-            asked.subject,
+            request.subject,
             chooser,
             parts.empty("All quiet" if ran else "The monitor has not run yet", *what),
             aside=rules,
         )
-    items = html.Div([_item(asked, row) for row in rows], className="incidents")
-    return parts.content(asked.subject, chooser, items, aside=rules)
+    items = html.Div([_item(request, row) for row in rows], className="incidents")
+    return parts.content(request.subject, chooser, items, aside=rules)
 
 
-def _item(asked: Asked, row: dict[str, Any]) -> Component:
+def _item(request: PageRequest, row: dict[str, Any]) -> Component:
     ended = row["closed_at"]
-    href = state.place("/incidents", row["id"]) + asked.state.query(kind=None)
+    href = state.place("/incidents", row["id"]) + request.state.query(kind=None)
     return html.Article(
         [
             html.Div(
@@ -62,7 +62,7 @@ def _item(asked: Asked, row: dict[str, Any]) -> Component:
                             html.Span(
                                 f"over after {words.length(ended - row['onset_at'])}"
                                 if ended
-                                else f"for {words.length(asked.now - row['onset_at'])}"
+                                else f"for {words.length(request.now - row['onset_at'])}"
                             ),
                         ],
                         className="meta",

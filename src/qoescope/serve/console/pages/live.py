@@ -13,7 +13,7 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import LIVE_METRICS, Metric
 from qoescope.connect.ask import Answer
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked, asking
+from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.display import figures, words
 
 WINDOW, SPAN, WARM = timedelta(seconds=10), timedelta(minutes=30), timedelta(minutes=5)
@@ -32,13 +32,15 @@ BROKEN_DOWN = (
 )
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """The page's frame; what changes in it is replaced every few seconds."""
-    now = dynamic(asked)
-    by = _by(asked)
+    now = dynamic(request)
+    by = _by(request)
     choices = [
         dcc.Link(
-            DIMENSIONS[name].label, href=asked.path + asked.state.query(by=name), className="on" if name == by else ""
+            DIMENSIONS[name].label,
+            href=request.path + request.state.query(by=name),
+            className="on" if name == by else "",
         )
         for name in LIVE_DIMENSIONS
     ]
@@ -67,15 +69,15 @@ def body(asked: Asked) -> parts.Content:
     )
 
 
-def _by(asked: Asked) -> str:
-    by = asked.state.own.get("by", "device_type")
+def _by(request: PageRequest) -> str:
+    by = request.state.own.get("by", "device_type")
     return by if by in LIVE_DIMENSIONS else "device_type"
 
 
-def dynamic(asked: Asked) -> dict[str, Any]:
+def dynamic(request: PageRequest) -> dict[str, Any]:
     """All that changes from moment to moment."""
-    newest = asked.seat.desk.newest_window(asked.tenant)
-    if newest is None or asked.now - newest > timedelta(days=1):
+    newest = request.store.newest_window()
+    if newest is None or request.now - newest > timedelta(days=1):
         none = parts.empty(
             "Nobody is watching",
             "No event has arrived in a day. Is a player sending? Is the stream running? ",
@@ -87,13 +89,13 @@ def dynamic(asked: Asked) -> dict[str, Any]:
             "concurrent": figures.blank(250),
             "tiles": [],
             "breakdown": None,
-            "age": _age(asked, newest),
+            "age": _age(request, newest),
         }
     end = newest + WINDOW
-    narrow = {k: v for k, v in asked.state.where.items() if k.removeprefix("!") in LIVE_DIMENSIONS}
-    answer = asked.seat.desk.ask(asked.tenant, [CONCURRENT.name], (end - SPAN, end), (), narrow, "10s")
-    minutes = asked.seat.desk.ask(asked.tenant, [m.name for m in TILES], (end - SPAN, end), (), narrow, "minute").rows
-    total = asked.seat.desk.ask(asked.tenant, [m.name for m in TILES], (end - WARM, end), (), narrow)
+    narrow = {k: v for k, v in request.state.where.items() if k.removeprefix("!") in LIVE_DIMENSIONS}
+    answer = request.ask([CONCURRENT.name], every="10s", between=(end - SPAN, end), where=narrow)
+    minutes = request.ask([m.name for m in TILES], every="minute", between=(end - SPAN, end), where=narrow).rows
+    total = request.ask([m.name for m in TILES], between=(end - WARM, end), where=narrow)
     rows, last = answer.rows, answer.rows[-1] if answer.rows else {}
     earlier = rows[-31] if len(rows) > 30 else rows[0] if rows else {}  # noqa: PLR2004
     change = words.change(CONCURRENT, last.get(CONCURRENT.name), earlier.get(CONCURRENT.name))
@@ -109,8 +111,8 @@ def dynamic(asked: Asked) -> dict[str, Any]:
         ),
         "concurrent": figures.trend(CONCURRENT, rows, height=250),
         "tiles": [_tile(m, total, minutes) for m in TILES],
-        "breakdown": _breakdown(asked, end, narrow),
-        "age": _age(asked, newest),
+        "breakdown": _breakdown(request, end, narrow),
+        "age": _age(request, newest),
     }
 
 
@@ -130,8 +132,8 @@ def _tile(metric: Metric, total: Answer, rows: list[dict[str, Any]]) -> Componen
     )
 
 
-def _breakdown(asked: Asked, end: datetime, narrow: dict[str, tuple[str, ...]]) -> Component:
-    by = _by(asked)
+def _breakdown(request: PageRequest, end: datetime, narrow: dict[str, tuple[str, ...]]) -> Component:
+    by = _by(request)
     if narrow and set(narrow) - {by, f"!{by}"}:
         return parts.empty(
             "Live numbers are kept by one dimension at a time",
@@ -140,16 +142,14 @@ def _breakdown(asked: Asked, end: datetime, narrow: dict[str, tuple[str, ...]]) 
             " to break down by another.",
         )
     others = [n for n in BROKEN_DOWN if n != CONCURRENT.name]
-    sums = {r[by]: r for r in asked.seat.desk.ask(asked.tenant, others, (end - WARM, end), (by,), narrow).rows}
-    now = asked.seat.desk.ask(
-        asked.tenant, (CONCURRENT.name,), (end - timedelta(seconds=10), end), (by,), narrow, "10s"
-    ).rows
+    sums = {r[by]: r for r in request.ask(others, (by,), between=(end - WARM, end), where=narrow).rows}
+    now = request.ask((CONCURRENT.name,), (by,), "10s", between=(end - WINDOW, end), where=narrow).rows
     watching = {r[by]: r[CONCURRENT.name] for r in now}
     ranked = sorted(sums, key=lambda v: -(watching.get(v) or 0))[:15]
     most = max([watching.get(v) or 0 for v in ranked], default=0) or 1
     lines = [
         [
-            dcc.Link(value, href=asked.path + asked.state.narrowed(by, value).query()),
+            dcc.Link(value, href=request.path + request.state.narrowed(by, value).query()),
             html.Span(
                 [
                     html.Span(f"{watching.get(value) or 0:,}", className="figure"),
@@ -165,10 +165,10 @@ def _breakdown(asked: Asked, end: datetime, narrow: dict[str, tuple[str, ...]]) 
     return parts.table(head, lines, range(2, len(head)), f"Live metrics by {DIMENSIONS[by].label}")
 
 
-def _age(asked: Asked, newest: datetime | None) -> Component:
+def _age(request: PageRequest, newest: datetime | None) -> Component:
     if newest is None:
         return parts.badge("no data", "bad")
-    age = asked.now - newest - WINDOW
+    age = request.now - newest - WINDOW
     old = age.total_seconds() > OLD_S
     text = f"{words.length(max(age, timedelta(0)))} old" if old else "live"
     return html.Span(
@@ -194,5 +194,5 @@ def _age(asked: Asked, newest: datetime | None) -> Component:
 )
 def refreshed(_: int, search: str | None) -> tuple[Any, ...]:
     """The same a few seconds later."""
-    now = dynamic(asking(search, "/live"))
+    now = dynamic(callback_request(search, "/live"))
     return tuple(now[k] for k in ("headline", "concurrent", "tiles", "breakdown", "age"))

@@ -14,7 +14,7 @@ from qoescope.connect.ask import Answer
 from qoescope.serve.analysis import costs
 from qoescope.serve.analysis.costs import Cost
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.console.sections import empty_range, incidents_list
 from qoescope.serve.display import figures, words
 from qoescope.serve.request import state
@@ -51,11 +51,11 @@ SHORT = timedelta(days=2)
 COSTED = "good_session_ratio"
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """The page's answer."""
-    now, before, series, series_before, countries = _answers(asked)
+    now, before, series, series_before, countries = _answers(request)
     if not now.measures[0]["attempts"]:
-        return parts.content(asked.subject, empty_range.hint(asked))
+        return parts.content(request.subject, empty_range.hint(request))
     value, past = now.rows[0], before.rows[0]
     score, good = METRICS["experience_score"], METRICS["good_session_ratio"]
     hero = html.Div(
@@ -69,7 +69,7 @@ def body(asked: Asked) -> parts.Content:
             parts.card(
                 "Experience over time",
                 parts.graph(
-                    figures.trend(score, series.rows, series_before.rows, asked.state.length, 248, _notes(asked)),
+                    figures.trend(score, series.rows, series_before.rows, request.state.length, 248, _notes(request)),
                     248,
                     f"Experience score over the range, now {words.number(value[score.name], score.unit)}",
                     zooms=True,
@@ -85,28 +85,28 @@ def body(asked: Asked) -> parts.Content:
         ],
         className="hero",
     )
-    tiles = html.Div([_tile(asked, name, now, past, series) for name in TILES], className="tiles")
-    lower = html.Div([_map(asked, countries), _worst(asked), incidents_list.card(asked)], className="lower")
-    return parts.content(f"{asked.subject}, against the same length of time before", hero, tiles, lower)
+    tiles = html.Div([_tile(request, name, now, past, series) for name in TILES], className="tiles")
+    lower = html.Div([_map(request, countries), _worst(request), incidents_list.card(request)], className="lower")
+    return parts.content(f"{request.subject}, against the same length of time before", hero, tiles, lower)
 
 
-def _tile(asked: Asked, name: str, now: Answer, past: Mapping[str, Any], series: Answer) -> Component:
-    href = state.link("/explore", asked.state, p=asked.state.own.get("p"), m=name)
+def _tile(request: PageRequest, name: str, now: Answer, past: Mapping[str, Any], series: Answer) -> Component:
+    href = state.link("/explore", request.state, p=request.state.own.get("p"), m=name)
     curve = [row[name] for row in series.rows]
     return parts.tile(METRICS[name], now.rows[0][name], past[name], curve, now.measures[0], href)
 
 
-def _answers(asked: Asked) -> list[Answer]:
-    s, desk, tenant = asked.state, asked.seat.desk, asked.tenant
+def _answers(request: PageRequest) -> list[Answer]:
+    before, every = request.state.before, request.state.every
     questions: list[dict[str, Any]] = [
-        {"metrics": SHOWN, "between": s.between},
-        {"metrics": SHOWN, "between": s.before},
-        {"metrics": SHOWN, "between": s.between, "every": s.every},
-        {"metrics": ("experience_score",), "between": s.before, "every": s.every},
-        {"metrics": ("experience_score", "attempts"), "between": s.between, "by": ("country_code",)},
+        {"metrics": SHOWN},
+        {"metrics": SHOWN, "between": before},
+        {"metrics": SHOWN, "every": every},
+        {"metrics": ("experience_score",), "between": before, "every": every},
+        {"metrics": ("experience_score", "attempts"), "by": ("country_code",)},
     ]
     with ThreadPoolExecutor(3) as threads:
-        return list(threads.map(lambda q: desk.ask(tenant, where=s.where, **q), questions))
+        return list(threads.map(lambda question: request.ask(**question), questions))
 
 
 def _headline(name: str, now: Answer, before: Answer) -> Component:
@@ -138,17 +138,17 @@ def _component(name: str, value: dict[str, Any], past: dict[str, Any]) -> Compon
     )
 
 
-def _notes(asked: Asked) -> list[tuple[Any, str]]:
-    return [(a["starts_at"], a["text"][:40]) for a in asked.seat.desk.annotations(asked.tenant, asked.state.between)]
+def _notes(request: PageRequest) -> list[tuple[Any, str]]:
+    return [(a["starts_at"], a["text"][:40]) for a in request.store.annotations(request.state.between)]
 
 
-def _map(asked: Asked, countries: Answer) -> Component:
+def _map(request: PageRequest, countries: Answer) -> Component:
     score = METRICS["experience_score"]
     rows = sorted(countries.rows, key=lambda r: -(r["attempts"] or 0))[:4]
     lines = [
         [
             dcc.Link(
-                r["country_code"], href=asked.path + asked.state.narrowed("country_code", r["country_code"]).query()
+                r["country_code"], href=request.path + request.state.narrowed("country_code", r["country_code"]).query()
             ),
             f"{r['attempts']:,}",
             words.number(r[score.name], score.unit),
@@ -163,18 +163,18 @@ def _map(asked: Asked, countries: Answer) -> Component:
     )
 
 
-def _worst(asked: Asked) -> Component:
+def _worst(request: PageRequest) -> Component:
     metric, found = METRICS[COSTED], list[Cost]()
     for name in SLICES:
-        named = any(name == f.removeprefix("!") for f in asked.state.where)
-        if named or (name in MANY and asked.state.length > SHORT):
+        named = any(name == f.removeprefix("!") for f in request.state.where)
+        if named or (name in MANY and request.state.length > SHORT):
             continue
-        answer = asked.seat.desk.ask(asked.tenant, (COSTED,), asked.state.between, (name,), asked.state.where)
+        answer = request.ask((COSTED,), (name,))
         found += costs.costs(metric, name, answer.measures)
     chosen = costs.worst(found, 5)
     rows = [
         [
-            _slice(asked, cost),
+            _slice(request, cost),
             words.percent(cost.here),
             words.percent(cost.rest),
             f"{cost.excess:,.0f}",
@@ -197,17 +197,19 @@ def _worst(asked: Asked) -> Component:
         ),
         note="bad sessions beyond what other viewers would have had",
         actions=dcc.Link(
-            "Explore", href=state.link("/explore", asked.state, p=asked.state.own.get("p"), m=COSTED), className="more"
+            "Explore",
+            href=state.link("/explore", request.state, p=request.state.own.get("p"), m=COSTED),
+            className="more",
         ),
     )
 
 
-def _slice(asked: Asked, cost: Cost) -> Component:
-    there = asked.state.narrowed(cost.dimension, cost.value)
+def _slice(request: PageRequest, cost: Cost) -> Component:
+    there = request.state.narrowed(cost.dimension, cost.value)
     return html.Span(
         [
             html.Span(DIMENSIONS[cost.dimension].label, className="dim"),
-            dcc.Link(cost.value, href=asked.path + there.query()),
+            dcc.Link(cost.value, href=request.path + there.query()),
         ],
         className="slice",
     )

@@ -12,7 +12,7 @@ from dash.exceptions import PreventUpdate
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve.console import parts, rule_forms
-from qoescope.serve.console.requests import Asked, asking
+from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.console.sections import channels
 from qoescope.serve.request import state
 
@@ -20,32 +20,32 @@ Typed = str | int | float | None
 """What a field for numbers holds."""
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """The property's rules, and a form for another."""
-    may = asked.seat.person.may("operator")
+    may = request.may("operator")
     return parts.content(
         "Rules beside detection: they ring at a value, whatever is normal for the hour.",
-        html.Div(_listed(asked), id="ru-list"),
+        html.Div(_listed(request), id="ru-list"),
         parts.card(
             "Another rule", *_form(may), note="shares as 0.05, times in ms; the monitor follows it within a minute"
         ),
-        channels.card(asked),
-        aside=dcc.Link("All incidents", href=state.link("/incidents", asked.state), className="more"),
+        channels.card(request),
+        aside=dcc.Link("All incidents", href=state.link("/incidents", request.state), className="more"),
     )
 
 
-def _listed(asked: Asked) -> Component:
-    rows = asked.seat.desk.rules(asked.tenant)
+def _listed(request: PageRequest) -> Component:
+    rows = request.store.rules()
     if not rows:
         return parts.empty(
             "No rules", "The monitor compares each slice with its own past. Add a rule for what must never happen."
         )
-    disabled = not asked.seat.person.may("operator")
+    disabled = not request.may("operator")
     lines = [
         [*rule_forms.said(row), parts.badge(row["severity"], row["severity"]), _delete(row, disabled)] for row in rows
     ]
     head = ["Metric", "Of whom", "Rings when", "Severity", ""]
-    return parts.card(f"Rules of {asked.tenant}", parts.table(head, lines, (), "Rules"))
+    return parts.card(f"Rules of {request.tenant}", parts.table(head, lines, (), "Rules"))
 
 
 def _delete(row: Mapping[str, Any], disabled: bool) -> Component:
@@ -98,18 +98,18 @@ def changed(  # noqa: PLR0913, PLR0917 - as many as the form has
     rule = (metric or "", direction or "", threshold, minutes, audience, severity or "", only or "")
     if not add and not any(deleted):
         raise PreventUpdate
-    asked = asking(search, "/rules")
-    if not asked.seat.person.may("operator"):
-        return _listed(asked), "Only operators may do that."
+    request = callback_request(search, "/rules")
+    if not request.may("operator"):
+        return _listed(request), "Only operators may do that."
     if isinstance(ctx.triggered_id, dict):
         if not any(deleted):
             raise PreventUpdate
-        gone = asked.seat.desk.remove_rule(asked.tenant, ctx.triggered_id["rule"])
-        return _listed(asked), "Deleted; its open incident closes." if gone else "It was gone already."
+        gone = request.store.remove_rule(ctx.triggered_id["rule"])
+        return _listed(request), "Deleted; its open incident closes." if gone else "It was gone already."
     if not add:
         raise PreventUpdate
     try:
-        asked.seat.desk.add_rule(asked.tenant, rule_forms.checked(*rule))
+        request.store.add_rule(rule_forms.checked(*rule))
     except Mistake as mistake:
-        return _listed(asked), str(mistake)
-    return _listed(asked), "Added."
+        return _listed(request), str(mistake)
+    return _listed(request), "Added."

@@ -12,13 +12,13 @@ from qoescope.catalog.events import EVENT_TYPES, STATES
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve.analysis import sessions
 from qoescope.serve.console import grids, parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import charts, words
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """One session: what happened, when, and how it is measured."""
-    row = asked.seat.desk.session(asked.tenant, asked.identity)
+    row = request.store.session(request.identity)
     if row is None:
         return parts.content(
             "",
@@ -28,7 +28,7 @@ def body(asked: Asked) -> parts.Content:
                 dcc.Link("All sessions", href="/sessions"),
             ),
         )
-    events = asked.seat.desk.events(asked.tenant, asked.identity, row["started_at"])
+    events = request.store.events(request.identity, row["started_at"])
     where = [
         row[n]
         for n in ("device_type", "os", "app_version", "country_code", "isp", "cdn_pop", "network_type")
@@ -47,7 +47,7 @@ def body(asked: Asked) -> parts.Content:
         ("Good", {True: "yes", False: "no", None: "not judged"}[row["is_good"]]),
         ("Lost events", f"{row['lost_events']}"),
     ]
-    viewer = dcc.Link(row["viewer_id"], href="/sessions" + asked.state.query(q=row["viewer_id"]))
+    viewer = dcc.Link(row["viewer_id"], href="/sessions" + request.state.query(q=row["viewer_id"]))
     return parts.content(
         f"{row['started_at']:%A %d %B %Y %H:%M:%S} UTC · {' · '.join(where)}",
         html.Dl([html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in facts], className="facts card"),

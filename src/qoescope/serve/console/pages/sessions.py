@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.serve.analysis.sessions import outcome
 from qoescope.serve.console import grids, parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import words
 from qoescope.serve.request import state
 
@@ -30,36 +30,45 @@ from viewer_day where grouping = 'viewer_id,device_type' and value_1 = %(viewer)
   and day between %(first)s and %(last)s group by 1 order by 4 desc, 1"""
 
 
-def body(asked: Asked) -> parts.Content:
+def body(request: PageRequest) -> parts.Content:
     """The list with its search."""
-    own = asked.state.own
+    own = request.state.own
     kind, search, after = own.get("kind", "all"), own.get("q", "").strip(), _after(own.get("after"))
-    rows = asked.seat.desk.sessions(
-        asked.tenant, asked.state.between, asked.state.where, problem=kind, search=search, after=after, limit=PAGE + 1
+    rows = request.store.sessions(
+        request.state.between, request.state.where, problem=kind, search=search, after=after, limit=PAGE + 1
     )
-    bar = _search_bar(asked, kind, search)
+    bar = _search_bar(request, kind, search)
     if not rows:
-        return parts.content(asked.subject, bar, _nothing_found(search))
+        return parts.content(request.subject, bar, _nothing_found(search))
     older = f"{rows[PAGE - 1]['started_at'].isoformat()}|{rows[PAGE - 1]['session_id']}" if len(rows) > PAGE else None
     return parts.content(
-        asked.subject,
+        request.subject,
         bar,
-        _viewer(asked, search),
+        _viewer(request, search),
         parts.card(
             "Sessions",
             grids.grid(
-                "se-grid", _columns(), [_line(asked, r) for r in rows[:PAGE]], 640, "qoescope-sessions.csv", "Sessions"
+                "se-grid",
+                _columns(),
+                [_line(request, r) for r in rows[:PAGE]],
+                640,
+                "qoescope-sessions.csv",
+                "Sessions",
             ),
-            html.Div([_newest(asked) if after else None, _older(asked, older) if older else None], className="buttons"),
+            html.Div(
+                [_newest(request) if after else None, _older(request, older) if older else None], className="buttons"
+            ),
             note="newest first; in red those that were not good",
             actions=grids.saver("se-grid"),
         ),
     )
 
 
-def _search_bar(asked: Asked, kind: str, search: str) -> Component:
+def _search_bar(request: PageRequest, kind: str, search: str) -> Component:
     tabs = [
-        dcc.Link(label, href=asked.path + asked.state.query(kind=k, after=None), className="on" if k == kind else "")
+        dcc.Link(
+            label, href=request.path + request.state.query(kind=k, after=None), className="on" if k == kind else ""
+        )
         for k, label in KINDS.items()
     ]
     field = dmc.TextInput(
@@ -82,12 +91,12 @@ def _nothing_found(search: str) -> Component:
     )
 
 
-def _older(asked: Asked, after: str) -> Component:
-    return dcc.Link("Older sessions", href=asked.path + asked.state.query(after=after), className="secondary")
+def _older(request: PageRequest, after: str) -> Component:
+    return dcc.Link("Older sessions", href=request.path + request.state.query(after=after), className="secondary")
 
 
-def _newest(asked: Asked) -> Component:
-    return dcc.Link("Newest", href=asked.path + asked.state.query(after=None), className="secondary")
+def _newest(request: PageRequest) -> Component:
+    return dcc.Link("Newest", href=request.path + request.state.query(after=None), className="secondary")
 
 
 def _columns() -> list[dict[str, Any]]:
@@ -107,10 +116,10 @@ def _columns() -> list[dict[str, Any]]:
     ]
 
 
-def _viewer(asked: Asked, search: str) -> Component | None:
+def _viewer(request: PageRequest, search: str) -> Component | None:
     """All days of the range together, where a viewer was searched for: by device, whatever the other filters are."""
-    first, last = (at.date() for at in asked.state.between)
-    found = asked.seat.desk.rows(asked.tenant, VIEWER, viewer=search, first=first, last=last) if search else []
+    first, last = (at.date() for at in request.state.between)
+    found = request.store.rows(VIEWER, viewer=search, first=first, last=last) if search else []
     if not found:
         return None
     lines = [
@@ -140,12 +149,12 @@ def _after(text: str | None) -> tuple[Any, str] | None:
     return state.instant(at), identity
 
 
-def _line(asked: Asked, r: dict[str, Any]) -> dict[str, Any]:
+def _line(request: PageRequest, r: dict[str, Any]) -> dict[str, Any]:
     score = r["experience_score"]
-    kept = asked.state.query(kind=None, q=None, after=None)
+    kept = request.state.query(kind=None, q=None, after=None)
     return {
         "session": grids.linked(f"{r['started_at']:%d %b %H:%M:%S}", state.place("/sessions", r["session_id"]) + kept),
-        "viewer": grids.linked(r["viewer_id"][:18], "/sessions" + asked.state.query(q=r["viewer_id"], after=None)),
+        "viewer": grids.linked(r["viewer_id"][:18], "/sessions" + request.state.query(q=r["viewer_id"], after=None)),
         "what": outcome(r),
         "bad": r["is_good"] is False,
         "device": r["device_type"],

@@ -9,18 +9,18 @@ from dash.exceptions import PreventUpdate
 
 from qoescope.catalog.errors import Mistake
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked, asking
+from qoescope.serve.console.requests import PageRequest, callback_request
 
 EVERY_MS = 1_000
-ASKED = "Asked for. The monitor sends it within seconds; if nothing comes, it does not run."
+ASKED = "PageRequest for. The monitor sends it within seconds; if nothing comes, it does not run."
 _OF = """select target, status, detail from notifications where incident_id =
 (select incident_id from notifications where state = 'test' and target = '*' order by created_at desc limit 1)
 order by target"""
 
 
-def card(asked: Asked) -> Component:
+def card(request: PageRequest) -> Component:
     """A button that tells a test to every channel, and what became of it."""
-    may = asked.seat.person.may("operator")
+    may = request.may("operator")
     button = html.Button("Send a test", id="ch-test", type="button", className="secondary", disabled=not may)
     return parts.card(
         "Who is told",
@@ -32,9 +32,9 @@ def card(asked: Asked) -> Component:
     )
 
 
-def _told(asked: Asked) -> tuple[Component | str, bool]:
+def _told(request: PageRequest) -> tuple[Component | str, bool]:
     """What became of the last test in words, and whether that is all."""
-    rows = asked.seat.desk.rows(asked.tenant, _OF)
+    rows = request.store.rows(_OF)
     asking_for = [r for r in rows if r["target"] == "*"]
     sent = [r for r in rows if r["target"] != "*"]
     if not asking_for or asking_for[0]["status"] == "pending":
@@ -59,14 +59,14 @@ def _said(row: dict[str, Any]) -> list[Component | str]:
 )
 def tested(clicks: int | None, _: int | None, search: str | None) -> tuple[Component | str, bool]:
     """Asks for a test where an operator wants one, and says what became of it."""
-    asked = asking(search, "/rules")
-    if not asked.seat.person.may("operator"):
+    request = callback_request(search, "/rules")
+    if not request.may("operator"):
         return "Only operators may do that.", True
     if ctx.triggered_id == "ch-test":
         if not clicks:
             raise PreventUpdate
         try:
-            asked.seat.desk.ask_test(asked.tenant, asked.seat.person.name)
+            request.store.ask_test(request.caller.person.name)
         except Mistake as mistake:
             return str(mistake), True
-    return _told(asked)
+    return _told(request)

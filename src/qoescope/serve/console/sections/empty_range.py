@@ -4,12 +4,12 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 
 
-def hint(asked: Asked) -> Component:
+def hint(request: PageRequest) -> Component:
     """Nothing was watched in this range: where there is something, or how to get some."""
-    newest = asked.seat.desk.newest(asked.tenant)
+    newest = request.store.newest()
     if newest is None:
         return parts.empty(
             "No session has arrived yet",
@@ -18,8 +18,8 @@ def hint(asked: Asked) -> Component:
             " to see simulated viewers.",
         )
     day = newest.strftime("%Y-%m-%d")
-    where = asked.path + f"?from={day}T00:00&to={day}T23:59"
-    advice: list[Component | str] = ["Remove a filter, or take a longer range. "] if asked.state.where else []
+    where = request.path + f"?from={day}T00:00&to={day}T23:59"
+    advice: list[Component | str] = ["Remove a filter, or take a longer range. "] if request.state.where else []
     return parts.empty(
         "Nobody pressed play in this range",
         *advice,

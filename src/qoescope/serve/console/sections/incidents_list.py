@@ -4,24 +4,24 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import words
 from qoescope.serve.request import state
 
 TITLE, MOST = "Incidents", 5
 
 
-def card(asked: Asked) -> Component:
+def card(request: PageRequest) -> Component:
     """What broke in this time: what goes on before what is over, critical ones first, then those that cost most."""
-    href = state.link("/incidents", asked.state, p=asked.state.own.get("p"))
+    href = state.link("/incidents", request.state, p=request.state.own.get("p"))
     more = dcc.Link("All incidents", href=href, className="more")
-    if not asked.seat.desk.has(asked.tenant, "incidents"):
+    if not request.store.has("incidents"):
         return parts.card(
             TITLE,
             parts.empty("The monitor has not run yet", "Start it with ", html.Code("qoescope monitor"), "."),
             actions=more,
         )
-    rows = asked.seat.desk.incidents(asked.tenant, asked.state.between, "told")
+    rows = request.store.incidents(request.state.between, "told")
     rows.sort(key=lambda r: (r["closed_at"] is not None, r["severity"] != "critical"))
     if not rows:
         return parts.card(
@@ -33,9 +33,9 @@ def card(asked: Asked) -> Component:
                 parts.badge(r["severity"], r["severity"]),
                 dcc.Link(r["story"], href=state.place("/incidents", r["id"])),
                 html.Span(
-                    f"over {words.ago(ended, asked.now)}"
+                    f"over {words.ago(ended, request.now)}"
                     if (ended := r["closed_at"])
-                    else words.ago(r["opened_at"], asked.now),
+                    else words.ago(r["opened_at"], request.now),
                     className="faint",
                 ),
             ]

@@ -10,35 +10,34 @@ from dash.development.base_component import Component
 from qoescope.catalog.errors import Mistake
 from qoescope.connect.schemas import Stored
 from qoescope.serve.console import grids, parts
-from qoescope.serve.console.requests import Asked, asking
+from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.console.sections.replaying import again, progress
 from qoescope.serve.display import words
 from qoescope.serve.request.state import instant
 
 
-def dead(asked: Asked) -> Component:
+def dead(request: PageRequest) -> Component:
     """Dead letters by reason, and the newest of them; for operators."""
-    if not asked.seat.person.may("operator"):
+    if not request.may("operator"):
         return parts.card(
             "Dead letters",
             parts.empty(
                 "For operators", "They hold original bytes, so perhaps what names a person. Ask an admin for the role."
             ),
         )
-    if not has(asked, "dead_letters"):
+    if not has(request, "dead_letters"):
         return parts.card("Dead letters", parts.empty("None", "Nothing has been refused yet."))
-    reasons = asked.seat.desk.rows(
-        asked.tenant,
+    reasons = request.store.rows(
         "select stage, reason, sum(count)::bigint as events, max(received_at) as newest, "
         "count(*) filter (where replayed_at is null) as open from dead_letters "
         "where received_at >= %(from)s and received_at < %(to)s group by 1, 2 order by 3 desc limit 20",
-        **ends(asked),
+        **ends(request),
     )
     if not reasons:
         none = parts.empty("None in this range", "Everything that came was understood.")
-        return parts.card("Dead letters", none, progress(asked))
+        return parts.card("Dead letters", none, progress(request))
     lines = [
-        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], asked.now), f"{r['open']:,}", again(r)]
+        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], request.now), f"{r['open']:,}", again(r)]
         for r in reasons
     ]
     return parts.card(
@@ -46,23 +45,22 @@ def dead(asked: Asked) -> Component:
         parts.table(
             ["Stage", "Reason", "Events", "Newest", "Not replayed", ""], lines, (2, 3, 4), "Dead letters by reason"
         ),
-        _newest_letters(asked),
+        _newest_letters(request),
         html.P(
             "Once the cause is repaired, replay them: their bytes are judged again, and what is understood now goes on "
             "to the lake, once.",
             className="note",
         ),
-        progress(asked),
+        progress(request),
     )
 
 
-def _newest_letters(asked: Asked) -> Component:
-    letters = asked.seat.desk.rows(
-        asked.tenant,
+def _newest_letters(request: PageRequest) -> Component:
+    letters = request.store.rows(
         "select received_at, stage, reason, detail, left(encode(body, 'escape'), 400) as body, replayed_at "
         "from dead_letters "
         "where received_at >= %(from)s and received_at < %(to)s order by received_at desc limit 200",
-        **ends(asked),
+        **ends(request),
     )
     rows = [{k: _cell(v) for k, v in letter.items()} for letter in letters]
     columns = [
@@ -83,9 +81,9 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def batches(asked: Asked) -> Component:
+def batches(request: PageRequest) -> Component:
     """Days restated by the batch, and the rules that their data kept."""
-    if not has(asked, "restatements"):
+    if not has(request, "restatements"):
         return parts.card(
             "Batches",
             parts.empty(
@@ -95,10 +93,10 @@ def batches(asked: Asked) -> Component:
                 ".",
             ),
         )
-    done = asked.seat.desk.rows(asked.tenant, "select * from restatements order by finished_at desc limit 8")
+    done = request.store.rows("select * from restatements order by finished_at desc limit 8")
     checks = (
-        asked.seat.desk.rows(asked.tenant, "select * from checks order by passed, checked_at desc limit 8")
-        if has(asked, "checks")
+        request.store.rows("select * from checks order by passed, checked_at desc limit 8")
+        if has(request, "checks")
         else []
     )
     lines = [
@@ -106,7 +104,7 @@ def batches(asked: Asked) -> Component:
             f"{r['day']:%d %b}",
             f"{r['version']}",
             f"{r['changed']:,} of {r['sessions']:,}",
-            words.ago(r["finished_at"], asked.now),
+            words.ago(r["finished_at"], request.now),
         ]
         for r in done
     ]
@@ -131,7 +129,7 @@ def batches(asked: Asked) -> Component:
 
 
 def elsewhere() -> Component:
-    """Airflow's runs and the tables' schemas; both are asked for once the page stands, since neither is ours."""
+    """Airflow's runs and the tables' schemas; both are request for once the page stands, since neither is ours."""
     wait = html.P("asking …", className="faint")
     return html.Div(
         [
@@ -148,17 +146,17 @@ def elsewhere() -> Component:
 @callback(Output("he-runs", "children"), Input("he-ready", "data"), Given("_pages_location", "search"))
 def runs(_: bool, search: str | None) -> Component:
     """Airflow's last runs."""
-    asked = asking(search, "/health")
+    request = callback_request(search, "/health")
     try:
-        found = asked.seat.desk.runs()
+        found = request.caller.store.runs()
     except Mistake as mistake:
         return parts.empty("No answer", str(mistake))
     if not found:
         return parts.empty(
             "No run yet", "The nightly run comes at 02:00 UTC; ", html.Code("qoescope batch"), " does the same."
         )
-    lines = [_run(asked, run) for run in found]
-    port = asked.seat.desk.settings.airflow_port
+    lines = [_run(request, run) for run in found]
+    port = request.caller.store.settings.airflow_port
     return html.Div(
         [
             parts.table(["DAG", "Began", "Took", ""], lines, (2,), "Runs of Airflow"),
@@ -167,19 +165,19 @@ def runs(_: bool, search: str | None) -> Component:
     )
 
 
-def _run(asked: Asked, run: dict[str, Any]) -> list[Any]:
+def _run(request: PageRequest, run: dict[str, Any]) -> list[Any]:
     began, ended = (instant(run[name]) if run.get(name) else None for name in ("start_date", "end_date"))
     kind = {"success": "good", "failed": "bad"}.get(run["state"], "neutral")
-    took = words.length((ended or asked.now) - began) if began else words.NOTHING
-    when = words.ago(began, asked.now) if began else "waits"
+    took = words.length((ended or request.now) - began) if began else words.NOTHING
+    when = words.ago(began, request.now) if began else "waits"
     return [html.Code(run["dag_id"]), when, took, parts.badge(run["state"], kind)]
 
 
 @callback(Output("he-schemas", "children"), Input("he-ready", "data"), Given("_pages_location", "search"))
 def schemas(_: bool, search: str | None) -> Component:
     """Every stored table with the version of its schema, those that differ first."""
-    asked = asking(search, "/health")
-    found = sorted(asked.seat.desk.schemas(), key=lambda t: (not t.missing, t.there, t.place != "lake"))
+    request = callback_request(search, "/health")
+    found = sorted(request.caller.store.schemas(), key=lambda t: (not t.missing, t.there, t.place != "lake"))
     lines = [
         [
             html.Code(t.name),
@@ -205,11 +203,11 @@ def _as_declared(table: Stored) -> Component:
     return parts.badge("as declared", "good")
 
 
-def has(asked: Asked, table: str) -> bool:
+def has(request: PageRequest, table: str) -> bool:
     """Whether the table is there: a part that never ran has none."""
-    return asked.seat.desk.has(asked.tenant, table)
+    return request.store.has(table)
 
 
-def ends(asked: Asked) -> dict[str, datetime]:
+def ends(request: PageRequest) -> dict[str, datetime]:
     """The range's ends, to be bound."""
-    return {"from": asked.state.between[0], "to": asked.state.between[1]}
+    return {"from": request.state.between[0], "to": request.state.between[1]}

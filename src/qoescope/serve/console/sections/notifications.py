@@ -6,7 +6,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import words
 
 _TABLE = "notifications"
@@ -17,25 +17,25 @@ where status = 'dead' and state <> 'test' and created_at >= %(from)s and created
 _KINDS = {"sent": "good", "dead": "bad", "pending": "warn"}
 
 
-def notifications(asked: Asked, identity: str) -> Component | None:
+def notifications(request: PageRequest, identity: str) -> Component | None:
     """Who was told of the incident, and what became of it; nothing where nobody is to be told."""
-    rows = asked.seat.desk.rows(asked.tenant, _OF, id=identity) if asked.seat.desk.has(asked.tenant, _TABLE) else []
-    lines = [[r["target"], r["state"], _became(r), words.ago(r["created_at"], asked.now)] for r in rows]
+    rows = request.store.rows(_OF, id=identity) if request.store.has(_TABLE) else []
+    lines = [[r["target"], r["state"], _became(r), words.ago(r["created_at"], request.now)] for r in rows]
     return parts.table(["Told", "Of what", "", "Due"], lines, (), "Notifications") if lines else None
 
 
-def undelivered(asked: Asked) -> list[str]:
+def undelivered(request: PageRequest) -> list[str]:
     """Each channel that gave up on notifications of this range, in words."""
-    begin, end = asked.state.between
-    if not asked.seat.desk.has(asked.tenant, _TABLE):
+    begin, end = request.state.between
+    if not request.store.has(_TABLE):
         return []
-    rows = asked.seat.desk.rows(asked.tenant, _DEAD, **{"from": begin, "to": end})
+    rows = request.store.rows(_DEAD, **{"from": begin, "to": end})
     return [f"notifications to {r['target']} never arrived ({r['number']}): see the incidents" for r in rows]
 
 
-def withheld(asked: Asked) -> list[str]:
+def withheld(request: PageRequest) -> list[str]:
     """Each day of this range of which people see an older version, and the rules that its last one broke, in words."""
-    rows = asked.seat.desk.withheld(asked.tenant, asked.state.between)
+    rows = request.store.withheld(request.state.between)
     return [f"{r['day']} stays out of the marts, it breaks {', '.join(r['rules'])}" for r in rows]
 
 

@@ -7,7 +7,7 @@ from dash import State as Given
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from qoescope.serve.console.requests import Asked, asking
+from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.display import words
 from qoescope.serve.store import replays
 
@@ -24,21 +24,21 @@ def again(row: dict[str, Any]) -> Component | None:
     )  # fmt: skip
 
 
-def progress(asked: Asked) -> Component:
+def progress(request: PageRequest) -> Component:
     """What the replay that runs has done, or the last one; it goes on though the page is left."""
-    row = replays.state(asked.seat.desk, asked.tenant) if asked.seat.desk.has(asked.tenant, "replays") else None
-    told, runs = _told(asked, row)
+    row = replays.state(request.store) if request.store.has("replays") else None
+    told, runs = _told(request, row)
     tick = dcc.Interval(id="he-tick", interval=EVERY_MS, disabled=not runs)
     return html.Div([html.P(told, id="he-replayed", role="status"), tick])
 
 
-def _told(asked: Asked, row: dict[str, Any] | None) -> tuple[str, bool]:
+def _told(request: PageRequest, row: dict[str, Any] | None) -> tuple[str, bool]:
     if row is None:
         return "", False
-    said = replays.said(row)
+    said = replays.progress_text(row)
     if row["state"] == "running":
         return f"{said[0].upper()}{said[1:]} …", True
-    when = words.ago(row["updated_at"], asked.now)
+    when = words.ago(row["updated_at"], request.now)
     return f"{said[0].upper()}{said[1:]} ({row['made_by']}, {when})", False
 
 
@@ -51,15 +51,15 @@ def _told(asked: Asked, row: dict[str, Any] | None) -> tuple[str, bool]:
     prevent_initial_call=True,
 )
 def replayed(clicks: list[int | None], _: int | None, search: str | None) -> tuple[str, bool]:
-    """Starts the replay that an operator asked for, and says how far it is."""
-    asked = asking(search, "/health")
-    if not asked.seat.person.may("operator"):
+    """Starts the replay that an operator request for, and says how far it is."""
+    request = callback_request(search, "/health")
+    if not request.may("operator"):
         return "Only operators may do that.", True
     if isinstance(ctx.triggered_id, dict):
         if not any(clicks):
             raise PreventUpdate
-        begun = replays.start(asked.seat.desk, asked.tenant, ctx.triggered_id["reason"], asked.seat.person.name)
+        begun = replays.start(request.store, ctx.triggered_id["reason"], request.caller.person.name)
         if begun is None:
             return "A replay runs already: wait for its end.", False
-    told, runs = _told(asked, replays.state(asked.seat.desk, asked.tenant))
+    told, runs = _told(request, replays.state(request.store))
     return told, not runs

@@ -8,30 +8,30 @@ from dash.development.base_component import Component
 from qoescope.connect.health import LoopHealth, PartHealth
 from qoescope.connect.readiness import Problem
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import words
 
 RUNBOOK = "The operators' manual has a section for each cause."
 
 
-def problems(asked: Asked) -> list[str]:
+def problems(request: PageRequest) -> list[str]:
     """What is wrong with our own parts now, in words; operators read why."""
-    found = asked.seat.desk.problems()
-    if asked.seat.person.may("operator"):
+    found = request.caller.store.problems()
+    if request.may("operator"):
         return [str(problem) for problem in found]
     return [f"{part} does not work" for part in sorted({problem.part for problem in found if problem.blocks})]
 
 
-def card(asked: Asked) -> Component:
+def card(request: PageRequest) -> Component:
     """Each loop of each part: whether it works, its last good batch, how far behind, and why not."""
-    found, now = asked.seat.desk.parts(), time.time()
+    found, now = request.caller.store.parts(), time.time()
     if not found:
         return parts.card(
             "Our own parts",
             parts.empty("No part has told its health", "Start them with ", html.Code("qoescope up"), "."),
         )
-    wrong = {(one.part, one.loop): one for one in sorted(asked.seat.desk.problems(), key=lambda one: one.blocks)}
-    says = asked.seat.person.may("operator")
+    wrong = {(one.part, one.loop): one for one in sorted(request.caller.store.problems(), key=lambda one: one.blocks)}
+    says = request.may("operator")
     lines = [_line(part, loop, wrong, now, says) for part in found for loop in part.loops]
     return parts.card(
         "Our own parts",

@@ -6,7 +6,7 @@ from typing import Any
 
 from qoescope.catalog.metrics import Metric
 from qoescope.compile.metrics import value
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.request import state
 
 MARGIN = timedelta(hours=1)
@@ -31,14 +31,14 @@ def where(row: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     return {k: tuple(v if isinstance(v, list) else [v]) for k, v in slice_.items()}
 
 
-def rest(asked: Asked, row: dict[str, Any], metric: Metric) -> list[dict[str, Any]]:
+def rest(request: PageRequest, row: dict[str, Any], metric: Metric) -> list[dict[str, Any]]:
     """The metric of everybody outside the slice, in five-minute steps."""
     filters = where(row)
     if metric.name.startswith("live_") or not filters:
         return []
     until = min(end(row) + MARGIN, row["onset_at"] + LONGEST)
     between = state.floor(row["onset_at"] - MARGIN, timedelta(minutes=5)), until
-    whole, inside = (asked.seat.desk.ask(asked.tenant, (metric.name,), between, (), w, "5m") for w in ({}, filters))
+    whole, inside = (request.ask((metric.name,), every="5m", between=between, where=w) for w in ({}, filters))
     mine = {r["starts_at"]: m for r, m in zip(inside.rows, inside.measures, strict=True)}
     rows = []
     for r, sums in zip(whole.rows, whole.measures, strict=True):

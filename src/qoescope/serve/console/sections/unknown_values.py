@@ -4,7 +4,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from qoescope.serve.console import parts
-from qoescope.serve.console.requests import Asked
+from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.console.sections.kept import ends, has
 from qoescope.serve.console.unknown_fields import explain
 from qoescope.serve.display import words
@@ -14,9 +14,9 @@ FIELDS = """select field, sum(count)::bigint as count, max(minute_at) as newest 
 where minute_at >= %(from)s and minute_at < %(to)s group by field order by count desc, field limit 100"""
 
 
-def card(asked: Asked) -> Component:
+def card(request: PageRequest) -> Component:
     """The property's fields whose values were left out in the range: how often, what they are, what to do."""
-    rows = asked.seat.desk.rows(asked.tenant, FIELDS, **ends(asked)) if has(asked, "unknown_fields") else []
+    rows = request.store.rows(FIELDS, **ends(request)) if has(request, "unknown_fields") else []
     if not rows:
         return parts.card(TITLE, parts.empty("None in this range", "Each value that came could be meant."))
     lines = []
@@ -24,7 +24,7 @@ def card(asked: Asked) -> Component:
         known = explain(row["field"])
         allowed = html.Span(known.allowed, className="faint")
         lines.append(
-            [html.Code(row["field"]), f"{row['count']:,}", words.ago(row["newest"], asked.now),
+            [html.Code(row["field"]), f"{row['count']:,}", words.ago(row["newest"], request.now),
              html.Span([known.meaning, html.Br(), allowed] if known.allowed else known.meaning), known.advice]
         )  # fmt: skip
     total = sum(row["count"] for row in rows)
@@ -34,5 +34,5 @@ def card(asked: Asked) -> Component:
             ["Field", "Values", "Newest", "What it is, and what it may hold", "What to do"], lines, (1, 2),
             "Unknown values by field",
         ),
-        note=f"{total:,} values of {asked.tenant} that nobody can mean; their events and reports count without them",
+        note=f"{total:,} values of {request.tenant} that nobody can mean; their events and reports count without them",
     )  # fmt: skip

@@ -1,33 +1,30 @@
-"""Seat: who asks, and the desk that answers, for the length of one request."""
+"""Caller: who makes a request, and the store that answers it, for the length of the request."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.people import EVERY_PROPERTY
 from qoescope.serve.auth.credentials import Person
-
-if TYPE_CHECKING:
-    from qoescope.serve.store.desk import Desk
+from qoescope.serve.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """One person at the desk."""
+class Caller:
+    """A person, or a program with a token, and the store."""
 
-    desk: "Desk"
+    store: Store
     person: Person
 
     @property
     def properties(self) -> tuple[str, ...]:
         """The properties that they see."""
         if EVERY_PROPERTY in self.person.properties:
-            return tuple(self.desk.properties())
+            return tuple(self.store.properties())
         return self.person.properties
 
     def tenant(self, wanted: str | None = None) -> str:
-        """The property asked for, or their first. Raises `Mistake` where it is not theirs."""
+        """The wanted property, or their first. Raises `Mistake` where it is not theirs."""
         if wanted:
             if not self.person.sees(wanted):
                 raise Mistake(f"the property '{wanted}' is not among yours: ask an admin for it")
@@ -37,5 +34,5 @@ class Seat:
         return self.properties[0]
 
 
-SEAT: ContextVar[Seat] = ContextVar("seat")
-"""Set by the app for each request, and only for it."""
+CALLER: ContextVar[Caller] = ContextVar("caller")
+"""Set by the gate for each request, and only for it."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from qoescope.serve.store import together
-from qoescope.serve.store.together import Together
+from qoescope.serve.store import single_flight
+from qoescope.serve.store.single_flight import SingleFlight
 
 PEOPLE = 8
 WAITING = threading.Semaphore(0)
@@ -25,8 +25,8 @@ class Watched(Future[Any]):
 def test_the_same_question_is_answered_once_for_all_who_wait(
     fails: bool, heard: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(together, "Future", Watched)
-    shared: Together[int] = Together()
+    monkeypatch.setattr(single_flight, "Future", Watched)
+    shared: SingleFlight[int] = SingleFlight()
     times: list[int] = []
 
     def work() -> int:
@@ -50,7 +50,7 @@ def test_the_same_question_is_answered_once_for_all_who_wait(
 
 def test_an_answer_is_given_again_for_a_moment_and_a_failure_is_not() -> None:
     now, times = [100.0], iter(range(9))
-    shared: Together[int] = Together(kept_s=2.0, clock=lambda: now[0])
+    shared: SingleFlight[int] = SingleFlight(lifetime_s=2.0, clock=lambda: now[0])
 
     def asks(after_s: float) -> int:
         now[0] = 100.0 + after_s
@@ -63,5 +63,5 @@ def test_an_answer_is_given_again_for_a_moment_and_a_failure_is_not() -> None:
 
 
 def test_other_questions_do_not_wait() -> None:
-    shared: Together[int] = Together()
+    shared: SingleFlight[int] = SingleFlight()
     assert shared.do("one", lambda: shared.do("another", lambda: 2)) == 2
