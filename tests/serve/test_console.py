@@ -38,6 +38,12 @@ def test_every_module_of_a_page_is_in_the_list_once() -> None:
     assert sorted(page.module for page in PAGES) == modules
 
 
+def test_no_page_holds_sql() -> None:
+    sql = re.compile(r"\bselect\b[^.]*\bfrom\b|store\.rows\(")
+    sources = {path.name: path.read_text() for path in Path(dash_app.__file__).parent.rglob("*.py")}
+    assert [name for name, source in sources.items() if sql.search(source)] == []
+
+
 def test_the_page_loads_nothing_from_elsewhere(app: dash.Dash) -> None:
     index = app.server.test_client().get("/").text
     loaded = re.findall(r'(?:src|href)="([^"]+)"', index)

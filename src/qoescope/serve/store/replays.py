@@ -11,19 +11,16 @@ from qoescope.connect import replays
 from qoescope.serve.store.connections import AWAY
 from qoescope.serve.store.outside import Progress
 from qoescope.serve.store.property_store import PropertyStore
+from qoescope.serve.store.queries import dead_letters
 
 LOG = logging.getLogger(__name__)
 Row = dict[str, Any]
-OPEN = (
-    "select count(*) as letters from dead_letters where stage = 'door' and replayed_at is null "
-    "and (%(reason)s = '' or reason = %(reason)s)"
-)
 
 
 def start(store: PropertyStore, reason: str, who: str) -> Row | None:
     """Begins to replay the property's letters of this reason, or all; None where a replay runs already."""
     identity = secrets.token_hex(8)
-    total = store.rows(OPEN, reason=reason)[0]["letters"]
+    total = dead_letters.count_waiting(store, reason)
     if not replays.begin(
         store.connections.writer, store.tenant, identity, {"reason": reason, "total": total, "made_by": who}
     ):

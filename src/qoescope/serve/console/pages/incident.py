@@ -13,8 +13,7 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import Metric
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest, callback_request
-from qoescope.serve.console.sections import slices
-from qoescope.serve.console.sections.notifications import notifications
+from qoescope.serve.console.sections import notifications, slices
 from qoescope.serve.display import charts, words
 from qoescope.serve.request import state
 from qoescope.serve.store import decisions
@@ -153,7 +152,7 @@ def _actions(request: PageRequest, row: dict[str, Any]) -> Component:
         html.P(told, id="in-told", role="status"),
         html.Div(buttons, className="buttons"),
         note,
-        notifications(request, row["id"]),
+        notifications.table(request, row["id"]),
         dcc.Store(id="in-id", data=row["id"]),
     )
 

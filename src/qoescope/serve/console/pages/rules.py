@@ -13,7 +13,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.serve.console import parts, rule_forms
 from qoescope.serve.console.requests import PageRequest, callback_request
-from qoescope.serve.console.sections import channels
+from qoescope.serve.console.sections import alert_channels
 from qoescope.serve.request import state
 
 Typed = str | int | float | None
@@ -29,7 +29,7 @@ def body(request: PageRequest) -> parts.Content:
         parts.card(
             "Another rule", *_form(may), note="shares as 0.05, times in ms; the monitor follows it within a minute"
         ),
-        channels.card(request),
+        alert_channels.card(request),
         aside=dcc.Link("All incidents", href=state.link("/incidents", request.state), className="more"),
     )
 

@@ -13,6 +13,7 @@ from qoescope.serve.console import grids, parts
 from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import words
 from qoescope.serve.request import state
+from qoescope.serve.store.queries import viewers
 
 KINDS = {
     "all": "All",
@@ -23,11 +24,6 @@ KINDS = {
     "slow_start": "Slow start",
 }
 PAGE = 100
-VIEWER = """select value_2 as device, count(*) as days, max(day) as last_day, sum(attempts)::bigint as attempts,
-  sum(plays)::bigint as plays, sum(watched_ms)::bigint as watched_ms, sum(stalls)::bigint as stalls,
-  sum(stall_ms)::bigint as stall_ms, sum(start_failures_technical + play_failures_technical)::bigint as failures
-from viewer_day where grouping = 'viewer_id,device_type' and value_1 = %(viewer)s
-  and day between %(first)s and %(last)s group by 1 order by 4 desc, 1"""
 
 
 def body(request: PageRequest) -> parts.Content:
@@ -119,7 +115,7 @@ def _columns() -> list[dict[str, Any]]:
 def _viewer(request: PageRequest, search: str) -> Component | None:
     """All days of the range together, where a viewer was searched for: by device, whatever the other filters are."""
     first, last = (at.date() for at in request.state.between)
-    found = request.store.rows(VIEWER, viewer=search, first=first, last=last) if search else []
+    found = viewers.by_device(request.store, search, first, last) if search else []
     if not found:
         return None
     lines = [

@@ -1,4 +1,4 @@
-"""Told: what did not reach people, so that they hear of it here at least: notifications, and days that broke a rule."""
+"""Notifications: who was told of an incident, and what did not reach people: notifications and withheld days."""
 
 from typing import Any
 
@@ -8,29 +8,22 @@ from dash.development.base_component import Component
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import words
+from qoescope.serve.store.queries import notifications
 
-_TABLE = "notifications"
-_OF = """select state, target, status, detail, attempts, created_at from notifications
-where incident_id = %(id)s order by created_at"""
-_DEAD = """select target, count(*) as number from notifications
-where status = 'dead' and state <> 'test' and created_at >= %(from)s and created_at < %(to)s group by 1 order by 1"""
 _KINDS = {"sent": "good", "dead": "bad", "pending": "warn"}
 
 
-def notifications(request: PageRequest, identity: str) -> Component | None:
+def table(request: PageRequest, identity: str) -> Component | None:
     """Who was told of the incident, and what became of it; nothing where nobody is to be told."""
-    rows = request.store.rows(_OF, id=identity) if request.store.has(_TABLE) else []
+    rows = notifications.of_incident(request.store, identity)
     lines = [[r["target"], r["state"], _became(r), words.ago(r["created_at"], request.now)] for r in rows]
     return parts.table(["Told", "Of what", "", "Due"], lines, (), "Notifications") if lines else None
 
 
 def undelivered(request: PageRequest) -> list[str]:
-    """Each channel that gave up on notifications of this range, in words."""
-    begin, end = request.state.between
-    if not request.store.has(_TABLE):
-        return []
-    rows = request.store.rows(_DEAD, **{"from": begin, "to": end})
-    return [f"notifications to {r['target']} never arrived ({r['number']}): see the incidents" for r in rows]
+    """Each channel that gave up on notifications of this range, as a sentence."""
+    rows = notifications.undelivered(request.store, request.state.between)
+    return [f"notifications to {row['target']} never arrived ({row['number']}): see the incidents" for row in rows]
 
 
 def withheld(request: PageRequest) -> list[str]:

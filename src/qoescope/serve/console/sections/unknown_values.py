@@ -5,18 +5,16 @@ from dash.development.base_component import Component
 
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest
-from qoescope.serve.console.sections.kept import ends, has
 from qoescope.serve.console.unknown_fields import explain
 from qoescope.serve.display import words
+from qoescope.serve.store.queries import unknown_fields
 
 TITLE = "Unknown values"
-FIELDS = """select field, sum(count)::bigint as count, max(minute_at) as newest from unknown_fields
-where minute_at >= %(from)s and minute_at < %(to)s group by field order by count desc, field limit 100"""
 
 
 def card(request: PageRequest) -> Component:
     """The property's fields whose values were left out in the range: how often, what they are, what to do."""
-    rows = request.store.rows(FIELDS, **ends(request)) if has(request, "unknown_fields") else []
+    rows = unknown_fields.counts(request.store, request.state.between)
     if not rows:
         return parts.card(TITLE, parts.empty("None in this range", "Each value that came could be meant."))
     lines = []

@@ -1,4 +1,4 @@
-"""Replaying: the button that replays dead letters, and how far the replay has come."""
+"""Replays: the button that replays dead letters, and how far the replay has come."""
 
 from typing import Any
 
@@ -27,19 +27,19 @@ def again(row: dict[str, Any]) -> Component | None:
 def progress(request: PageRequest) -> Component:
     """What the replay that runs has done, or the last one; it goes on though the page is left."""
     row = replays.state(request.store) if request.store.has("replays") else None
-    told, runs = _told(request, row)
+    text, runs = _progress_text(request, row)
     tick = dcc.Interval(id="he-tick", interval=EVERY_MS, disabled=not runs)
-    return html.Div([html.P(told, id="he-replayed", role="status"), tick])
+    return html.Div([html.P(text, id="he-replayed", role="status"), tick])
 
 
-def _told(request: PageRequest, row: dict[str, Any] | None) -> tuple[str, bool]:
+def _progress_text(request: PageRequest, row: dict[str, Any] | None) -> tuple[str, bool]:
     if row is None:
         return "", False
-    said = replays.progress_text(row)
+    text = replays.progress_text(row)
     if row["state"] == "running":
-        return f"{said[0].upper()}{said[1:]} …", True
+        return f"{text[0].upper()}{text[1:]} …", True
     when = words.ago(row["updated_at"], request.now)
-    return f"{said[0].upper()}{said[1:]} ({row['made_by']}, {when})", False
+    return f"{text[0].upper()}{text[1:]} ({row['made_by']}, {when})", False
 
 
 @callback(
@@ -51,7 +51,7 @@ def _told(request: PageRequest, row: dict[str, Any] | None) -> tuple[str, bool]:
     prevent_initial_call=True,
 )
 def replayed(clicks: list[int | None], _: int | None, search: str | None) -> tuple[str, bool]:
-    """Starts the replay that an operator request for, and says how far it is."""
+    """Starts the replay that an operator asked for, and says how far it is."""
     request = callback_request(search, "/health")
     if not request.may("operator"):
         return "Only operators may do that.", True
@@ -61,5 +61,5 @@ def replayed(clicks: list[int | None], _: int | None, search: str | None) -> tup
         begun = replays.start(request.store, ctx.triggered_id["reason"], request.caller.person.name)
         if begun is None:
             return "A replay runs already: wait for its end.", False
-    told, runs = _told(request, replays.state(request.store))
-    return told, not runs
+    text, runs = _progress_text(request, replays.state(request.store))
+    return text, not runs

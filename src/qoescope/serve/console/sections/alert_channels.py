@@ -1,4 +1,4 @@
-"""Channels: who is told of incidents, tried out by a test that the monitor sends."""
+"""Alert channels: who is told of incidents, tried out by a test that the monitor sends."""
 
 from typing import Any
 
@@ -10,12 +10,10 @@ from dash.exceptions import PreventUpdate
 from qoescope.catalog.errors import Mistake
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest, callback_request
+from qoescope.serve.store.queries import notifications
 
 EVERY_MS = 1_000
-ASKED = "PageRequest for. The monitor sends it within seconds; if nothing comes, it does not run."
-_OF = """select target, status, detail from notifications where incident_id =
-(select incident_id from notifications where state = 'test' and target = '*' order by created_at desc limit 1)
-order by target"""
+REQUESTED = "Asked for. The monitor sends it within seconds; if nothing comes, it does not run."
 
 
 def card(request: PageRequest) -> Component:
@@ -32,21 +30,21 @@ def card(request: PageRequest) -> Component:
     )
 
 
-def _told(request: PageRequest) -> tuple[Component | str, bool]:
+def _progress(request: PageRequest) -> tuple[Component | str, bool]:
     """What became of the last test in words, and whether that is all."""
-    rows = request.store.rows(_OF)
-    asking_for = [r for r in rows if r["target"] == "*"]
+    rows = notifications.of_last_test(request.store)
+    tests = [r for r in rows if r["target"] == "*"]
     sent = [r for r in rows if r["target"] != "*"]
-    if not asking_for or asking_for[0]["status"] == "pending":
-        return ASKED, False
+    if not tests or tests[0]["status"] == "pending":
+        return REQUESTED, False
     if not sent:
-        return f"Nobody was told: {asking_for[0]['detail']}.", True
-    return html.Ul([html.Li(_said(r)) for r in sent]), all(r["status"] != "pending" for r in sent)
+        return f"Nobody was told: {tests[0]['detail']}.", True
+    return html.Ul([html.Li(_line(r)) for r in sent]), all(r["status"] != "pending" for r in sent)
 
 
-def _said(row: dict[str, Any]) -> list[Component | str]:
-    said = {"sent": ("arrived", "good"), "dead": ("failed", "bad")}.get(row["status"], ("on its way", "neutral"))
-    return [f"{row['target']}: ", parts.badge(*said), f" {row['detail'] or ''}"]
+def _line(row: dict[str, Any]) -> list[Component | str]:
+    badge = {"sent": ("arrived", "good"), "dead": ("failed", "bad")}.get(row["status"], ("on its way", "neutral"))
+    return [f"{row['target']}: ", parts.badge(*badge), f" {row['detail'] or ''}"]
 
 
 @callback(
@@ -69,4 +67,4 @@ def tested(clicks: int | None, _: int | None, search: str | None) -> tuple[Compo
             request.store.ask_test(request.caller.person.name)
         except Mistake as mistake:
             return str(mistake), True
-    return _told(request)
+    return _progress(request)

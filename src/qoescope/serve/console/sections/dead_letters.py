@@ -1,0 +1,67 @@
+"""Dead letters: what was refused, by reason and one by one, with the buttons that replay it."""
+
+from datetime import datetime
+
+from dash import html
+from dash.development.base_component import Component
+
+from qoescope.serve.console import grids, parts
+from qoescope.serve.console.requests import PageRequest
+from qoescope.serve.console.sections.replays import again, progress
+from qoescope.serve.display import words
+from qoescope.serve.store.queries import dead_letters
+
+
+def card(request: PageRequest) -> Component:
+    """Dead letters by reason, and the newest of them; for operators."""
+    if not request.may("operator"):
+        return parts.card(
+            "Dead letters",
+            parts.empty(
+                "For operators", "They hold original bytes, so perhaps what names a person. Ask an admin for the role."
+            ),
+        )
+    if not request.store.has("dead_letters"):
+        return parts.card("Dead letters", parts.empty("None", "Nothing has been refused yet."))
+    reasons = dead_letters.by_reason(request.store, request.state.between)
+    if not reasons:
+        none = parts.empty("None in this range", "Everything that came was understood.")
+        return parts.card("Dead letters", none, progress(request))
+    lines = [
+        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], request.now), f"{r['open']:,}", again(r)]
+        for r in reasons
+    ]
+    return parts.card(
+        "Dead letters",
+        parts.table(
+            ["Stage", "Reason", "Events", "Newest", "Not replayed", ""], lines, (2, 3, 4), "Dead letters by reason"
+        ),
+        _newest_letters(request),
+        html.P(
+            "Once the cause is repaired, replay them: their bytes are judged again, and what is understood now goes on "
+            "to the lake, once.",
+            className="note",
+        ),
+        progress(request),
+    )
+
+
+def _newest_letters(request: PageRequest) -> Component:
+    letters = dead_letters.newest(request.store, request.state.between)
+    rows = [{name: _cell(value) for name, value in letter.items()} for letter in letters]
+    columns = [
+        grids.text("received_at", "Received", minWidth=170),
+        grids.text("reason", "Reason"),
+        grids.text("detail", "Detail", minWidth=200),
+        grids.text("body", "As it came", minWidth=240),
+        grids.text("replayed_at", "Replayed"),
+    ]
+    return grids.grid(
+        "he-dead", columns, rows, grids.height(len(rows), 6), "qoescope-dead-letters.csv", "Newest dead letters"
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return "" if value is None else str(value)
