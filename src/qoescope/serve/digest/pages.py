@@ -1,15 +1,16 @@
 """Digest: some days in one page that stands alone: the numbers, what changed against the days before, what broke."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from html import escape
 from typing import Any, Protocol
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.metrics import BY_NAME
 from qoescope.compile.ask import Between
-from qoescope.serve.display import sparks, theme, words
+from qoescope.serve.display import sparks, templates, theme, words
+from qoescope.serve.display.words import Change
 
 METRICS = (
     "attempts", "viewers", "watch_hours", "experience_score", "good_session_ratio", "startup_p50_ms", "startup_p95_ms",
@@ -23,12 +24,6 @@ LARGEST = 6
 """Values of a dimension that are shown."""
 DAY = timedelta(days=1)
 
-STYLE = """body{margin:0 auto;padding:2rem 1rem;max-width:60rem;background:var(--ground);color:var(--ink);
-font:15px/1.5 var(--font)}table{border-collapse:collapse;width:100%;background:var(--panel);margin:.5rem 0 2rem}
-th,td{padding:.4rem .7rem;border-bottom:1px solid var(--line);text-align:right;font-variant-numeric:tabular-nums}
-th:first-child,td:first-child{text-align:left}th{color:var(--muted);font-weight:500}caption{text-align:left;
-font-weight:600;padding:.3rem 0}.good{color:var(--good)}.bad{color:var(--bad)}.neutral,.note{color:var(--muted)}
-svg{width:7.5rem;height:2rem;color:var(--accent);vertical-align:middle}h1{margin:0}"""
 DARK = "(prefers-color-scheme:dark)"
 
 
@@ -43,24 +38,52 @@ class Answers(Protocol):
         """Incidents of the time, those that cost most first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A number now, before, and what became of it."""
+
+    label: str
+    now: str
+    before: str
+    change: Change
+    curve: str = ""
+    """The days' values as the path of an SVG."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRow:
+    """One value of a dimension with its numbers."""
+
+    value: str
+    cells: list[Beside]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceTable:
+    """The largest values of one dimension."""
+
+    label: str
+    head: list[str]
+    rows: list[ValueRow]
+
+
 def render(answers: Answers, tenant: str, first: date, last: date) -> str:
     """The days from `first` to `last` beside as many before them, as one HTML document that loads nothing."""
     between = _instant(first), _instant(last + DAY)
     length = between[1] - between[0]
     before = between[0] - length, between[0]
-    title = f"{tenant}: {first:%d %b %Y}" + (f" – {last:%d %b %Y}" if last > first else "")
-    parts = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="note">Beside the {words.length(length)} before. Sessions count where they started, UTC.</p>',
-        _numbers(answers, between, before),
-        _incidents(answers.incidents(between)),
-        *(_slices(answers, name, between, before) for name in BY),
-        _definitions(),
-    ]
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_colours()}{STYLE}</style></head>'
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
+    tables = (_slices(answers, name, between, before) for name in BY)
+    return templates.fill(
+        "digest.html",
+        title=f"{tenant}: {first:%d %b %Y}" + (f" – {last:%d %b %Y}" if last > first else ""),
+        colours=_colours(),
+        length=words.length(length),
+        numbers=_numbers(answers, between, before),
+        curve_width=f"{sparks.WIDTH:.0f}",
+        curve_height=f"{sparks.HEIGHT:.0f}",
+        incidents=list(map(_incident, answers.incidents(between))),
+        slices=[table for table in tables if table is not None],
+        definitions=[[BY_NAME[name].label, *words.definition(BY_NAME[name])] for name in METRICS],
     )
 
 
@@ -76,83 +99,51 @@ def _colours() -> str:
     return f":root{{color-scheme:light dark;--font:{theme.FONT};{light}}}@media{DARK}{{:root{{{dark}}}}}"
 
 
-def _numbers(answers: Answers, between: Between, before: Between) -> str:
+def _numbers(answers: Answers, between: Between, before: Between) -> list[Beside]:
+    """The property's metrics; none where nobody pressed play."""
     now, then = (_only(answers.ask(METRICS, when).rows) for when in (between, before))
     if not now.get("attempts"):
-        return "<p>Nobody pressed play in these days.</p>"
+        return []
     daily = answers.ask(METRICS, between, every="day").rows
-    rows = []
-    for name in METRICS:
-        metric = BY_NAME[name]
-        change = words.change(metric, now.get(name), then.get(name))
-        rows.append([
-            escape(metric.label),
-            words.number(now.get(name), metric.unit),
-            words.number(then.get(name), metric.unit),
-            f'<span class="{change.verdict}">{change.text}</span>',
-            _spark([row.get(name) for row in daily]),
-        ])  # fmt: skip
-    return _table("The numbers", ["", "Now", "Before", "Change", "Day by day"], rows)
+    return [
+        _beside(name, now.get(name), then.get(name), sparks.line([row.get(name) for row in daily])) for name in METRICS
+    ]
 
 
 def _only(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return rows[0] if rows else {}
 
 
-def _spark(values: Sequence[float | int | None]) -> str:
-    path = sparks.line(values)
-    return (
-        f'<svg viewBox="0 0 {sparks.WIDTH:.0f} {sparks.HEIGHT:.0f}" preserveAspectRatio="none" aria-hidden="true">'
-        f'<path d="{path}" fill="none" stroke="currentColor" stroke-width="1.6" vector-effect="non-scaling-stroke"/>'
-        "</svg>"
+def _beside(name: str, now: words.Value, before: words.Value, curve: str = "") -> Beside:
+    metric = BY_NAME[name]
+    return Beside(
+        metric.label,
+        words.number(now, metric.unit),
+        words.number(before, metric.unit),
+        words.change(metric, now, before),
+        curve,
     )
 
 
-def _incidents(found: Sequence[Mapping[str, Any]]) -> str:
-    if not found:
-        return "<h2>What broke</h2><p>No incident in these days.</p>"
-    rows = [
-        [
-            escape(str(one["story"])),
-            escape(str(one["severity"])),
-            words.moment(one["onset_at"]),
-            words.moment(one["closed_at"]) if one["closed_at"] else "still open",
-            f"{one['viewers']:,}",
-            words.number(one["lost_watch_hours"], "hours"),
-        ]
-        for one in found
+def _incident(row: Mapping[str, Any]) -> list[str]:
+    return [
+        str(row["story"]),
+        str(row["severity"]),
+        words.moment(row["onset_at"]),
+        words.moment(row["closed_at"]) if row["closed_at"] else "still open",
+        f"{row['viewers']:,}",
+        words.number(row["lost_watch_hours"], "hours"),
     ]
-    return _table("What broke", ["", "Severity", "Since", "Until", "Viewers", "Watching lost"], rows)
 
 
-def _slices(answers: Answers, name: str, between: Between, before: Between) -> str:
-    """The dimension's largest values; empty where nothing is known of it."""
+def _slices(answers: Answers, name: str, between: Between, before: Between) -> SliceTable | None:
+    """The dimension's largest values; None where nothing is known of it."""
     now, then = ({str(row[name]): row for row in answers.ask(SLICED, when, [name]).rows} for when in (between, before))
     largest = sorted(now, key=lambda value: (-(now[value]["attempts"] or 0), value))[:LARGEST]
     if not set(largest) - {UNKNOWN}:
-        return ""
+        return None
     rows = [
-        [
-            escape(value),
-            *(_beside(metric, now[value].get(metric), then.get(value, {}).get(metric)) for metric in SLICED),
-        ]
+        ValueRow(value, [_beside(metric, now[value].get(metric), then.get(value, {}).get(metric)) for metric in SLICED])
         for value in largest
     ]
-    return _table(f"By {DIMENSIONS[name].label}", ["", *(BY_NAME[metric].label for metric in SLICED)], rows)
-
-
-def _beside(name: str, now: words.Value, then: words.Value) -> str:
-    change = words.change(BY_NAME[name], now, then)
-    return f'{words.number(now, BY_NAME[name].unit)} <span class="{change.verdict}">{change.text}</span>'
-
-
-def _definitions() -> str:
-    rows = [[escape(BY_NAME[name].label), *map(escape, words.definition(BY_NAME[name]))] for name in METRICS]
-    return _table("What the numbers mean", ["", "Meaning", "Formula"], rows)
-
-
-def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells are HTML already, heads are not."""
-    heads = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return SliceTable(DIMENSIONS[name].label, ["", *(BY_NAME[metric].label for metric in SLICED)], rows)

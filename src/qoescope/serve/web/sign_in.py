@@ -1,7 +1,6 @@
 """Doors: signing in and out."""
 
 import asyncio
-import html
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,7 @@ from qoescope.catalog.people import LOGIN_S, LONGEST_NAME, LONGEST_PASSWORD
 from qoescope.serve.auth import credentials
 from qoescope.serve.auth.attempts import Attempts, Hashing, address_of
 from qoescope.serve.auth.credentials import Logins
-from qoescope.serve.display import theme
+from qoescope.serve.display import templates, theme
 from qoescope.serve.store.connections import AWAY
 from qoescope.serve.store.store import Store
 from qoescope.serve.web.gate import by_tls, cookie, wrong
@@ -112,18 +111,6 @@ def doors(app: FastAPI, store: Store, logins: Logins) -> None:
 
 
 def sign_in_page(then: str, problem: str = "", name: str = "") -> str:
-    """The page to sign in on, without a script."""
-    shown = f'<p class="problem" role="alert">{html.escape(problem)}</p>' if problem else ""
+    """The page to sign in on, without a script; `then` is the address to go to afterwards."""
     action = "/sign-in?" + urlencode({"next": then}) if then != "/" else "/sign-in"
-    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in · qoescope</title>
-<meta name="viewport" content="width=device-width,initial-scale=1"><script src="/assets/early.js"></script>
-<style>{theme.css()}</style><link rel="stylesheet" href="/assets/console.css">
-<link rel="icon" href="/assets/icon.svg"></head>
-<body class="sign-in"><main><form method="post" action="{html.escape(action)}">
-<div class="brand"><img src="/assets/icon.svg" alt="" width="28" height="28"><span>qoescope</span></div>
-<h1>Sign in</h1>{shown}
-<input type="hidden" name="next" value="{html.escape(then)}">
-<label>Name<input name="name" autocomplete="username" required autofocus value="{html.escape(name)}"></label>
-<label>Password<input name="password" type="password" autocomplete="current-password" required></label>
-<button type="submit">Sign in</button>
-<p class="note">No account yet? An admin makes one and gives you its password.</p></form></main></body></html>"""
+    return templates.fill("sign_in.html", colours=theme.css(), action=action, problem=problem, next=then, name=name)
