@@ -86,7 +86,7 @@ def test_roles_hold_what_lower_ones_may_and_properties_limit_what_is_seen() -> N
     ],
 )
 def test_only_our_own_pages_may_change_something(headers: dict[str, str], ours: bool) -> None:
-    assert credentials.from_here(headers) is ours
+    assert credentials.is_same_origin(headers) is ours
 
 
 @pytest.mark.parametrize(

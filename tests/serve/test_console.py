@@ -12,9 +12,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from qoescope.serve.console import dash_app, pages
 from qoescope.serve.console.page_list import PAGES
-from qoescope.serve.web.app import policy
+from qoescope.serve.web.app import content_security_policy
 from qoescope.serve.web.sign_in import sign_in_page
-from qoescope.serve.web.static_files import Statics
+from qoescope.serve.web.static_files import CachedFiles
 
 ASSETS = Path(dash_app.__file__).parents[1] / "assets"
 
@@ -59,7 +59,7 @@ def test_no_asset_speaks_of_another_host() -> None:
 
 
 def test_scripts_are_named_one_by_one(app: dash.Dash) -> None:
-    said = policy(list(app.csp_hashes()))
+    said = content_security_policy(list(app.csp_hashes()))
     scripts = said.split("script-src ")[1].split(";")[0].split()
     assert scripts[0] == "'self'"
     assert len(scripts) > 1
@@ -86,7 +86,7 @@ async def nothing() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-def fetched(app: Statics, path: str, accepts: bytes) -> tuple[dict[bytes, bytes], bytes]:
+def fetched(app: CachedFiles, path: str, accepts: bytes) -> tuple[dict[bytes, bytes], bytes]:
     scope: dict[str, Any] = {
         "type": "http",
         "method": "GET",
@@ -108,7 +108,7 @@ def test_a_script_is_packed_once_and_sent_as_the_browser_takes_it() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/javascript")]})
         await send({"type": "http.response.body", "body": b"x" * 4000})
 
-    statics = Statics(app)
+    statics = CachedFiles(app)
     headers, packed = fetched(statics, "/assets/console.js", b"gzip, br")
     assert headers[b"content-encoding"] == b"gzip"
     assert b"immutable" in headers[b"cache-control"]

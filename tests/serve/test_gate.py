@@ -52,7 +52,7 @@ def test_what_is_no_script_is_not_there_for_a_stranger(whole: ASGIApp, path: str
 
 
 def test_names_that_a_stranger_makes_up_are_not_kept(whole: ASGIApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(static_files, "MOST_KEPT", 3)
+    monkeypatch.setattr(static_files, "MOST_FILES", 3)
     for n in range(5):
         asked(whole, "GET", f"/assets/made-up-{n}")
         asked(whole, "GET", f"/assets/console.css?m={n}")

@@ -15,10 +15,10 @@ WRITTEN: dict[str, Any] = {
 
 
 def test_a_rule_is_stored_as_the_monitor_reads_it_and_said_in_words() -> None:
-    rule = rule_forms.checked(**WRITTEN)
+    rule = rule_forms.parse(**WRITTEN)
     assert json.loads(rule["slice"]) == {"device_type": "smart_tv", "country_code": ["US", "BR"]}
     assert (rule["threshold"], rule["minutes"], rule["audience"]) == (0.05, 5, 50)
-    _, whom, when = rule_forms.said(rule)
+    _, whom, when = rule_forms.describe(rule)
     assert whom == "device_type smart_tv, country_code US or BR"
     assert when == "above 5.00 % for 5 min, of at least 50"
 
@@ -37,4 +37,4 @@ def test_a_rule_is_stored_as_the_monitor_reads_it_and_said_in_words() -> None:
 )
 def test_what_is_wrong_with_a_rule_is_said(given: dict[str, Any], says: str) -> None:
     with pytest.raises(Mistake, match=says):
-        rule_forms.checked(**(WRITTEN | given))
+        rule_forms.parse(**(WRITTEN | given))

@@ -1,4 +1,4 @@
-"""State: an address says all that a page shows, and says it again the same."""
+"""PageState: an address says all that a page shows, and says it again the same."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.errors import Mistake, UnknownName
-from qoescope.serve.request.state import State, state, where, written
+from qoescope.serve.request.state import PageState, filter_text, state, where
 
 NOW = datetime(2026, 1, 31, 20, 14, 7, tzinfo=UTC)
 
@@ -82,12 +82,12 @@ VALUES = st.text(st.characters(exclude_characters="\\\x00", exclude_categories=[
 )
 def test_an_address_read_again_shows_the_same(filters: dict[str, tuple[str, ...]], span: str) -> None:
     asked = state(f"?t={span}", NOW)
-    first = State(asked.between, asked.span, filters, {"by": "isp"}, asked.until)
+    first = PageState(asked.between, asked.span, filters, {"by": "isp"}, asked.until)
     assert state(first.query(), NOW) == first
 
 
 def test_values_with_commas_are_written_so_that_they_are_read_back() -> None:
-    assert where([written("isp", ("a,b", "c"))]) == {"isp": ("a,b", "c")}
+    assert where([filter_text("isp", ("a,b", "c"))]) == {"isp": ("a,b", "c")}
 
 
 def test_a_range_that_is_over_is_compared_with_all_of_the_one_before() -> None:

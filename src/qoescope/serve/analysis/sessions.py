@@ -91,11 +91,11 @@ def moments(events: Sequence[Event]) -> list[Moment]:
     for event in sorted(events, key=lambda e: e["seq"]):
         at += int(event["state_ms"] or 0)
         if event["type"] in NOTABLE:
-            found.append(Moment(at, event["type"], _said(event)))
+            found.append(Moment(at, event["type"], _event_text(event)))
     return found
 
 
-def _said(event: Event) -> str:
+def _event_text(event: Event) -> str:
     match event["type"]:
         case "error" | "playback_fail":
             return f"{EVENT_TYPES[event['type']]}: {event.get('error_code') or 'no code'}"

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.serve.api import routes_metrics, routes_records
 from qoescope.serve.api.answers import Problem
-from qoescope.serve.api.etags import Tagged
+from qoescope.serve.api.etags import ETags
 from qoescope.serve.api.questions import Scoped
 from qoescope.serve.store.connections import AWAY, UNASKABLE
 
@@ -48,7 +48,7 @@ def build_api() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=REFUSED,
-        middleware=[Middleware(Tagged)],
+        middleware=[Middleware(ETags)],
         openapi_url=None,
         redirect_slashes=False,
     )
@@ -122,8 +122,8 @@ def _problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> Response:
-        said = "; ".join(f"{'.'.join(str(p) for p in e['loc'][1:])}: {e['msg']}" for e in error.errors()[:5])
-        return _problem(422, "A parameter is not right", said)
+        detail = "; ".join(f"{'.'.join(str(p) for p in e['loc'][1:])}: {e['msg']}" for e in error.errors()[:5])
+        return _problem(422, "A parameter is not right", detail)
 
     @app.exception_handler(HTTPException)
     def refused(_: Request, error: HTTPException) -> Response:

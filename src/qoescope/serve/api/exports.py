@@ -70,5 +70,5 @@ def cell(value: object) -> str | int | float:
         case datetime():
             return value.isoformat()
         case _:
-            said = str(value)
-            return "'" + said if said.startswith(FORMULA) else said
+            text = str(value)
+            return "'" + text if text.startswith(FORMULA) else text

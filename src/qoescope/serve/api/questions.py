@@ -1,6 +1,7 @@
-"""Asking: what the API's questions share: who asks, about which sessions, and how many at once.
+"""Questions of the API: what they share: who asks, about which sessions, and how many at once.
 
-What looks at the request alone is async: handing it to a thread would cost more than it does. `about` may ask Postgres.
+What looks at the request alone is async: handing it to a thread would cost more than it does. `select` may ask
+Postgres.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -24,7 +25,7 @@ TEXT = r"^[^\x00-\x1f\x7f]*$"
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class Selection:
     """Whose sessions, when, and which of them: what most questions share."""
 
     caller: Caller
@@ -124,12 +125,18 @@ Names = Annotated[
 ]
 
 
-def about(who: Reader, tenant: Property = None, start: Start = None, end: End = None, filters: Filters = []) -> About:  # noqa: B006
+def select(
+    who: Reader,
+    tenant: Property = None,
+    start: Start = None,
+    end: End = None,
+    filters: Filters = [],  # noqa: B006
+) -> Selection:
     """The part that most questions share."""
-    return About(who, tenant_of(who, tenant), range_of(start, end), state.where(filters))
+    return Selection(who, tenant_of(who, tenant), range_of(start, end), state.where(filters))
 
 
-Shared = Annotated[About, Depends(about)]
+Shared = Annotated[Selection, Depends(select)]
 
 
 def tenant_of(who: Caller, wanted: str | None) -> str:
@@ -146,21 +153,23 @@ def store_of(who: Caller, wanted: str | None) -> PropertyStore:
 
 def range_of(start: str | None, end: str | None) -> Between:
     """The range asked for: a day until the next full hour by default."""
-    until = state.instant(end) if end else state.ceiling(datetime.now(UTC), state.HOUR)
+    until = state.parse_time(end) if end else state.ceiling(datetime.now(UTC), state.HOUR)
     try:
-        since = state.instant(start) if start else until - state.DAY
+        since = state.parse_time(start) if start else until - state.DAY
     except OverflowError as error:
         raise Mistake("the range is beyond the calendar") from error
-    return state.checked((since, until))
+    return state.checked_range((since, until))
 
 
-def understood(it: About, names: Sequence[str], source: str, by: Sequence[str] = (), step: str | None = None) -> Asked:
-    """The question as it was understood."""
-    filters = {k: list(v) for k, v in it.where.items()}
+def interpretation(
+    selection: Selection, names: Sequence[str], source: str, by: Sequence[str] = (), step: str | None = None
+) -> Asked:
+    """The question as the API understood it."""
+    filters = {k: list(v) for k, v in selection.where.items()}
     return Asked(
-        property=it.tenant,
-        start=it.between[0],
-        end=it.between[1],
+        property=selection.tenant,
+        start=selection.between[0],
+        end=selection.between[1],
         metrics=list(names),
         by=list(by),
         filters=filters,
@@ -169,24 +178,26 @@ def understood(it: About, names: Sequence[str], source: str, by: Sequence[str] =
     )
 
 
-def respond(it: About, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> Response:
+def respond(selection: Selection, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> Response:
     """The answer as it is sent; made once for identical concurrent questions."""
-    filters = tuple((name, tuple(values)) for name, values in it.where.items())
-    key = (it.tenant, tuple(names), it.between, tuple(by), filters, step)
-    content = it.caller.store.encoded_answers.do(
-        key, lambda: metric_answer(it, names, by, step).model_dump_json().encode()
+    filters = tuple((name, tuple(values)) for name, values in selection.where.items())
+    key = (selection.tenant, tuple(names), selection.between, tuple(by), filters, step)
+    content = selection.caller.store.encoded_answers.do(
+        key, lambda: metric_answer(selection, names, by, step).model_dump_json().encode()
     )
     return Response(content, media_type="application/json")
 
 
-def metric_answer(it: About, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> MetricAnswer:
+def metric_answer(
+    selection: Selection, names: Sequence[str], by: Sequence[str] = (), step: str | None = None
+) -> MetricAnswer:
     """The answer as the API shows it; refused beyond so many rows."""
-    answer = it.store.ask(names, it.between, by, it.where, step)
+    answer = selection.store.ask(names, selection.between, by, selection.where, step)
     if len(answer.rows) >= MOST_ROWS:
         raise Mistake(f"more than {MOST_ROWS:,} rows: ask for a shorter time, a longer step or fewer dimensions")
     known = [m.name for m in answer.question.metrics]
     return MetricAnswer.model_construct(  # of our own making: to validate a thousand rows takes as long as to ask
-        asked=understood(it, known, answer.plan.mart, by, step),
+        asked=interpretation(selection, known, answer.plan.mart, by, step),
         rows=answers.rows(by, answer.rows, answer.measures),
         definitions=[answers.definition(m) for m in answer.question.metrics],
     )

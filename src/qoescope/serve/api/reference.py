@@ -29,7 +29,7 @@ def page(document: Mapping[str, Any]) -> str:
     ]
     sections = [HEAD, "## Scopes\n\n" + table(("scope", "allows"), [(code(k), v) for k, v in SCOPES.items()])]
     tags = list(dict.fromkeys(tag for tag, _, _ in operations))
-    for tag, group in groupby(sorted(operations, key=lambda told: tags.index(told[0])), lambda told: told[0]):
+    for tag, group in groupby(sorted(operations, key=lambda entry: tags.index(entry[0])), lambda entry: entry[0]):
         sections += [f"## {sentence(tag)}", *(_operation(name, operation) for _, name, operation in group)]
     sections.append("## Shapes")
     sections += [_shape(name, schema) for name, schema in document["components"]["schemas"].items()]
@@ -51,19 +51,19 @@ def _operation(name: str, operation: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _parameter(said: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    schema = said["schema"]
-    default = "**required**" if said.get("required") else _default(schema)
-    return code(said["name"]), type_said(schema), default, said.get("description", "")
+def _parameter(parameter: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    schema = parameter["schema"]
+    default = "**required**" if parameter.get("required") else _default(schema)
+    return code(parameter["name"]), type_said(schema), default, parameter.get("description", "")
 
 
-def _shape(name: str, schema: Mapping[str, Any]) -> str:
-    required = schema.get("required", ())
+def _shape(name: str, shape: Mapping[str, Any]) -> str:
+    required = shape.get("required", ())
     rows = [
-        (code(field), type_said(told), "" if field in required else _default(told), _example(told))
-        for field, told in schema["properties"].items()
+        (code(field), type_said(schema), "" if field in required else _default(schema), _example(schema))
+        for field, schema in shape["properties"].items()
     ]
-    return "\n\n".join((f"### {name}", schema["description"], table(("field", "type", "default", "such as"), rows)))
+    return "\n\n".join((f"### {name}", shape["description"], table(("field", "type", "default", "such as"), rows)))
 
 
 def _default(schema: Mapping[str, Any]) -> str:

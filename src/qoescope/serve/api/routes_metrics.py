@@ -1,4 +1,4 @@
-"""Routes of numbers: metrics overall, by dimension, over time, compared, and the catalog that explains them."""
+"""Routes of metrics: overall, by dimension, over time, compared, and the catalog that explains them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,10 +33,10 @@ from qoescope.serve.api.questions import (
     Reader,
     Shared,
     Step,
+    interpretation,
     metric_answer,
     respond,
     store_of,
-    understood,
 )
 from qoescope.serve.display import words
 from qoescope.serve.request import state
@@ -54,28 +54,28 @@ def metrics(app: FastAPI) -> None:
         return answers.definitions()
 
     @app.get("/overall", tags=["metrics"], response_model=MetricAnswer)
-    def overall(it: Shared, names: Names) -> Response:
+    def overall(selection: Shared, names: Names) -> Response:
         """Metrics over the whole range: one row."""
-        return respond(it, names)
+        return respond(selection, names)
 
     @app.get("/breakdown", tags=["metrics"], response_model=MetricAnswer)
     def breakdown(
-        it: Shared,
+        selection: Shared,
         names: Names,
         by: Annotated[list[Name], Query(min_length=1, max_length=3, description=BY, examples=[["device_type"]])],
     ) -> Response:
         """Metrics by one, two or three dimensions."""
-        return respond(it, names, by)
+        return respond(selection, names, by)
 
     @app.get("/timeseries", tags=["metrics"], response_model=MetricAnswer)
     def timeseries(
-        it: Shared,
+        selection: Shared,
         names: Names,
         step: Step = "hour",
         by: Annotated[list[Name] | None, Query(max_length=2, description=BY)] = None,
     ) -> Response:
         """Metrics by steps of time, and by dimensions where given."""
-        return respond(it, names, by or (), step)
+        return respond(selection, names, by or (), step)
 
     _comparisons(app)
 
@@ -85,7 +85,7 @@ def _comparisons(app: FastAPI) -> None:
 
     @app.get("/comparison", tags=["metrics"])
     def comparison(
-        it: Shared,
+        selection: Shared,
         names: Names,
         against: Annotated[
             list[Annotated[str, Query(max_length=2000, pattern=TEXT)]] | None,
@@ -93,20 +93,22 @@ def _comparisons(app: FastAPI) -> None:
         ] = None,
     ) -> ComparisonAnswer:
         """Metrics of these sessions beside those of others: other filters, or the time just before."""
-        length = it.between[1] - it.between[0]
+        length = selection.between[1] - selection.between[0]
         try:
-            past = it.between[0] - length, it.between[0]
+            past = selection.between[0] - length, selection.between[0]
         except OverflowError as error:
             raise Mistake("the time before is beyond the calendar") from error
-        other = replace(it, where=state.where(against)) if against else replace(it, between=past)
-        here, there = metric_answer(it, names), metric_answer(other, names)
+        other = replace(selection, where=state.where(against)) if against else replace(selection, between=past)
+        here, there = metric_answer(selection, names), metric_answer(other, names)
         rows = [_compared(name, here.rows[0].metrics[name], there.rows[0].metrics[name]) for name in here.asked.metrics]
         return ComparisonAnswer(asked=here.asked, against=there.asked, rows=rows)
 
     @app.get("/histogram", tags=["metrics"])
-    def histogram(it: Shared) -> HistogramAnswer:
+    def histogram(selection: Shared) -> HistogramAnswer:
         """Startup times in 62 buckets, with those who left and those who failed."""
-        answer = it.store.ask(["startup_p50_ms", "exit_wait_p50_ms", *COMPANIONS], it.between, (), it.where)
+        answer = selection.store.ask(
+            ["startup_p50_ms", "exit_wait_p50_ms", *COMPANIONS], selection.between, (), selection.where
+        )
         sums, row = answer.measures[0], answer.rows[0]
         edges: list[int | None] = [0, *HISTOGRAM_EDGES_MS, None]
         buckets = [
@@ -116,7 +118,7 @@ def _comparisons(app: FastAPI) -> None:
             )
         ]
         return HistogramAnswer(
-            asked=understood(it, [m.name for m in answer.question.metrics], answer.plan.mart),
+            asked=interpretation(selection, [m.name for m in answer.question.metrics], answer.plan.mart),
             buckets=buckets,
             start_failures=sums["start_failures_technical"],
             companions={n: row[n] for n in COMPANIONS},
@@ -140,13 +142,13 @@ def catalog(app: FastAPI) -> None:
 
     @app.get("/dimensions/{name}/values", tags=["catalog"])
     def values(
-        it: Shared,
+        selection: Shared,
         name: Annotated[str, Path(max_length=100, pattern=TEXT, examples=["device_type"])],
         containing: Annotated[str, Query(max_length=200, pattern=TEXT)] = "",
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> list[DimensionValue]:
         """A dimension's values by attempts."""
-        return [DimensionValue(**row) for row in it.store.values(name, it.between, containing, limit)]
+        return [DimensionValue(**row) for row in selection.store.values(name, selection.between, containing, limit)]
 
     @app.get("/health", tags=["trust"])
     def health(who: Reader, tenant: Property = None) -> Health:

@@ -25,7 +25,7 @@ def records(app: FastAPI) -> None:
 
     @app.get("/sessions", tags=["sessions"])
     def listed(
-        it: Shared,
+        selection: Shared,
         kind: Annotated[
             str,
             Query(
@@ -41,11 +41,11 @@ def records(app: FastAPI) -> None:
         ] = None,
     ) -> SessionList:
         """Sessions, newest first, a page at a time."""
-        found = it.store.sessions(
-            it.between, it.where, problem=kind, after=_cursor(after), limit=limit + 1, search=search
+        rows = selection.store.sessions(
+            selection.between, selection.where, problem=kind, after=_cursor(after), limit=limit + 1, search=search
         )
         return SessionList(
-            sessions=[plain(row) for row in found[:limit]], next=_next(found[limit - 1]) if len(found) > limit else None
+            sessions=[plain(row) for row in rows[:limit]], next=_next(rows[limit - 1]) if len(rows) > limit else None
         )
 
     _single_records(app)
@@ -62,27 +62,30 @@ def _single_records(app: FastAPI) -> None:
     ) -> SessionAnswer:
         """One session: measures with their formulas, and its events from the lake."""
         store = store_of(who, tenant)
-        found = store.session(session_id)
-        if found is None:
+        row = store.session(session_id)
+        if row is None:
             raise HTTPException(
                 404,
                 f"no session '{session_id}' in {store.tenant}: it may still be running, or be older than what is kept",
             )
         return SessionAnswer(
-            session=plain(found),
+            session=plain(row),
             formulas=sessions.formulas(),
-            events=store.events(session_id, found["started_at"]),
+            events=store.events(session_id, row["started_at"]),
         )
 
     @app.get("/viewers/{viewer_id}", tags=["sessions"])
     def viewer(
-        it: Shared,
+        selection: Shared,
         viewer_id: Annotated[str, Path(max_length=200, pattern=TEXT, examples=["v1:9f2c"])],
         limit: Annotated[int, Query(ge=1, le=1000, description="sessions at most")] = 100,
     ) -> SessionList:
         """The sessions of one viewer, by pseudonym."""
         return SessionList(
-            sessions=[plain(row) for row in it.store.sessions(it.between, it.where, search=viewer_id, limit=limit)],
+            sessions=[
+                plain(row)
+                for row in selection.store.sessions(selection.between, selection.where, search=viewer_id, limit=limit)
+            ],
             next=None,
         )
 
@@ -112,19 +115,19 @@ def alarms(app: FastAPI) -> None:
     """Adds the routes of incidents and rules."""
 
     @app.get("/incidents", tags=["incidents"])
-    def incidents(it: Shared, state: Literal["open", "closed", "dismissed", "all"] = "all") -> Rows:
+    def incidents(selection: Shared, state: Literal["open", "closed", "dismissed", "all"] = "all") -> Rows:
         """Incidents that were open in the range, those that cost most first."""
-        return Rows(rows=it.store.incidents(it.between, state))
+        return Rows(rows=selection.store.incidents(selection.between, state))
 
     @app.get("/incidents/{identity}", tags=["incidents"])
     def incident(
         who: Reader, identity: Annotated[str, Path(max_length=100, pattern=TEXT)], tenant: Property = None
     ) -> dict[str, Any]:
         """One incident: story, slice, chart, rivals, sessions to open."""
-        found = store_of(who, tenant).incident(identity)
-        if found is None:
+        row = store_of(who, tenant).incident(identity)
+        if row is None:
             raise HTTPException(404, f"no incident '{identity}'")
-        return found
+        return row
 
     @app.post("/incidents/{identity}/{decision}", tags=["incidents"])
     def decide(
@@ -150,9 +153,9 @@ def notes(app: FastAPI) -> None:
     """Adds the routes of annotations."""
 
     @app.get("/annotations", tags=["annotations"])
-    def annotations(it: Shared) -> list[Annotation]:
+    def annotations(selection: Shared) -> list[Annotation]:
         """What people know about the range."""
-        return [Annotation(**row) for row in it.store.annotations(it.between)]
+        return [Annotation(**row) for row in selection.store.annotations(selection.between)]
 
     @app.post("/annotations", status_code=201, tags=["annotations"])
     def annotate(
@@ -211,10 +214,10 @@ def letters(app: FastAPI) -> None:
     def replayed(who: Annotated[Caller, Depends(Scoped("replay"))], tenant: Property = None) -> Replay:
         """How far the replay that runs is, or what became of the last one; people need the role operator."""
         _may(who, "replay")
-        found = replays.state(store_of(who, tenant))
-        if found is None:
+        row = replays.state(store_of(who, tenant))
+        if row is None:
             raise HTTPException(404, "nothing was replayed yet")
-        return Replay(**found)
+        return Replay(**row)
 
 
 def _may(who: Caller, what: str) -> None:
@@ -238,7 +241,7 @@ def files(app: FastAPI) -> None:
         responses={200: {"content": kinds, "description": "a file"}},
     )
     def export(
-        it: Shared,
+        selection: Shared,
         who: Annotated[Caller, Depends(Scoped("export"))],
         what: Literal["breakdown", "timeseries", "sessions"],
         names: Annotated[
@@ -251,11 +254,11 @@ def files(app: FastAPI) -> None:
         """Rows as a file: a breakdown, a time series or sessions; a startup metric brings its companions."""
         del who
         if what == "sessions":
-            rows = it.store.sessions(it.between, it.where, limit=MOST_ROWS)
+            rows = selection.store.sessions(selection.between, selection.where, limit=MOST_ROWS)
         else:
             rows = exports.flat(
-                metric_answer(it, names or ["attempts"], by or (), step if what == "timeseries" else None)
+                metric_answer(selection, names or ["attempts"], by or (), step if what == "timeseries" else None)
             )
         body, kind = exports.file(rows, form)
-        name = f"qoescope-{what}-{it.between[0]:%Y%m%d%H%M}-{it.between[1]:%Y%m%d%H%M}.{form}"
+        name = f"qoescope-{what}-{selection.between[0]:%Y%m%d%H%M}-{selection.between[1]:%Y%m%d%H%M}.{form}"
         return Response(body, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -1,4 +1,4 @@
-"""Attempts: how often a sign-in may be tried, counted before it is; and passwords hashed where nobody waits."""
+"""Attempts: limits on sign-in attempts, each counted before it is made; and threads that hash passwords."""
 
 import asyncio
 import hmac
@@ -18,7 +18,7 @@ NEVER = (float("-inf"), 0.0)
 DIGEST_BYTES = 16
 
 
-class Book(Protocol):
+class AttemptCounts(Protocol):
     """Where tries are counted, for all consoles together."""
 
     def reserve_try(self, keys: Sequence[str]) -> tuple[int, int, str]:
@@ -48,9 +48,9 @@ class Attempts:
     """
 
     key: bytes
-    book: Book
+    counts: AttemptCounts
     _closed: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """When an address, or an account at one, was found closed and when it opens: for a second a flood asks no book."""
+    """When an address, or an account at one, was found closed and when it opens: for a second a flood asks no store."""
 
     def reserve(self, name: str, address: str) -> Try:
         """The try, counted from now on unless there were too many."""
@@ -60,24 +60,24 @@ class Attempts:
             found_at, opens_at = self._closed.get(key, NEVER)
             if now < found_at + CLOSED_S:
                 return Try(keys, 0, opens_at - now)
-        at, wait_s, closed = self.book.reserve_try(keys)
+        at, wait_s, closed = self.counts.reserve_try(keys)
         if closed in keys[:2]:
             if len(self._closed) >= MOST_CLOSED:
                 self._closed.clear()
             self._closed[closed] = now, now + wait_s
         return Try(keys, at, wait_s)
 
-    def release(self, tried: Try) -> None:
+    def release(self, attempt: Try) -> None:
         """It succeeded: it does not count, nor do the failures before of this account from here."""
-        self.book.release_try(tried.keys, tried.at)
+        self.counts.release_try(attempt.keys, attempt.at)
 
-    def withdraw(self, tried: Try) -> None:
+    def withdraw(self, attempt: Try) -> None:
         """It was not made after all: it does not count."""
-        self.book.withdraw_try(tried.keys, tried.at)
+        self.counts.withdraw_try(attempt.keys, attempt.at)
 
     def _digest(self, name: str, address: str) -> str:
-        said = f"attempt {len(name)} {name} {address}".encode("utf-8", "surrogatepass")
-        return hmac.digest(self.key, said, "sha256")[:DIGEST_BYTES].hex()
+        text = f"attempt {len(name)} {name} {address}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self.key, text, "sha256")[:DIGEST_BYTES].hex()
 
 
 class Hashing:
@@ -112,7 +112,7 @@ def address_of(peer: str, forwarded: Sequence[str], proxy: str) -> str:
     A proxy named by its address or network is believed only from there. Of IPv6 the network counts: a house has many.
     """
     last = ",".join(forwarded).rpartition(",")[2].strip() if _is(peer, proxy) else ""
-    return _house(last) or _house(peer) or peer
+    return _network(last) or _network(peer) or peer
 
 
 def _is(peer: str, proxy: str) -> bool:
@@ -123,7 +123,7 @@ def _is(peer: str, proxy: str) -> bool:
         return bool(proxy)
 
 
-def _house(text: str) -> str:
+def _network(text: str) -> str:
     try:
         address = ipaddress.ip_address(text.strip("[]"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Auth: passwords, logins and tokens, and what each person may do; pure, no clock of its own."""
+"""Credentials: passwords, logins and tokens, and what each person may do; pure, no clock of its own."""
 
 import base64
 import hashlib
@@ -162,7 +162,7 @@ class Logins:
         return URLSafeTimedSerializer(self.key, salt="qoescope login", signer_kwargs={"digest_method": hashlib.sha256})
 
 
-def from_here(headers: Mapping[str, str], proxied: bool = False) -> bool:
+def is_same_origin(headers: Mapping[str, str], proxied: bool = False) -> bool:
     """Whether a request that changes something comes from our own pages, as browsers tell by `Origin`."""
     host = headers.get("x-forwarded-host", "") if proxied else ""
     host = host or headers.get("host", "")

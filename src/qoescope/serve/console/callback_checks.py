@@ -1,4 +1,4 @@
-"""Calls: what a browser sends to a callback, checked against what the callback declares before it runs.
+"""Callback checks: what a browser sends to a callback, checked against what the callback declares before it runs.
 
 A call names a callback, and brings its inputs in their order, each of the type that the function's parameter has.
 """
@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 
 from qoescope.catalog.errors import Mistake
-from qoescope.serve.request.state import sound
+from qoescope.serve.request.state import checked_text
 
 LONGEST_TEXT = 16 * 1024
 ROUTED = {"pathname": Annotated[str, msgspec.Meta(pattern="^/")], "search": str | None}
@@ -47,21 +47,21 @@ def check(body: bytes, known: Mapping[str, Mapping[str, Any]]) -> None:
     callback = known.get(call.output, {})
     if "callback" not in callback:
         raise Mistake("there is no such callback: load the page again")
-    declared, given = [*callback["inputs"], *callback["state"]], [*call.inputs, *call.state]
-    if len(call.inputs) != len(callback["inputs"]) or len(given) != len(declared):
+    declared, brought = [*callback["inputs"], *callback["state"]], [*call.inputs, *call.state]
+    if len(call.inputs) != len(callback["inputs"]) or len(brought) != len(declared):
         raise Mistake("the call brings other inputs than its callback takes: load the page again")
-    for spec, part in zip(declared, given, strict=True):
+    for spec, part in zip(declared, brought, strict=True):
         _check_part(spec, part)
     _check_outputs(call, callback)
     changed = {f"{_written(part.id)}.{part.property}" for part in _parts(call.inputs)}
     if not changed.issuperset(call.changedPropIds):
         raise Mistake("the call names a change of what it does not bring")
-    values = [[p.value for p in part] if isinstance(part, list) else part.value for part in given]
+    values = [[p.value for p in part] if isinstance(part, list) else part.value for part in brought]
     _check_values(values, [spec["property"] for spec in declared], inspect.unwrap(callback["callback"]))
 
 
-def _parts(given: Iterable[Part | list[Part]]) -> Iterator[Part]:
-    for part in given:
+def _parts(brought: Iterable[Part | list[Part]]) -> Iterator[Part]:
+    for part in brought:
         yield from part if isinstance(part, list) else (part,)
 
 
@@ -77,12 +77,12 @@ def _check_part(spec: Mapping[str, str], part: Part | list[Part]) -> None:
             raise Mistake("the call brings other inputs than its callback takes: load the page again")
 
 
-def _fits(given: Mapping[str, Any], pattern: Mapping[str, Any]) -> bool:
-    plain = all(isinstance(value, str) and sound(value) == value for value in given.values())
+def _fits(brought: Mapping[str, Any], pattern: Mapping[str, Any]) -> bool:
+    plain = all(isinstance(value, str) and checked_text(value) == value for value in brought.values())
     return (
         plain
-        and given.keys() == pattern.keys()
-        and all(isinstance(want, list) or given[name] == want for name, want in pattern.items())
+        and brought.keys() == pattern.keys()
+        and all(isinstance(want, list) or brought[name] == want for name, want in pattern.items())
     )
 
 
@@ -108,7 +108,7 @@ def _check_values(values: list[Any], names: list[str], function: Any) -> None:  
     types = _types(function)
     for index, (value, name) in enumerate(zip(values, names, strict=True)):
         for text in _texts(value):
-            if len(sound(text)) > LONGEST_TEXT:
+            if len(checked_text(text)) > LONGEST_TEXT:
                 raise Mistake(f"the text of {name} is too long")
         wanted = types[index] if index < len(types) else ROUTED.get(name, Any)
         try:

@@ -8,9 +8,9 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, html
 
 from qoescope.serve.console import saved_views
+from qoescope.serve.console.error_handlers import add_error_handlers
 from qoescope.serve.console.frame import layout
 from qoescope.serve.console.page_list import PAGES, Page
-from qoescope.serve.console.refusals import refusals
 from qoescope.serve.console.requests import callback_request
 from qoescope.serve.display import theme
 
@@ -59,8 +59,8 @@ def build_console() -> Dash:
         _register(page)
     app.layout = shell
     _controls(app)
-    saved_views.acts(app)
-    refusals(app)
+    saved_views.add_callbacks(app)
+    add_error_handlers(app)
     app.enable_pages()
     return app
 
@@ -114,7 +114,7 @@ def _controls(app: Dash) -> None:
         if not name:
             return []
         request = callback_request(search, "/")
-        found = request.store.values(name, request.state.between)
+        rows = request.store.values(name, request.state.between)
         return [
-            {"value": row["value"], "label": f"{row['value']}  ({row['attempts']:,})"} for row in found if row["value"]
+            {"value": row["value"], "label": f"{row['value']}  ({row['attempts']:,})"} for row in rows if row["value"]
         ]

@@ -16,7 +16,7 @@ from qoescope.serve.console.parts import Content
 from qoescope.serve.console.requests import PageRequest, page_request
 from qoescope.serve.request import state
 from qoescope.serve.request.caller import CALLER
-from qoescope.serve.request.state import State
+from qoescope.serve.request.state import PageState
 from qoescope.serve.store.connections import AWAY, UNASKABLE
 
 MINUTE = timedelta(minutes=1)
@@ -37,8 +37,8 @@ def layout(page: Page, body: Body) -> Callable[..., Component]:
             request = page_request(caller, path, query, now, identity)
         except Mistake as mistake:
             request = PageRequest(caller, "", now, state.state("", now), path)
-            return framed(request, parts.page(page.title, _failure("", str(mistake))), has_controls=False)
-        return framed(request, parts.page(page.title, answer(body, request)), page.has_controls)
+            return frame(request, parts.page(page.title, _failure("", str(mistake))), has_controls=False)
+        return frame(request, parts.page(page.title, answer(body, request)), page.has_controls)
 
     return render
 
@@ -63,7 +63,7 @@ def _failure(subject: str, reason: str) -> Content:
     return parts.content(subject, parts.failure(reason))
 
 
-def framed(request: PageRequest, content: Component, has_controls: bool = True) -> Component:
+def frame(request: PageRequest, content: Component, has_controls: bool = True) -> Component:
     """The page in its frame."""
     return html.Div(
         [
@@ -82,7 +82,7 @@ def _top(request: PageRequest) -> Component:
     links = [
         dcc.Link(
             page.name,
-            href=state.link(page.path, request.state, **keep),
+            href=state.page_address(page.path, request.state, **keep),
             className="here" if page.path == here else "",
             **_current(page.path == here),
         )
@@ -93,7 +93,7 @@ def _top(request: PageRequest) -> Component:
         [
             dcc.Link(
                 [html.Img(src="/assets/icon.svg", alt=""), html.Span("qoescope")],
-                href=state.link("/", request.state, **keep),
+                href=state.page_address("/", request.state, **keep),
                 className="brand",
             ),
             html.Nav(links, **{"aria-label": "Pages"}),
@@ -152,7 +152,7 @@ def _controls(request: PageRequest) -> Component:
     chips = [
         html.Span(
             [
-                html.Span(_said(name, values)),
+                html.Span(_filter_text(name, values)),
                 dcc.Link(
                     "×", href=request.path + request.state.without(name).query(), title=f"Remove the filter {name}"
                 ),
@@ -194,11 +194,11 @@ def _own_range(request: PageRequest) -> Component:
 
 def _at_span(request: PageRequest, name: str) -> str:
     end = request.now
-    chosen = State((end - state.BY_NAME[name].length, end), name, request.state.where, request.state.own)
+    chosen = PageState((end - state.BY_NAME[name].length, end), name, request.state.where, request.state.own)
     return request.path + chosen.query()
 
 
-def _said(name: str, values: Sequence[str]) -> str:
+def _filter_text(name: str, values: Sequence[str]) -> str:
     label = DIMENSIONS[name.removeprefix("!")].label
     shown = " or ".join(values[:3]) + (f" or {len(values) - 3} more" if len(values) > 3 else "")  # noqa: PLR2004
     return f"{label}: {'not ' if name.startswith('!') else ''}{shown}"

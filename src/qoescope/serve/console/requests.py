@@ -11,7 +11,7 @@ from qoescope.connect.ask import Answer
 from qoescope.serve.display import words
 from qoescope.serve.request import state
 from qoescope.serve.request.caller import CALLER, Caller
-from qoescope.serve.request.state import State
+from qoescope.serve.request.state import PageState
 from qoescope.serve.store.property_store import PropertyStore
 
 
@@ -22,7 +22,7 @@ class PageRequest:
     caller: Caller
     tenant: str
     now: datetime
-    state: State
+    state: PageState
     path: str
     identity: str = ""
     """Of the one thing that the page is about, where it is about one."""

@@ -1,4 +1,4 @@
-"""Rules: alarms by threshold as people write and read them; pure."""
+"""Rule forms: alarms by threshold as people write and read them; pure."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ SEVERITIES = ("info", "warning", "critical")
 DIRECTIONS = ("above", "below")
 
 
-def said(rule: Mapping[str, Any]) -> tuple[str, str, str]:
+def describe(rule: Mapping[str, Any]) -> tuple[str, str, str]:
     """A rule in words: its metric, of whom, and when it rings."""
     metric = METRICS[rule["metric"]]
     chosen = rule["slice"] if isinstance(rule["slice"], Mapping) else json.loads(rule["slice"])
@@ -29,7 +29,7 @@ def said(rule: Mapping[str, Any]) -> tuple[str, str, str]:
     return metric.label, whom, when
 
 
-def checked(metric: str, direction: str, threshold: object, minutes: object, audience: object, severity: str,
+def parse(metric: str, direction: str, threshold: object, minutes: object, audience: object, severity: str,
             only: str) -> dict[str, Any]:  # fmt: skip
     """The rule as it is stored. Raises `Mistake` with what is wrong in it."""
     for kind, value, known in (("metric", metric, LIVE), ("severity", severity, SEVERITIES),

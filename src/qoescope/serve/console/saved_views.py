@@ -1,4 +1,4 @@
-"""Views: addresses that operators share by name: everybody follows them, operators save and remove them."""
+"""Saved views: addresses that operators share by name: everybody follows them, operators save and remove them."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from dash.exceptions import PreventUpdate
 from qoescope.catalog.errors import Mistake
 from qoescope.serve.auth.credentials import safe_next
 from qoescope.serve.console.requests import PageRequest, callback_request
-from qoescope.serve.request.state import sound
+from qoescope.serve.request.state import checked_text
 
 LONGEST_TITLE, LONGEST_ADDRESS = 80, 2_000
 
 
-def saved(request: PageRequest) -> list[Component]:
+def links(request: PageRequest) -> list[Component]:
     """The links, each with its button for operators."""
     may = request.may("operator")
     return [html.Div([dcc.Link(row["title"], href=row["address"]), _remove(row) if may else None], className="view")
@@ -39,14 +39,14 @@ def menu(request: PageRequest) -> Component | None:
         ),
         html.Button("Save this view", id="view-save", type="button", className="secondary"),
     ]
-    told = html.Span(id="view-told", role="status", className="faint")
+    status = html.Span(id="view-told", role="status", className="faint")
     note = html.Span("Operators save views that all may follow.", className="faint")
     may = request.may("operator")  # what a callback names must be there, seen or not
-    inside = [html.Div(saved(request), id="view-list"), html.Div(form, hidden=not may), None if may else note, told]
-    return html.Details([html.Summary("Views"), html.Div(inside, className="menu")], className="person")
+    children = [html.Div(links(request), id="view-list"), html.Div(form, hidden=not may), None if may else note, status]
+    return html.Details([html.Summary("Views"), html.Div(children, className="menu")], className="person")
 
 
-def acts(app: Dash) -> None:
+def add_callbacks(app: Dash) -> None:
     """Adds the callbacks that save and remove views."""
 
     @app.callback(
@@ -62,22 +62,22 @@ def acts(app: Dash) -> None:
             raise PreventUpdate
         request = callback_request(search, path)
         if not request.may("operator"):
-            return saved(request), "Only operators may do that."
+            return links(request), "Only operators may do that."
         if isinstance(ctx.triggered_id, dict):
             if not any(removed):
                 raise PreventUpdate
             gone = request.store.remove_view(ctx.triggered_id["view"])
-            return saved(request), "Removed." if gone else "It was gone already."
+            return links(request), "Removed." if gone else "It was gone already."
         if not clicks:
             raise PreventUpdate
         try:
-            return saved(request), _save(request, title, path + (search or ""))
+            return links(request), _save(request, title, path + (search or ""))
         except Mistake as mistake:
-            return saved(request), str(mistake)
+            return links(request), str(mistake)
 
 
 def _save(request: PageRequest, title: str | None, address: str) -> str:
-    named = sound(title or "").strip()[:LONGEST_TITLE]
+    named = checked_text(title or "").strip()[:LONGEST_TITLE]
     if not named:
         return "Give it a name first."
     if len(address) > LONGEST_ADDRESS:

@@ -1,4 +1,4 @@
-"""Left out: what a field is whose values could not be meant, what it may hold, and what to do; pure."""
+"""Unknown fields: what a field means, what it may hold, and what to do where its values cannot be meant; pure."""
 
 from dataclasses import dataclass
 

@@ -88,7 +88,8 @@ def _add_states(figure: go.Figure, runs: Sequence[Stretch], per: int) -> None:
             marker={"color": theme.STATES[name], "line": {"width": 0}},
             name=name,
             customdata=[
-                (words.milliseconds(s.length_ms), words.drawn(s.cdn), "out of sight" if s.hidden else "") for s in mine
+                (words.milliseconds(s.length_ms), words.without_markup(s.cdn), "out of sight" if s.hidden else "")
+                for s in mine
             ],
             hovertemplate="<b>" + name + "</b> %{customdata[0]} %{customdata[1]} %{customdata[2]}<extra></extra>",
             row=1,
@@ -101,7 +102,7 @@ def _add_marks(figure: go.Figure, marks: Sequence[Moment], per: int) -> None:
         x=[m.at_ms / per for m in marks],
         y=["state"] * len(marks),
         mode="markers",
-        text=[words.drawn(m.text) for m in marks],
+        text=[words.without_markup(m.text) for m in marks],
         marker={"symbol": "line-ns-open", "size": 22, "color": [_mark(m) for m in marks], "line": {"width": 1.5}},
         hovertemplate="%{text}<extra></extra>",
         row=1,

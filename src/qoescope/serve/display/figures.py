@@ -37,7 +37,7 @@ def trend(
         figure.add_scatter(
             x=x,
             y=y,
-            name=words.drawn(other),
+            name=words.without_markup(other),
             mode="lines",
             line={"color": theme.BASELINE, "width": 1.5, "dash": "dot"},
             customdata=[words.number(r[metric.name], metric.unit) for r in before],
@@ -56,7 +56,7 @@ def trend(
         customdata=[words.number(r[metric.name], metric.unit) for r in rows],
         hovertemplate="<b>%{customdata}</b>",
     )
-    for at, text in ((at, words.drawn(text)) for at, text in notes):
+    for at, text in ((at, words.without_markup(text)) for at, text in notes):
         figure.add_vline(x=at.timestamp() * 1000, line={"color": theme.NEUTRAL, "width": 1, "dash": "dash"})
         figure.add_annotation(x=at, y=1, yref="paper", text=text, showarrow=False, xanchor="left", font={"size": 11})
     y_axis(figure, metric)
@@ -72,7 +72,7 @@ def lines(metric: Metric, series: Mapping[str, Rows], height: int = 280) -> go.F
         figure.add_scatter(
             x=[r["starts_at"] for r in rows],
             y=[axis_value(metric, r[metric.name]) for r in rows],
-            name=words.drawn(name),
+            name=words.without_markup(name),
             mode="lines" if len(rows) > 1 else "markers",
             line={"width": 1.8, "color": colour},
             customdata=[words.number(r[metric.name], metric.unit) for r in rows],

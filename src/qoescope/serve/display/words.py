@@ -164,6 +164,6 @@ def period(start: datetime, end: datetime) -> str:
     return f"{start:%d %b %Y %H:%M} – {end:%d %b %Y %H:%M} UTC"
 
 
-def drawn(text: str) -> str:
+def without_markup(text: str) -> str:
     """The text as charts take it, which read some HTML in what they draw: none of it acts."""
     return html.escape(text, quote=False)

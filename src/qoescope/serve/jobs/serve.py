@@ -10,12 +10,12 @@ from qoescope.settings import Settings
 
 def serve(settings: Settings, outside: Outside | None = None) -> None:
     """Runs the console and the API until SIGTERM or SIGINT, then finishes what it answers; blocks."""
-    from qoescope.serve.web.app import served
+    from qoescope.serve.web.app import serve_until_stopped
 
     refuse_open_console(settings)
     store = open_store(settings, outside)
     try:
-        asyncio.run(served(store, cookie_key(settings)))
+        asyncio.run(serve_until_stopped(store, cookie_key(settings)))
     finally:
         store.reader.close()
         store.writer.close()

@@ -41,7 +41,7 @@ NEVER = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PageState:
     """One page's question: when, of which sessions, against what, and the page's own choices."""
 
     between: Between
@@ -75,16 +75,16 @@ class State:
         """The address' query, with changes to the page's own choices (None takes one out)."""
         own = {k: v for k, v in {**self.own, **changes}.items() if v is not None}
         pairs = [] if self.span == DEFAULT else [("t", self.span)] if self.span else _ends(self.between)
-        pairs += [("f", written(name, values)) for name, values in self.where.items()]
+        pairs += [("f", filter_text(name, values)) for name, values in self.where.items()]
         pairs += sorted(own.items())
         return "?" + urlencode(pairs, safe=":,!") if pairs else ""
 
-    def narrowed(self, name: str, value: str) -> "State":
+    def narrowed(self, name: str, value: str) -> "PageState":
         """The same, of sessions with this value only."""
         where = {k: v for k, v in self.where.items() if k.removeprefix("!") != name}
         return replace(self, where=where | {name: (value,)})
 
-    def without(self, name: str) -> "State":
+    def without(self, name: str) -> "PageState":
         """The same without this filter."""
         return replace(self, where={k: v for k, v in self.where.items() if k != name})
 
@@ -93,39 +93,39 @@ def _ends(between: Between) -> list[tuple[str, str]]:
     return [("from", f"{between[0]:%Y-%m-%dT%H:%M}"), ("to", f"{between[1]:%Y-%m-%dT%H:%M}")]
 
 
-def state(search: str, now: datetime) -> State:
+def state(search: str, now: datetime) -> PageState:
     """What the address' query asks for. Raises `Mistake` with what is wrong in it."""
     return from_pairs(parse_qsl(search.removeprefix("?")), now)
 
 
-def from_pairs(pairs: Sequence[tuple[str, str]], now: datetime) -> State:
+def from_pairs(pairs: Sequence[tuple[str, str]], now: datetime) -> PageState:
     """The same from the query's parts."""
     own: dict[str, str] = {}
     filters: list[str] = []
     ends: dict[str, datetime] = {}
     span = ""
     for key, value in pairs:
-        sound(key + value)
+        checked_text(key + value)
         match key:
             case "t":
                 span = value
             case "f":
                 filters.append(value)
             case "from" | "to":
-                ends[key] = instant(value)
+                ends[key] = parse_time(value)
             case _:
                 own[key] = value
     if ends:
         end = ends.get("to", ceiling(now, HOUR))
         between = ends.get("from", end - DAY), end
-        return State(checked(between), "", where(filters), own, _passed(between, HOUR, now))
+        return PageState(checked_range(between), "", where(filters), own, _passed(between, HOUR, now))
     span = span or DEFAULT
     if span not in BY_NAME:
         raise UnknownName("time range", span, BY_NAME)
     chosen = BY_NAME[span]
     end = ceiling(now, chosen.grid)
     between = end - chosen.length, end
-    return State(between, span, where(filters), own, _passed(between, min(chosen.grid, HOUR), now))
+    return PageState(between, span, where(filters), own, _passed(between, min(chosen.grid, HOUR), now))
 
 
 def _passed(between: Between, grid: timedelta, now: datetime) -> datetime | None:
@@ -134,7 +134,7 @@ def _passed(between: Between, grid: timedelta, now: datetime) -> datetime | None
     return nearest if between[0] < nearest < between[1] else None
 
 
-def checked(between: Between) -> Between:
+def checked_range(between: Between) -> Between:
     """The range, if it can be asked for."""
     if between[1] <= between[0]:
         raise Mistake("the range ends before it begins: choose an end after the start")
@@ -143,7 +143,7 @@ def checked(between: Between) -> Between:
     return between
 
 
-def instant(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """An ISO 8601 time, UTC where it names no zone; of years in which a range has days before and after it."""
     try:
         at = datetime.fromisoformat(text)
@@ -154,7 +154,7 @@ def instant(text: str) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def sound(text: str) -> str:
+def checked_text(text: str) -> str:
     """The text, if it can be stored and asked for: NUL and halves of characters cannot."""
     if NEVER.search(text):
         raise Mistake("the address or a value in it holds a character that no text has")
@@ -174,7 +174,7 @@ def ceiling(at: datetime, grid: timedelta) -> datetime:
 def where(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Filters as `ask` takes them: `device_type:smart_tv,web` keeps, `!country_code:US` leaves out."""
     chosen: dict[str, tuple[str, ...]] = {}
-    for text in map(sound, filters):
+    for text in map(checked_text, filters):
         name, colon, values = text.partition(":")
         if not colon or not values:
             raise Mistake(f"'{text}' is no filter: write dimension:value, or !dimension:value to leave it out")
@@ -190,17 +190,17 @@ def _split(values: str) -> tuple[str, ...]:
     return tuple(part.replace("\x00", ",") for part in parts if part)
 
 
-def written(name: str, values: Sequence[str]) -> str:
+def filter_text(name: str, values: Sequence[str]) -> str:
     """A filter as it is written in an address."""
     return f"{name}:" + ",".join(value.replace(",", "\\,") for value in values)
 
 
-def place(path: str, identity: str) -> str:
+def item_address(path: str, identity: str) -> str:
     """The address of one thing among those of a page, whatever its id holds."""
     return f"{path}/{quote(identity, safe='')}"
 
 
-def link(path: str, state: State, **changes: str | None) -> str:
+def page_address(path: str, state: PageState, **changes: str | None) -> str:
     """The address of another page about the same sessions and time."""
-    kept: Mapping[str, str | None] = dict.fromkeys(state.own)
-    return path + state.query(**{**kept, **changes})
+    dropped: Mapping[str, str | None] = dict.fromkeys(state.own)
+    return path + state.query(**{**dropped, **changes})

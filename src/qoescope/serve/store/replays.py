@@ -1,4 +1,4 @@
-"""Replays: dead letters are judged again beside the pages, one replay of a property at a time, with its progress."""
+"""Replays: dead letters are judged again in the background, one replay of a property at a time, with its progress."""
 
 import logging
 import secrets

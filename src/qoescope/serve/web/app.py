@@ -1,4 +1,4 @@
-"""App: one door for people: sign-in, the API under /api/v1, and the console."""
+"""App: one server for people and programs: sign-in, the API under /api/v1, and the console."""
 
 import asyncio
 import gc
@@ -20,14 +20,14 @@ from qoescope.serve.console.dash_app import build_console
 from qoescope.serve.store.connections import AWAY
 from qoescope.serve.store.store import Store
 from qoescope.serve.web.gate import Gate
-from qoescope.serve.web.sign_in import doors
-from qoescope.serve.web.static_files import Statics
+from qoescope.serve.web.sign_in import add_sign_in_routes
+from qoescope.serve.web.static_files import CachedFiles
 
 PRUNE_S = 60.0
 """How often tries to sign in are forgotten that count no more."""
 
 
-def policy(hashes: list[str]) -> str:
+def content_security_policy(hashes: list[str]) -> str:
     """What a page may load: from here only; styles inline, since Plotly and Mantine write them."""
     scripts = " ".join(["'self'", *hashes])
     return (
@@ -41,24 +41,24 @@ def build_app(store: Store, key: bytes) -> ASGIApp:
     """The whole of it, ready to be served."""
     logins = Logins(key)
     app = FastAPI(title="qoescope", docs_url=None, redoc_url=None, openapi_url=None)
-    doors(app, store, logins)
+    add_sign_in_routes(app, store, logins)
     app.mount("/api/v1", build_api())
     pages = build_console()
     pages.server.test_client().get("/")  # Dash registers its last scripts with the first request
     hashes = list(pages.csp_hashes())
     app.mount("/", WSGIMiddleware(pages.server, workers=store.settings.console_threads))  # type: ignore[arg-type]
     packed = GZipMiddleware(app, minimum_size=1024, compresslevel=2)
-    return Gate(Statics(packed), store, logins, policy(hashes))
+    return Gate(CachedFiles(packed), store, logins, content_security_policy(hashes))
 
 
-async def _prune(store: Store) -> None:
+async def _prune_attempts(store: Store) -> None:
     while True:
         with suppress(*AWAY):
             await asyncio.to_thread(store.forget_tries)
         await asyncio.sleep(PRUNE_S)
 
 
-async def served(store: Store, key: bytes) -> None:
+async def serve_until_stopped(store: Store, key: bytes) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what it answers."""
     stop, loop, settings = asyncio.Event(), asyncio.get_running_loop(), store.settings
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,7 +78,7 @@ async def served(store: Store, key: bytes) -> None:
         log_level=LogLevels.error,
     )
     serving = asyncio.create_task(server.serve())
-    waiting, pruning = asyncio.create_task(stop.wait()), asyncio.create_task(_prune(store))
+    waiting, pruning = asyncio.create_task(stop.wait()), asyncio.create_task(_prune_attempts(store))
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     pruning.cancel()

@@ -14,12 +14,12 @@ NO_BODY = ("GET", "HEAD", "OPTIONS")
 class Refused(Exception):
     """A body that is not read to its end; its text is shown."""
 
-    def __init__(self, status: int, said: str) -> None:
-        super().__init__(said)
-        self.status, self.said = status, said
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
 
 
-def promised(headers: Mapping[str, str]) -> int:
+def declared_length(headers: Mapping[str, str]) -> int:
     """How many bytes the request says that it has; 0 where it does not say."""
     length = headers.get("content-length") or "0"
     if not (length.isascii() and length.isdigit()):
@@ -45,7 +45,7 @@ async def read(receive: Receive, most: int, within_s: float) -> bytes:
         raise Refused(408, "the body came too slowly") from error
 
 
-def again(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
     """What gives the body that was read, once, and then what the connection says."""
     left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -33,31 +33,31 @@ class Gate:
 
     def __init__(self, app: ASGIApp, store: Store, logins: Logins, policy: str) -> None:
         self.app, self.store, self.logins = app, store, logins
-        self.headers = headers_of(store.settings, policy)
+        self.headers = security_headers(store.settings, policy)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        told = Told(send, self.headers, keeps=scope["path"].startswith(STATIC))
+        sender = HeaderSender(send, self.headers, keeps=scope["path"].startswith(STATIC))
         try:
-            await self._passed(scope, receive, told)
-        except Exception as error:  # noqa: BLE001 - `wrong` logs what is our fault
-            answer = wrong(error, scope["path"])
-            if not told.started:
-                await answer(scope, receive, told)
+            await self._pass_on(scope, receive, sender)
+        except Exception as error:  # noqa: BLE001 - `error_response` logs what is our fault
+            answer = error_response(error, scope["path"])
+            if not sender.started:
+                await answer(scope, receive, sender)
 
-    async def _passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, path = Headers(scope=scope), scope["path"]
-        well_formed(scope)
+        refuse_malformed(scope)
         self._refuse_elsewhere(scope, headers)
-        if bodies.promised(headers) > bodies.LARGEST:
+        if bodies.declared_length(headers) > bodies.LARGEST:
             raise Refused(413, "the body is too large")
         is_open = path in OPEN or path.startswith(STATIC)
         who = None if is_open else await self._person(headers)
         if who is None and not is_open and not path.startswith("/api/"):
-            await _sign_in_first(scope)(scope, receive, send)
+            await _redirect_to_sign_in(scope)(scope, receive, send)
             return
         body = b""
         if scope["method"] not in bodies.NO_BODY and (who or path == "/sign-in"):
@@ -65,7 +65,7 @@ class Gate:
             body = await bodies.read(receive, most, self.store.settings.console_body_timeout_s)
         reset = CALLER.set(Caller(self.store, who)) if who else None
         try:
-            await self.app(scope, bodies.again(body, receive), send)
+            await self.app(scope, bodies.replay(body, receive), send)
         finally:
             if reset:
                 CALLER.reset(reset)
@@ -74,7 +74,7 @@ class Gate:
         """What changes something comes from our own pages, or with a token."""
         if scope["method"] in bodies.NO_BODY or headers.get("authorization", "").startswith("Bearer "):
             return
-        ours = credentials.from_here(headers, bool(self.store.settings.console_proxy))
+        ours = credentials.is_same_origin(headers, bool(self.store.settings.console_proxy))
         if not ours and (credentials.COOKIE in headers.get("cookie", "") or not scope["path"].startswith("/api/")):
             raise Refused(403, "this request does not come from our own pages")
 
@@ -99,7 +99,7 @@ def cookie(headers: Mapping[str, str]) -> str:
     return next((part.partition("=")[2] for part in parts if part.startswith(credentials.COOKIE + "=")), "")
 
 
-def well_formed(scope: Scope) -> None:
+def refuse_malformed(scope: Scope) -> None:
     """Raises `Refused` for addresses that no page of ours has."""
     path = scope["path"]
     if not path.isprintable() or ".." in path.split("/"):  # no route matches a line break, so none could say it
@@ -108,21 +108,21 @@ def well_formed(scope: Scope) -> None:
         raise Refused(400, "the query is not percent-encoded")
 
 
-def refusal(said: str, status: int, path: str, identity: str = "") -> Response:
+def refusal(reason: str, status: int, path: str, identity: str = "") -> Response:
     """The answer that says why, in the form of who asked; what was not read of its request is not read later either."""
     identity = identity or secrets.token_hex(6)
     closing = {"connection": "close"} if status in (400, 408, 413) else {}
     if not path.startswith("/api/"):
-        return PlainTextResponse(said, status, headers={"x-request-id": identity, **closing})
-    problem = {"type": "about:blank", "title": TITLES.get(status, "Refused"), "status": status, "detail": said,
+        return PlainTextResponse(reason, status, headers={"x-request-id": identity, **closing})
+    problem = {"type": "about:blank", "title": TITLES.get(status, "Refused"), "status": status, "detail": reason,
                "request_id": identity}  # fmt: skip
     return JSONResponse(problem, status, media_type="application/problem+json", headers=closing)
 
 
-def wrong(error: Exception, path: str) -> Response:
+def error_response(error: Exception, path: str) -> Response:
     """The answer where a request ended in an error; what is our fault goes into the log."""
     if isinstance(error, Refused):
-        return refusal(error.said, error.status, path)
+        return refusal(error.reason, error.status, path)
     if isinstance(error, AWAY):
         LOG.warning("postgres is away: %s", type(error).__name__)
         answer = refusal("the marts do not answer; try again in a moment", 503, path)
@@ -133,7 +133,7 @@ def wrong(error: Exception, path: str) -> Response:
     return refusal("this is our fault, and it is in the log", 500, path, identity)
 
 
-def _sign_in_first(scope: Scope) -> Response:
+def _redirect_to_sign_in(scope: Scope) -> Response:
     if scope["method"] != "GET" or scope["path"].startswith("/_"):
         return PlainTextResponse("your login has ended: load the page again to sign in", 401)
     query = scope["query_string"].decode("latin-1")
@@ -141,12 +141,12 @@ def _sign_in_first(scope: Scope) -> Response:
     return RedirectResponse("/sign-in" + (f"?next={quote(address)}" if address != "/" else ""), 303)
 
 
-def by_tls(settings: Settings) -> bool:
+def is_reached_by_tls(settings: Settings) -> bool:
     """Whether browsers reach us by TLS: our own, or that of the named proxy."""
     return settings.console_tls_certificate is not None or bool(settings.console_proxy)
 
 
-def headers_of(settings: Settings, policy: str) -> list[tuple[bytes, bytes]]:
+def security_headers(settings: Settings, policy: str) -> list[tuple[bytes, bytes]]:
     """The headers that keep a page to itself, and browsers to TLS where there is any."""
     always = [
         (b"content-security-policy", policy.encode()),
@@ -155,10 +155,12 @@ def headers_of(settings: Settings, policy: str) -> list[tuple[bytes, bytes]]:
         (b"cross-origin-opener-policy", b"same-origin"),
         (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
     ]
-    return [*always, (b"strict-transport-security", b"max-age=%d" % BY_TLS_S)] if by_tls(settings) else always
+    return (
+        [*always, (b"strict-transport-security", b"max-age=%d" % BY_TLS_S)] if is_reached_by_tls(settings) else always
+    )
 
 
-class Told:
+class HeaderSender:
     """Sends an answer with the headers that every answer has."""
 
     def __init__(self, send: Send, headers: list[tuple[bytes, bytes]], keeps: bool) -> None:

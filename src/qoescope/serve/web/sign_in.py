@@ -1,4 +1,4 @@
-"""Doors: signing in and out."""
+"""Sign-in: the page, the check of name and password, and signing out."""
 
 import asyncio
 from contextlib import suppress
@@ -16,23 +16,23 @@ from qoescope.serve.auth.credentials import Logins
 from qoescope.serve.display import templates, theme
 from qoescope.serve.store.connections import AWAY
 from qoescope.serve.store.store import Store
-from qoescope.serve.web.gate import by_tls, cookie, wrong
+from qoescope.serve.web.gate import cookie, error_response, is_reached_by_tls
 
 WRONG = "Name or password is not right."
 BUSY = "Many people sign in at this moment. Try again."
 BUSY_S = 5
 
 
-class NotIn(Exception):
+class SignInRefused(Exception):
     """Somebody who may not come in; its text is shown."""
 
-    def __init__(self, said: str, status: int, wait_s: float = 0.0) -> None:
-        super().__init__(said)
-        self.said, self.status, self.wait_s = said, status, wait_s
+    def __init__(self, reason: str, status: int, wait_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason, self.status, self.wait_s = reason, status, wait_s
 
 
 @dataclass(frozen=True, slots=True)
-class Doorman:
+class PasswordCheck:
     """Looks at names and passwords."""
 
     store: Store
@@ -40,15 +40,17 @@ class Doorman:
     hashing: Hashing = field(default_factory=Hashing)
 
     async def account(self, name: str, password: str, address: str) -> dict[str, Any]:
-        """The account whose name and password these are. Raises `NotIn`.
+        """The account whose name and password these are. Raises `SignInRefused`.
 
         A try counts before the password is looked at, so that guesses side by side count too.
         """
         if self.hashing.full:
-            raise NotIn(BUSY, 503, BUSY_S)
+            raise SignInRefused(BUSY, 503, BUSY_S)
         tried = await asyncio.to_thread(self.attempts.reserve, name, address)
         if tried.wait_s:
-            raise NotIn(f"Too many tries. Wait {tried.wait_s / 60:.0f} minutes, then try again.", 429, tried.wait_s)
+            raise SignInRefused(
+                f"Too many tries. Wait {tried.wait_s / 60:.0f} minutes, then try again.", 429, tried.wait_s
+            )
         try:
             user = await asyncio.to_thread(self.store.user, name) if name and name.isprintable() else None
             stored = user["digest"] if user else ""
@@ -59,9 +61,9 @@ class Doorman:
             raise
         if right is None:
             await asyncio.to_thread(self.attempts.withdraw, tried)
-            raise NotIn(BUSY, 503, BUSY_S)
+            raise SignInRefused(BUSY, 503, BUSY_S)
         if user is None or not right:
-            raise NotIn(WRONG, 401)
+            raise SignInRefused(WRONG, 401)
         await asyncio.to_thread(self.attempts.release, tried)
         if credentials.stale(stored):
             renewed = await self.hashing.do(lambda: credentials.digest(password))
@@ -69,11 +71,11 @@ class Doorman:
         return user
 
 
-def doors(app: FastAPI, store: Store, logins: Logins) -> None:
+def add_sign_in_routes(app: FastAPI, store: Store, logins: Logins) -> None:
     """Adds the routes of signing in and out."""
-    doorman = Doorman(store, Attempts(logins.key, store))
+    check = PasswordCheck(store, Attempts(logins.key, store))
     for kind in AWAY:  # else Starlette answers 500 before the gate can say why
-        app.add_exception_handler(kind, lambda request, error: wrong(error, request.url.path))
+        app.add_exception_handler(kind, lambda request, error: error_response(error, request.url.path))
 
     @app.get("/alive")
     async def alive() -> Response:
@@ -85,18 +87,21 @@ def doors(app: FastAPI, store: Store, logins: Logins) -> None:
 
     @app.post("/sign-in")
     async def sign_in(request: Request) -> Response:
-        given = {k: v[0] for k, v in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
-        name, then = given.get("name", "").strip().lower()[:LONGEST_NAME], credentials.safe_next(given.get("next", "/"))
+        form_fields = {k: v[0] for k, v in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
+        name, target = (
+            form_fields.get("name", "").strip().lower()[:LONGEST_NAME],
+            credentials.safe_next(form_fields.get("next", "/")),
+        )
         peer = request.client.host if request.client else ""
         address = address_of(peer, request.headers.getlist("x-forwarded-for"), store.settings.console_proxy)
         try:
-            user = await doorman.account(name, given.get("password", "")[:LONGEST_PASSWORD], address)
-        except NotIn as why:
+            user = await check.account(name, form_fields.get("password", "")[:LONGEST_PASSWORD], address)
+        except SignInRefused as why:
             later = {"Retry-After": str(round(why.wait_s) + 1)} if why.wait_s else {}
-            return HTMLResponse(sign_in_page(then, why.said, name), why.status, later)
-        answer = RedirectResponse(then, 303)
+            return HTMLResponse(sign_in_page(target, why.reason, name), why.status, later)
+        answer = RedirectResponse(target, 303)
         value = logins.cookie(user["name"], credentials.version(user))
-        secure = by_tls(store.settings)
+        secure = is_reached_by_tls(store.settings)
         answer.set_cookie(credentials.COOKIE, value, LOGIN_S, httponly=True, samesite="lax", secure=secure, path="/")
         return answer
 
@@ -110,7 +115,7 @@ def doors(app: FastAPI, store: Store, logins: Logins) -> None:
         return answer
 
 
-def sign_in_page(then: str, problem: str = "", name: str = "") -> str:
-    """The page to sign in on, without a script; `then` is the address to go to afterwards."""
-    action = "/sign-in?" + urlencode({"next": then}) if then != "/" else "/sign-in"
-    return templates.fill("sign_in.html", colours=theme.css(), action=action, problem=problem, next=then, name=name)
+def sign_in_page(target: str, problem: str = "", name: str = "") -> str:
+    """The page to sign in on, without a script; `target` is the address to go to afterwards."""
+    action = "/sign-in?" + urlencode({"next": target}) if target != "/" else "/sign-in"
+    return templates.fill("sign_in.html", colours=theme.css(), action=action, problem=problem, next=target, name=name)

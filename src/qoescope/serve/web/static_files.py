@@ -1,4 +1,4 @@
-"""Statics: scripts and styles, packed once and kept, so that a page's megabytes cost nothing the second time."""
+"""Static files: scripts and styles, packed once and kept, so that a page's megabytes cost nothing the second time."""
 
 import asyncio
 import gzip
@@ -10,12 +10,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 PATHS = ("/_dash-component-suites/", "/assets/")
 PACKED = (b"javascript", b"css", b"json", b"svg", b"html", b"text")
 FOREVER = b"public, max-age=31536000, immutable"
-MOST_KEPT = 500
+MOST_FILES = 500
 OURS = (b"content-length", b"cache-control", b"etag", b"last-modified", b"content-encoding", b"set-cookie")
 
 
 @dataclass(slots=True)
-class Kept:
+class CachedFile:
     """An answer, whole, as it is and packed."""
 
     status: int = 200
@@ -24,7 +24,7 @@ class Kept:
     packed: bytes = b""
 
 
-class Statics:
+class CachedFiles:
     """Answers for static paths from memory, packed where the browser takes it; everything else passes.
 
     A file is one, whatever version or query its address names: who makes up names costs nothing.
@@ -32,8 +32,8 @@ class Statics:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.kept: dict[str, Kept] = {}
-        self._fetching: dict[str, asyncio.Task[Kept]] = {}
+        self.files: dict[str, CachedFile] = {}
+        self._fetching: dict[str, asyncio.Task[CachedFile]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -41,39 +41,39 @@ class Statics:
             await self.app(scope, receive, send)
             return
         path = plain_path(scope["path"])
-        kept = self.kept.get(path) or await self._one(path, scope, receive)
-        await _sent(kept, scope, send)
+        file = self.files.get(path) or await self._load(path, scope, receive)
+        await _send(file, scope, send)
 
-    async def _one(self, path: str, scope: Scope, receive: Receive) -> Kept:
+    async def _load(self, path: str, scope: Scope, receive: Receive) -> CachedFile:
         """The file, fetched once for all who ask for it meanwhile."""
         task = self._fetching.get(path)
         if task is None:
-            task = self._fetching[path] = asyncio.create_task(self._fetched(path, scope, receive))
+            task = self._fetching[path] = asyncio.create_task(self._fetch(path, scope, receive))
             task.add_done_callback(lambda _: self._fetching.pop(path, None))
-        kept = await asyncio.shield(task)
-        if kept.status == 200 and len(self.kept) < MOST_KEPT:  # noqa: PLR2004
-            self.kept[path] = kept
-        return kept
+        file = await asyncio.shield(task)
+        if file.status == 200 and len(self.files) < MOST_FILES:  # noqa: PLR2004
+            self.files[path] = file
+        return file
 
-    async def _fetched(self, path: str, scope: Scope, receive: Receive) -> Kept:
-        kept, parts = Kept(), list[bytes]()
+    async def _fetch(self, path: str, scope: Scope, receive: Receive) -> CachedFile:
+        file, parts = CachedFile(), list[bytes]()
 
-        async def keep(message: Message) -> None:
+        async def collect(message: Message) -> None:
             if message["type"] == "http.response.start":
-                kept.status = message["status"]
-                kept.headers = [(k, v) for k, v in message["headers"] if k.lower() not in OURS]
+                file.status = message["status"]
+                file.headers = [(k, v) for k, v in message["headers"] if k.lower() not in OURS]
             elif message["type"] == "http.response.body":
                 parts.append(message.get("body", b""))
 
-        asked = {"method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []}
-        await self.app({**scope, **asked}, receive, keep)
-        kept.body = b"".join(parts)
-        kind = next((v for k, v in kept.headers if k.lower() == b"content-type"), b"")
-        if b"text/html" in kind and kept.status == 200:  # noqa: PLR2004 - Dash's page for a path that it does not know
-            return Kept(404, [(b"content-type", b"text/plain; charset=utf-8")], b"there is nothing of this name")
-        if any(word in kind for word in PACKED) and len(kept.body) > 500:  # noqa: PLR2004
-            kept.packed = await asyncio.to_thread(gzip.compress, kept.body, 6)
-        return kept
+        plain = {"method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []}
+        await self.app({**scope, **plain}, receive, collect)
+        file.body = b"".join(parts)
+        kind = next((v for k, v in file.headers if k.lower() == b"content-type"), b"")
+        if b"text/html" in kind and file.status == 200:  # noqa: PLR2004 - Dash's page for a path that it does not know
+            return CachedFile(404, [(b"content-type", b"text/plain; charset=utf-8")], b"there is nothing of this name")
+        if any(word in kind for word in PACKED) and len(file.body) > 500:  # noqa: PLR2004
+            file.packed = await asyncio.to_thread(gzip.compress, file.body, 6)
+        return file
 
 
 def plain_path(path: str) -> str:
@@ -81,17 +81,17 @@ def plain_path(path: str) -> str:
     return str(check_fingerprint(path)[0])
 
 
-async def _sent(kept: Kept, scope: Scope, send: Send) -> None:
+async def _send(file: CachedFile, scope: Scope, send: Send) -> None:
     accepts = next((v for k, v in scope["headers"] if k == b"accept-encoding"), b"")
     versioned = b"m=" in scope["query_string"] or ".v" in scope["path"]
-    headers, body = list(kept.headers), kept.body
-    if kept.status == 200:  # noqa: PLR2004
+    headers, body = list(file.headers), file.body
+    if file.status == 200:  # noqa: PLR2004
         headers.append((b"cache-control", FOREVER if versioned else b"no-cache"))
-    if kept.packed:
+    if file.packed:
         headers.append((b"vary", b"accept-encoding"))
         if b"gzip" in accepts:
             headers.append((b"content-encoding", b"gzip"))
-            body = kept.packed
+            body = file.packed
     headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": kept.status, "headers": headers})
+    await send({"type": "http.response.start", "status": file.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

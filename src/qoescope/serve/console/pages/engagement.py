@@ -15,7 +15,7 @@ from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.console.sections import empty_range
 from qoescope.serve.display import figures, words
 
-HELD = ("device_type", "network_type")
+STRATA = ("device_type", "network_type")
 QUALITIES = {
     "startup_ms": ("Startup", ("below 1 s", "1–2 s", "2–4 s", "4–8 s", "above 8 s"), 0),
     "stall_share_around": (
@@ -39,13 +39,13 @@ def body(request: PageRequest) -> parts.Content:
     if not plays:
         return parts.content(request.subject, empty_range.hint(request))
     share = min(1.0, SAMPLED_FROM / plays)
-    rows = request.store.watched(HELD, request.state.between, request.state.where, share)
-    found = {name: [r for r in rows if r["quality"] == name and r["bucket"] is not None] for name in QUALITIES}
-    held = " and ".join(DIMENSIONS[n].label.lower() for n in HELD)
+    rows = request.store.watched(STRATA, request.state.between, request.state.where, share)
+    by_quality = {name: [r for r in rows if r["quality"] == name and r["bucket"] is not None] for name in QUALITIES}
+    strata = " and ".join(DIMENSIONS[n].label.lower() for n in STRATA)
     note = html.P(
         [
             "Adjusted: inside each ",
-            held,
+            strata,
             ", plays of a row are compared with those of the best row. A long play has more time to stall, "
             "so a play's own stalls say little; what the others on the same provider and CDN had that day does not "
             "depend on it. This shows what goes together, not what causes it.",
@@ -53,10 +53,10 @@ def body(request: PageRequest) -> parts.Content:
         className="note",
     )
     return parts.content(
-        f"{request.subject} · minutes of content a play; adjusted for {held}"
+        f"{request.subject} · minutes of content a play; adjusted for {strata}"
         + (f"; computed on {share:.0%} of plays" if share < 1 else ""),
         note,
-        html.Div([_quality(name, rows) for name, rows in found.items()], className="grid-2"),
+        html.Div([_quality(name, rows) for name, rows in by_quality.items()], className="grid-2"),
         _hours(request),
         _content(request),
     )
@@ -64,7 +64,7 @@ def body(request: PageRequest) -> parts.Content:
 
 def _quality(name: str, rows: list[dict[str, Any]]) -> Component:
     label, buckets, best = QUALITIES[name]
-    cells = [Cell(r["bucket"], tuple(r[h] for h in HELD), r["plays"], r["minutes"], r["squares"]) for r in rows]
+    cells = [Cell(r["bucket"], tuple(r[h] for h in STRATA), r["plays"], r["minutes"], r["squares"]) for r in rows]
     plain = {m.bucket: m for m in engagement.naive(cells)}
     if best not in plain:
         return parts.card(label, parts.empty("Too few plays", "Take a longer range."))

@@ -4,8 +4,7 @@ from math import floor, log10
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html
-from dash import State as Given
+from dash import ClientsideFunction, Input, Output, State, clientside_callback, dcc, html
 from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
@@ -171,16 +170,16 @@ def _filling(filled: Filling, planned: dict[str, float], assigned: bool) -> Comp
 
 def _arm(arm: str, base: str, rows: dict[str, Any], filled: Filling | None, arms: int) -> Component:
     alpha = experiments.ALPHA / arms
-    found = [
+    differences = [
         experiments.difference(
             m, experiments.moments(rows[base], i, m.times), experiments.moments(rows[arm], i, m.times), alpha
         )
         for i, m in enumerate(SHOWN)
     ]
-    said = experiments.verdict(arm, base, found, filled)
-    kind = {"better": "good", "worse": "bad", "uneven": "bad"}.get(said.finding, "neutral")
-    drawn = [d for d in found if d.relative is not None and d.finding != "early"]
-    lines = [_line(d) for d in found]
+    verdict = experiments.verdict(arm, base, differences, filled)
+    kind = {"better": "good", "worse": "bad", "uneven": "bad"}.get(verdict.finding, "neutral")
+    shown = [d for d in differences if d.relative is not None and d.finding != "early"]
+    lines = [_line(d) for d in differences]
     head = [
         "Metric",
         base,
@@ -192,22 +191,22 @@ def _arm(arm: str, base: str, rows: dict[str, Any], filled: Filling | None, arms
     ]
     return parts.card(
         f"{arm} against {base}",
-        html.P([parts.badge(said.finding, kind), " ", said.text], className="story"),
+        html.P([parts.badge(verdict.finding, kind), " ", verdict.text], className="story"),
         parts.graph(
             figures.intervals(
-                [d.metric.label for d in drawn],
-                [_share(d, d.difference) for d in drawn],
-                [_share(d, d.always_low) for d in drawn],
-                [_share(d, d.always_high) for d in drawn],
+                [d.metric.label for d in shown],
+                [_share(d, d.difference) for d in shown],
+                [_share(d, d.always_low) for d in shown],
+                [_share(d, d.always_high) for d in shown],
                 " %",
-                [COLOURS[d.finding] for d in drawn],
+                [COLOURS[d.finding] for d in shown],
                 True,
-                60 + 28 * len(drawn),
+                60 + 28 * len(shown),
             ),
-            60 + 28 * len(drawn),
+            60 + 28 * len(shown),
             f"Differences of {arm} from {base}, in per cent of {base}",
         )
-        if drawn
+        if shown
         else None,
         parts.table(head, lines, (1, 2, 3, 4, 5), f"{arm} against {base}"),
         note="relative differences with intervals that hold however often one looks",
@@ -269,7 +268,7 @@ for _id, _key in (("xp-arms", "arms"), ("xp-split", "split")):
         ClientsideFunction("console", f"choose_{_key}"),
         Output("_pages_location", "search", allow_duplicate=True),
         Input(_id, "value"),
-        Given("chosen", "data"),
-        Given("_pages_location", "search"),
+        State("chosen", "data"),
+        State("_pages_location", "search"),
         prevent_initial_call=True,
     )

@@ -6,8 +6,7 @@ from typing import Any
 
 import dash_mantine_components as dmc
 import numpy as np
-from dash import ClientsideFunction, Input, Output, clientside_callback, html
-from dash import State as Given
+from dash import ClientsideFunction, Input, Output, State, clientside_callback, html
 from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
@@ -243,7 +242,8 @@ def _heat(request: PageRequest, metric: Metric) -> Component:
     for i, row in enumerate(answer.rows):
         cells[row["starts_at"].weekday(), row["starts_at"].hour].append(i)
     rows = [
-        {"day_of_week": d, "hour": h, metric.name: _together(metric, answer, found)} for (d, h), found in cells.items()
+        {"day_of_week": d, "hour": h, metric.name: _over_hours(metric, answer, found)}
+        for (d, h), found in cells.items()
     ]
     height = 64 + 38 * len({day for day, _ in cells})
     return parts.card(
@@ -253,7 +253,7 @@ def _heat(request: PageRequest, metric: Metric) -> Component:
     )
 
 
-def _together(metric: Metric, answer: Answer, found: list[int]) -> float | None:
+def _over_hours(metric: Metric, answer: Answer, found: list[int]) -> float | None:
     """The metric over several hours: of their sums; of distinct counts, which do not add, the mean."""
     if isinstance(metric, Distinct):
         return float(np.mean([answer.rows[i][metric.name] or 0 for i in found]))
@@ -269,7 +269,7 @@ for _id, _key in (("ex-metric", "m"), ("ex-by", "by"), ("ex-vs", "vs"), ("ex-vf"
         ClientsideFunction("console", f"choose_{_key}"),
         Output("_pages_location", "search", allow_duplicate=True),
         Input(_id, "value"),
-        Given("chosen", "data"),
-        Given("_pages_location", "search"),
+        State("chosen", "data"),
+        State("_pages_location", "search"),
         prevent_initial_call=True,
     )

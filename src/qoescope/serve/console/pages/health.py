@@ -38,8 +38,8 @@ def body(request: PageRequest) -> parts.Content:
 def _verdict(request: PageRequest) -> Component:
     """One line: whether anything is wrong, and what."""
     wrong = ["the door's books do not balance"] if ledger.is_unbalanced(request) else []
-    wrong += freshness.problems(request)
-    wrong += own_parts.problems(request)
+    wrong += freshness.warnings(request)
+    wrong += own_parts.warnings(request)
     wrong += [*notifications.withheld(request), *notifications.undelivered(request)]
     if not wrong:
         resting = not any(freshness.ages(request).values())

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from dash import Input, Output, callback, ctx, dcc, html
-from dash import State as Given
+from dash import Input, Output, State, callback, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -19,7 +18,7 @@ from qoescope.serve.request import state
 from qoescope.serve.store import decisions
 from qoescope.serve.store.decisions import Decision
 
-FOUND = {"live": "as it happened", "batch": "in a restated day", "rule": "by a rule"}
+DETECTED = {"live": "as it happened", "batch": "in a restated day", "rule": "by a rule"}
 
 
 def body(request: PageRequest) -> parts.Content:
@@ -37,7 +36,7 @@ def body(request: PageRequest) -> parts.Content:
     metric = METRICS[row["metrics"].split(",")[0]]
     facts = [html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in _facts(row, metric)]
     return parts.content(
-        f"{row['slice_name']} · found {FOUND[row['source']]} at {words.moment(row['opened_at'])} UTC",
+        f"{row['slice_name']} · found {DETECTED[row['source']]} at {words.moment(row['opened_at'])} UTC",
         parts.card(
             "The story",
             html.P(row["story"], className="story"),
@@ -84,14 +83,14 @@ def _json(value: Any) -> Any:  # noqa: ANN401
 
 
 def _chart(request: PageRequest, row: dict[str, Any], metric: Metric) -> Component:
-    points = [{"starts_at": state.instant(p["at"]), metric.name: p["value"]} for p in _json(row["chart"]) or []]
+    points = [{"starts_at": state.parse_time(p["at"]), metric.name: p["value"]} for p in _json(row["chart"]) or []]
     rest = slices.rest(request, row, metric) if points else []
     figure = charts.incident(metric, points, rest, row["expected"], row["onset_at"], slices.end(row))
     return parts.card(
         f"{metric.label}: the slice, its past and the rest",
         parts.graph(figure, 330, f"{metric.label} of the slice against its baseline and the rest"),
         note=metric.doc,
-        actions=dcc.Link("Explore this slice", href=slices.explored(row, metric), className="more"),
+        actions=dcc.Link("Explore this slice", href=slices.explore_address(row, metric), className="more"),
     )
 
 
@@ -118,7 +117,7 @@ def _rivals(row: dict[str, Any]) -> Component:
 
 def _sessions(row: dict[str, Any]) -> Component:
     found = _json(row["sessions"]) or []
-    items = [html.Li(dcc.Link(str(s), href=state.place("/sessions", str(s)))) for s in found]
+    items = [html.Li(dcc.Link(str(s), href=state.item_address("/sessions", str(s)))) for s in found]
     return parts.card(
         "Sessions to open",
         html.Ul(items, className="ids")
@@ -129,7 +128,7 @@ def _sessions(row: dict[str, Any]) -> Component:
 
 def _actions(request: PageRequest, row: dict[str, Any]) -> Component:
     taken = request.store.acknowledged(row["id"])
-    told = (
+    message = (
         f"{taken['made_by']} has taken it on, {words.ago(taken['created_at'], request.now)}"
         if taken
         else "nobody has taken it on yet"
@@ -149,7 +148,7 @@ def _actions(request: PageRequest, row: dict[str, Any]) -> Component:
     note = None if may else html.P("Operators may act on incidents; you may look.", className="note")
     return parts.card(
         "What to do",
-        html.P(told, id="in-told", role="status"),
+        html.P(message, id="in-told", role="status"),
         html.Div(buttons, className="buttons"),
         note,
         notifications.table(request, row["id"]),
@@ -165,11 +164,11 @@ _DECISIONS: dict[str, Decision] = {"in-ack": "acknowledge", "in-dismiss": "dismi
     Input("in-ack", "n_clicks"),
     Input("in-dismiss", "n_clicks"),
     Input("in-mute", "n_clicks"),
-    Given("in-id", "data"),
-    Given("_pages_location", "search"),
+    State("in-id", "data"),
+    State("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: str, search: str | None) -> str:
+def decide(ack: int | None, dismiss: int | None, mute: int | None, identity: str, search: str | None) -> str:
     """Carries out what an operator decided, and says so."""
     decision = _DECISIONS.get(ctx.triggered_id)
     if decision is None or not (ack or dismiss or mute):
@@ -177,7 +176,7 @@ def decided(ack: int | None, dismiss: int | None, mute: int | None, identity: st
     request = callback_request(search, "/incidents")
     if not request.may("operator"):
         return "Only operators may do that."
-    told = decisions.carry_out(request.store, identity, decision, request.caller.person.name)
-    if told is None:
+    message = decisions.carry_out(request.store, identity, decision, request.caller.person.name)
+    if message is None:
         raise PreventUpdate
-    return told
+    return message

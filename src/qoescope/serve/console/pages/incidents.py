@@ -22,7 +22,9 @@ def body(request: PageRequest) -> parts.Content:
     ]
     rows = request.store.incidents(request.state.between, kind)
     chooser = html.Div(tabs, className="segments", role="group", **{"aria-label": "State"})
-    rules = dcc.Link("Rules", href=state.link("/rules", request.state, p=request.state.own.get("p")), className="more")
+    rules = dcc.Link(
+        "Rules", href=state.page_address("/rules", request.state, p=request.state.own.get("p")), className="more"
+    )
     if not rows:
         ran = request.store.has("incidents")
         what = (
@@ -42,7 +44,7 @@ def body(request: PageRequest) -> parts.Content:
 
 def _item(request: PageRequest, row: dict[str, Any]) -> Component:
     ended = row["closed_at"]
-    href = state.place("/incidents", row["id"]) + request.state.query(kind=None)
+    href = state.item_address("/incidents", row["id"]) + request.state.query(kind=None)
     return html.Article(
         [
             html.Div(

@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from dash import Input, Output, callback, dcc, html
-from dash import State as Given
+from dash import Input, Output, State, callback, dcc, html
 from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
@@ -189,10 +188,10 @@ def _age(request: PageRequest, newest: datetime | None) -> Component:
     Output("live-breakdown", "children"),
     Output("live-age", "children"),
     Input("live-tick", "n_intervals"),
-    Given("_pages_location", "search"),
+    State("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def refreshed(_: int, search: str | None) -> tuple[Any, ...]:
+def refresh(_: int, search: str | None) -> tuple[Any, ...]:
     """The same a few seconds later."""
     now = dynamic(callback_request(search, "/live"))
     return tuple(now[k] for k in ("headline", "concurrent", "tiles", "breakdown", "age"))

@@ -91,7 +91,7 @@ def body(request: PageRequest) -> parts.Content:
 
 
 def _tile(request: PageRequest, name: str, now: Answer, past: Mapping[str, Any], series: Answer) -> Component:
-    href = state.link("/explore", request.state, p=request.state.own.get("p"), m=name)
+    href = state.page_address("/explore", request.state, p=request.state.own.get("p"), m=name)
     curve = [row[name] for row in series.rows]
     return parts.tile(METRICS[name], now.rows[0][name], past[name], curve, now.measures[0], href)
 
@@ -164,14 +164,14 @@ def _map(request: PageRequest, countries: Answer) -> Component:
 
 
 def _worst(request: PageRequest) -> Component:
-    metric, found = METRICS[COSTED], list[Cost]()
+    metric, candidates = METRICS[COSTED], list[Cost]()
     for name in SLICES:
         named = any(name == f.removeprefix("!") for f in request.state.where)
         if named or (name in MANY and request.state.length > SHORT):
             continue
         answer = request.ask((COSTED,), (name,))
-        found += costs.costs(metric, name, answer.measures)
-    chosen = costs.worst(found, 5)
+        candidates += costs.costs(metric, name, answer.measures)
+    chosen = costs.worst(candidates, 5)
     rows = [
         [
             _slice(request, cost),
@@ -198,18 +198,18 @@ def _worst(request: PageRequest) -> Component:
         note="bad sessions beyond what other viewers would have had",
         actions=dcc.Link(
             "Explore",
-            href=state.link("/explore", request.state, p=request.state.own.get("p"), m=COSTED),
+            href=state.page_address("/explore", request.state, p=request.state.own.get("p"), m=COSTED),
             className="more",
         ),
     )
 
 
 def _slice(request: PageRequest, cost: Cost) -> Component:
-    there = request.state.narrowed(cost.dimension, cost.value)
+    narrowed = request.state.narrowed(cost.dimension, cost.value)
     return html.Span(
         [
             html.Span(DIMENSIONS[cost.dimension].label, className="dim"),
-            dcc.Link(cost.value, href=request.path + there.query()),
+            dcc.Link(cost.value, href=request.path + narrowed.query()),
         ],
         className="slice",
     )

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, callback, ctx, dcc, html
-from dash import State as Given
+from dash import ALL, Input, Output, State, callback, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -30,7 +29,7 @@ def body(request: PageRequest) -> parts.Content:
             "Another rule", *_form(may), note="shares as 0.05, times in ms; the monitor follows it within a minute"
         ),
         alert_channels.card(request),
-        aside=dcc.Link("All incidents", href=state.link("/incidents", request.state), className="more"),
+        aside=dcc.Link("All incidents", href=state.page_address("/incidents", request.state), className="more"),
     )
 
 
@@ -42,7 +41,8 @@ def _listed(request: PageRequest) -> Component:
         )
     disabled = not request.may("operator")
     lines = [
-        [*rule_forms.said(row), parts.badge(row["severity"], row["severity"]), _delete(row, disabled)] for row in rows
+        [*rule_forms.describe(row), parts.badge(row["severity"], row["severity"]), _delete(row, disabled)]
+        for row in rows
     ]
     head = ["Metric", "Of whom", "Rings when", "Severity", ""]
     return parts.card(f"Rules of {request.tenant}", parts.table(head, lines, (), "Rules"))
@@ -80,17 +80,17 @@ def _form(may: bool) -> list[Component | None]:
     Output("ru-told", "children"),
     Input("ru-add", "n_clicks"),
     Input({"type": "ru-delete", "rule": ALL}, "n_clicks"),
-    Given("ru-metric", "value"),
-    Given("ru-direction", "value"),
-    Given("ru-threshold", "value"),
-    Given("ru-minutes", "value"),
-    Given("ru-audience", "value"),
-    Given("ru-severity", "value"),
-    Given("ru-slice", "value"),
-    Given("_pages_location", "search"),
+    State("ru-metric", "value"),
+    State("ru-direction", "value"),
+    State("ru-threshold", "value"),
+    State("ru-minutes", "value"),
+    State("ru-audience", "value"),
+    State("ru-severity", "value"),
+    State("ru-slice", "value"),
+    State("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def changed(  # noqa: PLR0913, PLR0917 - as many as the form has
+def change_rules(  # noqa: PLR0913, PLR0917 - as many as the form has
     add: int | None, deleted: list[int | None], metric: str | None, direction: str | None, threshold: Typed,
     minutes: Typed, audience: Typed, severity: str | None, only: str | None, search: str | None,
 ) -> tuple[Component, str]:  # fmt: skip
@@ -109,7 +109,7 @@ def changed(  # noqa: PLR0913, PLR0917 - as many as the form has
     if not add:
         raise PreventUpdate
     try:
-        request.store.add_rule(rule_forms.checked(*rule))
+        request.store.add_rule(rule_forms.parse(*rule))
     except Mistake as mistake:
         return _listed(request), str(mistake)
     return _listed(request), "Added."

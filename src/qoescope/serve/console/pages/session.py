@@ -59,8 +59,8 @@ def body(request: PageRequest) -> parts.Content:
 
 
 def _score(row: dict[str, Any]) -> Component | None:
-    found = sessions.losses(row)
-    if not found or row["experience_score"] is None:
+    losses = sessions.losses(row)
+    if not losses or row["experience_score"] is None:
         return None
     measured = {
         "success_score": sessions.outcome(row),
@@ -70,7 +70,7 @@ def _score(row: dict[str, Any]) -> Component | None:
     }
     lines = [
         [METRICS[name].label, measured[name], words.number(part, "score"), f"+{gain:.1f}", METRICS[name].doc]
-        for name, part, gain in found
+        for name, part, gain in losses
     ]
     return parts.card(
         "What the score is made of",
@@ -160,7 +160,7 @@ def _who(row: dict[str, Any], viewer: Component) -> Component:
 def _events(events: list[dict[str, Any]]) -> Component | None:
     if not events:
         return None
-    rows = [{k: _said(v) for k, v in e.items()} | {"meaning": EVENT_TYPES.get(e["type"], "")} for e in events]
+    rows = [{k: _cell(v) for k, v in e.items()} | {"meaning": EVENT_TYPES.get(e["type"], "")} for e in events]
     names = [n for n in rows[0] if any(r[n] not in (None, "", 0) for r in rows)]
     columns = [grids.text(n, n, minWidth=_WIDE.get(n, 100)) for n in names]
     return parts.card(
@@ -173,7 +173,7 @@ def _events(events: list[dict[str, Any]]) -> Component | None:
 _WIDE = {"at": 190, "received_at": 190, "sent_at": 190, "meaning": 240, "type": 150}
 
 
-def _said(value: object) -> object:
+def _cell(value: object) -> object:
     match value:
         case bool():
             return "yes" if value else ""

@@ -3,8 +3,7 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, html
-from dash import State as Given
+from dash import ClientsideFunction, Input, Output, State, clientside_callback, dcc, html
 from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import UNKNOWN
@@ -115,8 +114,8 @@ def _columns() -> list[dict[str, Any]]:
 def _viewer(request: PageRequest, search: str) -> Component | None:
     """All days of the range together, where a viewer was searched for: by device, whatever the other filters are."""
     first, last = (at.date() for at in request.state.between)
-    found = viewers.by_device(request.store, search, first, last) if search else []
-    if not found:
+    devices = viewers.by_device(request.store, search, first, last) if search else []
+    if not devices:
         return None
     lines = [
         [
@@ -126,7 +125,7 @@ def _viewer(request: PageRequest, search: str) -> Component | None:
             words.milliseconds(r["stall_ms"]),
             words.milliseconds(r["watched_ms"]),
         ]
-        for r in found
+        for r in devices
     ]
     return parts.card(
         "This viewer's days",
@@ -142,14 +141,16 @@ def _after(text: str | None) -> tuple[Any, str] | None:
     if not text or "|" not in text:
         return None
     at, _, identity = text.partition("|")
-    return state.instant(at), identity
+    return state.parse_time(at), identity
 
 
 def _line(request: PageRequest, r: dict[str, Any]) -> dict[str, Any]:
     score = r["experience_score"]
-    kept = request.state.query(kind=None, q=None, after=None)
+    query = request.state.query(kind=None, q=None, after=None)
     return {
-        "session": grids.linked(f"{r['started_at']:%d %b %H:%M:%S}", state.place("/sessions", r["session_id"]) + kept),
+        "session": grids.linked(
+            f"{r['started_at']:%d %b %H:%M:%S}", state.item_address("/sessions", r["session_id"]) + query
+        ),
         "viewer": grids.linked(r["viewer_id"][:18], "/sessions" + request.state.query(q=r["viewer_id"], after=None)),
         "what": outcome(r),
         "bad": r["is_good"] is False,
@@ -173,7 +174,7 @@ clientside_callback(
     ClientsideFunction("console", "choose_q"),
     Output("_pages_location", "search", allow_duplicate=True),
     Input("se-q", "value"),
-    Given("chosen", "data"),
-    Given("_pages_location", "search"),
+    State("chosen", "data"),
+    State("_pages_location", "search"),
     prevent_initial_call=True,
 )

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from dash import Input, Output, callback, ctx, dcc, html
-from dash import State as Given
+from dash import Input, Output, State, callback, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -52,10 +51,10 @@ def _line(row: dict[str, Any]) -> list[Component | str]:
     Output("ch-tick", "disabled"),
     Input("ch-test", "n_clicks"),
     Input("ch-tick", "n_intervals"),
-    Given("_pages_location", "search"),
+    State("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def tested(clicks: int | None, _: int | None, search: str | None) -> tuple[Component | str, bool]:
+def send_test(clicks: int | None, _: int | None, search: str | None) -> tuple[Component | str, bool]:
     """Asks for a test where an operator wants one, and says what became of it."""
     request = callback_request(search, "/rules")
     if not request.may("operator"):

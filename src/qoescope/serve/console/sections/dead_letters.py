@@ -7,7 +7,7 @@ from dash.development.base_component import Component
 
 from qoescope.serve.console import grids, parts
 from qoescope.serve.console.requests import PageRequest
-from qoescope.serve.console.sections.replays import again, progress
+from qoescope.serve.console.sections.replays import progress, replay_button
 from qoescope.serve.display import words
 from qoescope.serve.store.queries import dead_letters
 
@@ -28,7 +28,14 @@ def card(request: PageRequest) -> Component:
         none = parts.empty("None in this range", "Everything that came was understood.")
         return parts.card("Dead letters", none, progress(request))
     lines = [
-        [r["stage"], r["reason"], f"{r['events']:,}", words.ago(r["newest"], request.now), f"{r['open']:,}", again(r)]
+        [
+            r["stage"],
+            r["reason"],
+            f"{r['events']:,}",
+            words.ago(r["newest"], request.now),
+            f"{r['open']:,}",
+            replay_button(r),
+        ]
         for r in reasons
     ]
     return parts.card(

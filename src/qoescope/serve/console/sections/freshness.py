@@ -18,14 +18,14 @@ LAG_S = 300
 
 def ages(request: PageRequest) -> dict[str, timedelta | None]:
     """How long ago the newest step of each mart ended; None beyond 7 days."""
-    found: dict[str, timedelta | None] = {}
+    by_mart: dict[str, timedelta | None] = {}
     for mart in (mart for mart in MARTS if mart.name in LATE_S):
         newest = freshness.newest_row(request.store, mart)
-        found[mart.name] = request.now - newest - timedelta(seconds=min(mart.every_s, 3600)) if newest else None
-    return found
+        by_mart[mart.name] = request.now - newest - timedelta(seconds=min(mart.every_s, 3600)) if newest else None
+    return by_mart
 
 
-def problems(request: PageRequest) -> list[str]:
+def warnings(request: PageRequest) -> list[str]:
     """Records that were lost, marts that are old and streams that lag, each as a sentence."""
     lost = freshness.lost_records(request.store)
     return [

@@ -1,4 +1,4 @@
-"""Incidents at a glance, for other pages."""
+"""Incidents list: the incidents of the range at a glance."""
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -13,7 +13,7 @@ TITLE, MOST = "Incidents", 5
 
 def card(request: PageRequest) -> Component:
     """What broke in this time: what goes on before what is over, critical ones first, then those that cost most."""
-    href = state.link("/incidents", request.state, p=request.state.own.get("p"))
+    href = state.page_address("/incidents", request.state, p=request.state.own.get("p"))
     more = dcc.Link("All incidents", href=href, className="more")
     if not request.store.has("incidents"):
         return parts.card(
@@ -31,7 +31,7 @@ def card(request: PageRequest) -> Component:
         html.Li(
             [
                 parts.badge(r["severity"], r["severity"]),
-                dcc.Link(r["story"], href=state.place("/incidents", r["id"])),
+                dcc.Link(r["story"], href=state.item_address("/incidents", r["id"])),
                 html.Span(
                     f"over {words.ago(ended, request.now)}"
                     if (ended := r["closed_at"])

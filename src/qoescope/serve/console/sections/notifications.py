@@ -16,7 +16,7 @@ _KINDS = {"sent": "good", "dead": "bad", "pending": "warn"}
 def table(request: PageRequest, identity: str) -> Component | None:
     """Who was told of the incident, and what became of it; nothing where nobody is to be told."""
     rows = notifications.of_incident(request.store, identity)
-    lines = [[r["target"], r["state"], _became(r), words.ago(r["created_at"], request.now)] for r in rows]
+    lines = [[r["target"], r["state"], _status(r), words.ago(r["created_at"], request.now)] for r in rows]
     return parts.table(["Told", "Of what", "", "Due"], lines, (), "Notifications") if lines else None
 
 
@@ -32,7 +32,7 @@ def withheld(request: PageRequest) -> list[str]:
     return [f"{r['day']} stays out of the marts, it breaks {', '.join(r['rules'])}" for r in rows]
 
 
-def _became(row: dict[str, Any]) -> Component:
+def _status(row: dict[str, Any]) -> Component:
     status = "never arrived" if row["status"] == "dead" else row["status"]
     why = f" {row['detail']}" if row["detail"] else ""
     tries = f", {row['attempts']} tries" if row["attempts"] > 1 else ""

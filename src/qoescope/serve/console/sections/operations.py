@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from dash import Input, Output, callback, dcc, html
-from dash import State as Given
+from dash import Input, Output, State, callback, dcc, html
 from dash.development.base_component import Component
 
 from qoescope.catalog.errors import Mistake
@@ -11,7 +10,7 @@ from qoescope.connect.schemas import Stored
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.display import words
-from qoescope.serve.request.state import instant
+from qoescope.serve.request.state import parse_time
 
 
 def cards() -> Component:
@@ -29,19 +28,19 @@ def cards() -> Component:
     )
 
 
-@callback(Output("he-runs", "children"), Input("he-ready", "data"), Given("_pages_location", "search"))
+@callback(Output("he-runs", "children"), Input("he-ready", "data"), State("_pages_location", "search"))
 def runs(_: bool, search: str | None) -> Component:
     """Airflow's last runs."""
     request = callback_request(search, "/health")
     try:
-        found = request.caller.store.runs()
+        rows = request.caller.store.runs()
     except Mistake as mistake:
         return parts.empty("No answer", str(mistake))
-    if not found:
+    if not rows:
         return parts.empty(
             "No run yet", "The nightly run comes at 02:00 UTC; ", html.Code("qoescope batch"), " does the same."
         )
-    lines = [_run(request, run) for run in found]
+    lines = [_run(request, run) for run in rows]
     port = request.caller.store.settings.airflow_port
     return html.Div(
         [
@@ -52,18 +51,18 @@ def runs(_: bool, search: str | None) -> Component:
 
 
 def _run(request: PageRequest, run: dict[str, Any]) -> list[Any]:
-    began, ended = (instant(run[name]) if run.get(name) else None for name in ("start_date", "end_date"))
+    began, ended = (parse_time(run[name]) if run.get(name) else None for name in ("start_date", "end_date"))
     kind = {"success": "good", "failed": "bad"}.get(run["state"], "neutral")
     took = words.length((ended or request.now) - began) if began else words.NOTHING
     when = words.ago(began, request.now) if began else "waits"
     return [html.Code(run["dag_id"]), when, took, parts.badge(run["state"], kind)]
 
 
-@callback(Output("he-schemas", "children"), Input("he-ready", "data"), Given("_pages_location", "search"))
+@callback(Output("he-schemas", "children"), Input("he-ready", "data"), State("_pages_location", "search"))
 def schemas(_: bool, search: str | None) -> Component:
     """Every stored table with the version of its schema, those that differ first."""
     request = callback_request(search, "/health")
-    found = sorted(request.caller.store.schemas(), key=lambda t: (not t.missing, t.there, t.place != "lake"))
+    rows = sorted(request.caller.store.schemas(), key=lambda t: (not t.missing, t.there, t.place != "lake"))
     lines = [
         [
             html.Code(t.name),
@@ -73,7 +72,7 @@ def schemas(_: bool, search: str | None) -> Component:
             str(t.version) if t.version is not None else "",
             _as_declared(t),
         ]
-        for t in found
+        for t in rows
     ]
     table = parts.table(
         ["Table", "Where", "Schema", "Columns", "Rows' version", ""], lines, (3, 4), "Schema of each table"

@@ -1,4 +1,4 @@
-"""Running: whether our own parts work, a section of the page on health."""
+"""Own parts: whether the streams, the collector and the monitor work."""
 
 import time
 
@@ -14,25 +14,25 @@ from qoescope.serve.display import words
 RUNBOOK = "The operators' manual has a section for each cause."
 
 
-def problems(request: PageRequest) -> list[str]:
+def warnings(request: PageRequest) -> list[str]:
     """What is wrong with our own parts now, in words; operators read why."""
-    found = request.caller.store.problems()
+    problems = request.caller.store.problems()
     if request.may("operator"):
-        return [str(problem) for problem in found]
-    return [f"{part} does not work" for part in sorted({problem.part for problem in found if problem.blocks})]
+        return [str(problem) for problem in problems]
+    return [f"{part} does not work" for part in sorted({problem.part for problem in problems if problem.blocks})]
 
 
 def card(request: PageRequest) -> Component:
     """Each loop of each part: whether it works, its last good batch, how far behind, and why not."""
-    found, now = request.caller.store.parts(), time.time()
-    if not found:
+    health, now = request.caller.store.parts(), time.time()
+    if not health:
         return parts.card(
             "Our own parts",
             parts.empty("No part has told its health", "Start them with ", html.Code("qoescope up"), "."),
         )
     wrong = {(one.part, one.loop): one for one in sorted(request.caller.store.problems(), key=lambda one: one.blocks)}
     says = request.may("operator")
-    lines = [_line(part, loop, wrong, now, says) for part in found for loop in part.loops]
+    lines = [_line(part, loop, wrong, now, says) for part in health for loop in part.loops]
     return parts.card(
         "Our own parts",
         parts.table(["Part", "", "Last good batch", "Behind", "Why"], lines, (2, 3), "Health of each stream and loop"),

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from dash import ALL, Input, Output, callback, ctx, dcc, html
-from dash import State as Given
+from dash import ALL, Input, Output, State, callback, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -14,7 +13,7 @@ from qoescope.serve.store import replays
 EVERY_MS = 1_000
 
 
-def again(row: dict[str, Any]) -> Component | None:
+def replay_button(row: dict[str, Any]) -> Component | None:
     """A button that replays the letters of this reason; none where all were."""
     if not row["open"]:
         return None
@@ -47,10 +46,10 @@ def _progress_text(request: PageRequest, row: dict[str, Any] | None) -> tuple[st
     Output("he-tick", "disabled"),
     Input({"type": "he-replay", "reason": ALL}, "n_clicks"),
     Input("he-tick", "n_intervals"),
-    Given("_pages_location", "search"),
+    State("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def replayed(clicks: list[int | None], _: int | None, search: str | None) -> tuple[str, bool]:
+def replay(clicks: list[int | None], _: int | None, search: str | None) -> tuple[str, bool]:
     """Starts the replay that an operator asked for, and says how far it is."""
     request = callback_request(search, "/health")
     if not request.may("operator"):

@@ -13,11 +13,11 @@ MARGIN = timedelta(hours=1)
 LONGEST = timedelta(days=2)
 
 
-def explored(row: dict[str, Any], metric: Metric) -> str:
+def explore_address(row: dict[str, Any], metric: Metric) -> str:
     """The slice on the explore page, from an hour before to an hour after."""
     between = state.floor(row["onset_at"] - MARGIN, MARGIN), state.ceiling(end(row) + MARGIN, MARGIN)
     own = {} if metric.name.startswith("live_") else {"m": metric.name}
-    return "/explore" + state.State(between, "", where(row), own).query()
+    return "/explore" + state.PageState(between, "", where(row), own).query()
 
 
 def end(row: dict[str, Any]) -> datetime:

@@ -1,4 +1,4 @@
-"""Unknown: values that nobody can have meant, by field; a section of the page on health."""
+"""Unknown values: those that nobody can have meant, by field."""
 
 from dash import html
 from dash.development.base_component import Component

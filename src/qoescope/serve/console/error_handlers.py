@@ -1,4 +1,4 @@
-"""Refusals: what went wrong with a request to Dash, said in one line with an id, and never with a traceback."""
+"""Error handlers: what went wrong with a request to Dash, in one line with an id, and never with a traceback."""
 
 import logging
 import secrets
@@ -16,7 +16,7 @@ LOG = logging.getLogger(__name__)
 CALLED = "/_dash-update-component"
 
 
-def refusals(app: Dash) -> None:
+def add_error_handlers(app: Dash) -> None:
     """Checks calls before they are made, and answers for everything that goes wrong in one."""
 
     @app.server.before_request
@@ -27,13 +27,13 @@ def refusals(app: Dash) -> None:
     @app.server.errorhandler(Exception)
     def failed(error: Exception) -> Response:
         identity = secrets.token_hex(6)
-        status, said = reason(error)
+        status, detail = reason(error)
         if status == 500:  # noqa: PLR2004
             LOG.exception("request %s failed", identity, exc_info=error)
         else:
             level = logging.DEBUG if status == 404 else logging.INFO  # noqa: PLR2004 - anybody may ask for anything
-            LOG.log(level, "request %s is refused: %d %s: %s", identity, status, ascii(request.path), ascii(said))
-        answer = jsonify({"status": status, "detail": said, "request_id": identity})
+            LOG.log(level, "request %s is refused: %d %s: %s", identity, status, ascii(request.path), ascii(detail))
+        answer = jsonify({"status": status, "detail": detail, "request_id": identity})
         answer.status_code, answer.mimetype = status, "application/problem+json"
         return answer
 
