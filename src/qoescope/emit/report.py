@@ -1,10 +1,11 @@
 """Report: one page that shows a simulated data set to a person; nothing is loaded from elsewhere."""
 
-from html import escape
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.io import to_html
 
 from qoescope.emit import key as answers
@@ -23,17 +24,8 @@ STATE_COLOURS = {
 }  # fmt: skip
 SHOWN_SESSIONS = 14
 LEAST_MS, MOST_MS = 60_000, 1_500_000
-STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;color:#1f2933;background:#fff;max-width:1080px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.7rem;margin:0 0 .3rem}h2{font-size:1.15rem;margin:2.4rem 0 .2rem}p{margin:.2rem 0 .6rem;color:#52606d}
-table{border-collapse:collapse;width:100%;font-size:.86rem}
-th,td{text-align:left;padding:.35rem .5rem;border-bottom:1px solid #e4e7eb}
-td:nth-child(1),td:nth-child(4),td:nth-child(5){white-space:nowrap}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.tiles{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}
-.tile{border:1px solid #e4e7eb;border-radius:8px;padding:.6rem .9rem;min-width:8.5rem}
-.tile b{display:block;font-size:1.3rem}
-.scroll{overflow-x:auto}
-"""
+FAULT_COLUMNS = [name for name in answers.TABLE if not name.startswith("kpi")]
+NUMBERS = set(FAULT_COLUMNS[5:])
 
 
 def page(run: Scenario, s: Sessions, m: Measures, key: dict[str, Any]) -> str:
@@ -48,47 +40,53 @@ def page(run: Scenario, s: Sessions, m: Measures, key: dict[str, Any]) -> str:
         ("What each fault did", "On the sessions it touched: its metric with it over without it.", _faults(key)),
         ("Sessions from the inside", "What some players did, second by second.", _inside(s)),
     ]  # fmt: skip
-    body = [_head(run, s, m), "<h2>What was injected</h2>", _table(key)]
-    for number, (title, text, figure) in enumerate(sections):
-        drawn = to_html(
-            figure, include_plotlyjs=number == 0, full_html=False, config={"displayModeBar": False, "responsive": True}
-        )
-        body.append(f"<h2>{escape(title)}</h2><p>{escape(text)}</p>{drawn}")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>Simulated viewing sessions</title><style>{STYLE}</style></head><body>{''.join(body)}</body></html>"
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        span=f"{day_of(run.begin_ms):%Y-%m-%d %H:%M} to {day_of(run.end_ms):%Y-%m-%d %H:%M} UTC",
+        seed=run.seed,
+        tiles=_tiles(s, m),
+        columns=[Column(name.replace("_", " "), name in NUMBERS) for name in FAULT_COLUMNS],
+        faults=[[_cell(name, row[name]) for name in FAULT_COLUMNS] for row in answers.table(key)],
+        sections=[
+            (title, text, _drawn(figure, with_script=number == 0))
+            for number, (title, text, figure) in enumerate(sections)
+        ],
     )
 
 
-def _head(run: Scenario, s: Sessions, m: Measures) -> str:
-    n = len(s.viewing)
+class Column(NamedTuple):
+    """A column of the table of faults."""
+
+    title: str
+    is_number: bool
+
+
+def _drawn(figure: go.Figure, with_script: bool) -> str:
+    """The figure as HTML; the first one of the page brings Plotly's script for all."""
+    config = {"displayModeBar": False, "responsive": True}
+    drawn: str = to_html(figure, include_plotlyjs=with_script, full_html=False, config=config)
+    return drawn
+
+
+def _tiles(s: Sessions, m: Measures) -> list[tuple[str, str]]:
+    """The data set in a few numbers, each with what it counts."""
     startup = m.startup_ms[m.startup_ms >= 0]
-    tiles = (
-        (f"{n:,}", "presses of play"), (f"{m.is_play.mean():.1%}", "saw a frame"),
-        (f"{np.median(startup) / 1000:.1f} s", "median startup"), (f"{(m.stall_count > 0).mean():.1%}", "had a stall"),
+    return [
+        (f"{len(s.viewing):,}", "presses of play"),
+        (f"{m.is_play.mean():.1%}", "saw a frame"),
+        (f"{np.median(startup) / 1000:.1f} s", "median startup"),
+        (f"{(m.stall_count > 0).mean():.1%}", "had a stall"),
         (f"{m.start_failed.mean():.2%}", "failed to start"),
         (f"{m.exited_before_start.mean():.1%}", "left before the start"),
         (f"{m.watched_ms.sum() / 3_600_000:,.0f} h", "watched"),
-    )  # fmt: skip
-    drawn = "".join(f'<div class="tile"><b>{value}</b>{what}</div>' for value, what in tiles)
-    span = f"{day_of(run.begin_ms):%Y-%m-%d %H:%M} to {day_of(run.end_ms):%Y-%m-%d %H:%M} UTC"
-    return f'<h1>Simulated viewing sessions</h1><p>{span}, seed {run.seed}</p><div class="tiles">{drawn}</div>'
+    ]
 
 
-def _table(key: dict[str, Any]) -> str:
-    names = [name for name in answers.TABLE if not name.startswith("kpi")]
-    right = set(names[5:])
-    head = "".join(f"<th{' class=n' if name in right else ''}>{name.replace('_', ' ')}</th>" for name in names)
-    rows = []
-    for row in answers.table(key):
-        cells = []
-        for name in names:
-            value = row[name]
-            text = "" if value is None else f"{value:,.0f}" if name in right and value != "" else str(value)
-            text = text[:16].replace("T", " ") if name.endswith("_at") else text
-            cells.append(f"<td{' class=n' if name in right else ''}>{escape(text)}</td>")
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+def _cell(name: str, value: Any) -> str:  # noqa: ANN401 - a column of the answer key
+    text = "" if value is None else f"{value:,.0f}" if name in NUMBERS and value != "" else str(value)
+    return text[:16].replace("T", " ") if name.endswith("_at") else text
 
 
 def _figure(*traces: Any, height: int = 340, **layout: Any) -> go.Figure:  # noqa: ANN401 - Plotly has no types
