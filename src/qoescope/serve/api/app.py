@@ -78,8 +78,12 @@ def document(app: FastAPI) -> dict[str, Any]:
         servers=[{"url": "/api/v1"}],
     )
     made.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    scopes = {(route.path, method.lower()): _scope(route.dependant)
-              for route in app.routes if isinstance(route, APIRoute) for method in route.methods}  # fmt: skip
+    scopes = {
+        (route.path, method.lower()): _scope(route.dependant)
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
     for path, methods in made["paths"].items():
         for method, operation in methods.items():
             operation["security"] = [{"token": [scopes[path, method]]}]

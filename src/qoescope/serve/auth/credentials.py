@@ -56,9 +56,14 @@ def matches(password: str, stored: str) -> bool:
     if stored.startswith(SCRYPT):
         _, cost, block, parallel, salt, wanted = stored.split("$")
         made = hashlib.scrypt(
-            password[:LONGEST_PASSWORD].encode(), salt=base64.b64decode(salt), n=int(cost), r=int(block),
-            p=int(parallel), maxmem=2**27, dklen=32,
-        )  # fmt: skip
+            password[:LONGEST_PASSWORD].encode(),
+            salt=base64.b64decode(salt),
+            n=int(cost),
+            r=int(block),
+            p=int(parallel),
+            maxmem=2**27,
+            dklen=32,
+        )
         return hmac.compare_digest(made, base64.b64decode(wanted))
     try:
         return ARGON2.verify(stored, password[:LONGEST_PASSWORD])

@@ -29,11 +29,15 @@ def describe(rule: Mapping[str, Any]) -> tuple[str, str, str]:
     return metric.label, whom, when
 
 
-def parse(metric: str, direction: str, threshold: object, minutes: object, audience: object, severity: str,
-            only: str) -> dict[str, Any]:  # fmt: skip
+def parse(
+    metric: str, direction: str, threshold: object, minutes: object, audience: object, severity: str, only: str
+) -> dict[str, Any]:
     """The rule as it is stored. Raises `Mistake` with what is wrong in it."""
-    for kind, value, known in (("metric", metric, LIVE), ("severity", severity, SEVERITIES),
-                               ("direction", direction, DIRECTIONS)):  # fmt: skip
+    for kind, value, known in (
+        ("metric", metric, LIVE),
+        ("severity", severity, SEVERITIES),
+        ("direction", direction, DIRECTIONS),
+    ):
         if value not in known:
             raise UnknownName(kind, value, known)
     where = state.where((only or "").split())
@@ -43,11 +47,14 @@ def parse(metric: str, direction: str, threshold: object, minutes: object, audie
         if name not in LEAF_DIMENSIONS:
             raise UnknownName("dimension of live numbers", name, LEAF_DIMENSIONS)
     return {
-        "metric": metric, "direction": direction, "severity": severity,
-        "threshold": _number("threshold", threshold, 0, 1e12), "minutes": int(_number("minutes", minutes, 1, 60)),
+        "metric": metric,
+        "direction": direction,
+        "severity": severity,
+        "threshold": _number("threshold", threshold, 0, 1e12),
+        "minutes": int(_number("minutes", minutes, 1, 60)),
         "audience": _number("audience", audience, 1, 1e9),
         "slice": json.dumps({name: values[0] if len(values) == 1 else list(values) for name, values in where.items()}),
-    }  # fmt: skip
+    }
 
 
 def _number(name: str, text: object, least: float, most: float) -> float:

@@ -18,15 +18,21 @@ LONGEST_TITLE, LONGEST_ADDRESS = 80, 2_000
 def links(request: PageRequest) -> list[Component]:
     """The links, each with its button for operators."""
     may = request.may("operator")
-    return [html.Div([dcc.Link(row["title"], href=row["address"]), _remove(row) if may else None], className="view")
-            for row in request.store.views()]  # fmt: skip
+    return [
+        html.Div([dcc.Link(row["title"], href=row["address"]), _remove(row) if may else None], className="view")
+        for row in request.store.views()
+    ]
 
 
 def _remove(row: dict[str, Any]) -> Component:
     return html.Button(
-        "×", id={"type": "view-remove", "view": row["id"]}, type="button", className="remove",
-        title=f"Remove the view {row['title']}", **{"aria-label": f"Remove the view {row['title']}"},
-    )  # fmt: skip
+        "×",
+        id={"type": "view-remove", "view": row["id"]},
+        type="button",
+        className="remove",
+        title=f"Remove the view {row['title']}",
+        **{"aria-label": f"Remove the view {row['title']}"},
+    )
 
 
 def menu(request: PageRequest) -> Component | None:
@@ -50,11 +56,15 @@ def add_callbacks(app: Dash) -> None:
     """Adds the callbacks that save and remove views."""
 
     @app.callback(
-        Output("view-list", "children"), Output("view-told", "children"),
-        Input("view-save", "n_clicks"), Input({"type": "view-remove", "view": ALL}, "n_clicks"),
-        State("view-title", "value"), State("_pages_location", "pathname"), State("_pages_location", "search"),
+        Output("view-list", "children"),
+        Output("view-told", "children"),
+        Input("view-save", "n_clicks"),
+        Input({"type": "view-remove", "view": ALL}, "n_clicks"),
+        State("view-title", "value"),
+        State("_pages_location", "pathname"),
+        State("_pages_location", "search"),
         prevent_initial_call=True,
-    )  # fmt: skip
+    )
     def changed(
         clicks: int | None, removed: list[int | None], title: str | None, path: str, search: str | None
     ) -> tuple[list[Component], str]:

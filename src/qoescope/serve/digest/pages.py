@@ -13,10 +13,22 @@ from qoescope.serve.display import sparks, templates, theme, words
 from qoescope.serve.display.words import Change
 
 METRICS = (
-    "attempts", "viewers", "watch_hours", "experience_score", "good_session_ratio", "startup_p50_ms", "startup_p95_ms",
-    "ebvs_ratio", "start_failure_ratio", "startup_unknown_ratio", "play_failure_ratio", "rebuffer_ratio",
-    "stalls_per_minute", "bitrate_avg_kbps", "lost_event_ratio",
-)  # fmt: skip
+    "attempts",
+    "viewers",
+    "watch_hours",
+    "experience_score",
+    "good_session_ratio",
+    "startup_p50_ms",
+    "startup_p95_ms",
+    "ebvs_ratio",
+    "start_failure_ratio",
+    "startup_unknown_ratio",
+    "play_failure_ratio",
+    "rebuffer_ratio",
+    "stalls_per_minute",
+    "bitrate_avg_kbps",
+    "lost_event_ratio",
+)
 """Startup is never told without those who left, those who failed and those of whom it is not known."""
 SLICED = ("attempts", "failure_ratio", "rebuffer_ratio", "experience_score")
 BY = ("device_type", "cdn", "app_version")
@@ -30,8 +42,7 @@ DARK = "(prefers-color-scheme:dark)"
 class Answers(Protocol):
     """What a digest is made from; a property's store is one."""
 
-    def ask(self, metrics: Sequence[str], between: Between, by: Sequence[str] = (), *,
-            every: str | None = None) -> Any:  # noqa: ANN401 # fmt: skip
+    def ask(self, metrics: Sequence[str], between: Between, by: Sequence[str] = (), *, every: str | None = None) -> Any:  # noqa: ANN401
         """An answer with `rows`."""
 
     def incidents(self, between: Between) -> list[dict[str, Any]]:

@@ -68,8 +68,14 @@ class PropertyChanges:
 
     def save_view(self, title: str, address: str, who: str) -> dict[str, Any]:
         """A new saved view."""
-        row = {"property": self.tenant, "id": secrets.token_hex(8), "title": title, "address": address, "made_by": who,
-               "created_at": datetime.now(UTC)}  # fmt: skip
+        row = {
+            "property": self.tenant,
+            "id": secrets.token_hex(8),
+            "title": title,
+            "address": address,
+            "made_by": who,
+            "created_at": datetime.now(UTC),
+        }
         return self._add(VIEWS, row)
 
     def remove_view(self, identity: str) -> bool:
@@ -95,7 +101,17 @@ class PropertyChanges:
         now = datetime.now(UTC)
         if records.query(self.connections.reader, self.tenant, sql, {"since": now - TESTS_APART})[0]["n"]:
             raise Mistake("a test was sent just now: wait half a minute")
-        row = {"property": self.tenant, "incident_id": f"test-{secrets.token_hex(8)}", "state": "test", "target": "*",
-               "status": "pending", "attempts": 0, "next_at": now, "detail": None, "payload": json.dumps({"by": who}),
-               "created_at": now, "sent_at": None}  # fmt: skip
+        row = {
+            "property": self.tenant,
+            "incident_id": f"test-{secrets.token_hex(8)}",
+            "state": "test",
+            "target": "*",
+            "status": "pending",
+            "attempts": 0,
+            "next_at": now,
+            "detail": None,
+            "payload": json.dumps({"by": who}),
+            "created_at": now,
+            "sent_at": None,
+        }
         people.put(self.connections.writer, NOTIFICATIONS, row)

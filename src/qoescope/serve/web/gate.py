@@ -24,8 +24,15 @@ LOG = logging.getLogger(__name__)
 OPEN = ("/sign-in", "/alive", "/favicon.ico", "/_favicon.ico")
 """Pages for everybody, beside scripts and styles."""
 BY_TLS_S = 365 * 86_400
-TITLES = {400: "Not understood", 403: "Not allowed", 404: "Not found", 408: "Too slow", 413: "Too large",
-          500: "Our fault", 503: "The marts do not answer"}  # fmt: skip
+TITLES = {
+    400: "Not understood",
+    403: "Not allowed",
+    404: "Not found",
+    408: "Too slow",
+    413: "Too large",
+    500: "Our fault",
+    503: "The marts do not answer",
+}
 
 
 class Gate:
@@ -114,8 +121,13 @@ def refusal(reason: str, status: int, path: str, identity: str = "") -> Response
     closing = {"connection": "close"} if status in (400, 408, 413) else {}
     if not path.startswith("/api/"):
         return PlainTextResponse(reason, status, headers={"x-request-id": identity, **closing})
-    problem = {"type": "about:blank", "title": TITLES.get(status, "Refused"), "status": status, "detail": reason,
-               "request_id": identity}  # fmt: skip
+    problem = {
+        "type": "about:blank",
+        "title": TITLES.get(status, "Refused"),
+        "status": status,
+        "detail": reason,
+        "request_id": identity,
+    }
     return JSONResponse(problem, status, media_type="application/problem+json", headers=closing)
 
 

@@ -51,9 +51,13 @@ def _listed(request: PageRequest) -> Component:
 def _delete(row: Mapping[str, Any], disabled: bool) -> Component:
     label = f"Delete the rule on {METRICS[row['metric']].label}"
     return html.Button(
-        "Delete", id={"type": "ru-delete", "rule": row["id"]}, type="button", className="secondary", disabled=disabled,
+        "Delete",
+        id={"type": "ru-delete", "rule": row["id"]},
+        type="button",
+        className="secondary",
+        disabled=disabled,
         **{"aria-label": label},
-    )  # fmt: skip
+    )
 
 
 def _form(may: bool) -> list[Component | None]:
@@ -71,8 +75,12 @@ def _form(may: bool) -> list[Component | None]:
     ]
     button = html.Button("Add the rule", id="ru-add", type="button", className="primary", disabled=not may)
     note = None if may else html.P("Operators may change rules; you may look.", className="note")
-    return [html.Div(fields, className="fields"), html.Div([button], className="buttons"),
-            html.P(id="ru-told", role="status"), note]  # fmt: skip
+    return [
+        html.Div(fields, className="fields"),
+        html.Div([button], className="buttons"),
+        html.P(id="ru-told", role="status"),
+        note,
+    ]
 
 
 @callback(
@@ -91,9 +99,17 @@ def _form(may: bool) -> list[Component | None]:
     prevent_initial_call=True,
 )
 def change_rules(  # noqa: PLR0913, PLR0917 - as many as the form has
-    add: int | None, deleted: list[int | None], metric: str | None, direction: str | None, threshold: Typed,
-    minutes: Typed, audience: Typed, severity: str | None, only: str | None, search: str | None,
-) -> tuple[Component, str]:  # fmt: skip
+    add: int | None,
+    deleted: list[int | None],
+    metric: str | None,
+    direction: str | None,
+    threshold: Typed,
+    minutes: Typed,
+    audience: Typed,
+    severity: str | None,
+    only: str | None,
+    search: str | None,
+) -> tuple[Component, str]:
     """Adds or deletes a rule for an operator, and says so."""
     rule = (metric or "", direction or "", threshold, minutes, audience, severity or "", only or "")
     if not add and not any(deleted):

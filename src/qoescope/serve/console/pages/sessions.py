@@ -131,10 +131,12 @@ def _viewer(request: PageRequest, search: str) -> Component | None:
         "This viewer's days",
         parts.table(
             ["Device", "Last seen", "Days", "Attempts", "Plays", "Failures", "Stalls", "Stalled", "Watched"],
-            lines, range(2, 9), "What this viewer lived through, by device",
+            lines,
+            range(2, 9),
+            "What this viewer lived through, by device",
         ),
         note="whole days of the range",
-    )  # fmt: skip
+    )
 
 
 def _after(text: str | None) -> tuple[Any, str] | None:

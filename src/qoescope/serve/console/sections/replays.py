@@ -18,9 +18,12 @@ def replay_button(row: dict[str, Any]) -> Component | None:
     if not row["open"]:
         return None
     return html.Button(
-        "Replay", id={"type": "he-replay", "reason": row["reason"]}, type="button", className="secondary",
+        "Replay",
+        id={"type": "he-replay", "reason": row["reason"]},
+        type="button",
+        className="secondary",
         **{"aria-label": f"Replay the letters of reason {row['reason']}"},
-    )  # fmt: skip
+    )
 
 
 def progress(request: PageRequest) -> Component:

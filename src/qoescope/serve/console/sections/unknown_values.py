@@ -22,15 +22,22 @@ def card(request: PageRequest) -> Component:
         known = explain(row["field"])
         allowed = html.Span(known.allowed, className="faint")
         lines.append(
-            [html.Code(row["field"]), f"{row['count']:,}", words.ago(row["newest"], request.now),
-             html.Span([known.meaning, html.Br(), allowed] if known.allowed else known.meaning), known.advice]
-        )  # fmt: skip
+            [
+                html.Code(row["field"]),
+                f"{row['count']:,}",
+                words.ago(row["newest"], request.now),
+                html.Span([known.meaning, html.Br(), allowed] if known.allowed else known.meaning),
+                known.advice,
+            ]
+        )
     total = sum(row["count"] for row in rows)
     return parts.card(
         TITLE,
         parts.table(
-            ["Field", "Values", "Newest", "What it is, and what it may hold", "What to do"], lines, (1, 2),
+            ["Field", "Values", "Newest", "What it is, and what it may hold", "What to do"],
+            lines,
+            (1, 2),
             "Unknown values by field",
         ),
         note=f"{total:,} values of {request.tenant} that nobody can mean; their events and reports count without them",
-    )  # fmt: skip
+    )
