@@ -81,20 +81,15 @@ def shell() -> dmc.MantineProvider:
 
 
 def _controls(app: Dash) -> None:
-    place = Output("_pages_location", "search")
-
-    def here(name: str) -> ClientsideFunction:
-        return ClientsideFunction("console", name)
-
     app.clientside_callback(
-        here("ownRange"),
-        place,
+        ClientsideFunction("console", "ownRange"),
+        Output("_pages_location", "search"),
         Input("own-range", "value"),
         State("_pages_location", "search"),
         prevent_initial_call=True,
     )
     app.clientside_callback(
-        here("addFilter"),
+        ClientsideFunction("console", "addFilter"),
         Output("_pages_location", "search", allow_duplicate=True),
         Input("filter-apply", "n_clicks"),
         State("filter-name", "value"),

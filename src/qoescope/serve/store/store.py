@@ -45,7 +45,7 @@ class Store(Connections):
         """All properties that have numbers."""
         return self.remember("properties", "", lambda: people.properties(self.writer))
 
-    def parts(self) -> list[PartHealth]:
+    def part_health(self) -> list[PartHealth]:
         """What each of our own parts last told of its health."""
         if not self.has_table("", "part_health"):
             return health.read(self.settings)
@@ -55,7 +55,7 @@ class Store(Connections):
     def problems(self) -> list[Problem]:
         """What is wrong with our own parts."""
         now, limits = time.time(), readiness.limits(self.settings)
-        return [problem for part in self.parts() for problem in readiness.find_problems(part, now, limits)]
+        return [problem for part in self.part_health() for problem in readiness.find_problems(part, now, limits)]
 
     def runs(self) -> list[dict[str, Any]]:
         """Airflow's last runs, newest first."""

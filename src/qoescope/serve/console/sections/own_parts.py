@@ -24,7 +24,7 @@ def warnings(request: PageRequest) -> list[str]:
 
 def card(request: PageRequest) -> Component:
     """Each loop of each part: whether it works, its last good batch, how far behind, and why not."""
-    health, now = request.caller.store.parts(), time.time()
+    health, now = request.caller.store.part_health(), time.time()
     if not health:
         return parts.card(
             "Our own parts",
