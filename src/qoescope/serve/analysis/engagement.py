@@ -37,7 +37,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Mean:
+class BucketMean:
     """A bucket's mean with its 95 % interval."""
 
     bucket: int
@@ -47,7 +47,7 @@ class Mean:
     high: float
 
 
-def naive(cells: Iterable[Cell]) -> list[Mean]:
+def naive(cells: Iterable[Cell]) -> list[BucketMean]:
     """Each bucket's plain mean: what one sees without asking who is in it."""
     together: dict[int, list[Cell]] = defaultdict(list)
     for cell in cells:
@@ -57,12 +57,12 @@ def naive(cells: Iterable[Cell]) -> list[Mean]:
         whole = Cell(bucket, "", sum(c.n for c in mine), sum(c.total for c in mine), sum(c.squares for c in mine))
         if whole.n >= LEAST:
             half = Z95 * math.sqrt(whole.variance / whole.n)
-            found.append(Mean(bucket, whole.n, whole.mean, whole.mean - half, whole.mean + half))
+            found.append(BucketMean(bucket, whole.n, whole.mean, whole.mean - half, whole.mean + half))
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class BucketEffect:
     """A bucket against the reference, inside strata: the difference with its 95 % interval."""
 
     bucket: int
@@ -73,7 +73,7 @@ class Effect:
     """Plays of the bucket that could be compared."""
 
 
-def adjusted(cells: Sequence[Cell], reference: int) -> list[Effect]:
+def adjusted(cells: Sequence[Cell], reference: int) -> list[BucketEffect]:
     """Each bucket's difference from the reference with the strata held; only strata that have both count."""
     base: Mapping[Hashable, Cell] = {c.stratum: c for c in cells if c.bucket == reference and c.n >= LEAST}
     found = []
@@ -86,5 +86,5 @@ def adjusted(cells: Sequence[Cell], reference: int) -> list[Effect]:
         apart = sum(w * (a.mean - b.mean) for w, (a, b) in zip(weights, pairs, strict=True)) / whole
         spread = sum(w * w * (a.variance / a.n + b.variance / b.n) for w, (a, b) in zip(weights, pairs, strict=True))
         half = Z95 * math.sqrt(spread) / whole
-        found.append(Effect(bucket, apart, apart - half, apart + half, sum(a.n for a, _ in pairs)))
+        found.append(BucketEffect(bucket, apart, apart - half, apart + half, sum(a.n for a, _ in pairs)))
     return found

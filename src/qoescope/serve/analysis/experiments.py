@@ -57,7 +57,7 @@ def moments(row: Mapping[str, Any], i: int, times: int = 1) -> Moments:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ArmDifference:
     """One metric in an arm against the baseline."""
 
     metric: Ratio
@@ -76,11 +76,11 @@ class Difference:
         return self.difference / abs(self.base) if self.base else None
 
 
-def difference(metric: Ratio, base: Moments, arm: Moments, alpha: float = ALPHA) -> Difference:
+def difference(metric: Ratio, base: Moments, arm: Moments, alpha: float = ALPHA) -> ArmDifference:
     """Arm minus baseline with an interval for one look, and one that holds however often one looks."""
     few = min(base.viewers, arm.viewers) < LEAST_VIEWERS
     if few or base.value is None or arm.value is None:
-        return Difference(metric, base.value, arm.value, 0.0, -math.inf, math.inf, -math.inf, math.inf, "early")
+        return ArmDifference(metric, base.value, arm.value, 0.0, -math.inf, math.inf, -math.inf, math.inf, "early")
     apart, variance = arm.value - base.value, base.variance + arm.variance
     half = float(stats.norm.ppf(1 - alpha / 2)) * math.sqrt(variance)
     always = sequential_half(variance, base.viewers + arm.viewers, alpha)
@@ -88,7 +88,7 @@ def difference(metric: Ratio, base: Moments, arm: Moments, alpha: float = ALPHA)
     finding: Finding = "open"
     if sure and metric.better != "neither":
         finding = "better" if (apart > 0) == (metric.better == "higher") else "worse"
-    return Difference(
+    return ArmDifference(
         metric, base.value, arm.value, apart, apart - half, apart + half, apart - always, apart + always, finding
     )
 
@@ -144,41 +144,41 @@ def simplest(viewers: Mapping[str, int], most: int = 4) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ArmVerdict:
     """What may be said of an arm, and of what kind it is."""
 
     text: str
     finding: Literal["better", "worse", "open", "early", "uneven"]
 
 
-def verdict(arm: str, base: str, differences: Sequence[Difference], filled: Filling | None) -> Verdict:
+def verdict(arm: str, base: str, differences: Sequence[ArmDifference], filled: Filling | None) -> ArmVerdict:
     """In words; the first difference decides, the others may warn. `filled`: None where nobody was assigned."""
     if filled is not None and filled.uneven:
-        return Verdict(
+        return ArmVerdict(
             f"Do not read this yet: the arms are not filled as planned (p = {filled.p:.1g}). "
             f"Something else than chance decides who is in {arm}.",
             "uneven",
         )
     main = differences[0]
     if main.finding == "early":
-        return Verdict(f"Too early: {arm} and {base} need at least {LEAST_VIEWERS} viewers each.", "early")
+        return ArmVerdict(f"Too early: {arm} and {base} need at least {LEAST_VIEWERS} viewers each.", "early")
     warned = [d.metric.label.lower() for d in differences[1:] if d.finding == "worse"]
     but = f" {'Also' if main.finding == 'worse' else 'But'} {_listed(warned)} got worse." if warned else ""
     name = main.metric.label.lower()
     match main.finding:
         case "better":
-            return Verdict(
+            return ArmVerdict(
                 f"{arm} is better than {base}: {name} differ by {_size(main)}; that holds however often you look.{but}",
                 "better",
             )
         case "worse":
-            return Verdict(
+            return ArmVerdict(
                 f"{arm} is worse than {base}: {name} differ by {_size(main)}; that holds however often you look.{but}",
                 "worse",
             )
         case _:
             reach = max(abs(main.always_low), abs(main.always_high))
-            return Verdict(
+            return ArmVerdict(
                 f"No difference in {name} between {arm} and {base} so far; "
                 f"if there is one, it is smaller than {_in_unit(main, reach)}.{but}",
                 "open",
@@ -189,12 +189,12 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
-def _size(d: Difference) -> str:
+def _size(d: ArmDifference) -> str:
     low, high = sorted((abs(d.always_low), abs(d.always_high)))
     return f"{_in_unit(d, abs(d.difference))} ({_in_unit(d, low)} to {_in_unit(d, high)})"
 
 
-def _in_unit(d: Difference, value: float) -> str:
+def _in_unit(d: ArmDifference, value: float) -> str:
     match d.metric.unit:
         case "ratio":
             return f"{100 * value:.2f} points"

@@ -20,7 +20,7 @@ ROUTED = {"pathname": Annotated[str, msgspec.Meta(pattern="^/")], "search": str 
 Id = str | dict[str, str | int | float | bool]
 
 
-class Part(msgspec.Struct):
+class CallPart(msgspec.Struct):
     """One input or state, or output, as the browser names it."""
 
     id: Id
@@ -32,10 +32,10 @@ class Call(msgspec.Struct):
     """A request to run a callback."""
 
     output: str
-    outputs: Part | list[Part]
-    inputs: list[Part | list[Part]]
+    outputs: CallPart | list[CallPart]
+    inputs: list[CallPart | list[CallPart]]
     changedPropIds: list[str] = []  # noqa: N815 - its name there
-    state: list[Part | list[Part]] = []
+    state: list[CallPart | list[CallPart]] = []
 
 
 def check(body: bytes, known: Mapping[str, Mapping[str, Any]]) -> None:
@@ -60,12 +60,12 @@ def check(body: bytes, known: Mapping[str, Mapping[str, Any]]) -> None:
     _check_values(values, [spec["property"] for spec in declared], inspect.unwrap(callback["callback"]))
 
 
-def _parts(brought: Iterable[Part | list[Part]]) -> Iterator[Part]:
+def _parts(brought: Iterable[CallPart | list[CallPart]]) -> Iterator[CallPart]:
     for part in brought:
         yield from part if isinstance(part, list) else (part,)
 
 
-def _check_part(spec: Mapping[str, str], part: Part | list[Part]) -> None:
+def _check_part(spec: Mapping[str, str], part: CallPart | list[CallPart]) -> None:
     """Whether it is the declared one; of a pattern, written as JSON, any that has its keys and plain values."""
     pattern = json.loads(spec["id"]) if spec["id"].startswith("{") else None
     for one in _parts([part]):

@@ -81,7 +81,7 @@ def tip(metric: Metric, sums: Mapping[str, Any] | None = None, label: str = "") 
     return html.Span([button, box], className="tip")
 
 
-def delta(change: words.Change) -> Component:
+def delta(change: words.MetricChange) -> Component:
     """A change, coloured by what it means for viewers."""
     meaning = {"good": "better", "bad": "worse", "neutral": ""}[change.verdict]
     return html.Span(

@@ -10,7 +10,7 @@ from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.metrics import BY_NAME
 from qoescope.compile.ask import Between
 from qoescope.serve.display import sparks, templates, theme, words
-from qoescope.serve.display.words import Change
+from qoescope.serve.display.words import MetricChange
 
 METRICS = (
     "attempts",
@@ -56,7 +56,7 @@ class Beside:
     label: str
     now: str
     before: str
-    change: Change
+    change: MetricChange
     curve: str = ""
     """The days' values as the path of an SVG."""
 

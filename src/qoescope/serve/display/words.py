@@ -66,7 +66,7 @@ def milliseconds(value: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MetricChange:
     """What became of a number: its text and whether that is good for viewers."""
 
     text: str
@@ -74,20 +74,22 @@ class Change:
     spoken: str
 
 
-def change(metric: Metric, now: Value, before: Value) -> Change:
+def change(metric: Metric, now: Value, before: Value) -> MetricChange:
     """The change against the time before, judged by the metric's direction."""
     if now is None or before is None:
-        return Change(NOTHING, "neutral", "no value to compare with")
+        return MetricChange(NOTHING, "neutral", "no value to compare with")
     if before == 0:
         same = now == 0
-        return Change("steady" if same else "from 0", "neutral" if same else _verdict(metric, now), "was 0 before")
+        return MetricChange(
+            "steady" if same else "from 0", "neutral" if same else _verdict(metric, now), "was 0 before"
+        )
     share = (now - before) / abs(before)
     spoken = f"{number(before, metric.unit)} before"
     if abs(share) < STEADY:
-        return Change("steady", "neutral", spoken)
+        return MetricChange("steady", "neutral", spoken)
     arrow = "▲" if share > 0 else "▼"
     size = f"{abs(share):.0%}" if abs(share) < 9.995 else f"×{now / before:,.0f}"  # noqa: PLR2004
-    return Change(f"{arrow} {size}", _verdict(metric, share), spoken)
+    return MetricChange(f"{arrow} {size}", _verdict(metric, share), spoken)
 
 
 def _verdict(metric: Metric, direction: float) -> Verdict:

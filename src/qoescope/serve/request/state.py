@@ -16,7 +16,7 @@ EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class NamedRange:
     """A time range by name: how long it is, and the grid that its ends lie on."""
 
     name: str
@@ -27,12 +27,12 @@ class Span:
 
 
 SPANS = (
-    Span("1h", "Last hour", HOUR, timedelta(minutes=5), "5m"),
-    Span("6h", "Last 6 hours", 6 * HOUR, timedelta(minutes=5), "5m"),
-    Span("24h", "Last 24 hours", DAY, HOUR, "hour"),
-    Span("7d", "Last 7 days", 7 * DAY, DAY, "hour"),
-    Span("30d", "Last 30 days", 30 * DAY, DAY, "day"),
-    Span("90d", "Last 90 days", 90 * DAY, DAY, "day"),
+    NamedRange("1h", "Last hour", HOUR, timedelta(minutes=5), "5m"),
+    NamedRange("6h", "Last 6 hours", 6 * HOUR, timedelta(minutes=5), "5m"),
+    NamedRange("24h", "Last 24 hours", DAY, HOUR, "hour"),
+    NamedRange("7d", "Last 7 days", 7 * DAY, DAY, "hour"),
+    NamedRange("30d", "Last 30 days", 30 * DAY, DAY, "day"),
+    NamedRange("90d", "Last 90 days", 90 * DAY, DAY, "day"),
 )
 BY_NAME = {span.name: span for span in SPANS}
 DEFAULT = "24h"

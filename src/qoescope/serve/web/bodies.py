@@ -11,7 +11,7 @@ LARGEST_FORM = 16 * 1024
 NO_BODY = ("GET", "HEAD", "OPTIONS")
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A body that is not read to its end; its text is shown."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -23,26 +23,26 @@ def declared_length(headers: Mapping[str, str]) -> int:
     """How many bytes the request says that it has; 0 where it does not say."""
     length = headers.get("content-length") or "0"
     if not (length.isascii() and length.isdigit()):
-        raise Refused(400, "the content-length is no number")
+        raise RequestRefused(400, "the content-length is no number")
     return int(length)
 
 
 async def read(receive: Receive, most: int, within_s: float) -> bytes:
-    """The whole body. Raises `Refused` once it is longer than `most`, however it is framed, or too slow."""
+    """The whole body. Raises `RequestRefused` once it is longer than `most`, however it is framed, or too slow."""
     body = bytearray()
     try:
         async with asyncio.timeout(within_s):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Refused(400, "the body ended before its end")
+                    raise RequestRefused(400, "the body ended before its end")
                 body += message.get("body", b"")
                 if len(body) > most:
-                    raise Refused(413, "the body is too large")
+                    raise RequestRefused(413, "the body is too large")
                 if not message.get("more_body"):
                     return bytes(body)
     except TimeoutError as error:
-        raise Refused(408, "the body came too slowly") from error
+        raise RequestRefused(408, "the body came too slowly") from error
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

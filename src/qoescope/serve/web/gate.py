@@ -16,7 +16,7 @@ from qoescope.serve.request.caller import CALLER, Caller
 from qoescope.serve.store.connections import AWAY
 from qoescope.serve.store.store import Store
 from qoescope.serve.web import bodies
-from qoescope.serve.web.bodies import Refused
+from qoescope.serve.web.bodies import RequestRefused
 from qoescope.serve.web.static_files import PATHS as STATIC
 from qoescope.settings import Settings
 
@@ -60,7 +60,7 @@ class Gate:
         refuse_malformed(scope)
         self._refuse_elsewhere(scope, headers)
         if bodies.declared_length(headers) > bodies.LARGEST:
-            raise Refused(413, "the body is too large")
+            raise RequestRefused(413, "the body is too large")
         is_open = path in OPEN or path.startswith(STATIC)
         who = None if is_open else await self._person(headers)
         if who is None and not is_open and not path.startswith("/api/"):
@@ -83,7 +83,7 @@ class Gate:
             return
         ours = credentials.is_same_origin(headers, bool(self.store.settings.console_proxy))
         if not ours and (credentials.COOKIE in headers.get("cookie", "") or not scope["path"].startswith("/api/")):
-            raise Refused(403, "this request does not come from our own pages")
+            raise RequestRefused(403, "this request does not come from our own pages")
 
     async def _person(self, headers: Mapping[str, str]) -> Person | None:
         """Who asks: by bearer token, else by cookie."""
@@ -107,12 +107,12 @@ def cookie(headers: Mapping[str, str]) -> str:
 
 
 def refuse_malformed(scope: Scope) -> None:
-    """Raises `Refused` for addresses that no page of ours has."""
+    """Raises `RequestRefused` for addresses that no page of ours has."""
     path = scope["path"]
     if not path.isprintable() or ".." in path.split("/"):  # no route matches a line break, so none could say it
-        raise Refused(404, "there is nothing of this name")
+        raise RequestRefused(404, "there is nothing of this name")
     if not scope["query_string"].isascii():
-        raise Refused(400, "the query is not percent-encoded")
+        raise RequestRefused(400, "the query is not percent-encoded")
 
 
 def refusal(reason: str, status: int, path: str, identity: str = "") -> Response:
@@ -133,7 +133,7 @@ def refusal(reason: str, status: int, path: str, identity: str = "") -> Response
 
 def error_response(error: Exception, path: str) -> Response:
     """The answer where a request ended in an error; what is our fault goes into the log."""
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRefused):
         return refusal(error.reason, error.status, path)
     if isinstance(error, AWAY):
         LOG.warning("postgres is away: %s", type(error).__name__)

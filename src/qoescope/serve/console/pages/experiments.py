@@ -14,7 +14,7 @@ from qoescope.catalog.errors import UnknownName
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import Ratio
 from qoescope.serve.analysis import experiments
-from qoescope.serve.analysis.experiments import Difference, Filling
+from qoescope.serve.analysis.experiments import ArmDifference, Filling
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import figures, theme, words
@@ -213,11 +213,11 @@ def _arm(arm: str, base: str, rows: dict[str, Any], filled: Filling | None, arms
     )
 
 
-def _share(d: Difference, value: float) -> float:
+def _share(d: ArmDifference, value: float) -> float:
     return 100 * value / abs(d.base) if d.base else 0.0
 
 
-def _line(d: Difference) -> list[Any]:
+def _line(d: ArmDifference) -> list[Any]:
     unit = d.metric.unit
     if d.finding == "early":
         return [
@@ -241,13 +241,13 @@ def _line(d: Difference) -> list[Any]:
     ]
 
 
-def _named(d: Difference) -> Component:
+def _named(d: ArmDifference) -> Component:
     return html.Span(
         d.metric.label, title=f"{d.metric.doc}: {words.formula(d.metric)}; {words.DIRECTIONS[d.metric.better]}"
     )
 
 
-def _signed(d: Difference, value: float) -> str:
+def _signed(d: ArmDifference, value: float) -> str:
     match d.metric.unit:
         case "ratio":
             return f"{_places(100 * value)} pt"
