@@ -178,6 +178,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "counts are negative": {"counts": COUNTS | {"received": 0, "invalid": -1}},
     "counts do not add up": {"counts": COUNTS | {"received": 7}},
     "counts are beyond all counts": {"counts": COUNTS | {"received": 2**62 + 1, "invalid": 2**62}},
+    "counts add up beyond 64 bits": {"counts": COUNTS | {"invalid": 2**63 - 1}},
     "reports are no list": {"events": [], "cmcd": {"0": "sta=p"}},
     "another version": {"version": 2},
     "a version by name": {"version": "v2"},

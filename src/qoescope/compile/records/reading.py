@@ -72,6 +72,7 @@ def _known_sql(value: str) -> str:
     held = {"received": "events + reports", "accepted": "events + reports"}
     derived = ", ".join(f"{name} := cast({held.get(name, 0)} as bigint)" for name in DOOR)
     count = {name: f"coalesce(counts.{name}, 0)" for name in DOOR}
+    judged = " + ".join(f"{count[name]}::hugeint" for name in DOOR[1:])  # also where one alone is out of bounds
     booked = " and ".join(within(said, (0, LARGEST_INT)) for said in count.values())
     return f"""with said as (
   select kafka_partition, kafka_offset, key, from_json({value}, '{_shape()}') as j from given
@@ -88,7 +89,7 @@ parts as (
 judged as (
   select *, coalesce(j.property is not null and {within("j.received_at", DATES)}
       and coalesce(j.version, '{VERSION}') = '{VERSION}' and (tick or (
-        counts is not null and {booked} and {count["received"]} = {" + ".join(count[name] for name in DOOR[1:])}
+        counts is not null and {booked} and {count["received"]} = {judged}
         and {count["accepted"]} = events + reports and (events = 0 or j.session.session_id is not null)
       )), false) as good
   from parts
