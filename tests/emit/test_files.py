@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from until import until
 
+from qoescope.catalog.data_set import COLUMNS
 from qoescope.catalog.errors import Mistake
 from qoescope.compile import fold
 from qoescope.compile.wire import Beacon
-from qoescope.emit import rows
 from qoescope.emit.jobs.answer_key import KEY_NAME
 from qoescope.emit.jobs.csv import CSV_NAME, write_csv
 from qoescope.emit.jobs.events import write_events
@@ -45,7 +45,7 @@ def test_the_csv_has_the_declared_columns_unique_ids_and_is_sorted_by_time(tmp_p
     written(tmp_path, sessions=5_000)
     with (tmp_path / CSV_NAME).open() as file:
         lines = list(csv.DictReader(file))
-    assert tuple(lines[0]) == rows.COLUMNS
+    assert tuple(lines[0]) == COLUMNS
     assert len({line["session_id"] for line in lines}) == len(lines) == 5_000
     times = [line["timestamp"] for line in lines]
     assert times == sorted(times)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from qoescope.catalog.data_set import COLUMNS
 from qoescope.compile import fold
 from qoescope.emit import events, measures, rows
 from qoescope.emit.scenario import Load, Scenario
@@ -51,7 +52,7 @@ def test_the_fold_of_the_events_is_the_csv(seed: int) -> None:
     text = rows.HEADER + rows.csv_bytes(rows.rows(s.viewing, measures.measures(s)))
     written = list(csv.DictReader(io.StringIO(text.decode())))
     expected = [as_csv(row) for row in folded(s)]
-    for column in rows.COLUMNS:
+    for column in COLUMNS:
         assert [row[column] for row in written] == [row[column] for row in expected], column
 
 

@@ -5,8 +5,9 @@ from io import StringIO
 
 import pytest
 
+from qoescope.catalog.data_set import COLUMNS
 from qoescope.catalog.errors import Mistake
-from qoescope.sources.csv.rules import COLUMNS, MOST
+from qoescope.sources.csv.rules import MOST
 from qoescope.sources.csv.sessions import csv_sessions
 
 PLAIN = {

@@ -6,37 +6,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from qoescope.catalog.data_set import COLUMNS, HEIGHTS
 from qoescope.emit import draws
 from qoescope.emit.measures import Measures
 from qoescope.emit.scenario import Times, local_hours
 from qoescope.emit.slices import DIMENSIONS
 from qoescope.emit.viewers import Viewing
 
-COLUMNS = (
-    "session_id",
-    "user_id",
-    "timestamp",
-    "device_type",
-    "os_version",
-    "app_version",
-    "content_id",
-    "startup_time_ms",
-    "rebuffer_count",
-    "rebuffer_duration_ms",
-    "bitrate_kbps",
-    "resolution",
-    "frames_dropped",
-    "session_duration_sec",
-    "network_type",
-    "country_code",
-    "isp",
-    "cdn_pop",
-    "hour",
-    "day_of_week",
-)
 HEADER = (",".join(COLUMNS) + "\n").encode()
-RESOLUTIONS = ("480p", "720p", "1080p", "4K")
-_LEAST_HEIGHT = np.array([720, 1080, 2160])
+RESOLUTIONS = tuple(HEIGHTS)
+_LEAST_HEIGHT = np.array(list(HEIGHTS.values())[1:])
 _HEX = np.frombuffer(b"".join(b"%02x" % i for i in range(256)), dtype=np.uint8).reshape(256, 2)
 _DASHES = (8, 13, 18, 23)
 _DIGITS = [i for i in range(36) if i not in _DASHES]

@@ -8,10 +8,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from qoescope.catalog.data_set import COLUMNS
 from qoescope.emit import key as answers
 from qoescope.emit.chunks import STARTUP_EDGES_MS, Tally
 from qoescope.emit.counterfactual import SUMS
-from qoescope.emit.rows import COLUMNS, RESOLUTIONS
+from qoescope.emit.rows import RESOLUTIONS
 from qoescope.emit.scenario import Scenario, day_of
 from qoescope.emit.slices import DIMENSIONS
 from qoescope.emit.viewers import DEVICE_TYPES, NETWORK_TYPES

@@ -1,30 +1,7 @@
 """Rules of the data set's CSV: its columns, what a cell can mean, and the SQL that judges each row."""
 
 from qoescope.catalog.bounds import LONGEST_STATE_MS, MOST_DROPPED, MOST_KBPS, MOST_STALLS
-
-COLUMNS = (
-    "session_id",
-    "user_id",
-    "timestamp",
-    "device_type",
-    "os_version",
-    "app_version",
-    "content_id",
-    "startup_time_ms",
-    "rebuffer_count",
-    "rebuffer_duration_ms",
-    "bitrate_kbps",
-    "resolution",
-    "frames_dropped",
-    "session_duration_sec",
-    "network_type",
-    "country_code",
-    "isp",
-    "cdn_pop",
-    "hour",
-    "day_of_week",
-)
-HEIGHTS = {"4K": 2160, "1080p": 1080, "720p": 720, "480p": 480}
+from qoescope.catalog.data_set import COLUMNS, HEIGHTS
 
 _WHOLE = ("startup_time_ms", "rebuffer_count", "rebuffer_duration_ms", "bitrate_kbps", "frames_dropped")
 _NUMBERS = (*_WHOLE, "session_duration_sec", "hour", "day_of_week")

@@ -7,12 +7,13 @@ from typing import TextIO
 import duckdb
 import pyarrow as pa
 
+from qoescope.catalog.data_set import COLUMNS, HEIGHTS
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold
 from qoescope.compile.buckets import bucket_sql
 from qoescope.sources.csv import rows
-from qoescope.sources.csv.rules import COLUMNS, HEIGHTS, ROWS_SQL
+from qoescope.sources.csv.rules import ROWS_SQL
 
 PIECE_MS = 240_000
 """Longest interval that a row is told in: a longer one would be taken for a sleeping device."""
