@@ -14,6 +14,7 @@ from qoescope.catalog.sessions import DERIVED, OF_RENDITIONS, SESSION_FIELDS, SU
 from qoescope.catalog.stored import POSTGRES_TABLES
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import TOPICS
+from qoescope.compile.formulas import Formulas
 from qoescope.compile.kinds import translate
 
 BETTER = {"lower": "lower is better", "higher": "higher is better", "neither": "–"}
@@ -68,37 +69,9 @@ def glossary() -> str:
     return "\n\n".join(sections) + "\n"
 
 
-class _Formulas:
-    """Metrics as formulas of measures, for a person."""
-
-    def count(self, metric: m.Count) -> str:
-        return metric.measure if metric.per == 1 else f"{metric.measure} / {metric.per:,}"
-
-    def ratio(self, metric: m.Ratio) -> str:
-        times = "" if metric.times == 1 else f"{metric.times:,} × "
-        return f"{times}{_sum(metric.numerator)} / {_sum(metric.denominator)}"
-
-    def quantile(self, metric: m.Quantile) -> str:
-        return f"quantile {metric.q:g} of {metric.histogram}"
-
-    def distinct(self, metric: m.Distinct) -> str:
-        return f"distinct({metric.sketch})" + _looked_back(metric.look_back_s)
-
-    def distinct_ratio(self, metric: m.DistinctRatio) -> str:
-        return f"{metric.numerator} / distinct({metric.sketch})" + _looked_back(metric.look_back_s)
-
-
 def formula(metric: m.Metric) -> str:
     """How the metric is made of measures, for a person."""
-    return translate(metric, _Formulas())
-
-
-def _sum(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"({' + '.join(names)})"
-
-
-def _looked_back(seconds: int) -> str:
-    return f", with the {seconds} s before" if seconds else ""
+    return translate(metric, Formulas())
 
 
 def section(*paragraphs: str) -> str:

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from qoescope.catalog import metrics as catalog
 from qoescope.catalog.measures import ALL
-from qoescope.catalog.metrics import Count, Distinct, DistinctRatio, Metric, Quantile, Ratio, Unit
+from qoescope.catalog.metrics import Distinct, DistinctRatio, Metric, Quantile, Unit
+from qoescope.compile.formulas import Formulas
+from qoescope.compile.kinds import translate
 
 Value = float | int | None
 Verdict = Literal["good", "bad", "neutral"]
@@ -107,24 +109,22 @@ def definition(metric: Metric) -> tuple[str, str]:
     return first, formula(metric)
 
 
+class _Shown(Formulas):
+    """Formulas as the console shows them: a quantile in percent, a sketch with its error."""
+
+    def quantile(self, metric: Quantile) -> str:
+        return f"{metric.q:.0%} quantile of {metric.histogram}"
+
+    def distinct(self, metric: Distinct) -> str:
+        return f"distinct in {metric.sketch}, ±0.8 %"
+
+    def distinct_ratio(self, metric: DistinctRatio) -> str:
+        return f"{metric.numerator} / distinct in {metric.sketch}"
+
+
 def formula(metric: Metric) -> str:
     """The metric's measures as a formula."""
-    match metric:
-        case Count():
-            return metric.measure if metric.per == 1 else f"{metric.measure} / {metric.per:,}"
-        case Ratio():
-            times = f"{metric.times:,} × " if metric.times != 1 else ""
-            return f"{times}{_sum(metric.numerator)} / {_sum(metric.denominator)}"
-        case Quantile():
-            return f"{metric.q:.0%} quantile of {metric.histogram}"
-        case Distinct():
-            return f"distinct in {metric.sketch}, ±0.8 %"
-        case DistinctRatio():
-            return f"{metric.numerator} / distinct in {metric.sketch}"
-
-
-def _sum(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"({' + '.join(names)})"
+    return translate(metric, _Shown())
 
 
 def parts(metric: Metric, sums: Mapping[str, Any]) -> list[tuple[str, str, str]]:
