@@ -14,7 +14,7 @@ from until import until
 from whole_stack import Stack
 
 from qoescope.connect import postgres
-from qoescope.lake.jobs.reports import seen
+from qoescope.lake.jobs.reports import write_delivery
 from qoescope.sources.cdn_logs import json_lines
 from qoescope.sources.cdn_logs.reports import log_reports
 from qoescope.sources.cmcd import mapping
@@ -95,6 +95,6 @@ def test_who_has_read_less_of_a_session_does_not_replace_what_another_wrote(stac
     counts = "select request_count::int from {} where session_id = %s"
     with postgres.connect(stack.settings, "writer") as connection:
         for number, (told, known) in enumerate(((less, 3), (more, 5), (less, 5), (more, 5))):
-            seen(connection, f"test:{session_id}", number, told)
+            write_delivery(connection, f"test:{session_id}", number, told)
             for table in ("cmcd_sessions", "cmcd_requests"):
                 assert stack.rows(counts.format(table), session_id) == [(known,)]

@@ -94,11 +94,11 @@ def monitor(
     ] = False,
 ) -> None:
     """Look for incidents, every minute."""
-    from qoescope.monitor.jobs.send_notifications import send_test as send_tests
+    from qoescope.monitor.jobs import send_notifications
     from qoescope.stack import watching
 
     if send_test:
-        found = send_tests(settings(), "all properties", "the command line")
+        found = send_notifications.send_test(settings(), "all properties", "the command line")
         for each in found:
             line(each)
         raise typer.Exit(0 if all(each.endswith(": sent") for each in found) else 1)

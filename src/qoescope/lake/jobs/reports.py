@@ -52,7 +52,7 @@ class Teller:
         mapped = registry.CMCD.parse(rows, None)
         self._send(mapped.events)
         crash(self.settings, "lake.after_reports")
-        self.writer.do(lambda connection: seen(connection, query, number, mapped))
+        self.writer.do(lambda connection: write_delivery(connection, query, number, mapped))
         return len(mapped.events)
 
     def _send(self, events: pa.Table) -> None:
@@ -73,7 +73,7 @@ class Teller:
             )
 
 
-def seen(connection: Connection, query: str, number: int, mapped: Mapped) -> None:
+def write_delivery(connection: Connection, query: str, number: int, mapped: Mapped) -> None:
     """Writes what the sessions told of delivery, once, in place of what is there of them, unless that knows more.
 
     An import and the stream may tell of a session at the same time; who read the lake first may come last.
