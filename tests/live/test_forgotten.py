@@ -1,6 +1,7 @@
 """Forgotten: after an erasure no byte under `var/` says who asked for it, also when their player goes on sending."""
 
 import base64
+import contextlib
 import gzip
 import json
 import subprocess
@@ -8,11 +9,14 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import duckdb
 import httpx
 import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
@@ -24,14 +28,18 @@ from until import until
 from whole_stack import Stack
 
 from qoescope.catalog.doors import FORGOTTEN
-from qoescope.catalog.operations import ERASURES, LAKE_TABLES
+from qoescope.catalog.operations import ERASURES, LAKE_TABLES, SESSION_ROWS, SESSION_VERSIONS
 from qoescope.catalog.topics import DEAD_LETTERS, TOPICS
-from qoescope.compile import pseudonyms
+from qoescope.compile import arrow, pseudonyms
 from qoescope.compile.viewer_ids import named_in
-from qoescope.connect import doors, kafka, viewer_keys
+from qoescope.connect import days, doors, kafka, postgres, viewer_keys
 from qoescope.connect.lake.compaction import vacuum_table
+from qoescope.connect.lake.reading import list_files
+from qoescope.connect.lake.tables import open_table
+from qoescope.connect.writing import Writer
 from qoescope.emit.jobs.csv import write_csv
 from qoescope.ingest import jobs, keys
+from qoescope.mart.jobs import lake_days, quality
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings, environment
 from qoescope.stack import assembly, demo
@@ -219,7 +227,22 @@ def test_an_id_that_an_older_version_kept_gives_way_to_its_pseudonym(stack: Stac
     assert (("demo", name) in known, ("demo", OLD) in known) == (True, False)
 
 
+def named_in_tables(stack: Stack, viewer: str) -> list[str]:
+    """Postgres' tables about viewers that have this one in a row."""
+    tables = ("sessions", "viewer_day", "forgotten", "erasures")
+    named = f"\\m{viewer}\\M"
+    return [name for name in tables if stack.rows(f"select 1 from {name} t where t::text ~ %s limit 1", named)]
+
+
+def publish_after(stack: Stack, version: int) -> None:
+    """As a stream does that was at this version of the lake when the erasure began, and comes to it now."""
+    stack.rows("update stream_progress set version = %s where stream = 'quality' returning 1", version)
+    with contextlib.closing(Writer(stack.settings, Event())) as writer:
+        quality.Publisher(stack.settings, writer, Event(), Event()).publish()
+
+
 def test_an_import_brings_nobody_back(stack: Stack, tmp_path: Path) -> None:
+    version = open_table(stack.settings, SESSION_VERSIONS).version()
     file = write_csv(tmp_path, sessions=300, seed=5, progress=False).paths[0]
     said = json.loads(spoken(stack, "", "batch", "import", str(file), "--property", "archive", "--json"))
     assert said[0]["sessions"] == 300
@@ -228,8 +251,28 @@ def test_an_import_brings_nobody_back(stack: Stack, tmp_path: Path) -> None:
     )[0]
     (receipt,) = json.loads(spoken(stack, viewer, "batch", "forget", "--property", "archive", "--json"))
     assert (receipt["sessions"], viewer in str(receipt)) == (count, False)
+    publish_after(stack, version)
+    assert named_in_tables(stack, viewer) == []
     again = json.loads(spoken(stack, "", "batch", "import", str(file), "--property", "archive", "--json"))
     assert again[0]["changed"] == 0
     assert stack.rows("select count(*) from sessions where property = 'archive'") == [(300 - count,)]
-    for table in ("sessions", "viewer_day", "forgotten", "erasures"):
-        assert stack.rows(f"select count(*) from {table} t where t::text ~ %s", f"\\m{viewer}\\M") == [(0,)], table
+    assert named_in_tables(stack, viewer) == []
+
+
+def test_who_was_erased_meanwhile_is_not_written(stack: Stack) -> None:
+    """Rows that were read before an erasure are read again, by a stream and by a batch."""
+    (rows,) = quality.parts(stack.settings, list_files(open_table(stack.settings, SESSION_VERSIONS)))
+    asked: list[int] = []
+
+    def read() -> pa.Table:
+        if not asked:
+            spoken(stack, "somebody", "batch", "forget", "--property", "archive")
+        asked.append(len(rows))
+        return arrow.conform(rows, SESSION_ROWS)
+
+    with postgres.connect(stack.settings, "writer") as connection:
+        before = days.count_erasures(connection)
+        days.replace(connection, pc.unique(rows["day"]).to_pylist(), read, lake_days.cubed)
+        assert len(asked) == 2
+        with pytest.raises(days.ErasedMeanwhile):
+            days.correct(connection, arrow.conform(rows, SESSION_ROWS), rows.slice(0, 0), lambda *_: [], before)

@@ -15,8 +15,8 @@ from until import until
 
 pytestmark = pytest.mark.live
 SEED, REQUESTS = "1", 2_000
-TOGETHER = 24
-"""Connections at a time."""
+TOGETHER, TOGETHER_EXPLORING = 24, 96
+"""Connections at a time: most of them wait for the door to give up on them."""
 NAMED = {503, 505}
 """Of the answers that blame the door, those that are promised: come again, and another version of HTTP."""
 QUIET, EXPLORES = 200, 10
@@ -57,8 +57,8 @@ async def visited(port: int, visit: Visit) -> bytes:
         writer.transport.abort()
 
 
-async def explored(door: Door, seed: str, requests: int) -> Findings:
-    """What so many requests of this seed met."""
+async def explored(door: Door, seed: str, requests: int, together: int) -> Findings:
+    """What so many requests of this seed met, on so many connections at a time."""
     found = Findings()
 
     async def one(lane: int) -> None:
@@ -76,7 +76,7 @@ async def explored(door: Door, seed: str, requests: int) -> Findings:
             if any(code >= 500 and code not in NAMED for code in codes) or (heard and not codes):
                 found.faults.append(f"seed {seed}, lane {lane}, visit {number}: {codes}: {visit.pieces!r:.2000}")
 
-    await asyncio.gather(*(one(lane) for lane in range(TOGETHER)))
+    await asyncio.gather(*(one(lane) for lane in range(together)))
     return found
 
 
@@ -94,7 +94,8 @@ def test_odd_requests_leave_nothing_behind_and_others_are_served(
         pass
     with honest.client(door.settings.door_port, door.key) as beside:
         began = time.monotonic()
-        found = asyncio.run(explored(door, seed or SEED, REQUESTS * times))
+        together = TOGETHER_EXPLORING if times >= EXPLORES else TOGETHER
+        found = asyncio.run(explored(door, seed or SEED, REQUESTS * times, together))
         took_s = time.monotonic() - began
     print(  # noqa: T201
         f"{found.requests:,} odd requests in {took_s:.0f} s; of {len(quiet.took_ms):,} honest ones before p99 "

@@ -94,6 +94,18 @@ def without(rows: pa.Table, others: pa.Table) -> pa.Table:
     return rows.take(kept["row"])
 
 
+def with_session_in(rows: pa.Table, others: pa.Table) -> pa.Table:
+    """The rows whose session is among the others'."""
+    if not len(rows):
+        return rows
+    kept = answered(
+        "select row from ids semi join others using (property, session_id) order by row",
+        ids=rows.select(list(KEY)).append_column("row", _numbers(rows)),
+        others=others.select(list(KEY)),
+    )
+    return rows.take(kept["row"])
+
+
 def among(rows: pa.Table, versions: pa.Table) -> pa.Table:
     """The rows whose (property, session_id, version) is among these."""
     kept = answered(

@@ -1,7 +1,7 @@
 """Days: session rows and their marts in Postgres, corrected by a stream, replaced by a batch, wholly or not at all."""
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -16,19 +16,36 @@ from qoescope.connect.postgres import Connection, Write
 Corrected = Callable[[pa.Table, pa.Table], Sequence[Write]]
 """From new and old session rows to what is to be added to the marts."""
 
+Erasures = tuple[int, datetime | None]
+"""How many receipts of erasures there are, and when the last was asked for."""
+
+
+class ErasedMeanwhile(Exception):
+    """A viewer was erased after the rows were read from the lake: they may be theirs, and are to be read again."""
+
+
 _HELD = "distinct property, day from checks where day = any(%s) and not passed"
 _LOCK = "select pg_advisory_xact_lock(hashtext('qoescope.sessions'))"
 
 
-def correct(connection: Connection, rows: pa.Table, moved: pa.Table, corrected: Corrected) -> None:
+def count_erasures(connection: Connection) -> Erasures:
+    """Read before rows are, and again when they are written, it tells whether somebody was erased in between."""
+    ((count, last),) = connection.execute("select count(*), max(asked_at) from erasures").fetchall()
+    return count, last
+
+
+def correct(connection: Connection, rows: pa.Table, moved: pa.Table, corrected: Corrected, erasures: Erasures) -> None:
     """New versions of sessions take the place of older ones, and the marts change by the difference.
 
     A version that is there, or an older one, changes nothing: rows may come again. `moved` has the keys
-    (property, day, session_id) of rows whose session is now in another day.
+    (property, day, session_id) of rows whose session is now in another day. `erasures` were counted before the rows
+    were read; raises `ErasedMeanwhile` when there are others now.
     """
     with connection.transaction():
         connection.execute("set local lock_timeout = '25s'")  # a day or a file that is published has its turn first
         connection.execute(_LOCK)
+        if count_erasures(connection) != erasures:
+            raise ErasedMeanwhile
         old = stored(connection, [*rows.select(_KEY).to_pylist(), *moved.select(_KEY).to_pylist()])
         newer = {(r["property"], r["session_id"]): r["version"] for r in old.select([*_KEY, "version"]).to_pylist()}
         fresh = [
@@ -90,18 +107,35 @@ def _delete(connection: Connection, rows: pa.Table) -> None:
 def replace(
     connection: Connection,
     days: Sequence[date],
+    read: Callable[[], pa.Table],
+    cubed: Callable[[pa.Table], Sequence[Write]],
+) -> bool:
+    """The days' sessions become the rows that `read` gives, their marts theirs; False when they were so already.
+
+    Sessions stay that a stream wrote after the rows were read, and all of a property's day that broke a rule when it
+    was last checked. The rows are read again when a viewer was erased meanwhile.
+    """
+    while True:
+        erasures, since = count_erasures(connection), datetime.now(UTC)
+        try:
+            return _replace(connection, days, read(), since, cubed, erasures)
+        except ErasedMeanwhile:
+            continue
+
+
+def _replace(
+    connection: Connection,
+    days: Sequence[date],
     rows: pa.Table,
     since: datetime,
     cubed: Callable[[pa.Table], Sequence[Write]],
+    erasures: Erasures,
 ) -> bool:
-    """The days' sessions become `rows`, their marts theirs; False when they were so already.
-
-    Sessions stay that a stream wrote after `since`, when the rows were read from the lake, and all of a property's day
-    that broke a rule when it was last checked.
-    """
     with connection.transaction():
         connection.execute("set local lock_timeout = '120s'")  # another batch's turn may be long; nobody waits for this
         connection.execute(_LOCK)
+        if count_erasures(connection) != erasures:
+            raise ErasedMeanwhile
         held = set(connection.execute(f"select {_HELD}".encode(), (list(days),)).fetchall())
         if held:
             places = zip(rows["property"].to_pylist(), rows["day"].to_pylist(), strict=True)
@@ -146,6 +180,11 @@ def expire_rows(connection: Connection, name: str, column: str, before: date) ->
         sql.SQL("delete from {} where {} < %s").format(sql.Identifier(ddl.SCHEMA, name), sql.Identifier(column)),
         (before,),
     ).rowcount
+
+
+def lock(connection: Connection) -> None:
+    """Waits for who writes days, and keeps others from it until the transaction ends."""
+    connection.execute(_LOCK)
 
 
 def erase(connection: Connection, table: Table, tenant: str, viewer: str) -> int:

@@ -54,6 +54,6 @@ def erase_viewer(settings: Settings, table: Table, tenant: str, viewer: str) -> 
             mine = [f for f in found if (f.session_day, f.bucket) == (day.isoformat(), bucket)]
             kept = read_rows(settings, table, mine, where=(ds.field("property") != tenant) | another)
             added += write_files(settings, table, kept)
-        replace_parts(delta, table, day, buckets, added, {"restated": day.isoformat()})
+        replace_parts(delta, table, day, buckets, added, {"erased": day.isoformat()})
         delta.update_incremental()
     return gone

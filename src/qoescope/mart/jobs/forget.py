@@ -88,16 +88,10 @@ def forget_viewer(settings: Settings, tenant: str, names: Sequence[str]) -> Rece
                 "insert into forgotten (property, viewer_id, forgotten_at) values (%s, %s, %s) on conflict do nothing",
                 (tenant, name, asked_at),
             )
-        for name, as_sent in _known_as(settings, keys, tenant, names).items():
-            found = Counter(events=0, sessions=0, marts=0, letters=0)
-            for each in (name, *as_sent):
-                found.update(_forgotten(settings, connection, tenant, each))
-            if name == names[-1]:
-                found["letters"] = _letters_erased(connection, keys, tenant, frozenset(names))
-            receipt = {"property": tenant, "viewer_id": name, "asked_at": asked_at, "gone_by": gone_by, **found}
-            with connection.transaction():
-                postgres.upsert(connection, Write(ERASURES, pa.Table.from_pylist([receipt])))
-            total.update(found)
+        for name, as_sent in _known_as(settings, keys, connection, tenant, names).items():
+            letters_too = frozenset(names) if name == names[-1] else frozenset()
+            receipt = {"property": tenant, "viewer_id": name, "asked_at": asked_at, "gone_by": gone_by}
+            total.update(_erase(settings, connection, receipt, (name, *as_sent), keys, letters_too))
     return Receipt(tenant, tuple(names), gone_by=gone_by, **total)
 
 
@@ -125,10 +119,11 @@ def forget_again(settings: Settings, today: date) -> int:
 
 
 def _known_as(
-    settings: Settings, keys: pseudonyms.Keys, tenant: str, names: Sequence[str]
-) -> dict[str, list[str]]:  # fmt: skip
+    settings: Settings, keys: pseudonyms.Keys, connection: Connection, tenant: str, names: Sequence[str]
+) -> dict[str, list[str]]:
     """Each pseudonym; with the last of them the id as sent, where an import, which passes no door, brought it."""
-    sent: set[str] = set()
+    there = connection.execute("select distinct viewer_id from sessions where property = %s", (tenant,)).fetchall()
+    sent = {viewer for (viewer,) in there if viewer and not pseudonyms.has_form(viewer)}
     of_tenant = pc.field("property") == tenant
     for table in NAMING:
         found = list_files(open_table(settings, table))
@@ -157,23 +152,36 @@ def _fields(content: str | None) -> list[str]:
     return [field for row in csv.reader([content or ""]) for field in row]
 
 
-def _forgotten(settings: Settings, connection: Connection, tenant: str, name: str) -> dict[str, int]:
-    erased = {t.name: erase_viewer(settings, t, tenant, name) for t in NAMING}
+def _erase(
+    settings: Settings,
+    connection: Connection,
+    receipt: dict[str, object],
+    names: Sequence[str],
+    keys: pseudonyms.Keys,
+    letters_of: frozenset[str],
+) -> dict[str, int]:
+    """Erases what the lake and Postgres hold under these names of one viewer; how many rows went.
+
+    In Postgres all goes together with the receipt: by that a writer that read the lake before sees that it is late.
+    """
+    tenant = str(receipt["property"])
+    erased = {t.name: pa.concat_tables([erase_viewer(settings, t, tenant, each) for each in names]) for t in NAMING}
     events, sessions = erased[EVENTS.name], versions.latest(erased[SESSION_VERSIONS.name])
     taken = [Write(LIVE_TABLES[n], negated(t, LIVE_TABLES[n])) for n, t in live(events).items() if len(events)]
+    personal = (SESSION_ROWS, *(mart.table for mart in MARTS if mart.personal))
     with connection.transaction():
+        days.lock(connection)
+        gone = sum(days.erase(connection, table, tenant, each) for table in personal for each in names)
+        letters_gone = _letters_erased(connection, keys, tenant, letters_of) if letters_of else 0
+        found = {"events": len(events), "sessions": len(sessions), "marts": gone, "letters": letters_gone}
         for write in (Write(OUTCOMES, accounts.erased(erased)), *taken):
             postgres.upsert(connection, write)
-        personal = (SESSION_ROWS, *(mart.table for mart in MARTS if mart.personal))
-        gone = sum(days.erase(connection, table, tenant, name) for table in personal)
-    started = pc.unique(sessions["day"]).to_pylist()
-    if started:
-        since = datetime.now(UTC)
+        postgres.upsert(connection, Write(ERASURES, pa.Table.from_pylist([receipt | found])))
+    if started := pc.unique(sessions["day"]).to_pylist():
         days.replace(
             connection,
             started,
-            arrow.conform(lake_days.rows_of(settings, started), SESSION_ROWS),
-            since,
+            lambda: arrow.conform(lake_days.rows_of(settings, started), SESSION_ROWS),
             lake_days.cubed,
         )
-    return {"events": len(events), "sessions": len(sessions), "marts": gone}
+    return found

@@ -70,13 +70,11 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
     before = read_rows(settings, SESSION_VERSIONS, list_files(delta, started), where=versions.of_property(tenant))
     new = versions.changed(arrow.conform(rows, SESSIONS), placed, before, datetime.now(UTC))
     append_files(delta, SESSION_VERSIONS, write_files(settings, SESSION_VERSIONS, new), {"imported": path.name})
-    since = datetime.now(UTC)
     with postgres.connect(settings, "writer") as connection:
         days.replace(
             connection,
             started,
-            arrow.conform(lake_days.rows_of(settings, started), SESSION_ROWS),
-            since,
+            lambda: arrow.conform(lake_days.rows_of(settings, started), SESSION_ROWS),
             lake_days.cubed,
         )
         with connection.transaction():

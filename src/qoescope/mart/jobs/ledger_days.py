@@ -25,6 +25,8 @@ from qoescope.mart.ledger import LedgerResult
 
 RECENT_COMMITS, PUBLISHING = 200, timedelta(minutes=15)
 """A restatement is looked for among so many commits, and publishes its day within this time, or did not end well."""
+ERASING = timedelta(minutes=1)
+"""Between an erasure in the lake and in Postgres there are some seconds."""
 ROWS_AT_ONCE = 500_000
 """Rows of the lake in memory together, where no bucket alone has more."""
 APPLYING_S = 900
@@ -148,8 +150,11 @@ def _find_under_way(
 
 
 def _is_restated(now: Cut, day: date) -> bool:
-    """Whether a restatement has put the day into the lake within the last minutes, and not into Postgres yet."""
+    """Whether the lake's day was restated, or somebody erased from it, and Postgres may not follow yet."""
     commits = now.tables[SESSION_VERSIONS.name].history(RECENT_COMMITS)
+    erased_at = max((c["timestamp"] for c in commits if c.get("erased") == day.isoformat()), default=0)
+    if erased_at > (datetime.now(UTC) - ERASING).timestamp() * 1000:
+        return True
     at = max((c["timestamp"] for c in commits if c.get("restated") == day.isoformat()), default=0)
     if at < (datetime.now(UTC) - PUBLISHING).timestamp() * 1000:
         return False

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -104,10 +104,13 @@ def publish_day(settings: Settings, folded: Folded) -> Restated:
 
 
 def _publish(settings: Settings, folded: Folded) -> Restated:
-    since = datetime.now(UTC)
-    rows = arrow.conform(lake_days.rows_of(settings, folded.days), SESSION_ROWS)
     with postgres.connect(settings, "writer") as connection:
-        changed = days.replace(connection, folded.days, rows, since, lake_days.cubed)
+        changed = days.replace(
+            connection,
+            folded.days,
+            lambda: arrow.conform(lake_days.rows_of(settings, folded.days), SESSION_ROWS),
+            lake_days.cubed,
+        )
         crash(settings, "mart.after_publish")
         broken = _complaint(connection, folded.day)
         if changed or (folded.changed and not broken):

@@ -17,9 +17,9 @@ from qoescope.compile import arrow, versions
 from qoescope.connect import days, postgres
 from qoescope.connect.changes import Changes
 from qoescope.connect.health import Loop
-from qoescope.connect.lake.reading import group_buckets, read_batches, read_rows
+from qoescope.connect.lake.reading import group_buckets, list_files, read_batches, read_rows
 from qoescope.connect.lake.schema import ensure_tables
-from qoescope.connect.lake.tables import File
+from qoescope.connect.lake.tables import File, open_table
 from qoescope.connect.loops import Worker
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.writing import Stopped, Writer, crash, give_way, progress
@@ -35,11 +35,11 @@ ROWS_AT_ONCE = 30_000
 
 def worker(settings: Settings, stopping: Event, written: Event, loop: Loop | None = None) -> Worker:
     """Follows the sessions of the lake; `written` tells that there are new ones."""
-    quality = _Quality(settings, Writer(settings, stopping, loop), stopping, written)
-    return Worker(NAME, quality.wait, quality.publish)
+    publisher = Publisher(settings, Writer(settings, stopping, loop), stopping, written)
+    return Worker(NAME, publisher.wait, publisher.publish)
 
 
-class _Quality:
+class Publisher:
     """New versions of sessions into Postgres: their rows, and the marts by what changed.
 
     How far it is lies in Postgres, and is written with what it is about. A version that is in Postgres already changes
@@ -53,6 +53,7 @@ class _Quality:
         self.next_at = self.look_at = 0.0
         self.version: int | None = None
         self.asked = False
+        self.erasures: days.Erasures | None = None
 
     def wait(self) -> bool:
         """Whether there may be new rows, and the last time is long enough ago."""
@@ -69,12 +70,23 @@ class _Quality:
         if not self.asked:
             found = self.writer.ask("select version from stream_progress where stream = %s", (NAME,))
             self.version, self.asked = (found[0][0] if found else None), True
+        erasures = self.writer.do(days.count_erasures)
+        try:
+            self._publish(erasures)
+        except days.ErasedMeanwhile:
+            self.next_at = self.look_at = 0.0  # at once, from the last version that was published whole
+        else:
+            self.erasures = erasures
+
+    def _publish(self, erasures: days.Erasures) -> None:
+        """After an erasure the table is asked which rows it still has: their files outlive them by a week."""
         for change in self.changes.after(self.version):
             for rows in parts(self.settings, change.files):
                 if self.stopping.is_set():
                     raise Stopped
                 give_way(self.writer, self.stopping, self.settings.give_way_s)
-                self.writer.do(partial(_correct, rows))
+                kept = rows if erasures == self.erasures else still_there(self.settings, rows)
+                self.writer.do(partial(_correct, kept, erasures))
                 crash(self.settings, "mart.before_commit")
             if change.files or self.version is None:
                 self.writer.do(partial(_note, change.version))
@@ -98,14 +110,21 @@ def parts(settings: Settings, files: Collection[File]) -> Iterator[pa.Table]:
             yield from [versions.latest(kept)] if len(kept) else []
 
 
+def still_there(settings: Settings, rows: pa.Table) -> pa.Table:
+    """Those of the rows whose session the lake has now."""
+    places = (pc.unique(rows["session_day"]).to_pylist(), pc.unique(rows["bucket"]).to_pylist())
+    found = list_files(open_table(settings, SESSION_VERSIONS), *places)
+    return versions.with_session_in(rows, read_rows(settings, SESSION_VERSIONS, found, versions.KEY))
+
+
 _VERSION = ("property", "session_id", "version", "written_at")
 
 
-def _correct(rows: pa.Table, connection: Connection) -> None:
+def _correct(rows: pa.Table, erasures: days.Erasures, connection: Connection) -> None:
     moves = pc.and_kleene(pc.is_valid(rows["replaces_day"]), pc.not_equal(rows["replaces_day"], rows["day"]))
     gone = rows.filter(moves)
     moved = pa.table({"property": gone["property"], "day": gone["replaces_day"], "session_id": gone["session_id"]})
-    days.correct(connection, arrow.conform(rows, SESSION_ROWS), moved, _corrections)
+    days.correct(connection, arrow.conform(rows, SESSION_ROWS), moved, _corrections, erasures)
 
 
 def _corrections(new: pa.Table, old: pa.Table) -> Sequence[Write]:
