@@ -100,7 +100,7 @@ def walk(page: Page, camera: Camera = unseen) -> None:
     on.say(OVERVIEW)
     on.scroll(page.locator(".lower"))
     on.click(page.locator(".stories li").filter(has=page.locator(".critical")).locator("a").first)
-    page.wait_for_selector("text=The story")
+    page.wait_for_selector("text=Summary")
     on.say(INCIDENT)
     on.click(page.get_by_role("link", name="Explore this slice"))
     page.wait_for_selector("#ex-metric")

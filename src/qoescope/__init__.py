@@ -1,1 +1,1 @@
-"""qoescope: what viewers of a video streaming service live through, and what broke."""
+"""qoescope: what viewers of a video streaming service experience, and what broke."""

@@ -109,6 +109,7 @@ class Stream:
     def read(self, records: int, ticks: datetime, kill: str | None) -> None:
         """A batch of the log; one that comes again after a kill has the same number."""
         end = self.books.read + records
+        self.now_s = max([self.now_s, *(arrived_s for arrived_s, _ in self.log[self.books.read : end])])
         rows = table([row for _, row in self.log[self.books.read : end]])
         delta = open_table(self.settings, EVENTS)
         commit_files(delta, EVENTS, write_files(self.settings, EVENTS, rows), "events", end)
@@ -191,8 +192,8 @@ def test_however_events_come_and_whenever_it_is_killed_the_stream_measures_what_
             step = steps[number % len(steps)]
             kill = step.kill if number < len(steps) else None
             last = min(stream.books.read + step.records, len(stream.log)) - 1
-            stream.now_s = max(stream.now_s, stream.log[last][0])
-            ticks = START + timedelta(seconds=stream.now_s + max(skews_s) + step.tick_ahead_s)
+            now_s = max(stream.now_s, stream.log[last][0])
+            ticks = START + timedelta(seconds=now_s + max(skews_s) + step.tick_ahead_s)
             stream.read(step.records, ticks, kill)
             if step.closes:
                 stream.close(kill, step.meanwhile)

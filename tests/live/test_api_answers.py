@@ -162,7 +162,7 @@ def test_a_program_takes_on_an_incident(served: Console) -> None:
     with httpx.Client(
         base_url=served.url + "/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=120
     ) as client:
-        assert "has taken it on" in client.post("/incidents/one/acknowledge").json()["told"]
+        assert "acknowledged it" in client.post("/incidents/one/acknowledge").json()["told"]
         assert client.post("/incidents/nowhere/acknowledge").status_code == 404
         assert client.post("/incidents/one/forget").status_code == 422
         assert client.post("/incidents/one/acknowledge", params={"property": "other"}).status_code == 404

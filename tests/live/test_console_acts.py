@@ -112,7 +112,11 @@ def test_a_drill_leads_from_the_overview_by_a_slice_to_its_sessions_and_one_sess
     page: Page, served: Console
 ) -> None:
     shown(page, served, "/?t=6h")
-    worst = page.locator("table", has=page.get_by_text("Slices with most bad sessions")).locator(".slice a").first
+    worst = (
+        page.locator("table", has=page.get_by_text("Slices with the most excess bad sessions"))
+        .locator(".slice a")
+        .first
+    )
     value = worst.inner_text()
     worst.click()
     expect(page.locator(".chip")).to_contain_text(value)
@@ -212,11 +216,11 @@ def test_an_operator_takes_on_an_incident_and_a_reader_may_only_look(
     shown(page, served, "/incidents")
     page.get_by_role("link", name=re.compile("31 % of plays on web")).click()
     page.get_by_role("button", name="Acknowledge").click()
-    expect(page.locator("#in-told")).to_have_text("ada has taken it on, just now")
+    expect(page.locator("#in-told")).to_have_text("ada acknowledged it, just now")
     context = signed_in(browser, served, "ravi")
     other = context.new_page()
     shown(other, served, "/incidents/one")
-    expect(other.locator("#in-told")).to_contain_text("ada has taken it on")
+    expect(other.locator("#in-told")).to_contain_text("ada acknowledged it")
     expect(other.get_by_role("button", name="Dismiss")).to_be_disabled()
     context.close()
 
@@ -237,11 +241,11 @@ def test_a_webhook_that_never_took_an_incident_is_told_on_its_page_and_by_health
 def test_an_operator_adds_and_deletes_a_rule_and_is_told_what_is_wrong_with_one(page: Page, served: Console) -> None:
     shown(page, served, "/rules")
     expect(page.locator("#ru-list")).to_contain_text("No rules")
-    page.get_by_label("Only of").fill("device_typ:smart_tv")
-    page.get_by_role("button", name="Add the rule").click()
+    page.get_by_label("Applies to").fill("device_typ:smart_tv")
+    page.get_by_role("button", name="Create rule").click()
     expect(page.locator("#ru-told")).to_contain_text("did you mean 'device_type'?")
-    page.get_by_label("Only of").fill("device_type:smart_tv")
-    page.get_by_role("button", name="Add the rule").click()
+    page.get_by_label("Applies to").fill("device_type:smart_tv")
+    page.get_by_role("button", name="Create rule").click()
     expect(page.locator("#ru-told")).to_have_text("Added.")
     expect(page.locator("#ru-list tbody tr")).to_contain_text("device_type smart_tv")
     page.get_by_role("button", name="Delete the rule").click()
@@ -274,7 +278,7 @@ def test_health_says_which_fields_hold_what_nobody_can_mean_and_what_to_do(page:
     ]  # fmt: skip
     expect(told.nth(0)).to_contain_text("length of the content; null when live or not known")
     expect(told.nth(0)).to_contain_text(f"integer, 1 to {LONGEST_CONTENT_MS:,}")
-    expect(told.nth(0)).to_contain_text("leave the field out there")
+    expect(told.nth(0)).to_contain_text("leave the field out instead")
     expect(told.nth(1)).to_contain_text("CMCD's ms from starting to playing")
     expect(told.nth(2)).to_contain_text("not in the catalog")
     with postgres.connect(served.settings, "writer") as connection:
@@ -291,7 +295,7 @@ def test_a_session_is_found_by_its_id_and_opens_with_its_states(page: Page, serv
     shown(page, served, f"/sessions?t=7d&q={served.marts.session_id}")
     page.locator("#se-grid a").first.click()
     expect(page.locator(".legend")).to_contain_text("stalled")
-    expect(page.get_by_role("heading", name="Measures, and how they are made")).to_be_visible()
+    expect(page.get_by_role("heading", name="Measures and their formulas")).to_be_visible()
     expect(page.locator("#se-events .ag-row").first).to_be_visible()
 
 
@@ -300,7 +304,7 @@ def test_a_viewer_is_found_by_a_whole_id_with_all_that_was_lived_through(page: P
     expect(page.get_by_role("heading", name="This viewer's days")).to_have_count(0)
     page.locator("#se-grid .ag-cell[col-id=viewer] a").first.click()
     expect(page.get_by_role("heading", name="This viewer's days")).to_be_visible()
-    expect(page.get_by_role("table", name="What this viewer lived through")).to_contain_text("1")
+    expect(page.get_by_role("table", name="This viewer's days by device")).to_contain_text("1")
 
 
 def test_the_walk_that_readme_shows_leads_from_what_broke_to_one_of_its_viewers(page: Page, served: Console) -> None:
@@ -324,7 +328,7 @@ def test_an_experiment_ends_in_a_verdict(page: Page, served: Console) -> None:
         ("/explore?m=rebufer_ratio", "did you mean 'rebuffer_ratio'"),
         ("/?from=2020-01-01&to=2020-01-02", "Nobody pressed play in this range"),
         ("/sessions?q=nobody", "No session matches"),
-        ("/sessions/nobody", "There is no such session"),
+        ("/sessions/nobody", "Session not found"),
         ("/?p=else", "not among yours|Nobody pressed|No session"),
     ],
 )
@@ -348,7 +352,7 @@ def test_a_view_is_saved_under_a_name_and_leads_back(page: Page, served: Console
 
 def test_any_table_is_saved_as_csv(page: Page, served: Console) -> None:
     shown(page, served, "/")
-    table = page.locator(".saved").filter(has=page.get_by_text("Countries with most attempts"))
+    table = page.locator(".saved").filter(has=page.get_by_text("Countries with the most attempts"))
     table.hover()
     with page.expect_download() as saved:
         table.get_by_role("button", name="CSV").click()

@@ -170,8 +170,8 @@ def test_calls_as_browsers_make_them_are_answered(people: dict[str, httpx.Client
 @pytest.mark.parametrize(
     ("name", "search", "says"),
     [
-        ("device_type", "?p=other", "not among yours"),
-        ("device_type", "?f=app_version:%00", "holds a character"),
+        ("device_type", "?p=other", "not one of yours"),
+        ("device_type", "?f=app_version:%00", "invalid character"),
         ("nothing", "", "unknown dimension"),
     ],
 )
@@ -217,12 +217,12 @@ def told(answer: httpx.Response) -> str:
 def test_operators_share_views_and_remove_them_and_nobody_shares_without_end(
     served: Console, people: dict[str, httpx.Client]
 ) -> None:
-    assert told(people["ravi"].post(CALL, json=view("by a reader"))) == "Only operators may do that."
+    assert told(people["ravi"].post(CALL, json=view("by a reader"))) == "This needs the operator role."
     assert told(people["otto"].post(CALL, json=view("Providers"))) == "Saved as Providers."
     with postgres.connect(served.settings, "writer") as connection:
         ((identity,),) = connection.execute("select id from views").fetchall()
     removed = view(removed=identity)
-    assert told(people["ravi"].post(CALL, json=removed)) == "Only operators may do that."
+    assert told(people["ravi"].post(CALL, json=removed)) == "This needs the operator role."
     assert told(people["otto"].post(CALL, json=removed)) == "Removed."
     with ThreadPoolExecutor(8) as crowd:
         said = list(crowd.map(lambda n: told(people["otto"].post(CALL, json=view(f"v{n}"))), range(110)))

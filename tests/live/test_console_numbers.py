@@ -202,7 +202,7 @@ def test_sessions_and_one_of_them(
 def test_the_books(page: Page, served: Console) -> None:
     between = (TODAY - timedelta(days=1), TODAY + timedelta(days=1))
     shown(page, served, address("/health", between))
-    books = {row[0]: row[1] for row in page.evaluate(TABLE, "What became of the events received")}
+    books = {row[0]: row[1] for row in page.evaluate(TABLE, "Events received, by outcome")}
     with postgres.connect(served.settings, "writer") as connection:
         ours = connection.execute(
             "select sum(received), sum(accepted), sum(duplicate), sum(invalid), sum(lake) from outcomes "

@@ -121,6 +121,7 @@ def test_a_poisoned_day_makes_the_run_red_by_name_and_is_green_once_it_is_mended
         )}  # fmt: skip
         assert withheld(stack, token) == [{"day": f"{LAST}", "rules": sorted(red)}]
         page = health(stack)
+        assert "is withheld from the marts" in page
         for rule in POISONS:
             assert rule in red
             assert rule in log
@@ -129,5 +130,5 @@ def test_a_poisoned_day_makes_the_run_red_by_name_and_is_green_once_it_is_mended
         replaced(stack.settings, LAST, good)
         assert restated(stack, client)[:2] == ("success", [])
     assert seen(stack) == before
-    assert "stays out of the marts" not in health(stack)
+    assert "is withheld from the marts" not in health(stack)
     assert withheld(stack, token) == []

@@ -88,7 +88,7 @@ def test_a_test_is_sent_by_the_monitor_and_not_again_at_once(
             "select target, status from notifications where state = 'test' order by target"
         ).fetchall()
     assert rows == [("*", "sent"), ("mail", "sent"), ("slack", "sent")]
-    assert any("asked for by otto" in body.decode() for _, body in receiver.got)
+    assert any("requested by otto" in body.decode() for _, body in receiver.got)
     assert any("nobody" in m["Subject"] for m in mails.got)
 
 

@@ -198,7 +198,7 @@ def test_a_test_tells_every_channel_and_resolves_what_it_triggers(here: Settings
     assert set(outcomes(here, rows).values()) == {""}
     bodies = [json.loads(body) for _, body in receiver.got[before:]]
     assert sorted(b["event_action"] for b in bodies if "event_action" in b) == ["resolve", "trigger"]
-    assert any("asked for by ada" in json.dumps(b) for b in bodies)
+    assert any("requested by ada" in json.dumps(b) for b in bodies)
 
 
 def test_a_test_is_tried_once_and_one_without_a_channel_says_so(here: Settings) -> None:

@@ -89,7 +89,7 @@ def test_the_story_says_since_when_what_where_and_what_is_normal(incidents: list
     said = story.story(one, 4812)
     assert f"From {one.onset_at:%H:%M}" in said
     assert "of plays from CDN cdn-1 fail to start" in said
-    assert "4,812 viewers were hit" in said
+    assert "4,812 viewers were affected" in said
 
 
 def test_a_row_brings_the_incident_back(incidents: list[Incident]) -> None:

@@ -56,24 +56,24 @@ def values(name: object, search: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (values("device_type", "?p=other"), "not among yours"),
-        (values("device_type", "?f=app_version:%00"), "holds a character"),
+        (values("device_type", "?p=other"), "not one of yours"),
+        (values("device_type", "?f=app_version:%00"), "invalid character"),
         (values("\ud800", ""), ""),
-        (values("device_type\x00", ""), "holds a character"),
+        (values("device_type\x00", ""), "invalid character"),
         (values(5, ""), "another kind"),
         (values("device_type", ["x"]), "another kind"),
         (values("x" * 20_000, ""), "too long"),
-        (call("no-such.children", ("x", "y", 1)), "no such callback"),
-        (call("filter-values.data", ("other", "value", "x"), state=((*HERE, ""),)), "other inputs"),
-        (values("device_type", "") | {"changedPropIds": ["{.x"]}, "what it does not bring"),
-        (values("device_type", "") | {"outputs": []}, "other outputs"),
-        ({}, "no call"),
-        ([], "no call"),
-        ("x", "no call"),
-        (b"", "no call"),
-        (b"[" * 100_000, "no call"),
-        (b"\xff", "no call"),
-        (b'{"output": NaN}', "no call"),
+        (call("no-such.children", ("x", "y", 1)), "unknown callback"),
+        (call("filter-values.data", ("other", "value", "x"), state=((*HERE, ""),)), "callback's inputs"),
+        (values("device_type", "") | {"changedPropIds": ["{.x"]}, "does not contain"),
+        (values("device_type", "") | {"outputs": []}, "callback's outputs"),
+        ({}, "not a valid callback request"),
+        ([], "not a valid callback request"),
+        ("x", "not a valid callback request"),
+        (b"", "not a valid callback request"),
+        (b"[" * 100_000, "not a valid callback request"),
+        (b"\xff", "not a valid callback request"),
+        (b'{"output": NaN}', "not a valid callback request"),
     ],
 )
 def test_a_call_that_is_none_is_refused_with_a_reason_and_an_id(
@@ -87,7 +87,7 @@ def test_a_call_that_is_none_is_refused_with_a_reason_and_an_id(
 
 def test_a_call_as_browsers_make_it_is_made(callbacks: Callbacks, caplog: pytest.LogCaptureFixture) -> None:
     status, told = answered(callbacks, values("device_type", "?t=24h"), caplog)
-    assert (status, told["detail"]) == (503, "the marts do not answer, or are busy; try again in a moment")
+    assert (status, told["detail"]) == (503, "the database does not answer or is busy; try again in a moment")
 
 
 def test_a_path_that_is_none_is_not_there(callbacks: Callbacks) -> None:

@@ -79,7 +79,7 @@ def test_few_viewers_are_not_judged() -> None:
     random = np.random.default_rng(1)
     found = experiments.difference(GOOD, of(*viewers(random, 99)), of(*viewers(random, 5000, 0.1)))
     assert found.finding == "early"
-    assert "Too early" in experiments.verdict("new", "old", [found], None).text
+    assert "Not enough data" in experiments.verdict("new", "old", [found], None).text
 
 
 def test_the_sequence_is_wider_than_the_interval_for_one_look() -> None:

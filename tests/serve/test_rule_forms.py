@@ -29,7 +29,7 @@ def test_a_rule_is_stored_as_the_monitor_reads_it_and_said_in_words() -> None:
         ({"metric": "rebufer_ratio"}, "did you mean 'rebuffer_ratio'"),
         ({"only": "device_typ:web"}, "did you mean 'device_type'"),
         ({"only": "!device_type:web"}, "leave out the '!'"),
-        ({"threshold": "five"}, "'five' is no number"),
+        ({"threshold": "five"}, "'five' is not a number"),
         ({"minutes": 61}, "minutes must be between 1 and 60"),
         ({"threshold": "nan"}, "threshold must be between"),
         ({"severity": "loud"}, "severity"),

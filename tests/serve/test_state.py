@@ -53,10 +53,10 @@ def test_narrowing_replaces_a_filter_of_the_same_dimension() -> None:
     ("search", "says"),
     [
         ("?t=fortnight", "unknown time range"),
-        ("?from=yesterday", "is no time"),
+        ("?from=yesterday", "is not a valid time"),
         ("?from=2026-01-02&to=2026-01-01", "ends before it begins"),
         ("?from=2024-01-01&to=2026-01-01", "at most 400 days"),
-        ("?f=device_type", "is no filter"),
+        ("?f=device_type", "is not a valid filter"),
         ("?f=device_typ:web", "did you mean 'device_type'"),
     ],
 )

@@ -112,7 +112,7 @@ STREAM_PROGRESS = Table(
     "one row a stream: how far it has come, also in silence",
     (
         Field("stream", "text", "its name", nullable=False),
-        Field("complete_until", "instant", "everything received before is in"),
+        Field("complete_until", "instant", "everything received before this time is included"),
         Field("open_since", "instant", "of sessions that are open, the first event that is not in a row yet"),
         Field("version", "int", "the lake's version that it is about"),
         Field("updated_at", "instant", "when that was written", nullable=False),

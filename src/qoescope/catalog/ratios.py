@@ -68,9 +68,9 @@ SESSIONS_AND_TRUST = f"""{_COLUMNS}
 good_session_ratio | Good sessions | good_sessions | judged_sessions | higher | ratio
     | sessions that met every threshold, of those judged | ≈ Conviva SPI
 startup_unknown_ratio | Startup unknown | startups_unknown | plays | lower | ratio
-    | plays whose startup is not known: trust in the data, not in the service
+    | plays whose startup is not known: quality of the data, not of the service
 lost_event_ratio | Lost telemetry | lost_events | lost_events events | lower | ratio
-    | events that never came: trust in the data, not in the service
+    | events that never came: quality of the data, not of the service
 """
 
 LIVE = f"""{_COLUMNS}

@@ -46,14 +46,14 @@ WATCHED = (
     Watched(
         "start_failure_ratio",
         "share",
-        "{actual} of plays{where} fail to start, {expected} is normal",
+        "{actual} of plays{where} fail to start, normally {expected}",
         (_STARTS, ("start_failures",)),
         (_IF.format("is_attempt"), _IF.format("start_outcome = 'failed_technical'")),
     ),
     Watched(
         "ebvs_ratio",
         "share",
-        "{actual} of viewers{where} leave before the first frame, {expected} is normal",
+        "{actual} of viewers{where} leave before the first frame, normally {expected}",
         (_STARTS, ("exits_before_start",)),
         (_IF.format("is_attempt"), _IF.format("start_outcome = 'exited'")),
         lift=1.4,
@@ -62,14 +62,14 @@ WATCHED = (
     Watched(
         "play_failure_ratio",
         "share",
-        "{actual} of plays{where} break off with an error, {expected} is normal",
+        "{actual} of plays{where} fail mid-play, normally {expected}",
         (("plays_ended",), ("play_failures",)),
         (_IF.format("is_play"), _IF.format("is_play and close_reason = 'failed' and error_class = 'technical'")),
     ),
     Watched(
         "rebuffer_ratio",
         "ratio",
-        "{actual} of watched time{where} is spent stalled, {expected} is normal",
+        "{actual} of watched time{where} is spent stalled, normally {expected}",
         (("intervals",), ("watched_ms",), ("stall_ms",), ("watched_ms_sq",), ("stall_ms_sq",), ("stall_ms_sq",)),
         (
             _IF.format("watched_ms > 0"),
@@ -87,7 +87,7 @@ WATCHED = (
     Watched(
         "startup_avg_ms",
         "mean",
-        "the first frame{where} takes {actual}, {expected} is normal",
+        "the first frame{where} takes {actual}, normally {expected}",
         (("startups",), ("startup_log_sum",), ("startup_log_sq",)),
         (
             _IF.format("startup_ms is not null"),
@@ -100,7 +100,7 @@ WATCHED = (
     Watched(
         "bitrate_avg_kbps",
         "mean",
-        "video{where} comes at {actual}, {expected} is normal",
+        "video{where} plays at {actual}, normally {expected}",
         (("bitrates",), ("bitrate_log_sum",), ("bitrate_log_sq",)),
         (
             _IF.format("bitrate_avg_kbps > 0"),
@@ -115,7 +115,7 @@ WATCHED = (
     Watched(
         "timeout_ratio",
         "share",
-        "{actual} of plays{where} end without a word, {expected} is normal: end events do not arrive",
+        "{actual} of plays{where} end without an end event, normally {expected}",
         (),
         (_IF.format("is_play"), _IF.format("is_play and close_reason = 'timed_out'")),
         lift=1.5,
@@ -124,7 +124,7 @@ WATCHED = (
     Watched(
         "live_concurrent_viewers",
         "volume",
-        "{actual} viewers{where} are left, {expected} would be normal",
+        "{actual} viewers{where} are watching, normally {expected}",
         (("watched_ms",),),
         (),
         higher_is_worse=False,
@@ -185,7 +185,7 @@ INCIDENTS = Table(
         Field("actual", "float", "the first metric in the slice, in the strongest window", nullable=False),
         Field("actual_low", "float", "its 95 % interval's lower end"),
         Field("actual_high", "float", "its 95 % interval's upper end"),
-        Field("expected", "float", "what its own history lets expect", nullable=False),
+        Field("expected", "float", "what its history predicts", nullable=False),
         Field("lift", "float", "actual over expected, the worse way; empty where next to nothing was expected"),
         Field("n", "float", "sessions, intervals or values in the strongest window", nullable=False),
         Field("excess", "float", "bad sessions above expectation so far (stalled ms, viewers …)", nullable=False),
@@ -197,7 +197,7 @@ INCIDENTS = Table(
         Field("confidence", "float", "1 - alpha·slices·exp(-score), 0..1", nullable=False),
         Field("persistence", "float", "windows that showed it over windows since it opened", nullable=False),
         Field("story", "text", "one sentence for a person", nullable=False),
-        Field("rivals", "json", "other explanations, and why they lost", nullable=False),
+        Field("rivals", "json", "other explanations and why they were rejected", nullable=False),
         Field("sessions", "json", "ten sessions to look at", nullable=False),
         Field("query", "text", "the SQL that shows it", nullable=False),
         Field("chart", "json", "per minute: at, n, bad; from ten minutes before to five after", nullable=False),
@@ -243,7 +243,7 @@ MUTES = Table(
 
 RULES = Table(
     "rules",
-    "alarms by threshold beside detection; a rule that is edited gets a new version and closes its incidents",
+    "fixed-threshold alerts; a rule that is edited gets a new version and closes its incidents",
     (
         Field("property", "text", "the tenant: one app or site", nullable=False),
         Field("id", "text", "of the rule", nullable=False),

@@ -36,7 +36,7 @@ def qoescope(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
     ] = False,
 ) -> None:
-    """What viewers of a video service live through, and what broke."""
+    """What viewers of a video service experience, and what broke."""
 
 
 def main() -> None:

@@ -60,7 +60,7 @@ def run(settings: Settings, *, once: bool, rate: float, seconds: float, speed: f
     except Mistake as mistake:
         outcome.failed.append(str(mistake))
     for problem in outcome.failed:
-        screen.print(f"[bold red]did not hold:[/] {problem}", highlight=False, soft_wrap=True)
+        screen.print(f"[bold red]failed:[/] {problem}", highlight=False, soft_wrap=True)
     return 1 if outcome.failed else 0
 
 

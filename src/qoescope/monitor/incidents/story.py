@@ -81,7 +81,7 @@ def story(one: Incident, viewers: int) -> str:
         where=where(one.slice),
     )
     when = _since(one.onset_at, one.closed_at if one.state == "closed" else None)
-    so_far = "viewers were hit" if one.state == "closed" else "viewers so far"
+    so_far = "viewers were affected" if one.state == "closed" else "viewers so far"
     parts = [f"{when}, {sentence}", f"{viewers:,} {so_far}" if viewers else "", _others(f, one)]
     return "; ".join(part for part in parts if part) + "."
 
@@ -92,7 +92,7 @@ def _since(onset: datetime, closed: datetime | None) -> str:
 
 def _others(f: Finding, one: Incident) -> str:
     if not one.slice:
-        return "all recorded dimensions are hit alike, so the cause lies outside them"
+        return "all recorded dimensions are affected alike, so the cause lies outside them"
     most = max((r.alone for r in f.alternatives), default=0.0)
     return f"nothing else explains more than {max(100 * most, 1):.0f} %" if most < 0.5 else ""  # noqa: PLR2004
 

@@ -58,7 +58,7 @@ def payload(incident: Row) -> dict[str, Any]:
 
 def sample(tenant: str, identity: str, who: str, now: datetime) -> dict[str, Any]:
     """The payload of a test: an incident of nobody."""
-    story = f"A test of notifications, asked for by {who}: nothing is broken."
+    story = f"A test of notifications, requested by {who}: nothing is broken."
     return payload(
         {
             "id": identity,
@@ -155,12 +155,12 @@ def _suppression(
     if incident["state"] == "closed":
         start = next((r for r in mine if r["incident_id"] == incident["id"] and r["state"] == "confirmed"), None)
         if start is None or start["status"] in ("muted", "suppressed"):
-            return "suppressed", "its start was not told"
+            return "suppressed", "its opening was not notified"
         return None
     for r in mine:
         alike = r["payload"]["slice"] == escaping.clean(incident["slice"]) and r["state"] == "confirmed"
         if alike and r["status"] in ("pending", "sent") and now - r["created_at"] < SUPPRESS:
-            return "suppressed", f"told of the same slice at {r['created_at']:%H:%M}"
+            return "suppressed", f"the same slice was notified at {r['created_at']:%H:%M}"
     return None
 
 

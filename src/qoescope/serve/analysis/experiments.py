@@ -155,25 +155,25 @@ def verdict(arm: str, base: str, differences: Sequence[ArmDifference], filled: F
     """In words; the first difference decides, the others may warn. `filled`: None where nobody was assigned."""
     if filled is not None and filled.uneven:
         return ArmVerdict(
-            f"Do not read this yet: the arms are not filled as planned (p = {filled.p:.1g}). "
+            f"Do not read this yet: the arms do not match the planned split (p = {filled.p:.1g}). "
             f"Something else than chance decides who is in {arm}.",
             "uneven",
         )
     main = differences[0]
     if main.finding == "early":
-        return ArmVerdict(f"Too early: {arm} and {base} need at least {LEAST_VIEWERS} viewers each.", "early")
+        return ArmVerdict(f"Not enough data: {arm} and {base} need at least {LEAST_VIEWERS} viewers each.", "early")
     warned = [d.metric.label.lower() for d in differences[1:] if d.finding == "worse"]
     but = f" {'Also' if main.finding == 'worse' else 'But'} {_listed(warned)} got worse." if warned else ""
     name = main.metric.label.lower()
     match main.finding:
         case "better":
             return ArmVerdict(
-                f"{arm} is better than {base}: {name} differ by {_size(main)}; that holds however often you look.{but}",
+                f"{arm} is better than {base}: {name} differ by {_size(main)}; valid at every look.{but}",
                 "better",
             )
         case "worse":
             return ArmVerdict(
-                f"{arm} is worse than {base}: {name} differ by {_size(main)}; that holds however often you look.{but}",
+                f"{arm} is worse than {base}: {name} differ by {_size(main)}; valid at every look.{but}",
                 "worse",
             )
         case _:

@@ -179,14 +179,14 @@ class Rows(BaseModel):
 class Told(BaseModel):
     """What was done, in words."""
 
-    told: str = Field(examples=["ada has taken it on, just now"])
+    told: str = Field(examples=["ada acknowledged it, just now"])
 
 
 class Replay(BaseModel):
     """A replay of dead letters: how far it is, or what became of it."""
 
     state: Literal["running", "done", "failed", "died"] = Field(
-        examples=["running"], description="died: its process ended before it did; start it again"
+        examples=["running"], description="its process ended before it finished; start it again"
     )
     reason: str = Field(examples=["malformed"], description="only letters refused for this reason; empty for all")
     total: int = Field(examples=[120], description="letters that waited when it began")
@@ -230,7 +230,7 @@ class Health(BaseModel):
     newest_window_at: datetime | None = Field(None, examples=[EXAMPLE_AT])
     live_age_s: float | None = Field(None, examples=[4.2])
     ready: bool = Field(
-        True, examples=[True], description="whether every stream and the monitor work, as far as they told"
+        True, examples=[True], description="whether every stream and the monitor work, by their last report"
     )
     problems: list[str] = Field(
         [],

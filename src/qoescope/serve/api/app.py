@@ -26,14 +26,14 @@ LOG = logging.getLogger(__name__)
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "content": {"application/problem+json": {}}, "description": text}
     for status, text in {
-        400: "the body is no JSON",
+        400: "the body is not valid JSON",
         401: "not signed in",
         403: "not allowed",
-        404: "no such thing, or it is of a property that is not yours",
-        409: "it is under way already",
-        422: "a mistake in the question",
-        429: "too many questions at once",
-        503: "the marts do not answer",
+        404: "not found, or not in a property of yours",
+        409: "already running",
+        422: "invalid parameters",
+        429: "too many concurrent requests",
+        503: "the database does not answer",
     }.items()
 }
 
@@ -43,7 +43,7 @@ def build_api() -> FastAPI:
     app = FastAPI(
         title="qoescope",
         version="1",
-        description="What viewers of a video service live through, and what broke. "
+        description="What viewers of a video service experience, and what broke. "
         "Times are UTC; ratios are 0..1; a null metric has a zero denominator.",
         docs_url=None,
         redoc_url=None,
@@ -122,26 +122,32 @@ def _problems(app: FastAPI) -> None:
     def mistake(_: Request, error: Mistake) -> Response:
         if isinstance(error, UnknownName):
             return _problem(422, f"Unknown {error.kind}", str(error), error.suggestion)
-        return _problem(422, "This cannot be answered", str(error))
+        return _problem(422, "Invalid request", str(error))
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> Response:
         detail = "; ".join(f"{'.'.join(str(p) for p in e['loc'][1:])}: {e['msg']}" for e in error.errors()[:5])
-        return _problem(422, "A parameter is not right", detail)
+        return _problem(422, "Invalid parameter", detail)
 
     @app.exception_handler(HTTPException)
     def refused(_: Request, error: HTTPException) -> Response:
-        titles = {401: "Sign in", 403: "Not allowed", 404: "Not found", 405: "Not so", 429: "Too many at once"}
+        titles = {
+            401: "Sign in",
+            403: "Not allowed",
+            404: "Not found",
+            405: "Method not allowed",
+            429: "Too many requests",
+        }
         return _problem(
             error.status_code, titles.get(error.status_code, "Refused"), str(error.detail), headers=error.headers
         )
 
     def away(_: Request, error: Exception) -> Response:
         LOG.warning("postgres: %s: %s", type(error).__name__, error)
-        return _problem(503, "The marts do not answer", "try again in a moment", headers={"Retry-After": "5"})
+        return _problem(503, "The database does not answer", "try again in a moment", headers={"Retry-After": "5"})
 
     def unaskable(_: Request, error: Exception) -> Response:
-        return _problem(422, "This cannot be answered", "a value is one that none can have")
+        return _problem(422, "Invalid request", "a parameter has an impossible value")
 
     for kind in UNASKABLE:
         app.add_exception_handler(kind, unaskable)

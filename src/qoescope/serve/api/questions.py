@@ -60,12 +60,14 @@ class Scoped:
         if self.scope not in who.person.scopes:
             raise HTTPException(
                 403,
-                f"this token has no scope '{self.scope}': make one with `qoescope people token --scope {self.scope}`",
+                f"this token lacks the scope '{self.scope}'; make one: `qoescope people token --scope {self.scope}`",
             )
         running, most = who.store.running_questions, who.store.settings.questions_at_once
         with who.store.lock:
             if running.get(who.person.name, 0) >= most:
-                raise HTTPException(429, f"at most {most} questions at once: wait for an answer", {"Retry-After": "1"})
+                raise HTTPException(
+                    429, f"at most {most} concurrent requests; wait for one to finish", {"Retry-After": "1"}
+                )
             running[who.person.name] = running.get(who.person.name, 0) + 1
         try:
             yield who
@@ -157,7 +159,7 @@ def range_of(start: str | None, end: str | None) -> Between:
     try:
         since = state.parse_time(start) if start else until - state.DAY
     except OverflowError as error:
-        raise Mistake("the range is beyond the calendar") from error
+        raise Mistake("the range is outside the supported dates") from error
     return state.checked_range((since, until))
 
 

@@ -97,7 +97,7 @@ def _comparisons(app: FastAPI) -> None:
         try:
             past = selection.between[0] - length, selection.between[0]
         except OverflowError as error:
-            raise Mistake("the time before is beyond the calendar") from error
+            raise Mistake("the comparison period is outside the supported dates") from error
         other = replace(selection, where=state.where(against)) if against else replace(selection, between=past)
         here, there = metric_answer(selection, names), metric_answer(other, names)
         rows = [_compared(name, here.rows[0].metrics[name], there.rows[0].metrics[name]) for name in here.asked.metrics]

@@ -33,7 +33,7 @@ def records(app: FastAPI) -> None:
             ),
         ] = "all",
         search: Annotated[
-            str, Query(max_length=200, pattern=TEXT, description="a whole session, viewer or content id")
+            str, Query(max_length=200, pattern=TEXT, description="a complete session, viewer or content id")
         ] = "",
         limit: Annotated[int, Query(ge=1, le=1000, description="sessions at most")] = 50,
         after: Annotated[
@@ -66,7 +66,7 @@ def _single_records(app: FastAPI) -> None:
         if row is None:
             raise HTTPException(
                 404,
-                f"no session '{session_id}' in {store.tenant}: it may still be running, or be older than what is kept",
+                f"no session '{session_id}' in {store.tenant}; it may still be running, or be older than the retention",
             )
         return SessionAnswer(
             session=plain(row),
@@ -102,7 +102,7 @@ def _cursor(text: str | None) -> tuple[datetime, str] | None:
         at, _, identity = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition("|")
         return datetime.fromisoformat(at).astimezone(UTC), identity.replace("\x00", "")
     except (ValueError, OverflowError) as error:
-        raise Mistake("'after' is no cursor: take it from `next` of the page before") from error
+        raise Mistake("invalid cursor in 'after'; use `next` of the previous page") from error
 
 
 def _next(row: dict[str, Any]) -> str:
@@ -169,7 +169,7 @@ def notes(app: FastAPI) -> None:
                 for at in (note.starts_at, note.ends_at)
             )
         except OverflowError as error:
-            raise Mistake("the time is beyond the calendar") from error
+            raise Mistake("the time is outside the supported dates") from error
         if not start or (end and end < start):
             raise Mistake("an annotation ends after it begins")
         return Annotation(**store_of(who, tenant).annotate(start, note.text, who.person.name, end))
@@ -207,7 +207,7 @@ def letters(app: FastAPI) -> None:
         _may(who, "replay")
         begun = replays.start(store_of(who, tenant), reason, who.person.name)
         if begun is None:
-            raise HTTPException(409, "a replay runs already: GET /dead-letters/replay says how far it is")
+            raise HTTPException(409, "a replay is already running; GET /dead-letters/replay shows its progress")
         return Replay(**begun)
 
     @app.get("/dead-letters/replay", tags=["dead letters"])
@@ -216,7 +216,7 @@ def letters(app: FastAPI) -> None:
         _may(who, "replay")
         row = replays.state(store_of(who, tenant))
         if row is None:
-            raise HTTPException(404, "nothing was replayed yet")
+            raise HTTPException(404, "nothing has been replayed yet")
         return Replay(**row)
 
 

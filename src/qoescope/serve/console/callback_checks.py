@@ -43,19 +43,19 @@ def check(body: bytes, known: Mapping[str, Mapping[str, Any]]) -> None:
     try:
         call = msgspec.json.decode(body, type=Call)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
-        raise Mistake(f"this is no call of a callback: {error}") from error
+        raise Mistake(f"not a valid callback request: {error}") from error
     callback = known.get(call.output, {})
     if "callback" not in callback:
-        raise Mistake("there is no such callback: load the page again")
+        raise Mistake("unknown callback; reload the page")
     declared, brought = [*callback["inputs"], *callback["state"]], [*call.inputs, *call.state]
     if len(call.inputs) != len(callback["inputs"]) or len(brought) != len(declared):
-        raise Mistake("the call brings other inputs than its callback takes: load the page again")
+        raise Mistake("the request does not match the callback's inputs; reload the page")
     for spec, part in zip(declared, brought, strict=True):
         _check_part(spec, part)
     _check_outputs(call, callback)
     changed = {f"{_written(part.id)}.{part.property}" for part in _parts(call.inputs)}
     if not changed.issuperset(call.changedPropIds):
-        raise Mistake("the call names a change of what it does not bring")
+        raise Mistake("the request names a changed input that it does not contain")
     values = [[p.value for p in part] if isinstance(part, list) else part.value for part in brought]
     _check_values(values, [spec["property"] for spec in declared], inspect.unwrap(callback["callback"]))
 
@@ -74,7 +74,7 @@ def _check_part(spec: Mapping[str, str], part: CallPart | list[CallPart]) -> Non
         else:
             fits = isinstance(part, list) and isinstance(one.id, dict) and _fits(one.id, pattern)
         if not fits or one.property != spec["property"]:
-            raise Mistake("the call brings other inputs than its callback takes: load the page again")
+            raise Mistake("the request does not match the callback's inputs; reload the page")
 
 
 def _fits(brought: Mapping[str, Any], pattern: Mapping[str, Any]) -> bool:
@@ -92,7 +92,7 @@ def _check_outputs(call: Call, callback: Mapping[str, Any]) -> None:
     wanted = [(one.component_id, one.component_property) for one in (declared if many else [declared])]
     named = call.outputs if isinstance(call.outputs, list) else [call.outputs]
     if isinstance(call.outputs, list) != many or [(one.id, one.property) for one in named] != wanted:
-        raise Mistake("the call names other outputs than its callback has: load the page again")
+        raise Mistake("the request does not match the callback's outputs; reload the page")
 
 
 def _written(identity: Id) -> str:

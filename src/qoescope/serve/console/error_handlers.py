@@ -44,12 +44,12 @@ def reason(error: Exception) -> tuple[int, str]:
         case Mistake():
             return 422, str(error)
         case DependencyException():
-            return 404, "there is nothing of this name"
+            return 404, "not found"
         case HTTPException():
             return error.code or 400, error.description or error.name
         case _ if isinstance(error, UNASKABLE):
-            return 422, "no value can be so"
+            return 422, "a parameter has an impossible value"
         case _ if isinstance(error, AWAY):
-            return 503, "the marts do not answer, or are busy; try again in a moment"
+            return 503, "the database does not answer or is busy; try again in a moment"
         case _:
-            return 500, "this is our fault, and it is in the log"
+            return 500, "internal error; the details are in the log"

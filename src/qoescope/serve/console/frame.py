@@ -50,12 +50,12 @@ def answer(body: Body, request: PageRequest) -> Content:
     except Mistake as mistake:
         return _failure(request.subject, str(mistake))
     except UNASKABLE:
-        return _failure(request.subject, "The address holds a value that none can have.")
+        return _failure(request.subject, "The address contains an impossible value.")
     except AWAY as error:
         LOG.warning("%a: %s: %s", request.path, type(error).__name__, ascii(str(error)))
         return _failure(
             request.subject,
-            "The marts do not answer, or are busy. Load the page again; `qoescope status` says which part is down.",
+            "The database does not answer or is busy. Reload the page; `qoescope status` says which part is down.",
         )
 
 
@@ -184,11 +184,11 @@ def _own_range(request: PageRequest) -> Component:
         type="range",
         id="own-range",
         value=[None, None] if request.state.span else [f"{start:%Y-%m-%d}", f"{end - MINUTE:%Y-%m-%d}"],
-        placeholder="Own range",
+        placeholder="Custom range",
         valueFormat="D MMM",
         size="xs",
         allowSingleDateInRange=True,
-        **{"aria-label": "Own range of days"},
+        **{"aria-label": "Custom range of days"},
     )
 
 
@@ -207,7 +207,7 @@ def _filter_text(name: str, values: Sequence[str]) -> str:
 def _adder() -> Component:
     dims = [{"value": d.name, "label": d.label} for d in DIMENSIONS.values()]
     box = {"size": "xs", "searchable": True, "comboboxProps": {"withinPortal": False}}
-    kinds = [{"value": "", "label": "Keep"}, {"value": "!", "label": "Leave out"}]
+    kinds = [{"value": "", "label": "Keep"}, {"value": "!", "label": "Exclude"}]
     return html.Details(
         [
             html.Summary("+ Filter", id="filter-open"),

@@ -95,9 +95,7 @@ def grid(
 
 def saver(identity: str) -> Component:
     """The button that saves the grid of this name."""
-    return html.Button(
-        "CSV", type="button", className="secondary", title="save this table as CSV", **{"data-grid": identity}
-    )
+    return html.Button("CSV", type="button", className="secondary", title="download as CSV", **{"data-grid": identity})
 
 
 def height(rows: int, most: int = 14) -> int:

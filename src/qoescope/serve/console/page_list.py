@@ -25,7 +25,7 @@ class Page:
         return self.path.endswith(IDENTITY)
 
 
-_BROKE, _LIVED_THROUGH = "What broke, for whom, since when?", "What did this viewer live through?"
+_BROKE, _LIVED_THROUGH = "What broke, for whom, since when?", "What did this viewer experience?"
 
 PAGES = (
     Page("overview", "/", "Overview", "How are viewers doing?"),
@@ -38,6 +38,6 @@ PAGES = (
     Page("engagement", "/engagement", "Engagement", "Does quality cost watch time?"),
     Page("experiments", "/experiments", "Experiments", "Did the new version help?"),
     Page("health", "/health", "Health", "Can I trust these numbers?"),
-    Page("rules", "/rules", "Rules", "When should an alarm ring?", in_navigation=False, has_controls=False),
+    Page("rules", "/rules", "Rules", "When should an alert fire?", in_navigation=False, has_controls=False),
 )
 """In the order of the navigation."""

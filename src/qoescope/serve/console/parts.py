@@ -139,7 +139,7 @@ def table(
     )
     named = html.Caption(caption, className="visually-hidden") if caption else None
     shown = html.Table([named, html.Thead(heads), html.Tbody(cells)])
-    saver = html.Button("CSV", type="button", className="csv", title="save this table as CSV")
+    saver = html.Button("CSV", type="button", className="csv", title="download as CSV")
     scrolled = html.Div(shown, className="table", tabIndex=0, role="region", **{"aria-label": caption or "table"})
     return html.Div([scrolled, saver if rows else None], className="saved")
 
@@ -155,7 +155,9 @@ def empty(title: str, *what_to_do: Child) -> Component:
 
 def failure(message: str) -> Component:
     """A mistake or an outage in one line, in place of the page's answer."""
-    return html.Div([html.Strong("This cannot be shown"), html.P(message)], className="empty failure", role="alert")
+    return html.Div(
+        [html.Strong("This page cannot be shown"), html.P(message)], className="empty failure", role="alert"
+    )
 
 
 def chosen(**values: str) -> Component:

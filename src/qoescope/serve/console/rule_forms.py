@@ -61,7 +61,7 @@ def _number(name: str, text: object, least: float, most: float) -> float:
     try:
         value = float(str(text).replace(",", "."))
     except ValueError as error:
-        raise Mistake(f"'{text}' is no number: {MEANING[name]}") from error
+        raise Mistake(f"'{text}' is not a number: {MEANING[name]}") from error
     if not least <= value <= most:  # not a number is neither
         raise Mistake(f"{name} must be between {least:g} and {most:g}")
     return value

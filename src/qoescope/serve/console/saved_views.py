@@ -46,7 +46,7 @@ def menu(request: PageRequest) -> Component | None:
         html.Button("Save this view", id="view-save", type="button", className="secondary"),
     ]
     status = html.Span(id="view-told", role="status", className="faint")
-    note = html.Span("Operators save views that all may follow.", className="faint")
+    note = html.Span("Only operators can save views.", className="faint")
     may = request.may("operator")  # what a callback names must be there, seen or not
     children = [html.Div(links(request), id="view-list"), html.Div(form, hidden=not may), None if may else note, status]
     return html.Details([html.Summary("Views"), html.Div(children, className="menu")], className="person")
@@ -72,12 +72,12 @@ def add_callbacks(app: Dash) -> None:
             raise PreventUpdate
         request = callback_request(search, path)
         if not request.may("operator"):
-            return links(request), "Only operators may do that."
+            return links(request), "This needs the operator role."
         if isinstance(ctx.triggered_id, dict):
             if not any(removed):
                 raise PreventUpdate
             gone = request.store.remove_view(ctx.triggered_id["view"])
-            return links(request), "Removed." if gone else "It was gone already."
+            return links(request), "Removed." if gone else "It was already deleted."
         if not clicks:
             raise PreventUpdate
         try:
@@ -89,8 +89,8 @@ def add_callbacks(app: Dash) -> None:
 def _save(request: PageRequest, title: str | None, address: str) -> str:
     named = checked_text(title or "").strip()[:LONGEST_TITLE]
     if not named:
-        return "Give it a name first."
+        return "Enter a name."
     if len(address) > LONGEST_ADDRESS:
-        return "Its address is too long: take out some filters."
+        return "The address is too long; remove some filters."
     request.store.save_view(named, safe_next(address), request.caller.person.name)
     return f"Saved as {named}."

@@ -10,11 +10,11 @@ from qoescope.compile.references import type_said
 from qoescope.sources.cmcd.codec import VERSIONS
 
 FIELDS = {f.name: f for f in (*CONTEXT_FIELDS, *EVENT_FIELDS)}
-SENTINEL = "Players write -1, NaN or a greatest number where they know nothing: leave the field out there."
-KIND = "Send it so, or leave it out."
-CLOCK = "A device's clock is wrong at times: send sent_at with each beacon, by which its times are moved."
+SENTINEL = "Players write -1, NaN or a maximum value for unknown: leave the field out instead."
+KIND = "Send it in this form, or leave it out."
+CLOCK = "Device clocks can be wrong: send sent_at with each beacon, so that times can be corrected."
 REPORT = "Update the player's CMCD library, or tell its makers."
-VERSION = "Such reports are ignored whole: have the player send version 1 or 2."
+VERSION = "Such reports are ignored: configure the player to send version 1 or 2."
 LOG = "Look at how the CDN writes its log; the request counts, without its status."
 OLD = "Another version of qoescope counted it."
 

@@ -29,7 +29,7 @@ METRICS = (
     "bitrate_avg_kbps",
     "lost_event_ratio",
 )
-"""Startup is never told without those who left, those who failed and those of whom it is not known."""
+"""Startup is never shown without those who left, those who failed and those of whom it is not known."""
 SLICED = ("attempts", "failure_ratio", "rebuffer_ratio", "experience_score")
 BY = ("device_type", "cdn", "app_version")
 LARGEST = 6

@@ -27,10 +27,10 @@ class Caller:
         """The wanted property, or their first. Raises `Mistake` where it is not theirs."""
         if wanted:
             if not self.person.sees(wanted):
-                raise Mistake(f"the property '{wanted}' is not among yours: ask an admin for it")
+                raise Mistake(f"the property '{wanted}' is not one of yours; ask an admin for access")
             return wanted
         if not self.properties:
-            raise Mistake("there is no property yet: make one with `qoescope keys new`, then send it events")
+            raise Mistake("no property yet; create one with `qoescope keys new` and send it events")
         return self.properties[0]
 
 

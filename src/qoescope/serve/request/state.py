@@ -148,16 +148,16 @@ def parse_time(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Mistake(f"'{text}' is no time: write it as 2026-01-31T20:00, in UTC") from error
+        raise Mistake(f"'{text}' is not a valid time; use 2026-01-31T20:00, in UTC") from error
     if not CALENDAR[0] <= at.year < CALENDAR[1]:
-        raise Mistake(f"'{text}' is beyond the calendar")
+        raise Mistake(f"'{text}' is outside the supported dates")
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def checked_text(text: str) -> str:
     """The text, if it can be stored and asked for: NUL and halves of characters cannot."""
     if NEVER.search(text):
-        raise Mistake("the address or a value in it holds a character that no text has")
+        raise Mistake("the address contains an invalid character")
     return text
 
 
@@ -177,7 +177,7 @@ def where(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
     for text in map(checked_text, filters):
         name, colon, values = text.partition(":")
         if not colon or not values:
-            raise Mistake(f"'{text}' is no filter: write dimension:value, or !dimension:value to leave it out")
+            raise Mistake(f"'{text}' is not a valid filter; use dimension:value, or !dimension:value to exclude it")
         if name.removeprefix("!") not in DIMENSIONS:
             raise UnknownName("dimension", name.removeprefix("!"), DIMENSIONS)
         chosen[name] = (*chosen.get(name, ()), *_split(values))

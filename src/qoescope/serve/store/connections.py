@@ -14,7 +14,7 @@ from qoescope.settings import Settings
 
 T = TypeVar("T")
 AWAY = records.AWAY
-"""Errors that mean: the marts do not answer."""
+"""Errors that mean: the database does not answer."""
 UNASKABLE = records.UNASKABLE
 """Errors that mean: a question holds a value that none can have."""
 REMEMBERED_S = 10.0

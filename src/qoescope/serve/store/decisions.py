@@ -18,10 +18,10 @@ def carry_out(store: PropertyStore, identity: str, decision: Decision, who: str)
     match decision:
         case "acknowledge":
             store.acknowledge(identity, who)
-            return f"{who} has taken it on, just now"
+            return f"{who} acknowledged it, just now"
         case "dismiss":
             store.decide(identity, "dismissed")
-            return "Dismissed: it no longer counts as open, and its windows may be baseline again."
+            return "Dismissed: it no longer counts as open, and its windows return to the baseline."
         case "mute":
             store.mute(json.dumps(row["slice"]), MUTED, who)
             return "Muted: nothing is sent about this slice for four hours."

@@ -60,7 +60,7 @@ def _run(store: PropertyStore, reason: str, identity: str) -> None:
         ended, detail = "failed", "Postgres went away: replay again when it is back"
     except Exception:
         LOG.exception("a replay of %s failed", store.tenant)
-        ended, detail = "failed", "this is our fault, and it is in the log"
+        ended, detail = "failed", "internal error; the details are in the log"
     try:
         replays.note(store.connections.writer, store.tenant, identity, ended, done | {"detail": detail})
     except AWAY as error:

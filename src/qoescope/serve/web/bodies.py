@@ -23,7 +23,7 @@ def declared_length(headers: Mapping[str, str]) -> int:
     """How many bytes the request says that it has; 0 where it does not say."""
     length = headers.get("content-length") or "0"
     if not (length.isascii() and length.isdigit()):
-        raise RequestRefused(400, "the content-length is no number")
+        raise RequestRefused(400, "Content-Length is not a number")
     return int(length)
 
 
@@ -35,14 +35,14 @@ async def read(receive: Receive, most: int, within_s: float) -> bytes:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise RequestRefused(400, "the body ended before its end")
+                    raise RequestRefused(400, "request body ended early")
                 body += message.get("body", b"")
                 if len(body) > most:
-                    raise RequestRefused(413, "the body is too large")
+                    raise RequestRefused(413, "request body too large")
                 if not message.get("more_body"):
                     return bytes(body)
     except TimeoutError as error:
-        raise RequestRefused(408, "the body came too slowly") from error
+        raise RequestRefused(408, "request body received too slowly") from error
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

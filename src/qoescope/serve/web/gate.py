@@ -25,13 +25,13 @@ OPEN = ("/sign-in", "/alive", "/favicon.ico", "/_favicon.ico")
 """Pages for everybody, beside scripts and styles."""
 BY_TLS_S = 365 * 86_400
 TITLES = {
-    400: "Not understood",
+    400: "Bad request",
     403: "Not allowed",
     404: "Not found",
-    408: "Too slow",
+    408: "Request timeout",
     413: "Too large",
-    500: "Our fault",
-    503: "The marts do not answer",
+    500: "Internal error",
+    503: "The database does not answer",
 }
 
 
@@ -60,7 +60,7 @@ class Gate:
         refuse_malformed(scope)
         self._refuse_elsewhere(scope, headers)
         if bodies.declared_length(headers) > bodies.LARGEST:
-            raise RequestRefused(413, "the body is too large")
+            raise RequestRefused(413, "request body too large")
         is_open = path in OPEN or path.startswith(STATIC)
         who = None if is_open else await self._person(headers)
         if who is None and not is_open and not path.startswith("/api/"):
@@ -83,7 +83,7 @@ class Gate:
             return
         ours = credentials.is_same_origin(headers, bool(self.store.settings.console_proxy))
         if not ours and (credentials.COOKIE in headers.get("cookie", "") or not scope["path"].startswith("/api/")):
-            raise RequestRefused(403, "this request does not come from our own pages")
+            raise RequestRefused(403, "cross-site request refused")
 
     async def _person(self, headers: Mapping[str, str]) -> Person | None:
         """Who asks: by bearer token, else by cookie."""
@@ -110,7 +110,7 @@ def refuse_malformed(scope: Scope) -> None:
     """Raises `RequestRefused` for addresses that no page of ours has."""
     path = scope["path"]
     if not path.isprintable() or ".." in path.split("/"):  # no route matches a line break, so none could say it
-        raise RequestRefused(404, "there is nothing of this name")
+        raise RequestRefused(404, "not found")
     if not scope["query_string"].isascii():
         raise RequestRefused(400, "the query is not percent-encoded")
 
@@ -137,17 +137,17 @@ def error_response(error: Exception, path: str) -> Response:
         return refusal(error.reason, error.status, path)
     if isinstance(error, AWAY):
         LOG.warning("postgres is away: %s", type(error).__name__)
-        answer = refusal("the marts do not answer; try again in a moment", 503, path)
+        answer = refusal("the database does not answer; try again in a moment", 503, path)
         answer.headers["retry-after"] = "5"
         return answer
     identity = secrets.token_hex(6)
     LOG.error("request %s failed", identity, exc_info=error)
-    return refusal("this is our fault, and it is in the log", 500, path, identity)
+    return refusal("internal error; the details are in the log", 500, path, identity)
 
 
 def _redirect_to_sign_in(scope: Scope) -> Response:
     if scope["method"] != "GET" or scope["path"].startswith("/_"):
-        return PlainTextResponse("your login has ended: load the page again to sign in", 401)
+        return PlainTextResponse("your session has expired; reload the page to sign in", 401)
     query = scope["query_string"].decode("latin-1")
     address = scope["path"] + ("?" + query if query else "")
     return RedirectResponse("/sign-in" + (f"?next={quote(address)}" if address != "/" else ""), 303)

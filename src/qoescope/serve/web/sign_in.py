@@ -18,8 +18,8 @@ from qoescope.serve.store.connections import AWAY
 from qoescope.serve.store.store import Store
 from qoescope.serve.web.gate import cookie, error_response, is_reached_by_tls
 
-WRONG = "Name or password is not right."
-BUSY = "Many people sign in at this moment. Try again."
+WRONG = "Wrong name or password."
+BUSY = "Too many sign-ins at once. Try again."
 BUSY_S = 5
 
 
@@ -49,7 +49,7 @@ class PasswordCheck:
         tried = await asyncio.to_thread(self.attempts.reserve, name, address)
         if tried.wait_s:
             raise SignInRefused(
-                f"Too many tries. Wait {tried.wait_s / 60:.0f} minutes, then try again.", 429, tried.wait_s
+                f"Too many attempts. Wait {tried.wait_s / 60:.0f} minutes, then try again.", 429, tried.wait_s
             )
         try:
             user = await asyncio.to_thread(self.store.user, name) if name and name.isprintable() else None

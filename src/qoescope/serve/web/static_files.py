@@ -70,7 +70,7 @@ class CachedFiles:
         file.body = b"".join(parts)
         kind = next((v for k, v in file.headers if k.lower() == b"content-type"), b"")
         if b"text/html" in kind and file.status == 200:  # noqa: PLR2004 - Dash's page for a path that it does not know
-            return CachedFile(404, [(b"content-type", b"text/plain; charset=utf-8")], b"there is nothing of this name")
+            return CachedFile(404, [(b"content-type", b"text/plain; charset=utf-8")], b"not found")
         if any(word in kind for word in PACKED) and len(file.body) > 500:  # noqa: PLR2004
             file.packed = await asyncio.to_thread(gzip.compress, file.body, 6)
         return file

@@ -19,11 +19,11 @@ STRATA = ("device_type", "network_type")
 QUALITIES = {
     "startup_ms": ("Startup", ("below 1 s", "1–2 s", "2–4 s", "4–8 s", "above 8 s"), 0),
     "stall_share_around": (
-        "Time stalled by others nearby",
+        "Stalls on the same ISP and CDN",
         ("below 0.05 %", "0.05–0.1 %", "0.1–0.2 %", "0.2–0.5 %", "above 0.5 %"),
         0,
     ),
-    "stall_share": ("Time stalled by themselves", ("no stall", "below 0.2 %", "0.2–1 %", "1–3 %", "above 3 %"), 0),
+    "stall_share": ("Own stalls", ("no stall", "below 0.2 %", "0.2–1 %", "1–3 %", "above 3 %"), 0),
     "bitrate_avg_kbps": ("Bitrate", ("below 0.8 Mbps", "0.8–1.5 Mbps", "1.5–3 Mbps", "3–5 Mbps", "above 5 Mbps"), 4),
 }
 """For each quality its name, its buckets' names, and the best of them."""
@@ -67,7 +67,7 @@ def _quality(name: str, rows: list[dict[str, Any]]) -> Component:
     cells = [Cell(r["bucket"], tuple(r[h] for h in STRATA), r["plays"], r["minutes"], r["squares"]) for r in rows]
     plain = {m.bucket: m for m in engagement.naive(cells)}
     if best not in plain:
-        return parts.card(label, parts.empty("Too few plays", "Take a longer range."))
+        return parts.card(label, parts.empty("Too few plays", "Choose a longer range."))
     effects = {e.bucket: e for e in engagement.adjusted(cells, best)}
     complete = _completion(rows)
     lines, labels, middle, low, high = [], [], [], [], []

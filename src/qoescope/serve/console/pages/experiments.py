@@ -155,14 +155,14 @@ def _filling(filled: Filling, planned: dict[str, float], assigned: bool) -> Comp
     elif filled.uneven:
         state, text = (
             "bad",
-            f"The arms are not filled as planned (p = {filled.p:.1g}): find out why before reading anything else.",
+            f"The arms do not match the planned split (p = {filled.p:.1g}). Find the cause before reading the results.",
         )
     else:
-        state, text = "good", f"The arms are filled as planned (p = {filled.p:.2f})."
+        state, text = "good", f"The arms match the planned split (p = {filled.p:.2f})."
     split = " : ".join(f"{planned.get(arm, 1):g}" for arm in filled.viewers)
-    text += f" The plan is taken to be {split}; write another one above." if assigned else ""
+    text += f" The planned split is assumed to be {split}; enter another one above." if assigned else ""
     return parts.card(
-        "Who is in which arm",
+        "Viewers by arm",
         html.P([parts.badge({"good": "even", "bad": "uneven", "warn": "not assigned"}[state], state), " ", text]),
         parts.table(["Arm", "Viewers", "As planned", "Share", ""], rows, (1, 2, 3), "Viewers by arm"),
     )
@@ -209,7 +209,7 @@ def _arm(arm: str, base: str, rows: dict[str, Any], filled: Filling | None, arms
         if shown
         else None,
         parts.table(head, lines, (1, 2, 3, 4, 5), f"{arm} against {base}"),
-        note="relative differences with intervals that hold however often one looks",
+        note="relative differences with always-valid intervals",
     )
 
 
@@ -227,7 +227,7 @@ def _line(d: ArmDifference) -> list[Any]:
             words.NOTHING,
             words.NOTHING,
             words.NOTHING,
-            parts.badge("too early"),
+            parts.badge("not enough data"),
         ]
     kind = {"better": "good", "worse": "bad"}.get(d.finding, "neutral")
     return [
@@ -237,7 +237,7 @@ def _line(d: ArmDifference) -> list[Any]:
         _signed(d, d.difference),
         f"{_signed(d, d.low)} to {_signed(d, d.high)}",
         f"{_signed(d, d.always_low)} to {_signed(d, d.always_high)}",
-        parts.badge({"open": "no difference seen"}.get(d.finding, d.finding), kind),
+        parts.badge({"open": "no difference found"}.get(d.finding, d.finding), kind),
     ]
 
 

@@ -23,7 +23,7 @@ from qoescope.serve.console.sections import empty_range
 from qoescope.serve.display import figures, words
 from qoescope.serve.request import state
 
-AGAINST = {"before": "the time before", "rest": "the rest", "filter": "other filter", "none": "nothing"}
+AGAINST = {"before": "previous period", "rest": "the rest", "filter": "other filter", "none": "nothing"}
 STARTS = (
     "startup_p50_ms",
     "startup_p95_ms",
@@ -124,7 +124,7 @@ def _trend(request: PageRequest, metric: Metric, against: str, totals: Answer) -
     other = _other(request, against, metric, (), request.state.every)
     whole = _other(request, against, metric)
     shift = request.state.length if against == "before" else 0 * request.state.length
-    name = {"before": "the time before", "filter": request.state.own.get("vf", "")}.get(against, "")
+    name = {"before": "previous period", "filter": request.state.own.get("vf", "")}.get(against, "")
     figure = figures.trend(metric, now.rows, other.rows if other else (), shift, 260, _notes(request), name)
     line = [html.Span(words.number(totals.rows[0][metric.name], metric.unit), className="headline")]
     if whole:
@@ -165,7 +165,7 @@ def _table(request: PageRequest, metric: Metric, by: str, against: str) -> Compo
     return parts.card(
         title,
         grids.grid("ex-grid", columns, rows, grids.height(len(rows)), f"qoescope-{metric.name}-by-{by}.csv", title),
-        note="a click on a name keeps only that slice",
+        note="click a name to filter by it",
         actions=grids.saver("ex-grid"),
     )
 
@@ -206,9 +206,11 @@ def _columns(metric: Metric, by: str, against: str) -> list[dict[str, Any]]:
             cellClassRules={"good": "params.data.verdict == 'good'", "bad": "params.data.verdict == 'bad'"},
         ),
         grids.number(
-            "excess", "Bad ones beyond", headerTooltip="units of the numerator beyond what the rest's rate would give"
+            "excess",
+            "Excess bad sessions",
+            headerTooltip="units of the numerator above what the rest's rate would give",
         ),
-        grids.number("impact", "Impact", headerTooltip="share of all the badness of the whole", sort="desc"),
+        grids.number("impact", "Impact", headerTooltip="share of all bad sessions", sort="desc"),
     ]
 
 
@@ -229,10 +231,10 @@ def _starts(request: PageRequest) -> Component:
         for n in STARTS
     ]
     return parts.card(
-        "Startup, and who did not stay for it",
+        "Startup and early exits",
         html.Div(numbers, className="numbers"),
         parts.graph(figure, 260, "Histogram of startup times with exits and failures"),
-        note="those who left are shown by how long they waited",
+        note="viewers who left, by how long they waited",
     )
 
 

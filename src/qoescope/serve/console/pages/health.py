@@ -37,7 +37,7 @@ def body(request: PageRequest) -> parts.Content:
 
 def _verdict(request: PageRequest) -> Component:
     """One line: whether anything is wrong, and what."""
-    wrong = ["the door's books do not balance"] if ledger.is_unbalanced(request) else []
+    wrong = ["events received and events accounted for differ"] if ledger.is_unbalanced(request) else []
     wrong += freshness.warnings(request)
     wrong += own_parts.warnings(request)
     wrong += [*notifications.withheld(request), *notifications.undelivered(request)]
@@ -46,7 +46,10 @@ def _verdict(request: PageRequest) -> Component:
         message = (
             [parts.badge("at rest"), " Nothing has come in the last 7 days."]
             if resting
-            else [parts.badge("yes", "good"), " The books balance, the streams keep up, and the marts are new."]
+            else [
+                parts.badge("yes", "good"),
+                " All events are accounted for, the streams keep up and the marts are fresh.",
+            ]
         )
         return html.P(message, className="story", role="status")
     return html.P(
@@ -64,8 +67,8 @@ def _trust(request: PageRequest) -> Component:
         for n in TRUST
     ]
     return parts.card(
-        "What players told",
-        parts.table(["", ""], lines, (1,), "Trust in the telemetry"),
-        note="trust in the data, not in the service",
+        "Data quality",
+        parts.table(["", ""], lines, (1,), "Telemetry quality"),
+        note="quality of the data, not of the service",
         extra="plain tips",
     )

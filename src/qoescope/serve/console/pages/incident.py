@@ -18,7 +18,7 @@ from qoescope.serve.request import state
 from qoescope.serve.store import decisions
 from qoescope.serve.store.decisions import Decision
 
-DETECTED = {"live": "as it happened", "batch": "in a restated day", "rule": "by a rule"}
+DETECTED = {"live": "live detection", "batch": "restated day", "rule": "rule"}
 
 
 def body(request: PageRequest) -> parts.Content:
@@ -28,7 +28,7 @@ def body(request: PageRequest) -> parts.Content:
         return parts.content(
             "",
             parts.empty(
-                "There is no such incident",
+                "Incident not found",
                 "It may belong to another property. ",
                 dcc.Link("All incidents", href="/incidents"),
             ),
@@ -38,7 +38,7 @@ def body(request: PageRequest) -> parts.Content:
     return parts.content(
         f"{row['slice_name']} · found {DETECTED[row['source']]} at {words.moment(row['opened_at'])} UTC",
         parts.card(
-            "The story",
+            "Summary",
             html.P(row["story"], className="story"),
             html.Dl(facts, className="facts five"),
             actions=html.Div(
@@ -50,7 +50,7 @@ def body(request: PageRequest) -> parts.Content:
             className="two-one",
         ),
         html.Div(
-            [_sessions(row), parts.card("The query that shows it", html.Pre(html.Code(row["query"]), tabIndex=0))],
+            [_sessions(row), parts.card("The query behind it", html.Pre(html.Code(row["query"]), tabIndex=0))],
             className="grid-2",
         ),
     )
@@ -110,8 +110,8 @@ def _rivals(row: dict[str, Any]) -> Component:
         for r in found
     ]
     return parts.card(
-        "Other explanations, and why they lost",
-        parts.table(["Slice", "Explains alone", "Why not"], items, (1,), "Other explanations"),
+        "Other explanations and why they were rejected",
+        parts.table(["Slice", "Explains alone", "Rejected because"], items, (1,), "Other explanations"),
     )
 
 
@@ -122,16 +122,16 @@ def _sessions(row: dict[str, Any]) -> Component:
         "Sessions to open",
         html.Ul(items, className="ids")
         if items
-        else parts.empty("None yet", "Sessions show here once they have closed."),
+        else parts.empty("None yet", "Sessions appear here once they have closed."),
     )
 
 
 def _actions(request: PageRequest, row: dict[str, Any]) -> Component:
     taken = request.store.acknowledged(row["id"])
     message = (
-        f"{taken['made_by']} has taken it on, {words.ago(taken['created_at'], request.now)}"
+        f"{taken['made_by']} acknowledged it, {words.ago(taken['created_at'], request.now)}"
         if taken
-        else "nobody has taken it on yet"
+        else "not acknowledged"
     )
     may = request.may("operator")
     buttons = [
@@ -145,9 +145,9 @@ def _actions(request: PageRequest, row: dict[str, Any]) -> Component:
         ),
         html.Button("Mute for 4 h", id="in-mute", type="button", className="secondary", disabled=not may),
     ]
-    note = None if may else html.P("Operators may act on incidents; you may look.", className="note")
+    note = None if may else html.P("Only operators can act on incidents.", className="note")
     return parts.card(
-        "What to do",
+        "Actions",
         html.P(message, id="in-told", role="status"),
         html.Div(buttons, className="buttons"),
         note,
@@ -175,7 +175,7 @@ def decide(ack: int | None, dismiss: int | None, mute: int | None, identity: str
         raise PreventUpdate
     request = callback_request(search, "/incidents")
     if not request.may("operator"):
-        return "Only operators may do that."
+        return "This needs the operator role."
     message = decisions.carry_out(request.store, identity, decision, request.caller.person.name)
     if message is None:
         raise PreventUpdate

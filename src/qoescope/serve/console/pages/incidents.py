@@ -28,7 +28,7 @@ def body(request: PageRequest) -> parts.Content:
     if not rows:
         ran = request.store.has("incidents")
         what = (
-            ["Nothing stood out against its own past. Take a longer range to see older ones."]
+            ["No slice differed from its own history. Choose a longer range to see older incidents."]
             if ran
             else ["Start the monitor with ", html.Code("qoescope monitor"), "."]
         )
@@ -62,7 +62,7 @@ def _item(request: PageRequest, row: dict[str, Any]) -> Component:
                             html.Span(row["slice_name"], className="strong"),
                             html.Span(f"since {words.moment(row['onset_at'])} UTC"),
                             html.Span(
-                                f"over after {words.length(ended - row['onset_at'])}"
+                                f"closed after {words.length(ended - row['onset_at'])}"
                                 if ended
                                 else f"for {words.length(request.now - row['onset_at'])}"
                             ),

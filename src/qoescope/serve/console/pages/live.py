@@ -18,7 +18,7 @@ from qoescope.serve.display import figures, words
 WINDOW, SPAN, WARM = timedelta(seconds=10), timedelta(minutes=30), timedelta(minutes=5)
 EVERY_MS = 3000
 OLD_S = 60
-"""Data older than this is told in red."""
+"""Data older than this is shown in red."""
 CONCURRENT = METRICS["live_concurrent_viewers"]
 TILES = tuple(m for m in LIVE_METRICS if m is not CONCURRENT)
 BROKEN_DOWN = (
@@ -58,10 +58,10 @@ def body(request: PageRequest) -> parts.Content:
             className="live",
         ),
         parts.card(
-            "Broken down",
+            "Breakdown",
             html.Div(choices, className="segments wrap", role="group", **{"aria-label": "Dimension"}),
             html.Div(now["breakdown"], id="live-breakdown"),
-            note="the last five minutes; a click keeps only that slice",
+            note="last five minutes; click a name to filter by it",
         ),
         dcc.Interval(id="live-tick", interval=EVERY_MS),
         aside=html.Div(now["age"], id="live-age"),
@@ -79,7 +79,7 @@ def dynamic(request: PageRequest) -> dict[str, Any]:
     if newest is None or request.now - newest > timedelta(days=1):
         none = parts.empty(
             "Nobody is watching",
-            "No event has arrived in a day. Is a player sending? Is the stream running? ",
+            "No event has arrived within a day. Check that a player is sending and that the stream is running: ",
             dcc.Link("Health", href="/health"),
             " says it.",
         )

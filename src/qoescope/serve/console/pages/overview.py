@@ -74,7 +74,7 @@ def body(request: PageRequest) -> parts.Content:
                     f"Experience score over the range, now {words.number(value[score.name], score.unit)}",
                     zooms=True,
                 ),
-                note="dotted: the same length of time just before; drag over a part to see only that",
+                note="dotted: the previous period; drag to zoom in",
             ),
             parts.card(
                 "Good sessions",
@@ -87,7 +87,7 @@ def body(request: PageRequest) -> parts.Content:
     )
     tiles = html.Div([_tile(request, name, now, past, series) for name in TILES], className="tiles")
     lower = html.Div([_map(request, countries), _worst(request), incidents_list.card(request)], className="lower")
-    return parts.content(f"{request.subject}, against the same length of time before", hero, tiles, lower)
+    return parts.content(f"{request.subject}, compared with the previous period", hero, tiles, lower)
 
 
 def _tile(request: PageRequest, name: str, now: Answer, past: Mapping[str, Any], series: Answer) -> Component:
@@ -156,9 +156,9 @@ def _map(request: PageRequest, countries: Answer) -> Component:
         for r in rows
     ]
     return parts.card(
-        "Where they are",
+        "By country",
         parts.graph(figures.world(score, countries.rows, 236), 236, "World map of the experience score by country"),
-        parts.table(["Country", "Attempts", score.label], lines, (1, 2), "Countries with most attempts"),
+        parts.table(["Country", "Attempts", score.label], lines, (1, 2), "Countries with the most attempts"),
         note="blue: better · red: worse",
     )
 
@@ -185,17 +185,19 @@ def _worst(request: PageRequest) -> Component:
     if not rows:
         return parts.card(
             "Worst slices by cost",
-            parts.empty("No slice stands out", "No group of viewers has surely more bad sessions than the others."),
+            parts.empty(
+                "No slice stands out", "No group of viewers has significantly more bad sessions than the others."
+            ),
         )
     return parts.card(
         "Worst slices by cost",
         parts.table(
-            ["Slice", "Good", "Others", "Bad sessions beyond", "Share of all"],
+            ["Slice", "Good", "Others", "Excess bad sessions", "Share of all"],
             rows,
             (1, 2, 3),
-            "Slices with most bad sessions beyond the others' rate",
+            "Slices with the most excess bad sessions",
         ),
-        note="bad sessions beyond what other viewers would have had",
+        note="bad sessions above what the other viewers' rate would give",
         actions=dcc.Link(
             "Explore",
             href=state.page_address("/explore", request.state, p=request.state.own.get("p"), m=COSTED),

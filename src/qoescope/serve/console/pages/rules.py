@@ -23,11 +23,9 @@ def body(request: PageRequest) -> parts.Content:
     """The property's rules, and a form for another."""
     may = request.may("operator")
     return parts.content(
-        "Rules beside detection: they ring at a value, whatever is normal for the hour.",
+        "Fixed-threshold alerts: an incident opens when a value passes its limit, whatever is normal for the hour.",
         html.Div(_listed(request), id="ru-list"),
-        parts.card(
-            "Another rule", *_form(may), note="shares as 0.05, times in ms; the monitor follows it within a minute"
-        ),
+        parts.card("New rule", *_form(may), note="shares as 0.05, times in ms; the monitor follows it within a minute"),
         alert_channels.card(request),
         aside=dcc.Link("All incidents", href=state.page_address("/incidents", request.state), className="more"),
     )
@@ -37,14 +35,15 @@ def _listed(request: PageRequest) -> Component:
     rows = request.store.rules()
     if not rows:
         return parts.empty(
-            "No rules", "The monitor compares each slice with its own past. Add a rule for what must never happen."
+            "No rules",
+            "The monitor compares each slice with its own history. Add a rule for limits that must never be passed.",
         )
     disabled = not request.may("operator")
     lines = [
         [*rule_forms.describe(row), parts.badge(row["severity"], row["severity"]), _delete(row, disabled)]
         for row in rows
     ]
-    head = ["Metric", "Of whom", "Rings when", "Severity", ""]
+    head = ["Metric", "Applies to", "Condition", "Severity", ""]
     return parts.card(f"Rules of {request.tenant}", parts.table(head, lines, (), "Rules"))
 
 
@@ -68,13 +67,13 @@ def _form(may: bool) -> list[Component | None]:
         dmc.Select(label="Metric", id="ru-metric", data=metrics, value=rule_forms.LIVE[0], **choice),
         dmc.Select(label="Direction", id="ru-direction", data=list(rule_forms.DIRECTIONS), value="above", **choice),
         dmc.TextInput(label="Threshold", id="ru-threshold", value="0.05", **box),
-        dmc.NumberInput(label="Minutes in a row", id="ru-minutes", value=5, min=1, max=60, **box),
-        dmc.NumberInput(label="Least audience", id="ru-audience", value=50, min=1, **box),
+        dmc.NumberInput(label="Consecutive minutes", id="ru-minutes", value=5, min=1, max=60, **box),
+        dmc.NumberInput(label="Minimum viewers", id="ru-audience", value=50, min=1, **box),
         dmc.Select(label="Severity", id="ru-severity", data=list(rule_forms.SEVERITIES), value="warning", **choice),
-        dmc.TextInput(label="Only of", id="ru-slice", placeholder="device_type:smart_tv country_code:US", **box),
+        dmc.TextInput(label="Applies to", id="ru-slice", placeholder="device_type:smart_tv country_code:US", **box),
     ]
-    button = html.Button("Add the rule", id="ru-add", type="button", className="primary", disabled=not may)
-    note = None if may else html.P("Operators may change rules; you may look.", className="note")
+    button = html.Button("Create rule", id="ru-add", type="button", className="primary", disabled=not may)
+    note = None if may else html.P("Only operators can change rules.", className="note")
     return [
         html.Div(fields, className="fields"),
         html.Div([button], className="buttons"),
@@ -116,12 +115,12 @@ def change_rules(  # noqa: PLR0913, PLR0917 - as many as the form has
         raise PreventUpdate
     request = callback_request(search, "/rules")
     if not request.may("operator"):
-        return _listed(request), "Only operators may do that."
+        return _listed(request), "This needs the operator role."
     if isinstance(ctx.triggered_id, dict):
         if not any(deleted):
             raise PreventUpdate
         gone = request.store.remove_rule(ctx.triggered_id["rule"])
-        return _listed(request), "Deleted; its open incident closes." if gone else "It was gone already."
+        return _listed(request), "Rule deleted; its open incident closes." if gone else "It was already deleted."
     if not add:
         raise PreventUpdate
     try:

@@ -1,4 +1,4 @@
-"""Session: what did this one viewer live through, from press of play to the end?"""
+"""Session: what did this one viewer experience, from press of play to the end?"""
 
 from datetime import datetime
 from typing import Any
@@ -23,8 +23,8 @@ def body(request: PageRequest) -> parts.Content:
         return parts.content(
             "",
             parts.empty(
-                "There is no such session",
-                "It may still be running, belong to another property, or be older than what is kept. ",
+                "Session not found",
+                "It may still be running, belong to another property, or be older than the retention. ",
                 dcc.Link("All sessions", href="/sessions"),
             ),
         )
@@ -73,14 +73,14 @@ def _score(row: dict[str, Any]) -> Component | None:
         for name, part, gain in losses
     ]
     return parts.card(
-        "What the score is made of",
+        "Score breakdown",
         parts.table(
             ["Part", "Measured", "Score", "Would raise it by", "Meaning"],
             lines,
             (2, 3),
             "Parts of the experience score",
         ),
-        note="points of experience, were that part perfect",
+        note="points gained if that part were perfect",
     )
 
 
@@ -89,7 +89,7 @@ def _timeline(row: dict[str, Any], events: list[dict[str, Any]]) -> Component:
         return parts.card(
             "What happened",
             parts.empty(
-                "Its events are not at hand",
+                "Events not available",
                 "They are kept in the lake for 90 days; this session's are older, "
                 "or the lake is not reachable from here.",
             ),
@@ -101,7 +101,7 @@ def _timeline(row: dict[str, Any], events: list[dict[str, Any]]) -> Component:
         )
         for name in dict.fromkeys(s.state for s in runs)
     ]
-    note = "by the player's own clock, from its first event on"
+    note = "by the player's clock, from its first event"
     lost = (
         html.P(
             f"{row['lost_events']} events never came ({_ranges(missing[:8])}): that time is not drawn.",
@@ -131,7 +131,7 @@ def _measures(row: dict[str, Any]) -> Component:
         if name in row
     ]
     return parts.card(
-        "Measures, and how they are made",
+        "Measures and their formulas",
         html.Div(
             parts.table(["Measure", "Value", "Meaning", "Formula"], lines, (1,), "Measures of the session"),
             className="scroll",
@@ -164,7 +164,7 @@ def _events(events: list[dict[str, Any]]) -> Component | None:
     names = [n for n in rows[0] if any(r[n] not in (None, "", 0) for r in rows)]
     columns = [grids.text(n, n, minWidth=_WIDE.get(n, 100)) for n in names]
     return parts.card(
-        "Events, as they were received",
+        "Events as received",
         grids.grid("se-events", columns, rows, grids.height(len(rows)), "qoescope-events.csv", "Raw events"),
         actions=grids.saver("se-events"),
     )

@@ -1,4 +1,4 @@
-"""Sessions: what did this viewer live through?"""
+"""Sessions: what did this viewer experience?"""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def body(request: PageRequest) -> parts.Content:
             html.Div(
                 [_newest(request) if after else None, _older(request, older) if older else None], className="buttons"
             ),
-            note="newest first; in red those that were not good",
+            note="newest first; sessions that were not good in red",
             actions=grids.saver("se-grid"),
         ),
     )
@@ -69,10 +69,10 @@ def _search_bar(request: PageRequest, kind: str, search: str) -> Component:
     field = dmc.TextInput(
         id="se-q",
         value=search,
-        placeholder="session, viewer or content id, in full",
+        placeholder="complete session, viewer or content id",
         debounce=500,
         size="sm",
-        **{"aria-label": "Search by a whole id"},
+        **{"aria-label": "Search by complete id"},
     )
     kinds = html.Div(tabs, className="segments wrap", role="group", **{"aria-label": "Kind"})
     return html.Div([field, kinds, parts.chosen(q=search)], className="chooser")
@@ -81,8 +81,8 @@ def _search_bar(request: PageRequest, kind: str, search: str) -> Component:
 def _nothing_found(search: str) -> Component:
     return parts.empty(
         "No session matches",
-        "An id must be whole. " if search else "",
-        "Take a longer range, another kind, or remove a filter. A session shows here once it has closed.",
+        "An id must be complete. " if search else "",
+        "Choose a longer range, another kind, or remove a filter. A session appears here once it has closed.",
     )
 
 
@@ -133,7 +133,7 @@ def _viewer(request: PageRequest, search: str) -> Component | None:
             ["Device", "Last seen", "Days", "Attempts", "Plays", "Failures", "Stalls", "Stalled", "Watched"],
             lines,
             range(2, 9),
-            "What this viewer lived through, by device",
+            "This viewer's days by device",
         ),
         note="whole days of the range",
     )

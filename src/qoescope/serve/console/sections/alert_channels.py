@@ -12,7 +12,7 @@ from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.store.queries import notifications
 
 EVERY_MS = 1_000
-REQUESTED = "Asked for. The monitor sends it within seconds; if nothing comes, it does not run."
+REQUESTED = "Test requested. The monitor sends it within seconds; if nothing arrives, the monitor is not running."
 
 
 def card(request: PageRequest) -> Component:
@@ -20,12 +20,12 @@ def card(request: PageRequest) -> Component:
     may = request.may("operator")
     button = html.Button("Send a test", id="ch-test", type="button", className="secondary", disabled=not may)
     return parts.card(
-        "Who is told",
+        "Notification channels",
         html.P("Incidents go to the webhook, Slack, Teams, PagerDuty and mail that the monitor's settings name."),
         html.Div([button], className="buttons"),
         html.Div(id="ch-told", role="status"),
         dcc.Interval(id="ch-tick", interval=EVERY_MS, disabled=True),
-        None if may else html.P("Operators may send a test; you may look.", className="note"),
+        None if may else html.P("Only operators can send a test.", className="note"),
     )
 
 
@@ -37,7 +37,7 @@ def _progress(request: PageRequest) -> tuple[Component | str, bool]:
     if not tests or tests[0]["status"] == "pending":
         return REQUESTED, False
     if not sent:
-        return f"Nobody was told: {tests[0]['detail']}.", True
+        return f"Nobody was notified: {tests[0]['detail']}.", True
     return html.Ul([html.Li(_line(r)) for r in sent]), all(r["status"] != "pending" for r in sent)
 
 
@@ -58,7 +58,7 @@ def send_test(clicks: int | None, _: int | None, search: str | None) -> tuple[Co
     """Asks for a test where an operator wants one, and says what became of it."""
     request = callback_request(search, "/rules")
     if not request.may("operator"):
-        return "Only operators may do that.", True
+        return "This needs the operator role.", True
     if ctx.triggered_id == "ch-test":
         if not clicks:
             raise PreventUpdate

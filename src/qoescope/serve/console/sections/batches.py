@@ -16,7 +16,7 @@ def card(request: PageRequest) -> Component:
             "Batches",
             parts.empty(
                 "None yet",
-                "The nightly run restates days from the lake; start one with ",
+                "The nightly run restates days from the lake; start it now with ",
                 html.Code("qoescope batch restate"),
                 ".",
             ),
@@ -43,8 +43,6 @@ def card(request: PageRequest) -> Component:
         "Batches",
         parts.table(["Day", "Version", "Sessions changed", "Finished"], lines, (1, 2, 3), "Restated days")
         if lines
-        else parts.empty(
-            "No day has been restated", "Stream and batch agree so far, or the nightly run has not been due."
-        ),
+        else parts.empty("No day has been restated", "Stream and batch agree, or the nightly run was not due yet."),
         parts.table(["Day", "Rule", "Broken", ""], rules, (2,), "Quality rules") if rules else None,
     )

@@ -18,14 +18,15 @@ def card(request: PageRequest) -> Component:
         return parts.card(
             "Dead letters",
             parts.empty(
-                "For operators", "They hold original bytes, so perhaps what names a person. Ask an admin for the role."
+                "For operators",
+                "They contain original bytes, possibly personal data. Ask an admin for the operator role.",
             ),
         )
     if not request.store.has("dead_letters"):
-        return parts.card("Dead letters", parts.empty("None", "Nothing has been refused yet."))
+        return parts.card("Dead letters", parts.empty("None", "Nothing has been rejected yet."))
     reasons = dead_letters.by_reason(request.store, request.state.between)
     if not reasons:
-        none = parts.empty("None in this range", "Everything that came was understood.")
+        none = parts.empty("None in this range", "Everything received was valid.")
         return parts.card("Dead letters", none, progress(request))
     lines = [
         [
@@ -60,7 +61,7 @@ def _newest_letters(request: PageRequest) -> Component:
         grids.text("received_at", "Received", minWidth=170),
         grids.text("reason", "Reason"),
         grids.text("detail", "Detail", minWidth=200),
-        grids.text("body", "As it came", minWidth=240),
+        grids.text("body", "Original", minWidth=240),
         grids.text("replayed_at", "Replayed"),
     ]
     return grids.grid(

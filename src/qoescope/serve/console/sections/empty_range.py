@@ -19,7 +19,7 @@ def hint(request: PageRequest) -> Component:
         )
     day = newest.strftime("%Y-%m-%d")
     where = request.path + f"?from={day}T00:00&to={day}T23:59"
-    advice: list[Component | str] = ["Remove a filter, or take a longer range. "] if request.state.where else []
+    advice: list[Component | str] = ["Remove a filter or choose a longer range. "] if request.state.where else []
     return parts.empty(
         "Nobody pressed play in this range",
         *advice,

@@ -67,7 +67,7 @@ def streams(request: PageRequest) -> Component:
     return parts.card(
         "Streams",
         parts.table(["Stream", "Lag", "Last written"], lines, (1, 2), "Lag of each stream"),
-        note="everything received before is in",
+        note="everything received before this time is included",
     )
 
 
@@ -86,5 +86,5 @@ def marts(request: PageRequest) -> Component:
     return parts.card(
         "Marts",
         parts.table(["Mart", "Newest row", ""], lines, (1,), "Age of the newest row of each mart"),
-        note="how long ago its newest step ended",
+        note="time since its newest row ended",
     )

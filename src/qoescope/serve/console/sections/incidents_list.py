@@ -25,7 +25,7 @@ def card(request: PageRequest) -> Component:
     rows.sort(key=lambda r: (r["closed_at"] is not None, r["severity"] != "critical"))
     if not rows:
         return parts.card(
-            TITLE, parts.empty("All quiet", "No slice of viewers is worse than its own past."), actions=more
+            TITLE, parts.empty("All quiet", "No slice of viewers is worse than its own history."), actions=more
         )
     items = [
         html.Li(

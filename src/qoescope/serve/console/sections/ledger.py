@@ -29,20 +29,20 @@ def books(request: PageRequest) -> Component:
     totals = outcomes.totals(request.store, request.state.between)
     if not totals or not totals["received"]:
         return parts.card(
-            "The books",
+            "Event accounting",
             parts.empty(
-                "Nothing was received", "No event reached the collector in this range, or it came from an import."
+                "Nothing was received", "No event reached the collector in this range; imports are not counted here."
             ),
         )
     door, lake = sum(totals[name] for name in DOOR), sum(totals[name] for name in LAKE)
     balanced = parts.badge("balanced", "good") if totals["received"] == door else parts.badge("unbalanced", "bad")
     in_step = parts.badge("in step", "good") if totals["accepted"] == lake else parts.badge("on the way", "neutral")
     return parts.card(
-        "The books",
+        "Event accounting",
         html.P([balanced, f" received {totals['received']:,} = {door:,} judged"]),
         html.P([in_step, f" accepted {totals['accepted']:,}, in the lake {lake:,}"]),
-        parts.table(["Events", "", "Share"], _lines(totals), (1, 2), "What became of the events received"),
-        note="every event received is in exactly one line",
+        parts.table(["Events", "", "Share"], _lines(totals), (1, 2), "Events received, by outcome"),
+        note="every event received is in exactly one row",
     )
 
 
@@ -65,14 +65,14 @@ def over_time(request: PageRequest) -> Component:
     """A card with the events by outcome over the range."""
     if not request.store.has("outcomes"):
         return parts.card(
-            "At the door", parts.empty("No books yet", "Start the stack with ", html.Code("qoescope up"), ".")
+            "Ingest", parts.empty("No events yet", "Start the stack with ", html.Code("qoescope up"), ".")
         )
     step = {"5m": timedelta(minutes=1), "hour": timedelta(minutes=15)}.get(request.state.every, timedelta(hours=6))
     rows = outcomes.by_step(request.store, request.state.between, step)
     if not rows:
-        return parts.card("At the door", parts.empty("No event in this range", "Take a longer one, or send some."))
+        return parts.card("Ingest", parts.empty("No event in this range", "Choose a longer range, or send events."))
     return parts.card(
-        "At the door",
+        "Ingest",
         parts.graph(figures.outcomes(rows, DOOR, 400), 400, "Events by outcome over time", zooms=True),
         note=f"events by outcome, a bar for {words.length(step)}",
     )

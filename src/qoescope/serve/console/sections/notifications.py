@@ -17,7 +17,7 @@ def table(request: PageRequest, identity: str) -> Component | None:
     """Who was told of the incident, and what became of it; nothing where nobody is to be told."""
     rows = notifications.of_incident(request.store, identity)
     lines = [[r["target"], r["state"], _status(r), words.ago(r["created_at"], request.now)] for r in rows]
-    return parts.table(["Told", "Of what", "", "Due"], lines, (), "Notifications") if lines else None
+    return parts.table(["Channel", "State", "", "Due"], lines, (), "Notifications") if lines else None
 
 
 def undelivered(request: PageRequest) -> list[str]:
@@ -29,7 +29,7 @@ def undelivered(request: PageRequest) -> list[str]:
 def withheld(request: PageRequest) -> list[str]:
     """Each day of this range of which people see an older version, and the rules that its last one broke, in words."""
     rows = request.store.withheld(request.state.between)
-    return [f"{r['day']} stays out of the marts, it breaks {', '.join(r['rules'])}" for r in rows]
+    return [f"{r['day']} is withheld from the marts: it violates {', '.join(r['rules'])}" for r in rows]
 
 
 def _status(row: dict[str, Any]) -> Component:

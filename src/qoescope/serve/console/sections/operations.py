@@ -19,9 +19,7 @@ def cards() -> Component:
     return html.Div(
         [
             parts.card("Airflow", html.Div(wait, id="he-runs"), note="the last runs of all DAGs"),
-            parts.card(
-                "Schemas", html.Div(wait, id="he-schemas"), note="stored tables beside what the catalog declares"
-            ),
+            parts.card("Schemas", html.Div(wait, id="he-schemas"), note="stored tables compared with the catalog"),
             dcc.Store(id="he-ready", data=True),
         ],
         className="grid-2 own-heights",

@@ -27,15 +27,17 @@ def card(request: PageRequest) -> Component:
     health, now = request.caller.store.part_health(), time.time()
     if not health:
         return parts.card(
-            "Our own parts",
-            parts.empty("No part has told its health", "Start them with ", html.Code("qoescope up"), "."),
+            "System health",
+            parts.empty("No health reported yet", "Start them with ", html.Code("qoescope up"), "."),
         )
     wrong = {(one.part, one.loop): one for one in sorted(request.caller.store.problems(), key=lambda one: one.blocks)}
     says = request.may("operator")
     lines = [_line(part, loop, wrong, now, says) for part in health for loop in part.loops]
     return parts.card(
-        "Our own parts",
-        parts.table(["Part", "", "Last good batch", "Behind", "Why"], lines, (2, 3), "Health of each stream and loop"),
+        "System health",
+        parts.table(
+            ["Part", "", "Last good batch", "Behind", "Why"], lines, (2, 3), "Health of each stream and worker"
+        ),
         note=RUNBOOK,
     )
 

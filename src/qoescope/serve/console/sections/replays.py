@@ -56,12 +56,12 @@ def replay(clicks: list[int | None], _: int | None, search: str | None) -> tuple
     """Starts the replay that an operator asked for, and says how far it is."""
     request = callback_request(search, "/health")
     if not request.may("operator"):
-        return "Only operators may do that.", True
+        return "This needs the operator role.", True
     if isinstance(ctx.triggered_id, dict):
         if not any(clicks):
             raise PreventUpdate
         begun = replays.start(request.store, ctx.triggered_id["reason"], request.caller.person.name)
         if begun is None:
-            return "A replay runs already: wait for its end.", False
+            return "A replay is already running.", False
     text, runs = _progress_text(request, replays.state(request.store))
     return text, not runs

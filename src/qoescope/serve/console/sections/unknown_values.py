@@ -16,7 +16,7 @@ def card(request: PageRequest) -> Component:
     """The property's fields whose values were left out in the range: how often, what they are, what to do."""
     rows = unknown_fields.counts(request.store, request.state.between)
     if not rows:
-        return parts.card(TITLE, parts.empty("None in this range", "Each value that came could be meant."))
+        return parts.card(TITLE, parts.empty("None in this range", "Every value received was within its bounds."))
     lines = []
     for row in rows:
         known = explain(row["field"])
@@ -34,10 +34,10 @@ def card(request: PageRequest) -> Component:
     return parts.card(
         TITLE,
         parts.table(
-            ["Field", "Values", "Newest", "What it is, and what it may hold", "What to do"],
+            ["Field", "Values", "Newest", "Field and its bounds", "Actions"],
             lines,
             (1, 2),
             "Unknown values by field",
         ),
-        note=f"{total:,} values of {request.tenant} that nobody can mean; their events and reports count without them",
+        note=f"{total:,} values of {request.tenant} outside their bounds; their events and reports count without them",
     )
