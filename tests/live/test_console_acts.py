@@ -19,8 +19,8 @@ from playwright.sync_api import Browser, Page, expect
 from qoescope.catalog.bounds import LONGEST_CONTENT_MS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.watch import NOTIFICATIONS
-from qoescope.compile import arrow
-from qoescope.connect import postgres
+from qoescope.compile import arrow, pseudonyms
+from qoescope.connect import postgres, viewer_keys
 from qoescope.connect.ask import ask
 from qoescope.connect.postgres import Write
 from qoescope.serve.display import words
@@ -187,6 +187,55 @@ def test_dragging_over_a_chart_narrows_the_range_and_going_back_widens_it(page: 
     expect(page.locator(".tile-value").first).to_have_text(plays)
 
 
+def test_dragging_over_a_few_hours_narrows_them_to_the_minute(page: Page, served: Console) -> None:
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
+    shown(page, served, f"/?from={end - timedelta(hours=2):%Y-%m-%dT%H:%M}&to={end:%Y-%m-%dT%H:%M}")
+    settled(page)
+    box = page.locator(".zooms .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 60)
+    page.wait_for_selector(".zooms .nsewdrag.cursor-ew-resize")
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 64, steps=4)
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 64, steps=4)
+    page.mouse.up()
+    expect(page.locator("#range-open")).not_to_contain_text(f"{end - timedelta(hours=2):%H:%M}")
+    query = parse_qs(urlsplit(page.url).query)
+    since, until = (datetime.fromisoformat(query[name][0]).replace(tzinfo=UTC) for name in ("from", "to"))
+    assert timedelta(minutes=8) < until - since < timedelta(minutes=18)
+
+
+def test_a_range_is_chosen_by_the_minute(page: Page, served: Console) -> None:
+    day = datetime.now(UTC).date() - timedelta(days=1)
+    shown(page, served, f"/explore?from={day}T19:00&to={day}T21:00")
+    expect(page.locator("#range-open")).to_have_text(f"{day:%d %b} 19:00 – 21:00")
+    page.locator("#range-open").click()
+    for name, hour, minute in (("#range-from", "20", "14"), ("#range-to", "20", "31")):
+        page.locator(name).click()
+        spins = page.locator("#range-open ~ .adder").get_by_role("spinbutton")
+        spins.nth(0).fill(hour)
+        spins.nth(1).fill(minute)
+        page.keyboard.press("Escape")
+    page.get_by_role("button", name="Show this range").click()
+    expect(page.locator("#range-open")).to_have_text(f"{day:%d %b} 20:14 – 20:31")
+    expect(page.locator(".subject")).to_contain_text("20:14")
+    with postgres.pool(served.settings, "reader", 1) as reader:
+        start, end = (datetime.fromisoformat(f"{day}T20:{minute}").replace(tzinfo=UTC) for minute in (14, 31))
+        rows = ask(reader, "demo", ["attempts"], (start, end), every="minute").rows
+    assert 5 < len(rows) <= 17
+
+
+def test_a_range_is_chosen_in_words_and_a_bad_one_says_what_to_write(page: Page, served: Console) -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    shown(page, served, "/explore")
+    page.locator("#range-open").click()
+    page.get_by_label("or in words").fill("yesterday 20:00 to yesterday 21:30")
+    page.get_by_role("button", name="Show this range").click()
+    expect(page.locator("#range-open")).to_have_text(f"{yesterday:%d %b} 20:00 – 21:30")
+    shown(page, served, "/explore?from=someday")
+    expect(page.get_by_role("alert")).to_contain_text("use 2026-01-31T20:00 (UTC), 24h, now or 'yesterday 20:00'")
+
+
 def test_a_grid_is_read_and_its_links_are_followed_by_keyboard(page: Page, served: Console) -> None:
     shown(page, served, "/explore?by=isp")
     page.wait_for_selector("#ex-grid .ag-cell[col-id=slice] a")
@@ -307,6 +356,23 @@ def test_a_viewer_is_found_by_a_whole_id_with_all_that_was_lived_through(page: P
     expect(page.get_by_role("table", name="This viewer's days by device")).to_contain_text("1")
 
 
+def test_an_operator_finds_a_viewer_by_their_own_id_which_no_address_holds(page: Page, served: Console) -> None:
+    viewer_keys.ensure(served.settings)
+    (name,) = pseudonyms.of(viewer_keys.read(served.settings), "demo", "ada@example.com")
+    with postgres.connect(served.settings, "writer") as connection:
+        connection.execute(
+            "update sessions set viewer_id = %s where property = 'demo' and session_id = %s",
+            (name, served.marts.session_id),
+        )
+    shown(page, served, "/sessions?t=7d")
+    page.locator("#se-q").fill("ada@example.com")
+    expect(page.locator("#se-q")).to_have_value(name)
+    expect(page.locator("#se-grid .ag-cell[col-id=viewer]")).to_have_count(1)
+    assert "ada" not in page.url
+    page.locator("#se-q").fill("nobody@example.com")
+    expect(page.locator(".empty")).to_contain_text("Viewers are stored by a pseudonym")
+
+
 def test_the_walk_that_readme_shows_leads_from_what_broke_to_one_of_its_viewers(page: Page, served: Console) -> None:
     shown(page, served, "/")
     tour.walk(page)
@@ -350,11 +416,32 @@ def test_a_view_is_saved_under_a_name_and_leads_back(page: Page, served: Console
     assert "by=isp" in page.url
 
 
+def test_a_list_of_sessions_is_saved_as_data(page: Page, served: Console) -> None:
+    """Whole ids, ISO times with their zone, one fact a column: the rows of the database, not what is shown."""
+    shown(page, served, f"/sessions?{WEEK_QUERY}")
+    page.wait_for_selector("#se-grid .ag-cell")
+    with page.expect_download() as saved:
+        page.locator("button[data-grid=se-grid]").click()
+    with saved.value.path().open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 100
+    with postgres.connect(served.settings, "writer") as connection:
+        for line in lines[:5]:
+            (row,) = connection.execute(
+                "select started_at, viewer_id, country_code, isp, watched_ms from sessions "
+                "where property = 'demo' and session_id = %s", (line["session_id"],)
+            ).fetchall()  # fmt: skip
+            assert datetime.fromisoformat(line["started_at"]) == row[0]
+            assert tuple(line[n] for n in ("viewer_id", "country_code", "isp", "watched_ms")) == tuple(
+                map(str, row[1:])
+            )
+
+
 def test_any_table_is_saved_as_csv(page: Page, served: Console) -> None:
     shown(page, served, "/")
     table = page.locator(".saved").filter(has=page.get_by_text("Countries with the most attempts"))
     table.hover()
     with page.expect_download() as saved:
         table.get_by_role("button", name="CSV").click()
-    assert saved.value.suggested_filename == "qoescope-countries-with-most-attempts.csv"
+    assert saved.value.suggested_filename == "qoescope-countries-with-the-most-attempts.csv"
     assert saved.value.path().read_text().startswith("Country,Attempts,Experience")

@@ -49,6 +49,16 @@ def answered(callbacks: Callbacks, body: Any, caplog: pytest.LogCaptureFixture) 
     return status, told
 
 
+def test_a_callback_that_shares_its_output_is_called_by_the_name_that_dash_gives_it(
+    callbacks: Callbacks, caplog: pytest.LogCaptureFixture
+) -> None:
+    (output,) = (name for name, one in callbacks.known.items() if one["inputs"][0]["id"] == "se-q")
+    assert "@" in output
+    asked = call(output, ("se-q", "value", ""), state=(("chosen", "data", {"q": "s1"}), (*HERE, "?t=7d&q=s1")))
+    status, answer = answered(callbacks, asked, caplog)
+    assert (status, answer["response"]["_pages_location"]["search"]) == (200, "?t=7d")
+
+
 def values(name: object, search: object) -> dict[str, Any]:
     return call("filter-values.data", ("filter-name", "value", name), state=((*HERE, search),))
 

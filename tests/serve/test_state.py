@@ -1,5 +1,6 @@
 """PageState: an address says all that a page shows, and says it again the same."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.errors import Mistake, UnknownName
-from qoescope.serve.request.state import PageState, filter_text, state, where
+from qoescope.serve.request.state import PageState, default_range, filter_text, from_pairs, state, where
 
 NOW = datetime(2026, 1, 31, 20, 14, 7, tzinfo=UTC)
 
@@ -38,6 +39,48 @@ def test_an_own_range_is_in_utc_and_needs_no_end() -> None:
     assert state("?from=2026-01-31T12:00", NOW).between[1] == datetime(2026, 1, 31, 21, tzinfo=UTC)
 
 
+def test_a_range_may_be_given_in_words() -> None:
+    assert state("?from=yesterday 20:00&to=now", NOW).between == (
+        datetime(2026, 1, 30, 20, tzinfo=UTC),
+        datetime(2026, 1, 31, 20, 14, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "step"), [(4, "10s"), (12, "10s"), (13, "minute"), (100, "minute"), (101, "5m"), (601, "hour")]
+)
+def test_a_short_range_is_drawn_in_short_steps(length: int, step: str) -> None:
+    """Minutes, and the step that gives some twenty points or more."""
+    end = NOW + timedelta(minutes=length)
+    assert state(f"?from={NOW:%Y-%m-%dT%H:%M}&to={end:%Y-%m-%dT%H:%M}", NOW).every == step
+
+
+@pytest.mark.parametrize(
+    ("oldest", "newest", "name"),
+    [
+        (None, None, "24h"),
+        (timedelta(minutes=40), timedelta(minutes=40), "1h"),
+        (timedelta(hours=5), timedelta(hours=1), "6h"),
+        (timedelta(hours=30), timedelta(hours=1), "24h"),
+        (timedelta(days=9), timedelta(days=3), "7d"),
+        (timedelta(days=80), timedelta(days=50), "90d"),
+        (timedelta(days=300), timedelta(days=200), "24h"),
+    ],
+)
+def test_the_range_of_an_address_that_names_none_is_where_sessions_are(
+    oldest: timedelta | None, newest: timedelta | None, name: str
+) -> None:
+    hours = [None if age is None else NOW - age for age in (oldest, newest)]
+    assert default_range(hours[0], hours[1], NOW) == name
+
+
+def test_an_address_names_its_range_unless_it_is_everybody_s_default() -> None:
+    young = from_pairs([], NOW, "1h")
+    assert (young.span, young.query()) == ("1h", "?t=1h")
+    assert replace(young, span="24h").query() == "?t=24h"
+    assert from_pairs([], NOW).query() == ""
+
+
 def test_filters_keep_and_leave_out_and_a_comma_may_be_part_of_a_value() -> None:
     asked = state("?f=device_type:smart_tv,web&f=!country_code:US&f=isp:a\\,b", NOW)
     assert asked.where == {"device_type": ("smart_tv", "web"), "!country_code": ("US",), "isp": ("a,b",)}
@@ -53,7 +96,7 @@ def test_narrowing_replaces_a_filter_of_the_same_dimension() -> None:
     ("search", "says"),
     [
         ("?t=fortnight", "unknown time range"),
-        ("?from=yesterday", "is not a valid time"),
+        ("?from=someday", "is not a valid time"),
         ("?from=2026-01-02&to=2026-01-01", "ends before it begins"),
         ("?from=2024-01-01&to=2026-01-01", "at most 400 days"),
         ("?f=device_type", "is not a valid filter"),

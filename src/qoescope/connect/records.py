@@ -89,6 +89,16 @@ def newest(reader: Pool, tenant: str) -> datetime | None:
     return query(reader, tenant, sql, {})[0]["at"]
 
 
+def hours(reader: Pool, tenant: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """The first and the last hour of the last 90 days in which sessions started."""
+    sql = (
+        "select min(starts_at) as first, max(starts_at) as last from quality_hour "
+        "where grouping = '' and day >= %(since)s and starts_at <= %(now)s"
+    )
+    (row,) = query(reader, tenant, sql, {"since": (now - timedelta(days=90)).date(), "now": now})
+    return row["first"], row["last"]
+
+
 def newest_window(reader: Pool, tenant: str) -> datetime | None:
     """The start of the newest live window."""
     sql = (

@@ -16,7 +16,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.compile.ask import MOST_ROWS, Between
 from qoescope.serve.api import answers
 from qoescope.serve.api.answers import Asked, MetricAnswer
-from qoescope.serve.request import state
+from qoescope.serve.request import state, times
 from qoescope.serve.request.caller import CALLER, Caller
 from qoescope.serve.store.property_store import PropertyStore
 
@@ -92,7 +92,8 @@ Start = Annotated[
     Query(
         alias="from",
         max_length=40,
-        description="ISO 8601, UTC where no zone is named; a day before the end by default",
+        description="ISO 8601 (UTC where no zone is named), `24h` for that long ago, `now` or `yesterday 20:00`; "
+        "a day before the end by default",
         examples=["2026-01-31T20:00"],
     ),
 ]
@@ -155,9 +156,9 @@ def store_of(who: Caller, wanted: str | None) -> PropertyStore:
 
 def range_of(start: str | None, end: str | None) -> Between:
     """The range asked for: a day until the next full hour by default."""
-    until = state.parse_time(end) if end else state.ceiling(datetime.now(UTC), state.HOUR)
+    until = times.parse_time(end) if end else times.ceiling(datetime.now(UTC), times.HOUR)
     try:
-        since = state.parse_time(start) if start else until - state.DAY
+        since = times.parse_time(start) if start else until - times.DAY
     except OverflowError as error:
         raise Mistake("the range is outside the supported dates") from error
     return state.checked_range((since, until))

@@ -6,16 +6,16 @@ window.dash_clientside = window.dash_clientside || {};
   var nothing = { type: "GeometryCollection", geometries: [] };
   window.PlotlyGeoAssets = { topojson: { world_110m: { type: "Topology", arcs: [], objects: {
     coastlines: nothing, land: nothing, ocean: nothing, lakes: nothing, rivers: nothing, countries: nothing, subunits: nothing } } } };
-  function shownEnd(to) { return to ? new Date(new Date(to + "Z").getTime() - 60000).toISOString().slice(0, 10) : ""; }
+  function minute(text) { return text.replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d):\d\d$/, "$1T$2"); }
   window.dash_clientside.console = {
-    ownRange: function (days, search) {
-      if (!days || !days[0] || !days[1]) { return none(); }
+    customRange: function (clicks, from, to, words, search) {
+      var spoken = (words || "").trim().split(/\s+to\s+/);
+      if (spoken[0]) { from = spoken[0]; to = spoken[1] || "now"; }
+      if (!clicks || !from || !to) { return none(); }
       var query = new URLSearchParams(search || "");
-      var end = new Date(days[1] + "T00:00Z");
-      end.setUTCDate(end.getUTCDate() + 1);
-      var to = end.toISOString().slice(0, 16), from = days[0] + "T00:00";
-      if ((query.get("from") || "").slice(0, 10) === days[0] && shownEnd(query.get("to")) === days[1]) { return none(); }
-      query.delete("t"); query.set("from", from); query.set("to", to);
+      query.delete("t"); query.delete("after");
+      query.set("from", minute(from)); query.set("to", minute(to));
+      document.querySelectorAll("details.add[open]").forEach(function (d) { d.open = false; });
       return "?" + query.toString();
     },
     addFilter: function (clicks, name, values, kind, search) {
@@ -29,7 +29,7 @@ window.dash_clientside = window.dash_clientside || {};
       return "?" + query.toString();
     }
   };
-  ["m", "by", "vs", "vf", "arms", "split", "q"].forEach(function (key) {
+  ["m", "by", "vs", "vf", "arms", "split"].forEach(function (key) {
     window.dash_clientside.console["choose_" + key] = function (value, chosen, search) {
       var query = new URLSearchParams(search || "");
       if (value === null || value === undefined || chosen[key] === String(value)) { return none(); }
@@ -39,10 +39,10 @@ window.dash_clientside = window.dash_clientside || {};
     };
   });
   // Open menus close on Escape and on a click elsewhere; tables follow the colour scheme.
-  // Seen on the way down: by the time it bubbles up, a list that Escape closes is gone already.
+  // Seen on the way down: by the time it bubbles up, a list or a calendar that Escape closes is gone already.
   document.addEventListener("keydown", function (event) {
     if (event.key !== "Escape") { return; }
-    var lists = Array.from(document.querySelectorAll("details[open] [role=listbox]"));
+    var lists = Array.from(document.querySelectorAll("details[open] [role=listbox], details[open] [role=dialog]"));
     if (lists.some(function (list) { return list.offsetParent !== null; })) { return; }
     document.querySelectorAll("details[open]").forEach(function (d) { d.open = false; });
   }, true);
@@ -61,14 +61,16 @@ window.dash_clientside = window.dash_clientside || {};
     var link = event.key === "Enter" && event.target.matches && event.target.matches(".ag-cell") && event.target.querySelector("a");
     if (link) { link.click(); }
   });
-  // Dragging over a chart of time narrows the range to it, in whole hours. With a mouse only: a finger scrolls the page.
+  // Dragging over a chart of time narrows the range to it, in whole hours, or minutes where it is short. With a mouse
+  // only: a finger scrolls the page.
   function instant(text) { return new Date(text.slice(0, 10) + "T" + (text.slice(11) || "00:00") + "Z").getTime(); }
-  function hours(chosen, round) { return new Date(3600000 * round(instant(chosen) / 3600000)).toISOString().slice(0, 16); }
+  function aligned(chosen, round, grid) { return new Date(grid * round(instant(chosen) / grid)).toISOString().slice(0, 16); }
   function zoomed(change) {
     var from = change["xaxis.range[0]"], to = change["xaxis.range[1]"];
     if (!from || !to) { return; }
     var query = new URLSearchParams(location.search);
-    query.delete("t"); query.set("from", hours(from, Math.floor)); query.set("to", hours(to, Math.ceil));
+    var grid = instant(to) - instant(from) > 10 * 3600000 ? 3600000 : 60000;
+    query.delete("t"); query.set("from", aligned(from, Math.floor, grid)); query.set("to", aligned(to, Math.ceil, grid));
     window.dash_clientside.set_props("_pages_location", { search: "?" + query.toString() });
   }
   document.addEventListener("pointerover", function (event) {
@@ -94,8 +96,12 @@ window.dash_clientside = window.dash_clientside || {};
     var name = saver.getAttribute("data-grid");
     var file = document.getElementById(name).closest("[data-file]").getAttribute("data-file");
     window.dash_ag_grid.getApiAsync(name).then(function (api) { // whoever is quicker than the table gets it all the same
-      // Numbers as they were answered, not as they are shown: a spreadsheet goes on calculating.
-      api.exportDataAsCsv({ fileName: file, processCellCallback: function (p) { return plain(p.value); } });
+      // Numbers as they were answered, not as they are shown: a spreadsheet goes on calculating. Where a table has
+      // columns to be saved, which begin with export_, it is those.
+      var made = api.getColumns().filter(function (c) { return c.getColId().indexOf("export_") === 0; });
+      api.exportDataAsCsv({
+        fileName: file, columnKeys: made.length ? made : undefined, processCellCallback: function (p) { return plain(p.value); }
+      });
     });
   });
   document.addEventListener("click", function (event) {

@@ -91,8 +91,13 @@ def _check_outputs(call: Call, callback: Mapping[str, Any]) -> None:
     many = isinstance(declared, list | tuple)
     wanted = [(one.component_id, one.component_property) for one in (declared if many else [declared])]
     named = call.outputs if isinstance(call.outputs, list) else [call.outputs]
-    if isinstance(call.outputs, list) != many or [(one.id, one.property) for one in named] != wanted:
+    if isinstance(call.outputs, list) != many or [(one.id, _bare(one.property)) for one in named] != wanted:
         raise Mistake("the request does not match the callback's outputs; reload the page")
+
+
+def _bare(name: str) -> str:
+    """A property's name without what Dash adds where several callbacks write it."""
+    return name.partition("@")[0]
 
 
 def _written(identity: Id) -> str:

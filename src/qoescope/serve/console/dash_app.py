@@ -82,9 +82,12 @@ def shell() -> dmc.MantineProvider:
 
 def _controls(app: Dash) -> None:
     app.clientside_callback(
-        ClientsideFunction("console", "ownRange"),
+        ClientsideFunction("console", "customRange"),
         Output("_pages_location", "search"),
-        Input("own-range", "value"),
+        Input("range-apply", "n_clicks"),
+        State("range-from", "value"),
+        State("range-to", "value"),
+        State("range-words", "value"),
         State("_pages_location", "search"),
         prevent_initial_call=True,
     )

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -14,12 +14,12 @@ from qoescope.serve.console import parts, saved_views
 from qoescope.serve.console.page_list import IDENTITY, PAGES, Page
 from qoescope.serve.console.parts import Content
 from qoescope.serve.console.requests import PageRequest, page_request
+from qoescope.serve.display import words
 from qoescope.serve.request import state
 from qoescope.serve.request.caller import CALLER
 from qoescope.serve.request.state import PageState
 from qoescope.serve.store.connections import AWAY, UNASKABLE
 
-MINUTE = timedelta(minutes=1)
 LOG = logging.getLogger(__name__)
 
 Body = Callable[[PageRequest], Content]
@@ -166,7 +166,7 @@ def _controls(request: PageRequest) -> Component:
             html.Div(
                 [
                     html.Div(spans, className="segments", role="group", **{"aria-label": "Time range"}),
-                    _own_range(request),
+                    _custom_range(request),
                     html.Span("UTC", className="zone"),
                 ],
                 className="times",
@@ -178,17 +178,26 @@ def _controls(request: PageRequest) -> Component:
     )
 
 
-def _own_range(request: PageRequest) -> Component:
+def _custom_range(request: PageRequest) -> Component:
     start, end = request.state.between
-    return dmc.DatePickerInput(
-        type="range",
-        id="own-range",
-        value=[None, None] if request.state.span else [f"{start:%Y-%m-%d}", f"{end - MINUTE:%Y-%m-%d}"],
-        placeholder="Custom range",
-        valueFormat="D MMM",
-        size="xs",
-        allowSingleDateInRange=True,
-        **{"aria-label": "Custom range of days"},
+    box = {"size": "xs", "valueFormat": "D MMM YYYY HH:mm", "popoverProps": {"withinPortal": False}}
+    shown = "Custom range" if request.state.span else words.short_period(start, end)
+    return html.Details(
+        [
+            html.Summary(shown, id="range-open", title="Choose a start and an end, by the minute"),
+            html.Div(
+                [
+                    dmc.DateTimePicker(label="From, UTC", id="range-from", value=f"{start:%Y-%m-%d %H:%M:%S}", **box),
+                    dmc.DateTimePicker(label="To, UTC", id="range-to", value=f"{end:%Y-%m-%d %H:%M:%S}", **box),
+                    dmc.TextInput(
+                        label="or in words", id="range-words", placeholder="yesterday 20:00 to now", size="xs"
+                    ),
+                    html.Button("Show this range", id="range-apply", type="button", className="primary"),
+                ],
+                className="adder",
+            ),
+        ],
+        className="add" if request.state.span else "add on",
     )
 
 

@@ -12,6 +12,7 @@ from qoescope.serve.display import words
 from qoescope.serve.request import state
 from qoescope.serve.request.caller import CALLER, Caller
 from qoescope.serve.request.state import PageState
+from qoescope.serve.store.connections import AWAY
 from qoescope.serve.store.property_store import PropertyStore
 
 
@@ -58,8 +59,18 @@ class PageRequest:
 def page_request(caller: Caller, path: str, query: Mapping[str, Any], now: datetime, identity: str = "") -> PageRequest:
     """The request that the address makes."""
     pairs = [(k, v) for k, vs in query.items() for v in (vs if isinstance(vs, list) else [vs]) if v is not None]
-    chosen = state.from_pairs([(k, str(v)) for k, v in pairs], now)
-    return PageRequest(caller, caller.tenant(chosen.own.get("p")), now, chosen, path, identity)
+    texts = [(k, str(v)) for k, v in pairs]
+    names_range = any(key in ("t", "from", "to") for key, _ in texts)
+    tenant = caller.tenant(dict(texts).get("p"))
+    default = state.DEFAULT if names_range else _default_range(caller.store.of(tenant), now)
+    return PageRequest(caller, tenant, now, state.from_pairs(texts, now, default), path, identity)
+
+
+def _default_range(store: PropertyStore, now: datetime) -> str:
+    try:
+        return state.default_range(*store.hours(now), now)
+    except AWAY:  # the page's own questions will say so
+        return state.DEFAULT
 
 
 def callback_request(search: str | None, path: str) -> PageRequest:

@@ -86,11 +86,12 @@ def lines(metric: Metric, series: Mapping[str, Rows], height: int = 280) -> go.F
 
 def time_axis(figure: go.Figure) -> None:
     """Times stand upright, and say the day in few letters."""
-    day_ms = 86_400_000
+    minute_ms, day_ms = 60_000, 86_400_000
     figure.update_xaxes(
         tickangle=0,
         tickformatstops=[
-            {"dtickrange": [None, day_ms - 1], "value": "%H:%M\n%d %b"},
+            {"dtickrange": [None, minute_ms - 1], "value": "%H:%M:%S\n%d %b"},
+            {"dtickrange": [minute_ms, day_ms - 1], "value": "%H:%M\n%d %b"},
             {"dtickrange": [day_ms, None], "value": "%d %b"},
         ],
     )

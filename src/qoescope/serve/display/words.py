@@ -166,6 +166,12 @@ def period(start: datetime, end: datetime) -> str:
     return f"{start:%d %b %Y %H:%M} – {end:%d %b %Y %H:%M} UTC"
 
 
+def short_period(start: datetime, end: datetime) -> str:
+    """A range in few letters, without its year and zone: `29 Nov 20:10 – 20:20`."""
+    last = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%d %b %H:%M}"
+    return f"{start:%d %b %H:%M} – {last}"
+
+
 def without_markup(text: str) -> str:
     """The text as charts take it, which read some HTML in what they draw: none of it acts."""
     return html.escape(text, quote=False)

@@ -3,16 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, quote, urlencode
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.compile.ask import LONGEST, Between
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-EPOCH = datetime(2001, 1, 1, tzinfo=UTC)
-"""A Monday: steps of a week begin on Mondays."""
+from qoescope.serve.request.times import DAY, HOUR, MINUTE, ceiling, floor, parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +24,17 @@ class NamedRange:
 
 
 SPANS = (
-    NamedRange("1h", "Last hour", HOUR, timedelta(minutes=5), "5m"),
+    NamedRange("1h", "Last hour", HOUR, timedelta(minutes=5), "minute"),
     NamedRange("6h", "Last 6 hours", 6 * HOUR, timedelta(minutes=5), "5m"),
     NamedRange("24h", "Last 24 hours", DAY, HOUR, "hour"),
     NamedRange("7d", "Last 7 days", 7 * DAY, DAY, "hour"),
     NamedRange("30d", "Last 30 days", 30 * DAY, DAY, "day"),
     NamedRange("90d", "Last 90 days", 90 * DAY, DAY, "day"),
 )
+STEPS = ((12 * MINUTE, "10s"), (100 * MINUTE, "minute"), (10 * HOUR, "5m"), (10 * DAY, "hour"), (120 * DAY, "day"))
+"""How long a range is at most that is drawn by this step."""
 BY_NAME = {span.name: span for span in SPANS}
 DEFAULT = "24h"
-CALENDAR = 1970, 2200
 NEVER = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -51,6 +49,8 @@ class PageState:
     own: dict[str, str] = field(default_factory=dict)
     until: datetime | None = None
     """How far into the range time has come, where it is not over."""
+    default: str = DEFAULT
+    """The range of an address that names none."""
 
     @property
     def length(self) -> timedelta:
@@ -65,16 +65,15 @@ class PageState:
 
     @property
     def every(self) -> str:
-        """The step of a chart over the range: some thirty to two hundred points."""
+        """The step of a chart over the range: some twenty to two hundred points."""
         if self.span:
             return BY_NAME[self.span].every
-        steps = ((12 * HOUR, "5m"), (10 * DAY, "hour"), (120 * DAY, "day"))
-        return next((step for longest, step in steps if self.length <= longest), "week")
+        return step_of(self.length)
 
     def query(self, **changes: str | None) -> str:
         """The address' query, with changes to the page's own choices (None takes one out)."""
         own = {k: v for k, v in {**self.own, **changes}.items() if v is not None}
-        pairs = [] if self.span == DEFAULT else [("t", self.span)] if self.span else _ends(self.between)
+        pairs = [] if self.span == self.default == DEFAULT else [("t", self.span)] if self.span else _ends(self.between)
         pairs += [("f", filter_text(name, values)) for name, values in self.where.items()]
         pairs += sorted(own.items())
         return "?" + urlencode(pairs, safe=":,!") if pairs else ""
@@ -89,6 +88,24 @@ class PageState:
         return replace(self, where={k: v for k, v in self.where.items() if k != name})
 
 
+def default_range(oldest: datetime | None, newest: datetime | None, now: datetime) -> str:
+    """The named range in which there is something to see, of sessions in the hours from `oldest` to `newest`."""
+    if oldest is None or newest is None:
+        return DEFAULT
+    if now - newest > DAY + HOUR:
+        return next((span.name for span in SPANS if now - newest < span.length), DEFAULT)
+    return next((name for age, name in _YOUNG if now - oldest <= age), DEFAULT)
+
+
+_YOUNG = ((100 * MINUTE, "1h"), (7 * HOUR, "6h"))
+"""How old the first hour of data is at most for this range to hold about all of it."""
+
+
+def step_of(length: timedelta) -> str:
+    """The step by which a range of this length is drawn."""
+    return next((step for longest, step in STEPS if length <= longest), "week")
+
+
 def _ends(between: Between) -> list[tuple[str, str]]:
     return [("from", f"{between[0]:%Y-%m-%dT%H:%M}"), ("to", f"{between[1]:%Y-%m-%dT%H:%M}")]
 
@@ -98,8 +115,8 @@ def state(search: str, now: datetime) -> PageState:
     return from_pairs(parse_qsl(search.removeprefix("?")), now)
 
 
-def from_pairs(pairs: Sequence[tuple[str, str]], now: datetime) -> PageState:
-    """The same from the query's parts."""
+def from_pairs(pairs: Sequence[tuple[str, str]], now: datetime, default: str = DEFAULT) -> PageState:
+    """The same from the query's parts; `default` is the range where they name none."""
     own: dict[str, str] = {}
     filters: list[str] = []
     ends: dict[str, datetime] = {}
@@ -112,20 +129,21 @@ def from_pairs(pairs: Sequence[tuple[str, str]], now: datetime) -> PageState:
             case "f":
                 filters.append(value)
             case "from" | "to":
-                ends[key] = parse_time(value)
+                ends[key] = parse_time(value, now)
             case _:
                 own[key] = value
     if ends:
         end = ends.get("to", ceiling(now, HOUR))
         between = ends.get("from", end - DAY), end
-        return PageState(checked_range(between), "", where(filters), own, _passed(between, HOUR, now))
-    span = span or DEFAULT
+        grid = HOUR if between[1] - between[0] > 10 * HOUR else MINUTE
+        return PageState(checked_range(between), "", where(filters), own, _passed(between, grid, now), default)
+    span = span or default
     if span not in BY_NAME:
         raise UnknownName("time range", span, BY_NAME)
     chosen = BY_NAME[span]
     end = ceiling(now, chosen.grid)
     between = end - chosen.length, end
-    return PageState(between, span, where(filters), own, _passed(between, min(chosen.grid, HOUR), now))
+    return PageState(between, span, where(filters), own, _passed(between, min(chosen.grid, HOUR), now), default)
 
 
 def _passed(between: Between, grid: timedelta, now: datetime) -> datetime | None:
@@ -143,32 +161,11 @@ def checked_range(between: Between) -> Between:
     return between
 
 
-def parse_time(text: str) -> datetime:
-    """An ISO 8601 time, UTC where it names no zone; of years in which a range has days before and after it."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise Mistake(f"'{text}' is not a valid time; use 2026-01-31T20:00, in UTC") from error
-    if not CALENDAR[0] <= at.year < CALENDAR[1]:
-        raise Mistake(f"'{text}' is outside the supported dates")
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
 def checked_text(text: str) -> str:
     """The text, if it can be stored and asked for: NUL and halves of characters cannot."""
     if NEVER.search(text):
         raise Mistake("the address contains an invalid character")
     return text
-
-
-def floor(at: datetime, grid: timedelta) -> datetime:
-    """The last point of the grid at or before `at`."""
-    return at - (at - EPOCH) % grid
-
-
-def ceiling(at: datetime, grid: timedelta) -> datetime:
-    """The first point of the grid at or after `at`."""
-    return at + (EPOCH - at) % grid
 
 
 def where(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from qoescope.catalog.errors import Mistake
 from qoescope.catalog.metrics import Ratio
-from qoescope.compile import moments
+from qoescope.compile import moments, pseudonyms
 from qoescope.compile.ask import Between, Plan, Where
-from qoescope.connect import people, records
+from qoescope.connect import people, records, viewer_keys
 from qoescope.connect.ask import Answer, ask
 from qoescope.serve.store.connections import LONG_S
 from qoescope.serve.store.property_changes import PropertyChanges
@@ -45,6 +46,12 @@ class PropertyStore(PropertyChanges):
     def newest(self) -> datetime | None:
         """When the newest session started."""
         return records.newest(self.connections.reader, self.tenant)
+
+    def hours(self, now: datetime) -> tuple[datetime | None, datetime | None]:
+        """The first and the last hour of the last 90 days in which sessions started; as of the last minute."""
+        return self.connections.remember(
+            "hours", self.tenant, lambda: records.hours(self.connections.reader, self.tenant, now), LONG_S
+        )
 
     def newest_window(self) -> datetime | None:
         """The start of the newest live window."""
@@ -83,6 +90,14 @@ class PropertyStore(PropertyChanges):
         return self.connections.remember(
             "plan", key, lambda: records.query(self.connections.reader, self.tenant, plan.sql, plan.parameters), LONG_S
         )
+
+    def pseudonyms(self, viewer_id: str) -> tuple[str, ...]:
+        """A viewer's names in our tables, by the id that their player sends; none without viewer keys."""
+        try:
+            keys = viewer_keys.read(self.connections.settings)
+        except (Mistake, OSError):
+            return ()
+        return () if pseudonyms.has_form(viewer_id) else pseudonyms.of(keys, self.tenant, viewer_id)
 
     def session(self, identity: str) -> dict[str, Any] | None:
         """One session's row."""

@@ -149,8 +149,8 @@ def _filling(filled: Filling, planned: dict[str, float], assigned: bool) -> Comp
     if not assigned:
         state, text = (
             "warn",
-            "Nobody was assigned to these arms: differences may come from who is in them. "
-            "Hold device and country by filters.",
+            "Viewers were not assigned to these arms at random: differences may come from who is in them. "
+            "Filter by device and country.",
         )
     elif filled.uneven:
         state, text = (

@@ -15,6 +15,7 @@ from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.console.sections import notifications, slices
 from qoescope.serve.display import charts, words
 from qoescope.serve.request import state
+from qoescope.serve.request.times import parse_time
 from qoescope.serve.store import decisions
 from qoescope.serve.store.decisions import Decision
 
@@ -83,7 +84,7 @@ def _json(value: Any) -> Any:  # noqa: ANN401
 
 
 def _chart(request: PageRequest, row: dict[str, Any], metric: Metric) -> Component:
-    points = [{"starts_at": state.parse_time(p["at"]), metric.name: p["value"]} for p in _json(row["chart"]) or []]
+    points = [{"starts_at": parse_time(p["at"]), metric.name: p["value"]} for p in _json(row["chart"]) or []]
     rest = slices.rest(request, row, metric) if points else []
     figure = charts.incident(metric, points, rest, row["expected"], row["onset_at"], slices.end(row))
     return parts.card(

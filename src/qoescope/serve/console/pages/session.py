@@ -90,8 +90,8 @@ def _timeline(row: dict[str, Any], events: list[dict[str, Any]]) -> Component:
             "What happened",
             parts.empty(
                 "Events not available",
-                "They are kept in the lake for 90 days; this session's are older, "
-                "or the lake is not reachable from here.",
+                "Events are kept in the lake for 90 days; this session's are older, "
+                "or the lake cannot be reached from here.",
             ),
         )
     runs, marks, missing = sessions.stretches(events), sessions.moments(events), sessions.gaps(events)

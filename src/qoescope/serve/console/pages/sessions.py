@@ -3,15 +3,17 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Input, Output, State, clientside_callback, dcc, html
+from dash import Input, Output, State, callback, dcc, html
 from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
 
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.serve.analysis.sessions import outcome
 from qoescope.serve.console import grids, parts
-from qoescope.serve.console.requests import PageRequest
+from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.display import words
 from qoescope.serve.request import state
+from qoescope.serve.request.times import parse_time
 from qoescope.serve.store.queries import viewers
 
 KINDS = {
@@ -44,7 +46,7 @@ def body(request: PageRequest) -> parts.Content:
             "Sessions",
             grids.grid(
                 "se-grid",
-                _columns(),
+                [*_columns(), *grids.exported(*rows[0])],
                 [_line(request, r) for r in rows[:PAGE]],
                 640,
                 "qoescope-sessions.csv",
@@ -78,10 +80,16 @@ def _search_bar(request: PageRequest, kind: str, search: str) -> Component:
     return html.Div([field, kinds, parts.chosen(q=search)], className="chooser")
 
 
+_ABOUT_IDS = (
+    "An id must be complete. Viewers are stored by a pseudonym; operators can search for a viewer by the id that the "
+    "player sends, if this console has the viewer keys in its secrets. "
+)
+
+
 def _nothing_found(search: str) -> Component:
     return parts.empty(
         "No session matches",
-        "An id must be complete. " if search else "",
+        _ABOUT_IDS if search else "",
         "Choose a longer range, another kind, or remove a filter. A session appears here once it has closed.",
     )
 
@@ -143,7 +151,7 @@ def _after(text: str | None) -> tuple[Any, str] | None:
     if not text or "|" not in text:
         return None
     at, _, identity = text.partition("|")
-    return state.parse_time(at), identity
+    return parse_time(at), identity
 
 
 def _line(request: PageRequest, r: dict[str, Any]) -> dict[str, Any]:
@@ -169,14 +177,25 @@ def _line(request: PageRequest, r: dict[str, Any]) -> dict[str, Any]:
         "watched_text": words.milliseconds(r["watched_ms"]),
         "score": None if score is None else float(score),
         "score_text": words.number(None if score is None else float(score), "score"),
-    }
+    } | grids.exported_cells(r, tuple(r))
 
 
-clientside_callback(
-    ClientsideFunction("console", "choose_q"),
+@callback(
     Output("_pages_location", "search", allow_duplicate=True),
     Input("se-q", "value"),
     State("chosen", "data"),
     State("_pages_location", "search"),
     prevent_initial_call=True,
 )
+def search_for(wanted: str | None, chosen: dict[str, str], search: str | None) -> str:
+    """The address that shows what was searched for; a viewer's own id gives way to their pseudonym.
+
+    So it stands in no address, history or log.
+    """
+    wanted = (wanted or "").strip()
+    if wanted == chosen.get("q"):
+        raise PreventUpdate
+    request = callback_request(search, "/sessions")
+    if wanted and request.may("operator"):
+        wanted = viewers.find_pseudonym(request.store, request.state.between, wanted) or wanted
+    return request.state.query(q=wanted or None, after=None) or "?"

@@ -46,8 +46,8 @@ def card(request: PageRequest) -> Component:
         ),
         _newest_letters(request),
         html.P(
-            "Once the cause is repaired, replay them: their bytes are judged again, and what is understood now goes on "
-            "to the lake, once.",
+            "Once the cause is fixed, replay them: their bytes are validated again, and what is valid now goes to the "
+            "lake, once.",
             className="note",
         ),
         progress(request),
@@ -56,13 +56,15 @@ def card(request: PageRequest) -> Component:
 
 def _newest_letters(request: PageRequest) -> Component:
     letters = dead_letters.newest(request.store, request.state.between)
-    rows = [{name: _cell(value) for name, value in letter.items()} for letter in letters]
+    names = tuple(letters[0]) if letters else ()
+    rows = [{n: _cell(value) for n, value in one.items()} | grids.exported_cells(one, names) for one in letters]
     columns = [
         grids.text("received_at", "Received", minWidth=170),
         grids.text("reason", "Reason"),
         grids.text("detail", "Detail", minWidth=200),
         grids.text("body", "Original", minWidth=240),
         grids.text("replayed_at", "Replayed"),
+        *grids.exported(*names),
     ]
     return grids.grid(
         "he-dead", columns, rows, grids.height(len(rows), 6), "qoescope-dead-letters.csv", "Newest dead letters"

@@ -10,7 +10,7 @@ from qoescope.connect.schemas import Stored
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.display import words
-from qoescope.serve.request.state import parse_time
+from qoescope.serve.request.times import parse_time
 
 
 def cards() -> Component:

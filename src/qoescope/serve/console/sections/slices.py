@@ -8,6 +8,7 @@ from qoescope.catalog.metrics import Metric
 from qoescope.compile.metrics import value
 from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.request import state
+from qoescope.serve.request.times import ceiling, floor
 
 MARGIN = timedelta(hours=1)
 LONGEST = timedelta(days=2)
@@ -15,7 +16,7 @@ LONGEST = timedelta(days=2)
 
 def explore_address(row: dict[str, Any], metric: Metric) -> str:
     """The slice on the explore page, from an hour before to an hour after."""
-    between = state.floor(row["onset_at"] - MARGIN, MARGIN), state.ceiling(end(row) + MARGIN, MARGIN)
+    between = floor(row["onset_at"] - MARGIN, MARGIN), ceiling(end(row) + MARGIN, MARGIN)
     own = {} if metric.name.startswith("live_") else {"m": metric.name}
     return "/explore" + state.PageState(between, "", where(row), own).query()
 
@@ -37,7 +38,7 @@ def rest(request: PageRequest, row: dict[str, Any], metric: Metric) -> list[dict
     if metric.name.startswith("live_") or not filters:
         return []
     until = min(end(row) + MARGIN, row["onset_at"] + LONGEST)
-    between = state.floor(row["onset_at"] - MARGIN, timedelta(minutes=5)), until
+    between = floor(row["onset_at"] - MARGIN, timedelta(minutes=5)), until
     whole, inside = (request.ask((metric.name,), every="5m", between=between, where=w) for w in ({}, filters))
     mine = {r["starts_at"]: m for r, m in zip(inside.rows, inside.measures, strict=True)}
     rows = []

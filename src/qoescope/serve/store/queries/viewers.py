@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from qoescope.compile.ask import Between
 from qoescope.serve.store.property_store import PropertyStore
 
 _BY_DEVICE = """
@@ -13,6 +14,17 @@ from viewer_day where grouping = 'viewer_id,device_type' and value_1 = %(viewer)
   and day between %(first)s and %(last)s group by 1 order by 4 desc, 1"""
 
 
+def find_pseudonym(store: PropertyStore, between: Between, wanted: str) -> str | None:
+    """The pseudonym of the viewer whose own id this is; None where it is an id of our tables, or nobody's.
+
+    A viewer has one under each version of the viewer key: the newest that has sessions in the time.
+    """
+    if store.sessions(between, {}, search=wanted, limit=1):
+        return None
+    names = reversed(store.pseudonyms(wanted))
+    return next((name for name in names if store.sessions(between, {}, search=name, limit=1)), None)
+
+
 def by_device(store: PropertyStore, viewer: str, first: date, last: date) -> list[dict[str, Any]]:
-    """What the viewer lived through from `first` to `last`, one row a device; none where there is no such viewer."""
+    """What the viewer experienced from `first` to `last`, one row a device; none where there is no such viewer."""
     return store.rows(_BY_DEVICE, viewer=viewer, first=first, last=last)
