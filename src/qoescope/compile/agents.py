@@ -7,7 +7,9 @@ import ua_parser
 
 LONGEST = 512
 _TELEVISION = re.compile(
-    r"smart-?tv|hbbtv|tizen|web0s|webos|roku|appletv|apple tv|aft[a-z]|bravia|googletv|android tv", re.I
+    r"smart-?tv|hbbtv|tizen|web0s|webos|roku|appletv|apple ?tv|(?-i:\bAFT[A-Z])|bravia|google ?tv|android ?tv|crkey|"
+    r"chromecast|vidaa|\btvos\b",
+    re.I,
 )
 _CONSOLE = re.compile(r"playstation|xbox|nintendo", re.I)
 _TABLET = re.compile(r"ipad|tablet|kindle|silk(?!.*mobile)", re.I)
@@ -19,6 +21,16 @@ _ANDROID_TABLET = re.compile(
     r"TB-?\w*\d|KF[A-Z]{2,}|Xoom|Tab\b|Pad\b|\w*Pad \d)",
     re.I,
 )
+_FROZEN = re.compile(r"Windows NT 10\.0|Intel Mac OS X 10[_.]15(?:_7)?[;)]")
+"""What browsers say on every newer version, too."""
+_SYSTEM_VERSION = re.compile(r"(?:tvOS|web0?OS|Android TV) (\d+(?:\.\d+)?)")
+_APP = re.compile(r"(?!Mozilla/|Opera/)[^\s/()]+/(\d+(?:\.\d+)?)?")
+"""An agent that begins with its own name, not with a browser's."""
+_LIBRARY = re.compile(r"AppleCoreMedia|Dalvik|ExoPlayer|AndroidXMedia3|okhttp|CFNetwork|stagefright|Lavf|VLC", re.I)
+"""What plays inside an app that does not say its name."""
+_BROWSERS = {"headlesschrome": "headless_chrome", "samsung_internet": "samsung_browser"}
+_BY_MINOR = ("safari", "mobile_safari", "samsung_browser")
+"""Browsers that come with a system: each minor version is one of its own. Others raise the major one each month."""
 _OS = {
     "mac_os_x": "macos",
     "tizen": "tizen",
@@ -31,25 +43,46 @@ _OS = {
 
 @lru_cache(8192)
 def fields(user_agent: str) -> tuple[tuple[str, str], ...]:
-    """(dimension, value) for what the user agent tells; nothing where it tells nothing."""
+    """(dimension, value) for what the user agent tells; nothing where it tells nothing.
+
+    A version that browsers have frozen in their agents, whatever the system's own is, is not told.
+    """
     text = user_agent[:LONGEST]
     read = ua_parser.parse(text)
-    found: list[tuple[str, str]] = []
     system = _word(read.os.family) if read.os else None
     if _TELEVISION.search(text) and system == "android":
         system = "android_tv"
-    if system:
-        found.append(("os", system))
-        if read.os and read.os.major:
-            found.append(("os_version", ".".join(p for p in (read.os.major, read.os.minor) if p)))
-    if read.user_agent and read.user_agent.family:
-        found.append(("browser", _word(read.user_agent.family) or ""))
-        if read.user_agent.major:
-            found.append(("browser_version", read.user_agent.major))
-    kind = _kind(text, system)
-    if kind:
-        found.append(("device_type", kind))
-    return tuple((name, value) for name, value in found if value)
+    found = {"os": system, "os_version": _system_version(text, read.os) if system else None}
+    found |= _browser(text, read.user_agent, system)
+    found["device_type"] = _kind(text, system)
+    return tuple((name, value) for name, value in found.items() if value)
+
+
+def _system_version(text: str, system: ua_parser.OS | None) -> str | None:
+    if _FROZEN.search(text):
+        return None
+    written = _SYSTEM_VERSION.search(text)
+    if written:
+        return written[1]
+    return _version(system.major, system.minor) if system else None
+
+
+def _browser(text: str, read: ua_parser.UserAgent | None, system: str | None) -> dict[str, str | None]:
+    """Name and version of the browser; of an app, `app` and its own."""
+    app = _APP.match(text)
+    if app and system:
+        return {"browser": "app", "browser_version": None if _LIBRARY.match(text) else app[1]}
+    if read is None:
+        return {}
+    if system == "webos" and read.family == "Chrome":
+        return {"browser": "webos_browser", "browser_version": read.major}
+    name = _word(read.family)
+    name = _BROWSERS.get(name or "", name)
+    return {"browser": name, "browser_version": _version(read.major, read.minor if name in _BY_MINOR else None)}
+
+
+def _version(major: str | None, minor: str | None) -> str | None:
+    return ".".join(part for part in (major, minor) if part) or None
 
 
 def _word(name: str | None) -> str | None:
