@@ -1,8 +1,9 @@
 """Reports in a CDN's log: the CMCD on its media requests as rows of `reports`, and the log's books.
 
-CMCD is taken from the headers, else the query, else the path.
+CMCD is taken from the headers, else the query, else a field of its own, else a cookie, else the path.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -124,6 +125,7 @@ def _add(
 def _row(request: LoggedRequest, record: str, number: int) -> dict[str, Any]:
     return {
         **dict(agents.fields(request.user_agent)),
+        **dict(request.context),
         "mode": "request",
         "record": record,
         "received_at": request.at,
@@ -142,6 +144,9 @@ def _sent(request: LoggedRequest) -> transport.SentRecord | None:
     sent = transport.in_request(request.headers, url.query)
     if sent is not None:
         return sent
-    elsewhere = [*url.query.split("&"), *url.path.split("/")]  # in lower case as some CDNs log it, or in the path
+    if request.record:
+        return transport.in_headers([("cmcd-request", request.record)])
+    cookies = (part for name, value in request.headers if name == "cookie" for part in re.split(r";\s*", value))
+    elsewhere = [*url.query.split("&"), *cookies, *url.path.split("/")]  # or in lower case, as some CDNs log a query
     values = (part[len(CMCD) :] for part in elsewhere if part.upper().startswith(CMCD))
     return next((transport.in_query(CMCD + value) for value in values), None)

@@ -1,7 +1,7 @@
 """Requests: what one line of a CDN's log tells, whatever the log's format."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -13,9 +13,12 @@ from qoescope.catalog.cmcd import KEYS
 from qoescope.sources.cdn_logs.times import parse_time
 
 REQUEST_LINE = re.compile(r"[A-Z]+ (\S+) HTTP/[\d.]+")
+ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+FORMS = {"country_code": re.compile(r"[A-Za-z]{2}"), "asn": re.compile(r"[0-9]{1,10}")}
 PAIR = 2
-NOTHING = (None, "", "-")
-"""What logs write for a status that there is none of."""
+NOTHING = (None, "", "-", "^")
+"""What logs write for a field that there is none of."""
+_ANY = msgspec.json.Decoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,10 @@ class LoggedRequest:
     """(name in lower case, value), those of CMCD at least."""
     unknown: tuple[str, ...] = ()
     """Fields with a value that cannot be meant."""
+    record: str = ""
+    """The CMCD record, where the log has a field of its own for it."""
+    context: tuple[tuple[str, str], ...] = ()
+    """(dimension, value) of what the CDN knows: itself, its POP, the viewer's country and network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +55,58 @@ LogParser: TypeAlias = Callable[[Iterable[NumberedLine]], Iterator[tuple[int, Lo
 
 
 def logged_request(
-    at: str | float, url: str, status: object = None, user_agent: object = None, headers: object = None
+    at: str | float,
+    url: str,
+    status: object = None,
+    user_agent: object = None,
+    headers: object = None,
+    *,
+    record: object = None,
+    context: Mapping[str, object] | None = None,
 ) -> LoggedRequest:
     """A request out of a line's fields as they were written; raises `ValueError` where it tells no time.
 
-    `url` may be a whole request line. `headers` are an object or pairs.
+    `url` may be a whole request line. `headers` are an object or pairs. `context` is by dimension.
     """
     code = _status(status)
-    unknown = ("status",) if code is None and status not in NOTHING else ()
-    return LoggedRequest(parse_time(at), _url(url), code, _agent(user_agent), tuple(_headers(headers)), unknown)
+    return LoggedRequest(
+        parse_time(at),
+        target_of(url),
+        code,
+        _agent(user_agent),
+        tuple(_headers(headers)),
+        ("status",) if code is None and status not in NOTHING else (),
+        record if isinstance(record, str) and record not in NOTHING else "",
+        tuple(_context(context or {})),
+    )
+
+
+def url_of(host: object, path: object, query: object) -> str:
+    """A URL out of its parts; a path may lack its first slash, and a query may have its question mark."""
+    where = f"https://{host}" if isinstance(host, str) and host not in NOTHING else ""
+    rest = path if isinstance(path, str) and path not in NOTHING else "/"
+    asked = query.removeprefix("?") if isinstance(query, str) and query not in NOTHING else ""
+    return where + ("" if rest.startswith("/") else "/") + rest + (f"?{asked}" if asked else "")
+
+
+def first(fields: Mapping[str, object], *names: str) -> object:
+    """The value of the first of these fields that says something; None where none does."""
+    return next((value for name in names if (value := fields.get(name)) not in NOTHING), None)
+
+
+def time_of(value: object) -> str | float:
+    """A field as a time that can be parsed; raises `ValueError` where there is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("it tells no time")  # noqa: TRY004  what a line holds is data
+    return value
+
+
+def object_of(line: bytes) -> dict[str, object]:
+    """The JSON object of a line; raises `ValueError` for what is none."""
+    found = _ANY.decode(line)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004  what a line holds is data
+    return found
 
 
 def by_line(parse_line: Callable[[bytes], LoggedRequest]) -> LogParser:
@@ -82,7 +132,7 @@ def read_line(parse_line: Callable[[bytes], LoggedRequest], line: bytes) -> LogE
         return UnreadableLine(str(error))
 
 
-def _url(text: str) -> str:
+def target_of(text: str) -> str:
     """The URL, or that of a whole request line."""
     match = REQUEST_LINE.fullmatch(text)
     return match[1] if match else text
@@ -100,9 +150,22 @@ def _headers(headers: object) -> Iterator[tuple[str, str]]:
 
 
 def _agent(agent: object) -> str:
-    """The user agent; logs of fields between spaces have theirs percent-encoded."""
+    """The user agent; logs of fields between spaces have theirs percent-encoded, some twice or with plus signs."""
     text = agent if isinstance(agent, str) else ""
-    return unquote(text) if "%20" in text and " " not in text else text
+    for _ in range(2):
+        if " " in text or not ESCAPE.search(text):
+            break
+        text = unquote(text if "%20" in text or "%25" in text else text.replace("+", " "))
+    return "" if text in NOTHING else text
+
+
+def _context(context: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """What of it can be meant: a country has two letters, a network is a number."""
+    for name, value in context.items():
+        text = str(value).strip() if isinstance(value, str | int) and value not in NOTHING else ""
+        form = FORMS.get(name)
+        if text and (form is None or form.fullmatch(text)):
+            yield name, text.upper() if name == "country_code" else text
 
 
 def _status(status: object) -> int | None:
