@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from qoescope.catalog.errors import Mistake
-from qoescope.cli import batch, data, extras, generate, keys, measuring, questions, services
+from qoescope.cli import batch, data, extras, generate, importing, keys, measuring, questions, services
 
 UMASK = 0o077
 
@@ -19,6 +19,7 @@ questions.register(app)
 measuring.register(app)
 app.add_typer(generate.app, name="generate")
 app.add_typer(batch.app, name="batch")
+app.add_typer(importing.app, name="import")
 app.add_typer(keys.app, name="keys")
 app.add_typer(keys.people, name="people")
 app.add_typer(data.cmcd, name="cmcd")

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from qoescope.cli import importing
 from qoescope.cli.terminal import AsJson, Property, line, said, settings, table
 
 app = typer.Typer(
@@ -17,16 +17,7 @@ Accept = Annotated[list[str] | None, typer.Option(help="A rule of quality that m
 Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="A day, UTC.")]
 
 
-@app.command("import")
-def import_(
-    files: Annotated[list[Path], typer.Argument(help="Files in the form of streaming_telemetry.csv.")],
-    property_name: Property = "import", as_json: AsJson = False,
-) -> None:  # fmt: skip
-    """Load sessions from a CSV; rows that break a rule are kept aside."""
-    from qoescope.mart.jobs.import_csv import import_csv
-
-    here = settings()
-    _shown([import_csv(here, file, property_name) for file in files], as_json)
+app.command("import")(importing.import_sessions)
 
 
 @app.command()

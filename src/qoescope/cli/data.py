@@ -10,6 +10,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from qoescope.catalog.errors import Mistake
+from qoescope.cli import importing
 from qoescope.cli.terminal import line, plain, settings
 
 cmcd = typer.Typer(no_args_is_help=True, help="Read and write CMCD records, one a line.", rich_markup_mode=None)
@@ -78,21 +79,7 @@ def encode(records: Records = None, version: Version = 2) -> None:
     _each(records, lambda text: encoded(text, version))
 
 
-@cmcd.command("import")
-def imported(
-    file: Annotated[Path, typer.Argument(help="A CDN's log, plain or gzip.")],
-    property_name: Annotated[str, typer.Option("--property", "-p", help="The app or site it belongs to.")] = "demo",
-    log_format: Annotated[
-        str, typer.Option("--format", "-f", help="Its format; an unknown name lists those there are.")
-    ] = "json",
-) -> None:
-    """Take the CMCD of a CDN's log. Run again, it adds nothing twice."""
-    from qoescope.lake.jobs.import_cdn_log import import_log
-
-    made = import_log(settings(), file, property_name, log_format)
-    for number, why in made.bad[:20]:
-        sys.stderr.write(f"line {number}: {why}\n")
-    line(str(made))
+cmcd.command("import")(importing.import_cdn)
 
 
 def _each(records: list[str] | None, converted: Callable[[str], tuple[str, bool]]) -> None:

@@ -1,6 +1,5 @@
 """Import of a CDN's log: its CMCD records into the lake, once each, and on as beacons."""
 
-import gzip
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,7 +7,6 @@ from datetime import UTC, datetime
 from itertools import count, islice, takewhile
 from pathlib import Path
 from threading import Event
-from typing import BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,13 +20,12 @@ from qoescope.connect.writing import Writer, crash
 from qoescope.lake import reports
 from qoescope.lake.jobs.reports import Teller
 from qoescope.settings import Settings
-from qoescope.sources import registry
+from qoescope.sources import packing, registry
 from qoescope.sources.cdn_logs.reports import log_reports
 from qoescope.sources.cdn_logs.requests import NumberedLine
 
 CHUNK = 50_000
 """Lines of a CDN's log that are written at once."""
-GZIP = b"\x1f\x8b"
 DEFAULT = registry.CDN_LOGS[0]
 
 
@@ -51,18 +48,21 @@ class ImportedLog:
         )
 
 
-def import_log(settings: Settings, path: Path, tenant: str, log_format: str = DEFAULT.name) -> ImportedLog:
-    """Takes a CDN's log, plain or gzip, in a format of the registry; run again on the same file, it adds nothing twice.
+def import_log(
+    settings: Settings, path: Path, tenant: str, log_format: str = DEFAULT.name, layout: str = ""
+) -> ImportedLog:
+    """Takes a CDN's log, plain, gzip or zstd, in a format of the registry; a file that was taken before adds nothing.
 
-    Raises `Mistake` where there is no such file or no such format.
+    Raises `Mistake` where there is no such file, format or layout, or where the file is damaged.
     """
-    source = registry.cdn_log(log_format)
+    source = registry.cdn_log(log_format, layout)
     if not path.is_file():
         raise Mistake(f"no such file: {path}")
     ensure_tables(settings)
     with path.open("rb") as raw:
         app = f"cmcd:{tenant}:{hashlib.file_digest(raw, 'sha256').hexdigest()}"
     app += "" if source is DEFAULT else f":{source.name}"  # read by another format, a file holds something else
+    app += f":{hashlib.sha256(layout.encode()).hexdigest()[:16]}" if layout else ""
     writer, made, now = Writer(settings, Event()), ImportedLog(), datetime.now(UTC)
     teller, touched = Teller(settings, writer), list[pa.Table]()
     entries = source.parse(_lines(path))
@@ -92,6 +92,4 @@ def import_log(settings: Settings, path: Path, tenant: str, log_format: str = DE
 def _lines(path: Path) -> Iterator[NumberedLine]:
     """The file's lines, numbered from 1."""
     with path.open("rb") as raw:
-        packed = raw.read(2) == GZIP
-    with gzip.open(path) if packed else path.open("rb") as file:
-        yield from enumerate(cast("BinaryIO", file), 1)
+        yield from enumerate(packing.byte_lines(raw, path.name), 1)

@@ -26,8 +26,17 @@ from qoescope.connect.postgres import Connection, Write
 from qoescope.mart.jobs import lake_days
 from qoescope.mart.jobs.forget import without_forgotten
 from qoescope.settings import Settings
-from qoescope.sources import registry
+from qoescope.sources import packing, registry
 from qoescope.sources.csv.sessions import CsvSessions
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why rows are kept aside, how many, and where the first of them lies."""
+
+    reason: str
+    rows: int
+    first_line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ class Import:
     repeated: int
     quarantined: int
     days: int
+    reasons: tuple[Reason, ...] = ()
 
     def __str__(self) -> str:
         """A line for people."""
@@ -56,10 +66,11 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
     """
     if not path.is_file():
         raise Mistake(f"no file {path}: make it with `python generate_telemetry.py`, or name another")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        found = registry.CSV.parse(packing.text_lines(file, path.name), tenant, settings.lake_buckets)
     ensure_tables(settings)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        found = registry.CSV.parse(file, tenant, settings.lake_buckets)
     with postgres.connect(settings, "writer") as connection:
         rows = without_forgotten(settings, connection, tenant, found.sessions)
     placed = pa.table(
@@ -79,7 +90,15 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
         )
         with connection.transaction():
             _note_import(connection, found, tenant, path.name, digest)
-    return Import(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started))
+    kept_aside = _reasons(found.quarantined)
+    return Import(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started), kept_aside)
+
+
+def _reasons(quarantined: pa.Table) -> tuple[Reason, ...]:
+    """Each reason once, the most frequent first."""
+    grouped = quarantined.group_by("reason").aggregate([("line", "count"), ("line", "min")]).to_pylist()
+    reasons = (Reason(row["reason"], row["line_count"], row["line_min"]) for row in grouped)
+    return tuple(sorted(reasons, key=lambda reason: (-reason.rows, reason.first_line)))
 
 
 def _note_import(connection: Connection, found: CsvSessions, tenant: str, name: str, digest: str) -> None:

@@ -1,22 +1,22 @@
 """Sessions of the data set's CSV: each row is told as a player would, and measured by the one fold."""
 
-import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TextIO
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from qoescope.catalog.data_set import COLUMNS, HEIGHTS
-from qoescope.catalog.errors import Mistake
+from qoescope.catalog.data_set import COLUMNS
 from qoescope.catalog.tables import EVENTS, SESSIONS
-from qoescope.compile import arrow, fold
+from qoescope.compile import agents, arrow, fold
 from qoescope.compile.buckets import bucket_sql
 from qoescope.sources.csv import rows
-from qoescope.sources.csv.rules import ROWS_SQL
+from qoescope.sources.csv.rules import HEIGHT_SQL, NUMBERS, ROWS_SQL
 
 PIECE_MS = 240_000
 """Longest interval that a row is told in: a longer one would be taken for a sleeping device."""
+OF_AGENT = ("device_type", "os", "os_version", "browser", "browser_version")
 LONGEST_KEPT = 4096
 """Characters of a row that is kept aside."""
 
@@ -33,11 +33,12 @@ class CsvSessions:
     """(line, reason, content)."""
 
 
-def csv_sessions(file: TextIO, tenant: str, buckets: int) -> CsvSessions:
-    """The sessions of a CSV, and its rows that broke a rule. Raises `Mistake` for other columns than the data set's."""
+def csv_sessions(file: Iterable[str], tenant: str, buckets: int) -> CsvSessions:
+    """The sessions of a CSV's lines, and its rows that broke a rule; raises `Mistake` where a column is missing."""
     lines, ragged = _read(file)
     with duckdb.connect(config={"threads": 2}) as engine:
         engine.register("lines", lines)
+        engine.register("agents", _with_agents(lines))
         engine.execute(ROWS_SQL)
         broken = engine.sql("select line, reason, content from judged where reason is not null").to_arrow_table()
         ((repeated,),) = engine.sql("select count(*) from judged where reason is null and again > 1").fetchall()
@@ -50,27 +51,25 @@ def csv_sessions(file: TextIO, tenant: str, buckets: int) -> CsvSessions:
     return CsvSessions(len(lines) + len(ragged), placed, repeated, quarantined)
 
 
-def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
+def _read(file: Iterable[str]) -> tuple[pa.Table, pa.Table]:
     """(rows as text with their line, rows with another number of cells)."""
     lines = enumerate((line.replace("\0", "") for line in file), 1)
-    header = next(csv.reader([next(lines, (0, ""))[1].removeprefix("\ufeff")]), [])
-    if tuple(name.strip() for name in header) != COLUMNS:
-        missing = [name for name in COLUMNS if name not in header]
-        raise Mistake(
-            "this is no streaming telemetry: its first line must name "
-            + (f"{', '.join(missing)}, too" if missing else f"exactly {', '.join(COLUMNS)}, in this order")
-        )
+    delimiter, names = rows.header(lines, COLUMNS)
     whole, places, ragged = [], [], []
-    for number, row, text in rows.rows(lines):
+    for number, row, text in rows.rows(lines, delimiter):
         if isinstance(row, str):
             ragged.append((number, row, text[:LONGEST_KEPT]))
-        elif len(row) == len(COLUMNS):
+        elif not any(map(str.strip, row)):
+            continue
+        elif len(row) == len(names):
             whole.append(row)
             places.append(number)
-        elif row:
-            ragged.append((number, f"{len(row)} cells, not {len(COLUMNS)}", text[:LONGEST_KEPT]))
-    columns = list(zip(*whole, strict=True)) if whole else [()] * len(COLUMNS)
-    table = pa.table({name: pa.array(c, pa.string()) for name, c in zip(COLUMNS, columns, strict=True)})
+        else:
+            ragged.append((number, f"{len(row)} cells, not {len(names)}", text[:LONGEST_KEPT]))
+    columns = list(zip(*whole, strict=True)) if whole else [()] * len(names)
+    table = pa.table({name: pa.array(columns[names.index(name)], pa.string()) for name in COLUMNS})
+    if delimiter == ";":
+        table = _with_points(table)
     line, reason, content = zip(*ragged, strict=True) if ragged else ((), (), ())
     left = {
         "line": pa.array(line, pa.int64()),
@@ -80,11 +79,30 @@ def _read(file: TextIO) -> tuple[pa.Table, pa.Table]:
     return table.append_column("line", pa.array(places, pa.int64())), pa.table(left)
 
 
+def _with_points(table: pa.Table) -> pa.Table:
+    """Numbers with a point where they have a comma: where cells lie between semicolons, that is the decimal sign."""
+    for place, name in enumerate(table.column_names):
+        if name in NUMBERS:
+            table = table.set_column(
+                place, name, pc.replace_substring_regex(table[name], r"^([^,]*),([^,]*)$", r"\1.\2")
+            )
+    return table
+
+
+def _with_agents(lines: pa.Table) -> pa.Table:
+    """(user_agent, what the agent tells) of each distinct one: the data set's `os_version` holds agents."""
+    distinct = [text for text in pc.unique(pc.utf8_trim_whitespace(lines["os_version"])).to_pylist() if text]
+    known = [dict(agents.fields(text)) for text in distinct]
+    columns = {name: pa.array([row.get(name) for row in known], pa.string()) for name in OF_AGENT}
+    return pa.table({"agent": pa.array(distinct, pa.string()), **{f"agent_{n}": c for n, c in columns.items()}})
+
+
 def _events_sql(buckets: int) -> str:
     """What a player would have said: the press, the start, playing cut by its stalls. Parts of a time add up to it."""
     context = (
-        "user_id as viewer_id, device_type, os_version as user_agent, app_version, network_type, country_code, isp, "
-        "cdn_pop, content_id"
+        "user_id as viewer_id, coalesce(device_type, agent_device_type) as device_type, agent_os as os, "
+        "agent_os_version as os_version, agent_browser as browser, agent_browser_version as browser_version, "
+        "pieces.os_version as user_agent, app_version, network_type, country_code, isp, cdn_pop, content_id"
     )
     return f"""
 {_steps_sql()}
@@ -98,12 +116,11 @@ select $property as property, session_id,
   case when type = 'playback_start' and state = 'starting' then startup_time_ms end as startup_ms, {context},
   'import' as source, started as received_at, cast(started as date) as session_day,
   {bucket_sql("session_id", buckets)} as bucket
-from said join pieces using (session_id)"""
+from said join pieces using (session_id) left join agents on pieces.os_version = agents.agent"""
 
 
 def _steps_sql() -> str:
     """`pieces`: rows with their parts; `said`: what each says, step by step, as long as a player may be in a state."""
-    cases = " ".join(f"when '{name}' then {height}" for name, height in HEIGHTS.items())
     return f"""with kept as (
   select * replace (case when rebuffer_duration_ms > 0 then greatest(rebuffer_count, 1) else rebuffer_count end
       as rebuffer_count),  -- its beginning was lost, and it took place all the same
@@ -113,7 +130,7 @@ def _steps_sql() -> str:
 ),
 timed as (
   select *, greatest(0, session_ms - coalesce(startup_time_ms, 0) - rebuffer_duration_ms) as play_ms,
-    case resolution {cases} end as height from kept
+    {HEIGHT_SQL} as height from kept
 ),
 pieces as (
   select *, greatest(rebuffer_count, cast(ceil(play_ms / {PIECE_MS}) as bigint), 1) as parts,
@@ -149,7 +166,9 @@ def _told_sql(buckets: int) -> str:
     return f"""
 select folded.* replace (
     case when is_play then null else close_reason end as close_reason, 0 as event_count, 0 as lost_events,
+    null as content_startup_ms,
     coalesce(folded.bitrate_avg_kbps, judged.bitrate_kbps) as bitrate_avg_kbps,
+    coalesce(folded.main_height, {HEIGHT_SQL}) as main_height,
     null as first_received_at, null as last_received_at, judged.started as started_at),
   {bucket_sql("folded.session_id", buckets)} as bucket
 from folded join (select * from judged where reason is null and again = 1) as judged using (session_id)"""
