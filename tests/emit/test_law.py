@@ -38,7 +38,7 @@ def as_csv(row: dict[str, object]) -> dict[str, str]:
         "content_id": row["content_id"], "startup_time_ms": row["startup_ms"], "rebuffer_count": row["stall_count"],
         "rebuffer_duration_ms": row["stall_ms"], "bitrate_kbps": row["bitrate_avg_kbps"],
         "resolution": resolution(row["main_height"]), "frames_dropped": row["dropped_frames"],
-        "session_duration_sec": (int(str(row["session_ms"])) + 500) // 1000, "network_type": row["network_type"],
+        "session_duration_sec": (int(str(row["watched_ms"])) + 500) // 1000, "network_type": row["network_type"],
         "country_code": row["country_code"], "isp": row["isp"], "cdn_pop": row["cdn_pop"], "hour": row["hour"],
         "day_of_week": row["day_of_week"],
     }  # fmt: skip

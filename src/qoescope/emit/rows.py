@@ -81,7 +81,7 @@ def rows(v: Viewing, m: Measures) -> pa.Table:
         _known(m.bitrate_avg_kbps),
         pa.array(RESOLUTIONS).take(resolution),
         m.dropped_frames,
-        (m.session_ms + 500) // 1000,
+        (m.watched_ms + 500) // 1000,
         dimension(v, "network_type"),
         dimension(v, "country_code"),
         dimension(v, "isp"),
