@@ -62,7 +62,8 @@ CMCD = "CMCD=br%3D3000%2Cd%3D4000%2Cot%3Dv%2Csid%3D%22x%22"
      SECOND * 10**9, f"{SECOND * 1000}", "Fri, 28 Nov 2025 10:00:01 GMT", "28/Nov/2025:10:00:01",
      "2025-11-28 10:00:01 UTC", "28/Nov/2025:11:00:01.000 +0100", "2025/11/28 10:00:01", "2025-11-28t10:00:01z",
      '"2025-11-28T10:00:01Z"',
-     f"{SECOND},000", "1.764324001E9"],
+     f"{SECOND},000", "1.764324001E9", "Fri, 28 Nov 2025 11:00:01 +0100", "Fri Nov 28 10:00:01 2025",
+     "2025-11-28T10:00:01.000000000Z", "20251128T100001Z", "28/Nov/2025:12:00:01 +02:00", "2025-11-28T10:00:01,000+00"],
 )  # fmt: skip
 def test_a_time_is_read_in_any_form_that_logs_have(at: object) -> None:
     (row,) = found(said(at=at, url=f"/1.m4s?{CMCD}")).rows
@@ -80,7 +81,8 @@ def test_a_line_without_a_time_is_kept_apart(at: object) -> None:
 @pytest.mark.parametrize(
     ("status", "code"),
     [("200", 200), (200.0, 200), (0, 0), ("-", None), ("", None), (None, None), (2**64 - 1, None), (1e308, None),
-     ("NaN", None), (-1, None), ("inf", None), (True, None), ([200], None), ({}, None), (" 206 ", 206)],
+     ("NaN", None), (-1, None), ("inf", None), (True, None), ([200], None), ({}, None), (" 206 ", 206), ("000", 0),
+     ("200 OK", 200), ("HTTP/1.1 404", 404), ("TCP_HIT/206", 206), ("0x1f4", None), ("1000", None), ("2000 ms", None)],
 )  # fmt: skip
 def test_a_status_is_a_number_or_not_known(status: object, code: int | None) -> None:
     made = found(said(status=status, url=f"/1.m4s?{CMCD}"))
@@ -113,6 +115,19 @@ def test_what_could_not_be_meant_is_counted_by_field_and_minute() -> None:
         {"url": "/1.m4s", "headers": {"CMCD-Object": "br=3000,d=4000,ot=v", "CMCD-Session": 'sid="x"', "y": None}},
         {"url": "/1.m4s", "headers": {"CMCD-Object": "br%3D3000%2Cd%3D4000%2Cot%3Dv", "CMCD-Session": "sid=%22x%22"}},
         {"url": "/1.m4s", "headers": {"CMCD-Object": "br%3D3000%2Cd%3D4000%2Cot%3Dv", "CMCD-Session": "sid%3D%22x%22"}},
+        {"url": f"get /1.m4s?{CMCD} HTTP/3"},
+        {"url": f"/1.m4s?a=1;{CMCD}"},
+        {"url": f"/1.m4s?a=1&amp;{CMCD}"},
+        {"url": '/1.m4s?a=1&amp;cmcd=br=(3000;v),d=4000,ot=v,sid="x"'},
+        {"url": "/1.m4s", "headers": {"Cookie": f"id=7; theme=d; {CMCD}; z=1"}},
+        {
+            "url": "/1.m4s",
+            "headers": [
+                {"name": "CMCD-Object", "value": "br=3000,d=4000,ot=v"},
+                {"name": "CMCD-Session", "value": 'sid="x"'},
+                {"name": 5},
+            ],
+        },
         {"url": f"/1.m4s?x=%zz&{CMCD}", "headers": None, "user_agent": None},
         {"url": f"GET /1.m4s?{CMCD} HTTP/1.1", "headers": "none", "user_agent": 5},
         {"url": "/1.m4s", "headers": [["CMCD-Object", "br=3000,d=4000,ot=v"], ["CMCD-Session", 'sid="x"'], ["y"]]},
@@ -126,6 +141,11 @@ def test_cmcd_is_found_where_cdns_log_it(line: dict[str, object]) -> None:
     made = found(said(**line))
     (seen,) = map_records(made.reports).observed.to_pylist()
     assert (seen["session_id"], seen["requested_kbps"], seen["media_ms"]) == ("x", 3000, 4000)
+
+
+def test_a_leap_second_is_the_second_before_it() -> None:
+    (row,) = found(said(at="2016-12-31T23:59:60Z", url=f"/1.m4s?{CMCD}")).rows
+    assert row["received_at"] == datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def test_an_agent_is_read_though_it_is_escaped_and_a_dash_is_none() -> None:

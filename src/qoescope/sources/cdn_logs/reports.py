@@ -23,7 +23,10 @@ from qoescope.sources.cmcd.reading import read
 
 PARTITION = -1
 """Where the place of a report in the log would be: these never were in Kafka; the offset is the line's number."""
-CMCD = "CMCD="
+IN_QUERY = re.compile(r"(?:^|&|;)cmcd=([^&]*)", re.I)
+"""As some CDNs log it: in lower case, or behind other separators than the standard's."""
+IN_COOKIE = re.compile(r"(?:^|;\s*)cmcd=([^;]*)", re.I)
+IN_PATH = re.compile(r"/cmcd=([^/]*)", re.I)
 
 
 @dataclass(slots=True)
@@ -146,7 +149,6 @@ def _sent(request: LoggedRequest) -> transport.SentRecord | None:
         return sent
     if request.record:
         return transport.in_headers([("cmcd-request", request.record)])
-    cookies = (part for name, value in request.headers if name == "cookie" for part in re.split(r";\s*", value))
-    elsewhere = [*url.query.split("&"), *cookies, *url.path.split("/")]  # or in lower case, as some CDNs log a query
-    values = (part[len(CMCD) :] for part in elsewhere if part.upper().startswith(CMCD))
-    return next((transport.in_query(CMCD + value) for value in values), None)
+    cookies = (value for name, value in request.headers if name == "cookie")
+    found = [IN_QUERY.search(url.query), *map(IN_COOKIE.search, cookies), IN_PATH.search(url.path)]
+    return next((transport.in_query(f"CMCD={match[1]}") for match in found if match), None)

@@ -12,7 +12,9 @@ import msgspec
 from qoescope.catalog.cmcd import KEYS
 from qoescope.sources.cdn_logs.times import parse_time
 
-REQUEST_LINE = re.compile(r"[A-Z]+ (\S+) HTTP/[\d.]+")
+REQUEST_LINE = re.compile(r"[A-Za-z]+ (\S+) HTTP/[\d.]+")
+STATUS = re.compile(r"(?<![\d.])\d{3}(?![\d.])")
+"""Among words, such as `200 OK` or `TCP_HIT/200`."""
 ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 FORMS = {"country_code": re.compile(r"[A-Za-z]{2}"), "asn": re.compile(r"[0-9]{1,10}")}
 PAIR = 2
@@ -66,7 +68,8 @@ def logged_request(
 ) -> LoggedRequest:
     """A request out of a line's fields as they were written; raises `ValueError` where it tells no time.
 
-    `url` may be a whole request line. `headers` are an object or pairs. `context` is by dimension.
+    `url` may be a whole request line. `headers` are an object, pairs, or objects with `name` and `value`. `context` is
+    by dimension.
     """
     code = _status(status)
     return LoggedRequest(
@@ -141,7 +144,8 @@ def target_of(text: str) -> str:
 def _headers(headers: object) -> Iterator[tuple[str, str]]:
     """Names and values, of an object or of pairs; one that is there several times has all of its values."""
     several = headers.items() if isinstance(headers, dict) else headers if isinstance(headers, list) else ()
-    pairs = (pair for pair in several if isinstance(pair, tuple | list) and len(pair) == PAIR)
+    each = ((one.get("name"), one.get("value")) if isinstance(one, dict) else one for one in several)
+    pairs = (pair for pair in each if isinstance(pair, tuple | list) and len(pair) == PAIR)
     for name, value in pairs:
         values = value if isinstance(value, list) else [value]
         texts = [text for text in values if isinstance(text, str)]
@@ -172,8 +176,9 @@ def _status(status: object) -> int | None:
     """The status, as a number or a text; None for what is none."""
     if isinstance(status, bool) or not isinstance(status, str | int | float):
         return None
+    among = STATUS.search(status) if isinstance(status, str) else None
     try:
-        code = int(float(status))
+        code = int(float(among[0] if among else status))
     except (ValueError, OverflowError):
         return None
     return code if KEYS["rc"].bounds[0] <= code <= KEYS["rc"].bounds[1] else None

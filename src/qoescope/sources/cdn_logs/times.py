@@ -1,5 +1,6 @@
 """Times in logs: any of the forms that servers write, as an instant in UTC."""
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -11,9 +12,13 @@ FORMS = (
     "%d/%b/%Y:%H:%M:%S",
     "%d/%b/%Y:%H:%M:%S.%f",
     "%a, %d %b %Y %H:%M:%S GMT",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%a %b %d %H:%M:%S %Y",
     "%Y/%m/%d %H:%M:%S",
 )
 """Of times that are not ISO 8601: the common log's, HTTP's, and that of servers' own errors."""
+LEAP_SECOND = re.compile(r"(\d:\d\d):60(?!\d)")
+"""The second that no clock here has is the one before it."""
 GREATEST_S = DATES[1] / 1000
 UNITS = (1, 10**3, 10**6, 10**9)
 
@@ -40,6 +45,7 @@ def _from_epoch(number: float) -> datetime:
 def _from_text(text: str) -> datetime:
     with suppress(ValueError):
         return _from_epoch(float(text.replace(",", ".", 1)))
+    text = LEAP_SECOND.sub(r"\1:59", text)
     try:
         instant = datetime.fromisoformat(text.upper().removesuffix(" UTC").removesuffix(" GMT"))
     except ValueError:
