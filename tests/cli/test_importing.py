@@ -37,6 +37,12 @@ def test_each_file_that_cannot_be_read_has_its_reason(var: Path, command: tuple[
     assert done.stderr.count("qoescope: ") == len(names)
 
 
+def test_standard_input_is_a_file_too(var: Path) -> None:
+    done = CliRunner().invoke(commands.app, ["import", "csv", "-", "--json"], input=BAD_CSV)
+    (verdict,) = json.loads(done.stdout)
+    assert (done.exit_code, verdict["file"], "must name timestamp" in verdict["error"]) == (2, "-", True)
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [

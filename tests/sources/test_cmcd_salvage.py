@@ -49,6 +49,16 @@ def test_only_some_of_the_headers_may_be_encoded() -> None:
     assert (reading.texts, reading.numbers, reading.flags) == KEPT
 
 
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("written", ["7c1e09d2-0f35-4f0e-9d0a-1b2c3d4e5f60", "'7c1e09d2-0f35-4f0e-9d0a-1b2c3d4e5f60'"])
+def test_a_text_without_its_quotes_is_read(way: Callable[[str], SentRecord | None], written: str) -> None:
+    sent = way(f"br=3000,cid=42/7.mpd,sf=h,sid={written}")
+    assert sent is not None
+    reading = read(sent.text, "request")
+    assert reading.texts == {"cid": "42/7.mpd", "sf": "h", "sid": "7c1e09d2-0f35-4f0e-9d0a-1b2c3d4e5f60"}
+    assert (reading.one("br"), [*sent.dropped, *reading.dropped]) == (3000, [])
+
+
 def test_an_escape_that_is_meant_stays() -> None:
     headers = {"CMCD-Request": 'nor="..%2Fnext%2F1.m4s",su', "CMCD-Session": 'cid="100%25",sid="x"'}
     reading = of_headers(headers)

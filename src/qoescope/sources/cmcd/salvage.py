@@ -11,6 +11,8 @@ from qoescope.sources.cmcd.structured_fields import Record
 MOST_DECODED = 2
 """How often a text may be encoded beyond what its way asks for."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_UNQUOTED = re.compile(r"'([\w.~:/+ -]+)'|([\w.~:/+-]+)", re.ASCII)
+"""Texts such as a UUID that begins with a digit, which is no token."""
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 
 
@@ -30,13 +32,23 @@ def salvage(text: str) -> Salvaged:
         part = member
         one, at = structured_fields.parsed(member)
         if at < len(member):
-            lost.append(member.partition("=")[0])
-            part = _without_odd_strings(member)
+            part = _quoted(member)
+            if not part:
+                lost.append(member.partition("=")[0])
+                part = _without_odd_strings(member)
             one, at = structured_fields.parsed(part)
         if part and at == len(part):
             texts.append(part)
             record |= one
     return Salvaged(",".join(texts), record, lost)
+
+
+def _quoted(member: str) -> str:
+    """A member whose text lacks its quotes, or has single ones, as it should be; empty if it is none."""
+    key, _, value = member.partition("=")
+    bare = _UNQUOTED.fullmatch(value)
+    is_text = key in KEYS and KEYS[key].kind == "string"
+    return f'{key}="{bare[1] or bare[2]}"' if bare and is_text else ""
 
 
 def _without_odd_strings(member: str) -> str:
