@@ -85,11 +85,11 @@ def quiet(port: int, key: str, offset: int) -> Sender:
     return sender
 
 
-def booked(settings: Settings, tenant: str) -> int:
+def booked(settings: Settings, property_id: str) -> int:
     """Events of a property that the log's books say were received, over its budget or not."""
     found = [json.loads(record.value() or b"{}") for record in kafka.records(settings, BEACONS.name)]
-    refused = sum(n for r in found for name, _, n in r.get("rate_limited", ()) if name == tenant)
-    return refused + sum(r["counts"]["received"] for r in found if r["property"] == tenant)
+    refused = sum(n for r in found for name, _, n in r.get("rate_limited", ()) if name == property_id)
+    return refused + sum(r["counts"]["received"] for r in found if r["property"] == property_id)
 
 
 def picked(waits: list[float], share: float) -> float:

@@ -8,11 +8,11 @@ def forget_viewer() -> None:
     """Running it twice changes nothing. Airflow keeps what it is given: `qoescope batch pseudonyms`, never the id."""
 
     @task
-    def forget(tenant: str, pseudonyms: str) -> None:
+    def forget(property_id: str, pseudonyms: str) -> None:
         from qoescope.mart.jobs.forget import forget_viewer as erase
         from qoescope.settings import Settings
 
-        erase(Settings(), tenant, pseudonyms.split())
+        erase(Settings(), property_id, pseudonyms.split())
 
     forget("{{ params.property }}", "{{ params.pseudonyms | join(' ') }}")
 

@@ -10,13 +10,13 @@ def import_csv() -> None:
     """One run is one file; importing it again changes nothing."""
 
     @task(outlets=[Asset("mart/quality")])
-    def import_file(path: str, tenant: str) -> None:
+    def import_file(path: str, property_id: str) -> None:
         from pathlib import Path
 
         from qoescope.mart.jobs.import_csv import import_csv as run
         from qoescope.settings import Settings
 
-        run(Settings(), Path(path), tenant)
+        run(Settings(), Path(path), property_id)
 
     import_file("{{ params.path }}", "{{ params.property }}")
 

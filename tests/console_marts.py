@@ -196,8 +196,8 @@ def unknown_values(now: datetime) -> list[dict[str, Any]]:
     minute = now.replace(second=0, microsecond=0)
     ages = [*range(1, 11), 12 * 60]
     return [
-        {"property": tenant, "minute_at": minute - timedelta(minutes=age), "field": name, "count": count}
-        for tenant, fields in (("demo", UNKNOWN), ("neighbour", {"width": 9}))
+        {"property": property_id, "minute_at": minute - timedelta(minutes=age), "field": name, "count": count}
+        for property_id, fields in (("demo", UNKNOWN), ("neighbour", {"width": 9}))
         for name, count in fields.items()
         for age in ages
     ]

@@ -59,9 +59,9 @@ ONCE = httpx.Limits(max_keepalive_connections=0)
 class Door:
     """A collector as a process of its own, and a way to speak to it."""
 
-    def __init__(self, settings: Settings, tenant: str, process: Process | None = None) -> None:
-        self.settings, self.tenant = settings, tenant
-        self.key = jobs.new_key(settings, tenant)
+    def __init__(self, settings: Settings, property_id: str, process: Process | None = None) -> None:
+        self.settings, self.property_id = settings, property_id
+        self.key = jobs.new_key(settings, property_id)
         self.url = f"http://127.0.0.1:{settings.door_port}"
         self.process = process or Door.process_of(settings)
         self.http = httpx.Client(
@@ -123,10 +123,10 @@ class Door:
         return self.process.end()
 
 
-def written(settings: Settings, topic: str, tenant: str) -> list[dict[str, Any]]:
-    """Records of the tenant in the log."""
+def written(settings: Settings, topic: str, property_id: str) -> list[dict[str, Any]]:
+    """Records of the property in the log."""
     found = [json.loads(record.value() or b"{}") for record in kafka.records(settings, topic)]
-    return [record for record in found if record["property"] == tenant]
+    return [record for record in found if record["property"] == property_id]
 
 
 def read_all(raw: socket.socket) -> bytes:

@@ -123,7 +123,7 @@ def odd(random: Random, depth: int = 0) -> Any:
     return {random.choice([*TEXTS, "seq", "at"])[:9]: odd(random, depth + 1) for _ in range(random.randrange(4))}
 
 
-def poisons(random: Random, count: int, tenant: str, now: int) -> Iterator[Poison]:
+def poisons(random: Random, count: int, property_id: str, now: int) -> Iterator[Poison]:
     """So many poisons of all kinds, through every entrance."""
     for number in range(count):
         event = {
@@ -142,7 +142,7 @@ def poisons(random: Random, count: int, tenant: str, now: int) -> Iterator[Poiso
         session = {"session_id": f"poison-{number}", "started_at": now, "content_duration_ms": 600_000}
         beacon: dict[str, Any] = {"session": session, "events": [event, event | {"seq": 2}], "sent_at": now}
         counts = {"received": 2, "accepted": 2, "duplicate": 0, "invalid": 0, "filtered": 0}
-        record = {"property": tenant, "received_at": now, "counts": counts, **beacon}
+        record = {"property": property_id, "received_at": now, "counts": counts, **beacon}
         report = {"e": "ps", "sta": "p", "ts": now, "v": 2, "sn": number, "br": 3000, "d": 4000, "ot": "v"}
         match number % 5:
             case 0 | 1:

@@ -133,14 +133,14 @@ RATIOS = {
 """Metrics of attempts, written by hand from their definitions."""
 
 
-def opened(settings: Settings, property_name: str) -> duckdb.DuckDBPyConnection:
+def opened(settings: Settings, property_id: str) -> duckdb.DuckDBPyConnection:
     """DuckDB with `events`, `sessions` (the last version of each) and `attempts` of a property, out of the files."""
     engine = duckdb.connect()
     engine.execute("set timezone = 'UTC'")
     for table in (EVENTS, SESSION_VERSIONS):
         files = DeltaTable(table_uri(settings, table)).file_uris()
         names = [file.removeprefix("file://") for file in files]
-        engine.read_parquet(names, hive_partitioning=True).filter(f"property = '{property_name}'").to_table(
+        engine.read_parquet(names, hive_partitioning=True).filter(f"property = '{property_id}'").to_table(
             f"all_{table.name}"
         )
     for name, order in (("events", "kafka_partition"), ("sessions", "version desc")):
@@ -177,12 +177,12 @@ from (select *, lag(seq) over (partition by session_id, kafka_partition, kafka_o
 
 
 def differing(
-    engine: duckdb.DuckDBPyConnection, settings: Settings, mart: Table, property_name: str, again: str,
+    engine: duckdb.DuckDBPyConnection, settings: Settings, mart: Table, property_id: str, again: str,
     keys: Sequence[str],
 ) -> list[tuple[object, ...]]:  # fmt: skip
     """(keys…, measure, the mart's, ours) where they are not one: integers exactly, floats to 1e-9 of their size."""
     names = [f.name for f in mart.fields if f.name not in {*mart.key, *keys} and f.type not in ("ints", "sketch")]
-    engine.register("theirs", in_postgres(settings, mart, property_name, [*keys, *names]))
+    engine.register("theirs", in_postgres(settings, mart, property_id, [*keys, *names]))
     engine.execute(f"create or replace temp table again as {again}")
     near = {f.name: f.type == "float" for f in mart.fields}
     compared = " union all ".join(
@@ -194,10 +194,10 @@ def differing(
     return engine.sql(f"{compared} limit 5").fetchall()
 
 
-def in_postgres(settings: Settings, mart: Table, property_name: str, names: Sequence[str]) -> pa.Table:
+def in_postgres(settings: Settings, mart: Table, property_id: str, names: Sequence[str]) -> pa.Table:
     """Columns of a mart's rows as Postgres has them; times are UTC without a zone."""
     told = ", ".join(f"{n} at time zone 'UTC'" if n == "starts_at" else f'"{n}"' for n in names)
     with postgres.connect(settings, "writer") as connection:
-        rows = connection.execute(f"select {told} from {mart.name} where property = %s".encode(), (property_name,))
+        rows = connection.execute(f"select {told} from {mart.name} where property = %s".encode(), (property_id,))
         columns = list(zip(*rows.fetchall(), strict=True)) or [()] * len(names)
     return pa.table({name: list(column) for name, column in zip(names, columns, strict=True)})

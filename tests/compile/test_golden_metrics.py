@@ -27,11 +27,11 @@ def named(cases: list[dict[str, Any]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=[c["name"] for c in cases])
 
 
-def events(case: dict[str, Any], tenant: str = "app", name: str | None = None) -> pa.Table:
+def events(case: dict[str, Any], property_id: str = "app", name: str | None = None) -> pa.Table:
     """The case's events as rows of the lake."""
     rows = []
     for event in case["events"]:
-        row = {"property": tenant, **case.get("session", {}), **event}
+        row = {"property": property_id, **case.get("session", {}), **event}
         if name:
             row["session_id"] = name
         if "cdn" in event:

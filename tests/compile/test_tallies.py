@@ -20,13 +20,13 @@ SAID = st.tuples(st.sampled_from(["app", "site"]), st.integers(0, 200_000), st.i
 @given(said=st.lists(SAID, min_size=1, max_size=12))
 def test_plain_records_are_counted_as_all_are(said: list[tuple[str, int, int, bool]]) -> None:
     rows = []
-    for offset, (tenant, after, events, tick) in enumerate(said):
+    for offset, (property_id, after, events, tick) in enumerate(said):
         told = [
             {"seq": n, "at": AT, "type": "heartbeat", "state": "playing", "state_ms": 1} for n in range(1, events + 1)
         ]
         counts = {"received": events + 2, "accepted": events, "duplicate": 1, "invalid": 1, "filtered": 0}
         counts = counts if events else {"received": 0, "accepted": 0}
-        record = {"property": tenant, "received_at": AT + after}
+        record = {"property": property_id, "received_at": AT + after}
         record |= {"tick": True} if tick else {"counts": counts, "session": {"session_id": "s"}, "events": told}
         rows.append({"key": None, "value": msgspec.json.encode(record), "kafka_partition": offset % 3,
                      "kafka_offset": offset})  # fmt: skip

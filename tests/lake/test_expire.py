@@ -96,10 +96,10 @@ def test_the_books_go_on_agreeing(settings: Settings) -> None:
 
     def stored() -> pa.Table:
         rows = [
-            {"property": property_name, "kept": name, "n": 1,
+            {"property": property_id, "kept": name, "n": 1,
              "minute_at": received.replace(second=0, microsecond=0)}
             for table, name in names.items()
-            for property_name, received in zip(
+            for property_id, received in zip(
                 *read_table(settings, table, columns=["property", "received_at"]).to_pydict().values(), strict=True
             )
         ]  # fmt: skip

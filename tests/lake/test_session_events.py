@@ -26,10 +26,10 @@ def test_a_session_has_all_of_its_events_and_no_others(tmp_path: Path, buckets: 
     settings = Settings(var=tmp_path, lake_buckets=8)
     ensure_tables(settings, [EVENTS])
     told = [
-        {"property": tenant, "session_id": name, "seq": seq, "at": at, "received_at": at, "type": "heartbeat",
+        {"property": property_id, "session_id": name, "seq": seq, "at": at, "received_at": at, "type": "heartbeat",
          "state": "playing", "state_ms": 9_000, "session_day": (LATE if knows_its_start else at).date(),
          "bucket": bucket_of(name, buckets)}
-        for tenant in ("app", "web") for name in NAMES for seq in (2, 1, 3)
+        for property_id in ("app", "web") for name in NAMES for seq in (2, 1, 3)
         for at in [LATE + seq * timedelta(seconds=9)]
     ]  # fmt: skip
     rows = arrow.conform(pa.Table.from_pylist(told), EVENTS)

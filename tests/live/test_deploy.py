@@ -30,13 +30,13 @@ STEPS = 3
 Connection = psycopg.Connection[Any]
 
 
-def rows(mart: Mart, tenant: str) -> list[dict[str, Any]]:
+def rows(mart: Mart, property_id: str) -> list[dict[str, Any]]:
     """Steps of time of the whole and of one device, each with numbers that can be told apart."""
     made: list[dict[str, Any]] = []
     for step in range(STEPS):
         at = START + timedelta(seconds=step * mart.every_s)
         for grouping, name in (("", ""), ("device_type", "web")):
-            row: dict[str, Any] = {"property": tenant, "day": at.date(), "starts_at": at, "grouping": grouping,
+            row: dict[str, Any] = {"property": property_id, "day": at.date(), "starts_at": at, "grouping": grouping,
                                    "value_1": name, "value_2": ""}  # fmt: skip
             for place, m in enumerate(mart.measures):
                 if m.type == "ints":
@@ -50,9 +50,9 @@ def rows(mart: Mart, tenant: str) -> list[dict[str, Any]]:
     return made
 
 
-def written(mart: Mart, tenant: str) -> Write:
+def written(mart: Mart, property_id: str) -> Write:
     """The rows, to be written."""
-    return Write(mart.table, pa.Table.from_pylist(rows(mart, tenant), arrow.schema(mart.table)))
+    return Write(mart.table, pa.Table.from_pylist(rows(mart, property_id), arrow.schema(mart.table)))
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +66,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
         for _ in range(2):
             _as_superuser(placed, folder)
         with postgres.connect(placed, "writer") as writer:
-            for number, tenant in enumerate(("demo", "other")):
+            for number, property_id in enumerate(("demo", "other")):
                 writes = [
-                    Write(mart.table, pa.Table.from_pylist(rows(mart, tenant))) for mart in (QUALITY_HOUR, LIVE_WINDOW)
+                    Write(mart.table, pa.Table.from_pylist(rows(mart, property_id)))
+                    for mart in (QUALITY_HOUR, LIVE_WINDOW)
                 ]
                 postgres.write_batch(writer, "test", number, writes)
         password = (folder / "grafana.password").read_text()

@@ -95,14 +95,14 @@ def test_no_table_view_or_partition_tells_a_reader_of_another_property(database:
         found = connection.execute(OF_A_PROPERTY).fetchall()
     seen = {}
     with connected(settings, "reader") as connection:
-        for tenant in ("", "nobody"):
-            connection.execute("select set_config('qoescope.property', %s, false)", (tenant,))
+        for property_id in ("", "nobody"):
+            connection.execute("select set_config('qoescope.property', %s, false)", (property_id,))
             for name, _, part in found:
                 try:
                     counted = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(name)))
-                    seen[tenant, name] = "readable" if part else counted.fetchall()[0][0]
+                    seen[property_id, name] = "readable" if part else counted.fetchall()[0][0]
                 except errors.InsufficientPrivilege:
-                    seen[tenant, name] = 0
+                    seen[property_id, name] = 0
     assert {where: rows for where, rows in seen.items() if rows} == {}
     assert len(found) > 15
 

@@ -128,10 +128,10 @@ def ordered(rows: pa.Table) -> list[dict[str, Any]]:
     return rows.select(list(SESSIONS.names)).sort_by("session_id").to_pylist()
 
 
-def in_postgres(settings: Settings, tenant: str = "app") -> pa.Table:
+def in_postgres(settings: Settings, property_id: str = "app") -> pa.Table:
     names = ", ".join(SESSION_ROWS.names)
     with postgres.connect(settings, "writer") as connection:
-        return days.table(connection, f"select {names} from sessions where property = %s", SESSION_ROWS, (tenant,))
+        return days.table(connection, f"select {names} from sessions where property = %s", SESSION_ROWS, (property_id,))
 
 
 def test_repeats_and_disorder_change_no_session(running: Settings) -> None:

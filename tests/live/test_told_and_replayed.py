@@ -50,9 +50,9 @@ def told_to(small: Console, receiver: Receiver, mails: Mails) -> Settings:
     )
 
 
-def broken(name: str, number: int, tenant: str) -> dict[str, Any]:
+def broken(name: str, number: int, property_id: str) -> dict[str, Any]:
     now = datetime.now(UTC)
-    changed = {"id": f"named-{number}", "property": tenant, "slice_name": f"app_version={name}",
+    changed = {"id": f"named-{number}", "property": property_id, "slice_name": f"app_version={name}",
                "slice": json.dumps({"app_version": name}), "story": f"plays with {name} fail"}  # fmt: skip
     return incident(now, []) | changed
 
@@ -60,7 +60,7 @@ def broken(name: str, number: int, tenant: str) -> dict[str, Any]:
 def test_no_name_keeps_an_incident_of_any_property_from_being_told(
     small: Console, told_to: Settings, receiver: Receiver, mails: Mails
 ) -> None:
-    rows = [broken(name, n, tenant) for n, name in enumerate(NAMES) for tenant in ("demo", "other")]
+    rows = [broken(name, n, property_id) for n, name in enumerate(NAMES) for property_id in ("demo", "other")]
     with postgres.connect(small.settings, "writer") as connection:
         with connection.transaction():
             postgres.upsert(connection, Write(INCIDENTS, pa.Table.from_pylist(rows, arrow.schema(INCIDENTS))))
@@ -125,9 +125,9 @@ def state(at: Store) -> str:
 def test_a_replay_runs_behind_the_page_one_at_a_time_with_its_progress(at: Store) -> None:
     go_on, asked = threading.Event(), list[str]()
 
-    def replay(settings: Settings, tenant: str, reason: str, told: Callable[[Progress], None]) -> object:
+    def replay(settings: Settings, property_id: str, reason: str, told: Callable[[Progress], None]) -> object:
         del settings
-        asked.append(f"{tenant} {reason}")
+        asked.append(f"{property_id} {reason}")
         told(Done(1))
         assert go_on.wait(SOON_S)
         return Done(2, 2, 7)

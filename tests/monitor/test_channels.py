@@ -54,9 +54,10 @@ def here(receiver: Receiver, mails: Mails) -> Settings:
     )
 
 
-def incident(name: str, state: str = "confirmed", identity: str = "i1", tenant: str = "demo") -> dict[str, Any]:
+def incident(name: str, state: str = "confirmed", identity: str = "i1", property_id: str = "demo") -> dict[str, Any]:
     return {
-        "id": identity, "property": tenant, "state": state, "severity": "critical", "metrics": "start_failure_ratio",
+        "id": identity, "property": property_id, "state": state, "severity": "critical",
+        "metrics": "start_failure_ratio",
         "slice": {"app_version": name}, "slice_name": f"app_version={name}", "opened_at": NOW, "onset_at": NOW,
         "last_seen_at": NOW, "closed_at": None, "viewers": 4812, "lost_watch_hours": 12.5, "version": 2,
         "story": f"Since 20:03, 31 % of plays with {name} fail", "actual": 0.3, "expected": 0.02, "lift": 15.0,
@@ -136,7 +137,7 @@ def test_pagerduty_is_triggered_once_an_incident_and_resolved_by_its_end(here: S
     assert begin["routing_key"] == "routing"
     assert begin["payload"]["severity"] == "critical"
     assert begin["payload"]["summary"].startswith("demo: Since 20:03")
-    other = notifications.payload(incident("v1", tenant="other"))
+    other = notifications.payload(incident("v1", property_id="other"))
     assert messages.pagerduty(other, "routing")["dedup_key"] != begin["dedup_key"]
 
 
@@ -164,7 +165,7 @@ def outcomes(here: Settings, rows: list[dict[str, Any]]) -> dict[tuple[str, str,
 
 
 def test_one_that_cannot_be_made_stands_in_no_other_s_way(here: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    rows = due(incident("v1", identity="bad"), incident("v2", identity="good", tenant="other"), here=here)
+    rows = due(incident("v1", identity="bad"), incident("v2", identity="good", property_id="other"), here=here)
     for row in rows:
         if row["incident_id"] == "bad":
             del row["payload"]["story"], row["payload"]["id"]  # as an older version may have left it

@@ -151,7 +151,7 @@ STREAM_FORMATS: Mapping[str, str] = {
 CONTENT_TYPES: Mapping[str, str] = {"v": "vod", "l": "live", "ll": "live"}
 
 _WHO = (
-    Field("property", "text", "the tenant: one app or site", nullable=False),
+    Field("property", "text", "the property: one app or site", nullable=False),
     Field(
         "session_id",
         "text",

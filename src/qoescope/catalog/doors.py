@@ -23,7 +23,7 @@ PROPERTIES = Table(
     "properties",
     "one row a property: an app or site, and what its door does",
     (
-        Field("property", "text", "the tenant's name", nullable=False),
+        Field("property", "text", "the property's name", nullable=False),
         Field(
             "enabled",
             "bool",
@@ -87,7 +87,7 @@ FORGOTTEN = Table(
     "forgotten",
     "tombstones: viewers that asked to be forgotten, so that their late events are filtered",
     (
-        Field("property", "text", "the tenant", nullable=False),
+        Field("property", "text", "the property", nullable=False),
         Field("viewer_id", "text", "the viewer's pseudonym", nullable=False),
         Field("forgotten_at", "instant", "when it was asked for", nullable=False),
     ),

@@ -55,7 +55,7 @@ class Mart:
 
 
 KEY_FIELDS = (
-    Field("property", "text", "the tenant: one app or site", nullable=False),
+    Field("property", "text", "the property: one app or site", nullable=False),
     Field("day", "day", "day, UTC", nullable=False),
     Field("starts_at", "instant", "start of the hour, day or window", nullable=False),
     Field("grouping", "text", "dimensions it is kept by, joined by commas; empty for the total", nullable=False),

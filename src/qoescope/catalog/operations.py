@@ -5,7 +5,7 @@ from qoescope.catalog.running import PART_HEALTH
 from qoescope.catalog.schema import Field, Table
 from qoescope.catalog.tables import EVENTS, SESSIONS
 
-_PROPERTY = Field("property", "text", "the tenant: one app or site", nullable=False)
+_PROPERTY = Field("property", "text", "the property: one app or site", nullable=False)
 
 COUNTED = (
     Field("received", "int", "events in bodies that were read", default=0, nullable=False),
@@ -75,7 +75,7 @@ DEAD_LETTERS = Table(
     (
         Field("kafka_partition", "int", "where in the log it lies", nullable=False),
         Field("kafka_offset", "int", "where in the partition it lies", nullable=False),
-        Field("property", "text", "the tenant", nullable=False),
+        Field("property", "text", "the property", nullable=False),
         Field("received_at", "instant", "when the door had it", nullable=False),
         Field("stage", "text", "who could not understand it", nullable=False),
         Field("reason", "text", "why, in a word", nullable=False),
@@ -183,7 +183,7 @@ IMPORTS = Table(
     "one row an imported file",
     (
         Field("checksum", "text", "SHA-256 of the file", nullable=False),
-        Field("property", "text", "the tenant it was imported for", nullable=False),
+        Field("property", "text", "the property it was imported for", nullable=False),
         Field("name", "text", "the file's name", nullable=False),
         Field("rows", "int", "its rows", nullable=False),
         Field("sessions", "int", "sessions that came of it", nullable=False),
@@ -198,7 +198,7 @@ IMPORT_QUARANTINE = Table(
     "import_quarantine",
     "rows of imported files that broke a rule",
     (
-        Field("property", "text", "the tenant it was imported for", nullable=False),
+        Field("property", "text", "the property it was imported for", nullable=False),
         Field("checksum", "text", "SHA-256 of the file", nullable=False),
         Field("line", "int", "line in the file, from 2 (1 is the header)", nullable=False),
         Field("reason", "text", "the rule that it broke", nullable=False),

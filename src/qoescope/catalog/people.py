@@ -105,7 +105,7 @@ VIEWS = Table(
     "views",
     "saved views: an address of the console with a name",
     (
-        Field("property", "text", "the tenant", nullable=False),
+        Field("property", "text", "the property", nullable=False),
         Field("id", "text", "its id", nullable=False),
         Field("title", "text", "its name", nullable=False),
         Field("address", "text", "path and query of the page", nullable=False),
@@ -119,7 +119,7 @@ ANNOTATIONS = Table(
     "annotations",
     "what people know about a time: a release, a match, an outage elsewhere; drawn on every chart",
     (
-        Field("property", "text", "the tenant", nullable=False),
+        Field("property", "text", "the property", nullable=False),
         Field("id", "text", "its id", nullable=False),
         Field("starts_at", "instant", "when it began", nullable=False),
         Field("ends_at", "instant", "when it ended; null for a moment"),
@@ -134,7 +134,7 @@ ACKNOWLEDGEMENTS = Table(
     "acknowledgements",
     "who has taken on which incident",
     (
-        Field("property", "text", "the tenant", nullable=False),
+        Field("property", "text", "the property", nullable=False),
         Field("incident_id", "text", "the incident", nullable=False),
         Field("made_by", "text", "who takes care of it", nullable=False),
         Field("created_at", "instant", "since when", nullable=False),

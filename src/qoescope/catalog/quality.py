@@ -174,7 +174,7 @@ CHECKS = Table(
     "checks",
     "one row a property, day and rule: what the quality gate between lake and marts found",
     (
-        Field("property", "text", "the tenant: one app or site", nullable=False),
+        Field("property", "text", "the property: one app or site", nullable=False),
         Field("day", "day", "day, UTC", nullable=False),
         Field("rule", "text", "the rule's name", nullable=False),
         Field("rows", "int", "sessions looked at", nullable=False),

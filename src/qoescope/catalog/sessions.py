@@ -273,7 +273,7 @@ _SUM_FIELDS = tuple(
 _DERIVED_FIELDS = tuple(Field(d.name, d.type, d.doc) for d in DERIVED if d.name not in _DERIVED_DIMENSIONS)
 
 SESSION_FIELDS = (
-    Field("property", "text", "the tenant: one app or site", nullable=False),
+    Field("property", "text", "the property: one app or site", nullable=False),
     Field("session_id", "text", "one press of play", nullable=False),
     *STARTS,
     Field("viewer_id", "text", "pseudonym of the viewer", nullable=False),

@@ -5,7 +5,7 @@ from qoescope.catalog.events import EVENT_FIELDS, IN_TABLES
 from qoescope.catalog.schema import Field, Table
 from qoescope.catalog.sessions import SESSION_FIELDS
 
-_PROPERTY = Field("property", "text", "the tenant: one app or site", nullable=False)
+_PROPERTY = Field("property", "text", "the property: one app or site", nullable=False)
 _RECEIVED_AT = Field("received_at", "instant", "when the door had it, by the collector's clock", nullable=False)
 _CONTEXT_NAMES = {"started_at": "session_started_at"}
 

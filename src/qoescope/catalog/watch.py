@@ -168,7 +168,7 @@ INCIDENTS = Table(
     "incidents",
     "what broke, for whom, since when, and what it costs; one row an incident, replaced as it goes on",
     (
-        Field("property", "text", "the tenant: one app or site", nullable=False),
+        Field("property", "text", "the property: one app or site", nullable=False),
         Field("id", "text", "of the incident", nullable=False),
         Field("version", "int", "counts its changes, from 1", nullable=False),
         Field("source", "text", "live, batch or rule: who found it", nullable=False),
@@ -211,7 +211,7 @@ NOTIFICATIONS = Table(
     "notifications",
     "what was sent of which incident where; the key lets no state of an incident be told twice",
     (
-        Field("property", "text", "the tenant: one app or site", nullable=False),
+        Field("property", "text", "the property: one app or site", nullable=False),
         Field("incident_id", "text", "the incident", nullable=False),
         Field("state", "text", "confirmed or closed: what was told", nullable=False),
         Field("target", "text", "name of the channel", nullable=False),
@@ -230,7 +230,7 @@ MUTES = Table(
     "mutes",
     "times in which nothing is sent: maintenance",
     (
-        Field("property", "text", "the tenant: one app or site", nullable=False),
+        Field("property", "text", "the property: one app or site", nullable=False),
         Field("id", "text", "of the mute", nullable=False),
         Field("slice", "json", "only incidents inside this slice; empty: all", nullable=False),
         Field("starts_at", "instant", "from", nullable=False),
@@ -245,7 +245,7 @@ RULES = Table(
     "rules",
     "fixed-threshold alerts; a rule that is edited gets a new version and closes its incidents",
     (
-        Field("property", "text", "the tenant: one app or site", nullable=False),
+        Field("property", "text", "the property: one app or site", nullable=False),
         Field("id", "text", "of the rule", nullable=False),
         Field("version", "int", "counts its edits, from 1", nullable=False),
         Field("metric", "text", "a watched metric", nullable=False),

@@ -44,22 +44,22 @@ def forget(
     pseudonym: Annotated[
         list[str] | None, typer.Option(help="What the viewer is called here, instead of their id; may be repeated.")
     ] = None,
-    property_name: Property = "demo", as_json: AsJson = False,
+    property_id: Property = "demo", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Erase a viewer, whose id it asks for or reads from standard input, and give the receipt."""
     from qoescope.mart.jobs.forget import find_pseudonyms, forget_viewer
 
     here = settings()
-    names = pseudonym or find_pseudonyms(here, property_name, _asked("The viewer's id, as the players send it"))
-    _shown([forget_viewer(here, property_name, names)], as_json)
+    names = pseudonym or find_pseudonyms(here, property_id, _asked("The viewer's id, as the players send it"))
+    _shown([forget_viewer(here, property_id, names)], as_json)
 
 
 @app.command("pseudonyms")
-def pseudonyms_(property_name: Property = "demo") -> None:
+def pseudonyms_(property_id: Property = "demo") -> None:
     """Say what a viewer, whose id it asks for or reads from standard input, is called here: for the DAG that erases."""
     from qoescope.mart.jobs.forget import find_pseudonyms
 
-    for name in find_pseudonyms(settings(), property_name, _asked("The viewer's id, as the players send it")):
+    for name in find_pseudonyms(settings(), property_id, _asked("The viewer's id, as the players send it")):
         line(name)
 
 
@@ -76,18 +76,18 @@ def _asked(what: str) -> str:
 def digest(
     last: Day,
     days: Annotated[int, typer.Option(min=1, max=92, help="How many days.")] = 7,
-    property_name: Annotated[str, typer.Option("--property", "-p", help="One property; each by default.")] = "",
+    property_id: Annotated[str, typer.Option("--property", "-p", help="One property; each by default.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Write a page of the days that end with one: numbers, changes, incidents."""
     from qoescope.serve.jobs.digests import digests
 
-    _shown(digests(settings(), last.date(), days, property_name), as_json)
+    _shown(digests(settings(), last.date(), days, property_id), as_json)
 
 
 @app.command()
 def replay(
-    property_name: Property = "demo",
+    property_id: Property = "demo",
     reason: Annotated[str, typer.Option(help="Only letters that were refused for this reason.")] = "",
     letter: Annotated[
         list[str] | None, typer.Option(help="Only this one, as partition:offset; may be repeated.")
@@ -99,7 +99,7 @@ def replay(
     from qoescope.ingest import jobs
 
     only = [_place(text) for text in letter or ()]
-    _shown([jobs.replay(settings(), property_name, only, reason, dry_run=dry_run)], as_json)
+    _shown([jobs.replay(settings(), property_id, only, reason, dry_run=dry_run)], as_json)
 
 
 def _place(text: str) -> tuple[int, int]:

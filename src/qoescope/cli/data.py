@@ -27,13 +27,13 @@ def register(app: typer.Typer) -> None:
 
 def fold(
     file: Annotated[str, typer.Argument(help="A file of beacons, one JSON a line; - for stdin.")],
-    property_name: Annotated[str, typer.Option("--property", "-p", help="The app or site they belong to.")] = "local",
+    property_id: Annotated[str, typer.Option("--property", "-p", help="The app or site they belong to.")] = "local",
 ) -> None:
     """Fold beacons into sessions: one JSON row a session."""
     from qoescope.cli import folding
 
     with opened(file) as lines:
-        folded = folding.folded(lines, property_name, settings())
+        folded = folding.folded(lines, property_id, settings())
     for problem in folded.problems:
         sys.stderr.write(f"{problem}\n")
     for row in folded.rows:

@@ -32,17 +32,17 @@ class Folded:
     problems: list[str] = field(default_factory=list)
 
 
-def folded(lines: Iterable[bytes], property_name: str, settings: Settings) -> Folded:
+def folded(lines: Iterable[bytes], property_id: str, settings: Settings) -> Folded:
     """The sessions of all lines together; a session may be spread over any of them, in any order."""
     limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__} | {"ahead_ms": AHEAD_MS})
-    result, columns = Folded([]), _Columns(property_name)
+    result, columns = Folded([]), _Columns(property_id)
     for number, raw in enumerate(lines, 1):
         body = raw.strip()
         if not body:
             continue
         result.lines += 1
         try:
-            judged = judge.judged(body, Arrival(property_name, 0, b"", {}, timeless=True), limits)
+            judged = judge.judged(body, Arrival(property_id, 0, b"", {}, timeless=True), limits)
         except Refused as refused:
             result.bad += 1
             result.problems.append(f"line {number}: {refused.error}")
@@ -67,8 +67,8 @@ def _viewer(body: bytes) -> str | None:
 class _Columns:
     """Events as columns of the catalog's table."""
 
-    def __init__(self, property_name: str) -> None:
-        self._property = property_name
+    def __init__(self, property_id: str) -> None:
+        self._property = property_id
         self._rows: list[dict[str, Any]] = []
 
     @property

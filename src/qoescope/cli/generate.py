@@ -72,7 +72,7 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     speed: Annotated[float, typer.Option(help="How much faster than life.")] = 10.0,
     seed: Seed = 42, faults: Faults = None, random_faults: Random = 0, out: Out = OUTPUT,
     book: Annotated[Path | None, typer.Option(help="Write each beacon with its answer into this Parquet file.")] = None,
-    property_name: Annotated[str, typer.Option("--property", help="The app or site.")] = "demo",
+    property_id: Annotated[str, typer.Option("--property", help="The app or site.")] = "demo",
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Send live traffic to the collector, and write the answer key."""
@@ -87,9 +87,9 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if key_file:
         key = key_file.read_text().strip()
     else:
-        key = demo.door_key(here) if property_name == demo.PROPERTY else doors.new_key(here, property_name)
+        key = demo.door_key(here) if property_id == demo.PROPERTY else doors.new_key(here, property_id)
     done = send_live(to, key, rate=rate, duration=seconds, speed=speed, seed=seed, faults=faults or ["demo"],
-                     random_faults=random_faults, out=out, book=book, property=property_name,
+                     random_faults=random_faults, out=out, book=book, property=property_id,
                      progress=not as_json)  # fmt: skip
     if as_json:
         said({"sessions": done.run.sessions, "events": done.sent.events, "acknowledged": done.sent.acknowledged,

@@ -23,14 +23,14 @@ MISTAKE = 2
 @app.command("csv")
 def import_sessions(
     files: Annotated[list[Path], typer.Argument(help="CSVs with the columns of streaming_telemetry.csv, - for stdin.")],
-    property_name: Property = "import",
+    property_id: Property = "import",
     as_json: AsJson = False,
 ) -> None:
     """Import sessions from CSVs, plain, gzip or zstd; rows that break a rule are kept aside with the reason."""
     from qoescope.mart.jobs.import_csv import import_csv
 
     here = settings()
-    verdicts = _each(files, lambda path: vars_of(import_csv(here, path, property_name)))
+    verdicts = _each(files, lambda path: vars_of(import_csv(here, path, property_id)))
     if as_json:
         said(verdicts)
     else:
@@ -41,7 +41,7 @@ def import_sessions(
 @app.command("cdn")
 def import_cdn(
     files: Annotated[list[Path], typer.Argument(help="A CDN's logs, plain, gzip or zstd, - for stdin.")],
-    property_name: Annotated[str, typer.Option("--property", "-p", help="The app or site they belong to.")] = "demo",
+    property_id: Annotated[str, typer.Option("--property", "-p", help="The app or site they belong to.")] = "demo",
     log_format: Annotated[
         str, typer.Option("--format", "-f", help="Their format; an unknown name lists those there are.")
     ] = "json",
@@ -54,7 +54,7 @@ def import_cdn(
     here = settings()
 
     def import_one(path: Path) -> dict[str, Any]:
-        made: ImportedLog = import_log(here, path, property_name, log_format, layout)
+        made: ImportedLog = import_log(here, path, property_id, log_format, layout)
         if not as_json:
             for number, why in made.bad[:SHOWN]:
                 sys.stderr.write(f"line {number}: {why}\n")

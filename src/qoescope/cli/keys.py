@@ -16,11 +16,11 @@ PropertyName = Annotated[str, typer.Argument(metavar="PROPERTY", help="The app o
 
 
 @app.command()
-def new(property_name: PropertyName = "demo") -> None:
+def new(property_id: PropertyName = "demo") -> None:
     """Make a write key; it is shown this once."""
     from qoescope.ingest import jobs
 
-    line(jobs.new_key(settings(), property_name))
+    line(jobs.new_key(settings(), property_id))
 
 
 @app.command("list")
@@ -63,13 +63,13 @@ def new_person(
 @people.command("token")
 def new_token(
     label: Annotated[str, typer.Argument(help="What it is for.")],
-    property_name: PropertyName = "demo",
+    property_id: PropertyName = "demo",
     scope: Annotated[list[str] | None, typer.Option(help=f"What it may: {', '.join(SCOPES)}; again for more.")] = None,
 ) -> None:
     """Make an API token; it is shown this once."""
     from qoescope.serve.jobs import accounts
 
-    line(accounts.new_token(settings(), label, property_name, scope or ["read"]))
+    line(accounts.new_token(settings(), label, property_id, scope or ["read"]))
 
 
 @people.command("revoke-token")

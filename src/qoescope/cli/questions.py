@@ -24,7 +24,7 @@ def ask(
     where: Annotated[list[str] | None, typer.Option(help="A filter: device_type:web or !country_code:US,CA.")] = None,
     between: Annotated[str, typer.Option(help="A span back from now (24h, 7d) or FROM..TO in ISO 8601, UTC.")] = "24h",
     every: Annotated[str | None, typer.Option(help="A step: 10s, minute, 5m, hour, day, week.")] = None,
-    property_name: Property = "demo", as_json: AsJson = False,
+    property_id: Property = "demo", as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Ask the marts."""
     from qoescope.compile.ask import question
@@ -38,11 +38,11 @@ def ask(
     from qoescope.connect.postgres import pool
 
     with pool(settings(), "reader", 1) as reader:
-        answer = answered(reader, property_name, asked)
+        answer = answered(reader, property_id, asked)
     if as_json:
         said(
             {
-                "property": property_name,
+                "property": property_id,
                 "between": span,
                 "mart": answer.plan.mart,
                 "rows": answer.rows,
@@ -50,9 +50,9 @@ def ask(
             }
         )
     elif answer.rows:
-        table(answer.rows, f"{property_name}, {cell(span[0])} to {cell(span[1])} UTC, from {answer.plan.mart}")
+        table(answer.rows, f"{property_id}, {cell(span[0])} to {cell(span[1])} UTC, from {answer.plan.mart}")
     else:
-        line(f"no sessions of {property_name} from {cell(span[0])} to {cell(span[1])} UTC")
+        line(f"no sessions of {property_id} from {cell(span[0])} to {cell(span[1])} UTC")
 
 
 def spoken_between(text: str, now: datetime) -> tuple[datetime, datetime]:

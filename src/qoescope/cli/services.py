@@ -80,10 +80,10 @@ def console() -> None:
     from qoescope.serve.store.outside import Outside
     from qoescope.stack import airflow
 
-    def replay(here: "Settings", tenant: str, reason: str, tell: "Callable[[Progress], None]") -> object:
+    def replay(here: "Settings", property_id: str, reason: str, tell: "Callable[[Progress], None]") -> object:
         from qoescope.ingest import jobs as doors
 
-        return doors.replay(here, tenant, reason=reason, tell=tell)
+        return doors.replay(here, property_id, reason=reason, tell=tell)
 
     serve(_alone(), Outside(replay, airflow.last_runs))
 

@@ -126,6 +126,6 @@ def checksum(rows: pa.Table) -> str:
     return f"{int(found['sum'][0].as_py()) % (1 << 128):032x}"
 
 
-def of_property(tenant: str) -> pc.Expression:
+def of_property(property_id: str) -> pc.Expression:
     """A filter that lets rows of one property pass."""
-    return pc.field("property") == tenant
+    return pc.field("property") == property_id

@@ -36,7 +36,7 @@ class Answer:
 
 def ask(
     connections: ConnectionPool[Connection],
-    tenant: str,
+    property_id: str,
     metrics: Sequence[str],
     between: Between,
     by: Sequence[str] = (),
@@ -44,14 +44,14 @@ def ask(
     every: str | None = None,
 ) -> Answer:
     """The metrics over one property's marts. Raises UnknownName or Mistake for a question that cannot be answered."""
-    return answer(connections, tenant, question(metrics, between, by=by, where=where, every=every))
+    return answer(connections, property_id, question(metrics, between, by=by, where=where, every=every))
 
 
-def answer(connections: ConnectionPool[Connection], tenant: str, q: Question) -> Answer:
+def answer(connections: ConnectionPool[Connection], property_id: str, q: Question) -> Answer:
     """The answer to a checked question."""
     chosen = plan(q)
-    sums = _sums(connections, tenant, q, chosen)
-    behind = _look_back(connections, tenant, q)
+    sums = _sums(connections, property_id, q, chosen)
+    behind = _look_back(connections, property_id, q)
     keys = [*(["starts_at"] if q.every else []), *q.by]
     rows = []
     for row in sums:
@@ -62,9 +62,12 @@ def answer(connections: ConnectionPool[Connection], tenant: str, q: Question) ->
     return Answer(q, chosen, rows, shown)
 
 
-def _sums(connections: ConnectionPool[Connection], tenant: str, q: Question, chosen: Plan) -> list[dict[str, Any]]:
+def _sums(connections: ConnectionPool[Connection], property_id: str, q: Question, chosen: Plan) -> list[dict[str, Any]]:
     sketches = [m.name for m in q.measures if m.type == "sketch"]
-    with reading(connections, tenant) as connection, connection.cursor(row_factory=dict_row, binary=True) as cursor:
+    with (
+        reading(connections, property_id) as connection,
+        connection.cursor(row_factory=dict_row, binary=True) as cursor,
+    ):
         if chosen.mart != SESSION_ROWS.name:  # marts are small: workers cost more than they bring
             cursor.execute("set local max_parallel_workers_per_gather = 0")
         rows: list[dict[str, Any]] = cursor.execute(chosen.sql, chosen.parameters).fetchall()
@@ -89,7 +92,7 @@ def _looks_back(metric: object) -> TypeGuard[Distinct | DistinctRatio]:
     return isinstance(metric, Distinct | DistinctRatio) and metric.look_back_s > 0
 
 
-def _look_back(connections: ConnectionPool[Connection], tenant: str, q: Question) -> list[dict[str, Any]]:
+def _look_back(connections: ConnectionPool[Connection], property_id: str, q: Question) -> list[dict[str, Any]]:
     """For metrics that look back: the windows' sketches one by one, from before the time asked for."""
     looking = [m for m in q.metrics if _looks_back(m)]
     if not looking or not q.every:
@@ -97,7 +100,7 @@ def _look_back(connections: ConnectionPool[Connection], tenant: str, q: Question
     start, end = q.between
     earlier = replace(q, metrics=tuple(looking), every="10s",
                       between=(start - timedelta(seconds=max(m.look_back_s for m in looking)), end))  # fmt: skip
-    return _sums(connections, tenant, earlier, plan(earlier))
+    return _sums(connections, property_id, earlier, plan(earlier))
 
 
 def _sketches_until(row: dict[str, Any], behind: list[dict[str, Any]], q: Question) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def correct(connection: Connection, rows: pa.Table, moved: pa.Table, corrected: 
         old = stored(connection, [*rows.select(_KEY).to_pylist(), *moved.select(_KEY).to_pylist()])
         newer = {(r["property"], r["session_id"]): r["version"] for r in old.select([*_KEY, "version"]).to_pylist()}
         fresh = [
-            version > newer.get((tenant, session), 0)
-            for tenant, session, version in zip(
+            version > newer.get((property_id, session), 0)
+            for property_id, session, version in zip(
                 *(rows[n].to_pylist() for n in ("property", "session_id", "version")), strict=True
             )
         ]
@@ -187,10 +187,10 @@ def lock(connection: Connection) -> None:
     connection.execute(_LOCK)
 
 
-def erase(connection: Connection, table: Table, tenant: str, viewer: str) -> int:
+def erase(connection: Connection, table: Table, property_id: str, viewer: str) -> int:
     """Deletes a viewer's rows of a table that names viewers in a column, or as a value of a grouping; how many went."""
     named = "viewer_id = %(viewer)s" if "viewer_id" in table.names else "%(viewer)s in (value_1, value_2)"
     return connection.execute(
-        f"delete from {ddl.SCHEMA}.{table.name} where property = %(tenant)s and {named}".encode(),
-        {"tenant": tenant, "viewer": viewer},
+        f"delete from {ddl.SCHEMA}.{table.name} where property = %(property_id)s and {named}".encode(),
+        {"property_id": property_id, "viewer": viewer},
     ).rowcount

@@ -46,25 +46,25 @@ def digest_forgotten(settings: Settings, keys: pseudonyms.Keys) -> None:
     The bytes are gone from Postgres' files once it has used their space again, or after `vacuum full`.
     """
     with connect(settings, "writer", settings.postgres_stream_s) as connection, connection.transaction():
-        for tenant, raw, at in _as_sent(connection, FORGOTTEN, "forgotten_at"):
-            for name in pseudonyms.of(keys, tenant, raw):
+        for property_id, raw, at in _as_sent(connection, FORGOTTEN, "forgotten_at"):
+            for name in pseudonyms.of(keys, property_id, raw):
                 connection.execute(
                     "insert into forgotten (property, viewer_id, forgotten_at) values (%s, %s, %s) "
-                    "on conflict do nothing", (tenant, name, at),
+                    "on conflict do nothing", (property_id, name, at),
                 )  # fmt: skip
-            connection.execute("delete from forgotten where property = %s and viewer_id = %s", (tenant, raw))
-        for tenant, raw, at in _as_sent(connection, ERASURES, "asked_at"):
-            *_, name = pseudonyms.of(keys, tenant, raw)
+            connection.execute("delete from forgotten where property = %s and viewer_id = %s", (property_id, raw))
+        for property_id, raw, at in _as_sent(connection, ERASURES, "asked_at"):
+            *_, name = pseudonyms.of(keys, property_id, raw)
             connection.execute(
                 "insert into erasures (property, viewer_id, asked_at, events, sessions, marts, letters, gone_by) "
                 "select property, %s, asked_at, events, sessions, marts, letters, gone_by from erasures "
                 "where (property, viewer_id, asked_at) = (%s, %s, %s) "
                 "on conflict (property, viewer_id, asked_at) do update set events = erasures.events + excluded.events, "
                 "sessions = erasures.sessions + excluded.sessions, marts = erasures.marts + excluded.marts, "
-                "letters = erasures.letters + excluded.letters", (name, tenant, raw, at),
+                "letters = erasures.letters + excluded.letters", (name, property_id, raw, at),
             )  # fmt: skip
             connection.execute(
-                "delete from erasures where (property, viewer_id, asked_at) = (%s, %s, %s)", (tenant, raw, at)
+                "delete from erasures where (property, viewer_id, asked_at) = (%s, %s, %s)", (property_id, raw, at)
             )
 
 

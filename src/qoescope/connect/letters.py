@@ -16,7 +16,7 @@ AT_ONCE = 50
 
 
 def waiting(
-    connection: Connection, property_name: str, places: Sequence[Place], reason: str
+    connection: Connection, property_id: str, places: Sequence[Place], reason: str
 ) -> Iterator[list[dict[str, Any]]]:
     """The property's letters from the door that are not replayed yet, oldest first, a few at a time.
 
@@ -34,7 +34,7 @@ def waiting(
                 "and (cardinality(%(partitions)s::bigint[]) = 0 or (kafka_partition, kafka_offset) in "
                 "(select * from unnest(%(partitions)s::bigint[], %(offsets)s::bigint[]))) "
                 "order by kafka_partition, kafka_offset limit %(limit)s",
-                {"property": property_name, "partition": last[0], "offset": last[1], "reason": reason,
+                {"property": property_id, "partition": last[0], "offset": last[1], "reason": reason,
                  "partitions": partitions, "offsets": offsets, "limit": AT_ONCE},
             ).fetchall()  # fmt: skip
         if not found:
@@ -52,7 +52,7 @@ def mark(connection: Connection, places: Sequence[Place], replayed_at: datetime)
         )
 
 
-def erase(connection: Connection, property_name: str, is_theirs: Callable[[bytes], bool]) -> int:
+def erase(connection: Connection, property_id: str, is_theirs: Callable[[bytes], bool]) -> int:
     """Deletes the property's letters, and those that name none, whose bytes are somebody's; how many went."""
     last: Place = (-1, -1)
     gone = 0
@@ -60,7 +60,7 @@ def erase(connection: Connection, property_name: str, is_theirs: Callable[[bytes
         found = connection.execute(
             "select kafka_partition, kafka_offset, body from dead_letters where property in (%s, %s) "
             "and (kafka_partition, kafka_offset) > (%s, %s) order by kafka_partition, kafka_offset limit %s",
-            (property_name, UNKNOWN, *last, AT_ONCE),
+            (property_id, UNKNOWN, *last, AT_ONCE),
         ).fetchall()
         if not found:
             return gone

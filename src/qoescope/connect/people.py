@@ -81,32 +81,32 @@ def add(writer: Pool, table: Table, row: Row, most: int) -> bool:
         return True
 
 
-def annotations(reader: Pool, tenant: str, between: tuple[datetime, datetime]) -> list[Row]:
+def annotations(reader: Pool, property_id: str, between: tuple[datetime, datetime]) -> list[Row]:
     """Annotations of the property that touch the time, oldest first."""
     sql = (
         "select * from annotations where starts_at < %s and coalesce(ends_at, starts_at) >= %s "
         "order by starts_at, id limit 1000"
     )
-    return _rows(reader, tenant, sql, (between[1], between[0]))
+    return _rows(reader, property_id, sql, (between[1], between[0]))
 
 
-def views(reader: Pool, tenant: str) -> list[Row]:
+def views(reader: Pool, property_id: str) -> list[Row]:
     """The property's saved views by name."""
-    return _rows(reader, tenant, "select * from views order by title, id limit 1000", ())
+    return _rows(reader, property_id, "select * from views order by title, id limit 1000", ())
 
 
-def rules(reader: Pool, tenant: str) -> list[Row]:
+def rules(reader: Pool, property_id: str) -> list[Row]:
     """The property's rules by metric."""
-    return _rows(reader, tenant, "select * from rules order by metric, id limit 1000", ())
+    return _rows(reader, property_id, "select * from rules order by metric, id limit 1000", ())
 
 
-def remove(writer: Pool, table: Table, tenant: str, identity: str) -> bool:
+def remove(writer: Pool, table: Table, property_id: str, identity: str) -> bool:
     """Whether the property's table had such a row; it is gone."""
     sql = f"delete from {table.name} where property = %s and id = %s"
     with writer.connection() as connection:
-        return connection.execute(sql.encode(), (tenant, identity)).rowcount > 0
+        return connection.execute(sql.encode(), (property_id, identity)).rowcount > 0
 
 
-def _rows(reader: Pool, tenant: str, sql: str, values: Sequence[Any]) -> list[Row]:
-    with reading(reader, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
+def _rows(reader: Pool, property_id: str, sql: str, values: Sequence[Any]) -> list[Row]:
+    with reading(reader, property_id) as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql, values).fetchall()

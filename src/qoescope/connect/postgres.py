@@ -87,10 +87,10 @@ def _options(settings: Settings, role: Role, statement_s: float) -> dict[str, An
 
 
 @contextmanager
-def reading(connections: ConnectionPool[Connection], tenant: str) -> Iterator[Connection]:
+def reading(connections: ConnectionPool[Connection], property_id: str) -> Iterator[Connection]:
     """A transaction that sees the rows of one property, and forgets it at its end."""
     with connections.connection() as connection, connection.transaction():
-        connection.execute("select set_config('qoescope.property', %s, true)", (tenant,))
+        connection.execute("select set_config('qoescope.property', %s, true)", (property_id,))
         yield connection
 
 

@@ -74,50 +74,50 @@ PROBLEMS = {
 """What a list of sessions may be narrowed to."""
 
 
-def query(reader: Pool, tenant: str, sql: str, values: Mapping[str, Any]) -> list[Row]:
+def query(reader: Pool, property_id: str, sql: str, values: Mapping[str, Any]) -> list[Row]:
     """The rows of a statement under one property; the names in it are the catalog's, never a user's."""
-    with reading(reader, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
+    with reading(reader, property_id) as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql, values).fetchall()
 
 
-def newest(reader: Pool, tenant: str) -> datetime | None:
+def newest(reader: Pool, property_id: str) -> datetime | None:
     """When the newest session started that the marts know."""
     sql = (
         "select max(starts_at) as at from quality_hour where grouping = '' "
         "and day = (select max(day) from quality_hour where grouping = '')"
     )
-    return query(reader, tenant, sql, {})[0]["at"]
+    return query(reader, property_id, sql, {})[0]["at"]
 
 
-def hours(reader: Pool, tenant: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+def hours(reader: Pool, property_id: str, now: datetime) -> tuple[datetime | None, datetime | None]:
     """The first and the last hour of the last 90 days in which sessions started."""
     sql = (
         "select min(starts_at) as first, max(starts_at) as last from quality_hour "
         "where grouping = '' and day >= %(since)s and starts_at <= %(now)s"
     )
-    (row,) = query(reader, tenant, sql, {"since": (now - timedelta(days=90)).date(), "now": now})
+    (row,) = query(reader, property_id, sql, {"since": (now - timedelta(days=90)).date(), "now": now})
     return row["first"], row["last"]
 
 
-def newest_window(reader: Pool, tenant: str) -> datetime | None:
+def newest_window(reader: Pool, property_id: str) -> datetime | None:
     """The start of the newest live window."""
     sql = (
         "select max(starts_at) as at from live_window where grouping = '' "
         "and day >= current_date - 1 and starts_at <= now()"
     )
-    return query(reader, tenant, sql, {})[0]["at"]
+    return query(reader, property_id, sql, {})[0]["at"]
 
 
-def withheld(reader: Pool, tenant: str, between: Between) -> list[Row]:
+def withheld(reader: Pool, property_id: str, between: Between) -> list[Row]:
     """Days of the range of which people see an older version, with the rules that the last one broke."""
     sql = (
         "select day, array_agg(rule order by rule) as rules from checks where not passed "
         "and day >= (%(from)s at time zone 'UTC')::date and day < %(to)s at time zone 'UTC' group by 1 order by 1"
     )
-    return query(reader, tenant, sql, {"from": between[0], "to": between[1]})
+    return query(reader, property_id, sql, {"from": between[0], "to": between[1]})
 
 
-def values(reader: Pool, tenant: str, name: str, between: Between, start: str = "", limit: int = 200) -> list[Row]:
+def values(reader: Pool, property_id: str, name: str, between: Between, start: str = "", limit: int = 200) -> list[Row]:
     """The dimension's values by attempts, those that contain `start`."""
     if name not in DIMENSIONS:
         raise UnknownName("dimension", name, DIMENSIONS)
@@ -143,7 +143,7 @@ def values(reader: Pool, tenant: str, name: str, between: Between, start: str = 
             "and started_at >= %(from)s and started_at < %(to)s "
             f"and coalesce({name}, '{UNKNOWN}') ilike %(like)s group by 1 order by 2 desc, 1 limit %(limit)s"
         )
-    return query(reader, tenant, sql, bounds)
+    return query(reader, property_id, sql, bounds)
 
 
 def _escaped(text: str) -> str:
@@ -152,7 +152,7 @@ def _escaped(text: str) -> str:
 
 def sessions(
     reader: Pool,
-    tenant: str,
+    property_id: str,
     between: Between,
     where: Mapping[str, Sequence[str]],
     problem: str = "all",
@@ -184,15 +184,15 @@ def sessions(
             f"select {', '.join(LISTED)} from sessions where {' and '.join(conditions)} "
             "order by started_at desc, session_id desc limit %(limit)s"
         )
-        found = query(reader, tenant, sql, given)
+        found = query(reader, property_id, sql, given)
         if len(found) == limit:
             break
     return found
 
 
-def session(reader: Pool, tenant: str, identity: str) -> Row | None:
+def session(reader: Pool, property_id: str, identity: str) -> Row | None:
     """One session with all its measures."""
-    rows = query(reader, tenant, "select * from sessions where session_id = %(id)s limit 1", {"id": identity})
+    rows = query(reader, property_id, "select * from sessions where session_id = %(id)s limit 1", {"id": identity})
     return rows[0] if rows else None
 
 
@@ -205,7 +205,7 @@ INCIDENT_STATES = {
 }
 
 
-def incidents(reader: Pool, tenant: str, between: Between, state: str = "all", limit: int = 200) -> list[Row]:
+def incidents(reader: Pool, property_id: str, between: Between, state: str = "all", limit: int = 200) -> list[Row]:
     """Incidents that were there in the time, open ones and those with most viewers first."""
     if state not in INCIDENT_STATES:
         raise UnknownName("state of an incident", state, INCIDENT_STATES)
@@ -215,23 +215,23 @@ def incidents(reader: Pool, tenant: str, between: Between, state: str = "all", l
         "and coalesce(closed_at, now()) >= %(from)s "
         "order by closed_at is null desc, viewers desc, opened_at desc limit %(limit)s"
     )
-    return query(reader, tenant, sql, {"from": between[0], "to": between[1], "limit": limit})
+    return query(reader, property_id, sql, {"from": between[0], "to": between[1], "limit": limit})
 
 
-def incident(reader: Pool, tenant: str, identity: str) -> Row | None:
+def incident(reader: Pool, property_id: str, identity: str) -> Row | None:
     """One incident with its chart and rivals."""
-    rows = query(reader, tenant, "select * from incidents where id = %(id)s", {"id": identity})
+    rows = query(reader, property_id, "select * from incidents where id = %(id)s", {"id": identity})
     return {k: v for k, v in rows[0].items() if k != "memory"} if rows else None
 
 
-def decide(writer: Pool, tenant: str, identity: str, state: str) -> bool:
+def decide(writer: Pool, property_id: str, identity: str, state: str) -> bool:
     """Whether there was such an incident; its state is now this."""
     sql = "update incidents set state = %s, version = version + 1, updated_at = now() where property = %s and id = %s"
     with writer.connection() as connection:
-        return connection.execute(sql, (state, tenant, identity)).rowcount > 0
+        return connection.execute(sql, (state, property_id, identity)).rowcount > 0
 
 
-def events(settings: Settings, tenant: str, identity: str, started_at: datetime) -> list[Row]:
+def events(settings: Settings, property_id: str, identity: str, started_at: datetime) -> list[Row]:
     """One session's events from the lake, in their order; empty where the lake holds none.
 
     They lie in one bucket of the day in which it started, and of the next where they do not say when that was; in
@@ -246,7 +246,7 @@ def events(settings: Settings, tenant: str, identity: str, started_at: datetime)
         delta = open_table(settings, EVENTS)
     except TableNotFoundError:
         return []
-    mine = pa.table({"property": [tenant], "session_id": [identity]})
+    mine = pa.table({"property": [property_id], "session_id": [identity]})
     days = started_at.date(), started_at.date() + timedelta(days=1)
     for buckets in ([bucket_of(identity, settings.lake_buckets)], None):
         rows = read_session_rows(settings, EVENTS, list_files(delta, days, buckets), mine, EVENT_COLUMNS)
@@ -255,6 +255,8 @@ def events(settings: Settings, tenant: str, identity: str, started_at: datetime)
     return rows.sort_by("seq").to_pylist()
 
 
-def table_exists(reader: Pool, tenant: str, name: str) -> bool:
+def table_exists(reader: Pool, property_id: str, name: str) -> bool:
     """Whether the table is there: a part that was never started has none."""
-    return bool(query(reader, tenant, "select to_regclass(%(name)s) is not null as there", {"name": name})[0]["there"])
+    return bool(
+        query(reader, property_id, "select to_regclass(%(name)s) is not null as there", {"name": name})[0]["there"]
+    )

@@ -13,7 +13,7 @@ SILENT_S = 120
 _COLUMNS = ("state", "reason", "total", "letters", "replayed", "events", "detail", "made_by")
 
 
-def begin(writer: Pool, tenant: str, identity: str, given: Mapping[str, Any]) -> bool:
+def begin(writer: Pool, property_id: str, identity: str, given: Mapping[str, Any]) -> bool:
     """Whether none of the property runs: then this one does."""
     row = {name: given.get(name, 0) for name in _COLUMNS} | {"state": "running", "detail": None}
     changes = ", ".join(f"{name} = excluded.{name}" for name in ("id", *_COLUMNS, "started_at", "updated_at"))
@@ -24,25 +24,25 @@ def begin(writer: Pool, tenant: str, identity: str, given: Mapping[str, Any]) ->
         "where replays.state <> 'running' or replays.updated_at < now() - make_interval(secs => %(silent_s)s)"
     )
     with writer.connection() as connection:
-        known = {"property": tenant, "id": identity, "silent_s": SILENT_S}
+        known = {"property": property_id, "id": identity, "silent_s": SILENT_S}
         return connection.execute(sql.encode(), row | known).rowcount > 0
 
 
-def note(writer: Pool, tenant: str, identity: str, state: str, given: Mapping[str, Any]) -> None:
+def note(writer: Pool, property_id: str, identity: str, state: str, given: Mapping[str, Any]) -> None:
     """Writes how far this replay has come; nothing, where another one has begun since."""
     sql = (
         "update replays set state = %(state)s, letters = %(letters)s, replayed = %(replayed)s, events = %(events)s, "
         "detail = %(detail)s, updated_at = now() where property = %(property)s and id = %(id)s"
     )
     with writer.connection() as connection:
-        connection.execute(sql, {**given, "state": state, "property": tenant, "id": identity})
+        connection.execute(sql, {**given, "state": state, "property": property_id, "id": identity})
 
 
-def last(reader: Pool, tenant: str) -> Row | None:
+def last(reader: Pool, property_id: str) -> Row | None:
     """The property's replay that runs, or the last one; one that died says so."""
     sql = (
         "select *, case when state = 'running' and updated_at < now() - make_interval(secs => %s) then 'died' "
         "else state end as state from replays"
     )
-    with reading(reader, tenant) as connection, connection.cursor(row_factory=dict_row) as cursor:
+    with reading(reader, property_id) as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql, (SILENT_S,)).fetchone()

@@ -40,33 +40,33 @@ class Books:
         """What is held now, by the names of `LEVELS`."""
         self._refused: Counter[tuple[str, int]] = Counter()
 
-    def count(self, property_name: str, counts: Counts) -> None:
+    def count(self, property_id: str, counts: Counts) -> None:
         """Books one beacon's outcomes."""
         if counts.accepted == counts.received:
-            self.events[property_name, "accepted"] += counts.accepted
+            self.events[property_id, "accepted"] += counts.accepted
             return
         for outcome in OUTCOMES:
-            self.events[property_name, outcome] += getattr(counts, outcome)
+            self.events[property_id, outcome] += getattr(counts, outcome)
 
-    def count_unknown(self, property_name: str, unknown: Mapping[str, int]) -> None:
+    def count_unknown(self, property_id: str, unknown: Mapping[str, int]) -> None:
         """Books values that could not be meant, by field."""
         for name, count in unknown.items():
-            self.unknown[property_name, name] += count
+            self.unknown[property_id, name] += count
 
-    def refuse(self, property_name: str, events: int, received_at: int) -> None:
+    def refuse(self, property_id: str, events: int, received_at: int) -> None:
         """Books events over the key's budget; they leave with the next tick."""
-        self.events[property_name, "rate_limited"] += events
-        self._refused[property_name, received_at - received_at % MINUTE_MS] += events
+        self.events[property_id, "rate_limited"] += events
+        self._refused[property_id, received_at - received_at % MINUTE_MS] += events
 
     def refused(self) -> list[tuple[str, int, int]]:
         """(property, minute, events over budget) since the last call."""
         taken, self._refused = self._refused, Counter()
-        return [(property_name, minute, events) for (property_name, minute), events in taken.items()]
+        return [(property_id, minute, events) for (property_id, minute), events in taken.items()]
 
     def take_back(self, refused: list[tuple[str, int, int]]) -> None:
         """Books again what a tick could not carry."""
-        for property_name, minute, events in refused:
-            self._refused[property_name, minute] += events
+        for property_id, minute, events in refused:
+            self._refused[property_id, minute] += events
 
     def waited(self, seconds: float) -> None:
         """Books one answered request's time."""
@@ -79,8 +79,8 @@ class Books:
         events = CounterMetricFamily(
             "qoescope_door_events", "Events by what became of them.", labels=("property", "outcome", *names)
         )
-        for (property_name, outcome), count in list(self.events.items()):
-            events.add_metric((property_name, outcome, *values), count)
+        for (property_id, outcome), count in list(self.events.items()):
+            events.add_metric((property_id, outcome, *values), count)
         answered = CounterMetricFamily(
             "qoescope_door_requests", "Requests by answer.", labels=("route", "status", *names)
         )
@@ -89,8 +89,8 @@ class Books:
         unknown = CounterMetricFamily(
             "qoescope_door_unknown_values", "Values that could not be meant.", labels=("property", "field", *names)
         )
-        for (property_name, field), count in list(self.unknown.items()):
-            unknown.add_metric((property_name, field, *values), count)
+        for (property_id, field), count in list(self.unknown.items()):
+            unknown.add_metric((property_id, field, *values), count)
         failed = CounterMetricFamily(
             "qoescope_door_failures", "Requests that ended in what nobody foresaw; each is in the log.", labels=names
         )

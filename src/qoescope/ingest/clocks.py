@@ -51,16 +51,16 @@ class Clocks:
         self.most = most
         self._known: dict[tuple[str, str], int] = {}
 
-    def is_right(self, tenant: str, session_id: str) -> bool:
+    def is_right(self, property_id: str, session_id: str) -> bool:
         """Whether a session's clock that is right now was right from the first."""
-        known = self._known.get((tenant, session_id))
+        known = self._known.get((property_id, session_id))
         if known is None:
-            self.shift(tenant, session_id, 0)
+            self.shift(property_id, session_id, 0)
         return not known
 
-    def shift(self, tenant: str, session_id: str, behind: int | None) -> Shift:
+    def shift(self, property_id: str, session_id: str, behind: int | None) -> Shift:
         """What to add to this beacon's times, of which `behind` was measured."""
-        session = (tenant, session_id)
+        session = (property_id, session_id)
         known = self._known.get(session)
         if behind is None:
             return NONE if known is None else Shift(known, known)

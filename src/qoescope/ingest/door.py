@@ -244,9 +244,9 @@ class Door:
             self._tombstones = known, Forgotten(self.viewer_keys, known)
         return self._tombstones[1]
 
-    def _is_older_name_forgotten(self, tenant: str, body: bytes) -> bool:
+    def _is_older_name_forgotten(self, property_id: str, body: bytes) -> bool:
         """Whether the viewer was forgotten under an older version of the key, by another pseudonym."""
-        return len(self.viewer_keys) > 1 and self._forgotten().is_named(tenant, body)
+        return len(self.viewer_keys) > 1 and self._forgotten().is_named(property_id, body)
 
     async def _bury(self, refused: Refused, key: Key, arrival: Arrival) -> None:
         """Keeps and books a body that was refused whole; raises `Refused` when Kafka does not allow it."""

@@ -17,14 +17,16 @@ class Forgotten:
 
     def __init__(self, keys: pseudonyms.Keys, names: Collection[tuple[str, str]]) -> None:
         self._keys, self._names = keys, names
-        self._properties = {tenant for tenant, _ in names}
+        self._properties = {property_id for property_id, _ in names}
 
-    def is_named(self, tenant: str, body: bytes) -> bool:
+    def is_named(self, property_id: str, body: bytes) -> bool:
         """Whether the bytes, readable or not, name somebody who is forgotten: nothing of them may be kept."""
-        if tenant not in self._properties:
+        if property_id not in self._properties:
             return False
         named = viewer_ids.named_in(body)
-        return any((tenant, name) in self._names for one in named for name in pseudonyms.of(self._keys, tenant, one))
+        return any(
+            (property_id, name) in self._names for one in named for name in pseudonyms.of(self._keys, property_id, one)
+        )
 
     def without_letters(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
         """The records but for the dead letters of those who are forgotten; the books hold these events all the same."""

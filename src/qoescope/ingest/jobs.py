@@ -108,10 +108,10 @@ def keys_path(settings: Settings) -> Path:
     return settings.door_keys or settings.var / "door" / "keys.json"
 
 
-def new_key(settings: Settings, property_name: str) -> str:
+def new_key(settings: Settings, property_id: str) -> str:
     """Makes a key for the property and returns its secret, which is stored nowhere; raises `Mistake` beyond two."""
     now = datetime.now(UTC)
-    secret, row = keys.made(property_name, now)
+    secret, row = keys.made(property_id, now)
     with _changing(settings) as known:
         _write_snapshot(settings, keys.with_key(known, row))
     synchronise(settings)
@@ -170,7 +170,7 @@ def _write_snapshot(settings: Settings, known: keys.Snapshot) -> None:
 
 
 def replay(
-    settings: Settings, property_name: str, only: Sequence[letters.Place] = (), reason: str = "", *,
+    settings: Settings, property_id: str, only: Sequence[letters.Place] = (), reason: str = "", *,
     dry_run: bool = False, tell: Callable[[rejudged.Replayed], object] = lambda _: None,
 ) -> rejudged.Replayed:  # fmt: skip
     """The property's dead letters judged again, and what is accepted of them written to the log; blocks.
@@ -183,7 +183,7 @@ def replay(
     told, out = rejudged.Replayed(), kafka.Log(settings)
     forgotten = Forgotten(viewer_keys.read(settings), known.forgotten)
     with postgres.connect(settings, "writer") as connection:
-        for found in letters.waiting(connection, property_name, only, reason):
+        for found in letters.waiting(connection, property_id, only, reason):
             now = datetime.now(UTC)
             again = [rejudged.letter(one, known, int(now.timestamp() * 1000), secret, limits) for one in found]
             told.count(again)

@@ -85,10 +85,10 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def made(property_name: str, now: datetime) -> tuple[str, Key]:
+def made(property_id: str, now: datetime) -> tuple[str, Key]:
     """A new key: its secret, to be shown once, and its row."""
     secret = "qw_" + secrets.token_urlsafe(BITS // 8)
-    return secret, Key(property_name, secret[:PREFIX_LENGTH], digest(secret), now)
+    return secret, Key(property_id, secret[:PREFIX_LENGTH], digest(secret), now)
 
 
 def with_key(snapshot: Snapshot, key: Key) -> Snapshot:
@@ -148,9 +148,9 @@ def is_digested(snapshot: Snapshot) -> bool:
 def digested(snapshot: Snapshot, viewer_keys: pseudonyms.Keys) -> Snapshot:
     """The snapshot with the pseudonyms of those whom it names by their id, and without the id."""
     names = {
-        (tenant, name)
-        for tenant, known in snapshot.forgotten
-        for name in ((known,) if pseudonyms.has_form(known) else pseudonyms.of(viewer_keys, tenant, known))
+        (property_id, name)
+        for property_id, known in snapshot.forgotten
+        for name in ((known,) if pseudonyms.has_form(known) else pseudonyms.of(viewer_keys, property_id, known))
     }
     return Snapshot(snapshot.keys, snapshot.properties, tuple(sorted(names)))
 

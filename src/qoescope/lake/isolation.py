@@ -60,16 +60,16 @@ def set_aside(culprit: Culprit, now: datetime) -> tuple[pa.Table, pa.Table, pa.T
     Its property is named where it says one; its books are those of one event, as of a record that cannot be read.
     """
     (row,) = culprit.record.to_pylist()
-    tenant = _property(row["value"])
+    property_id = _property(row["value"])
     place = {"kafka_partition": row["kafka_partition"], "kafka_offset": row["kafka_offset"]}
     reason = f"{type(culprit.error).__name__}: {culprit.error}".replace("\0", "")[:LONGEST_REASON]
     kept = {
-        "property": tenant, "session_id": UNKNOWN, "seq": 0, "at": now, "type": UNKNOWN, "state": UNKNOWN,
+        "property": property_id, "session_id": UNKNOWN, "seq": 0, "at": now, "type": UNKNOWN, "state": UNKNOWN,
         "state_ms": 0, "received_at": now, "session_day": now.date(), "bucket": 0, **place,
         "reason_kept": f"broken: {reason}", "record": _text(row["value"]),
     }  # fmt: skip
     minute = now.astimezone(UTC).replace(second=0, microsecond=0, tzinfo=None)
-    counts = {"property": tenant, "minute_at": minute, "received": 1, "accepted": 1, "quarantined": 1}
+    counts = {"property": property_id, "minute_at": minute, "received": 1, "accepted": 1, "quarantined": 1}
     offset = row["kafka_offset"]
     read = {"kafka_partition": row["kafka_partition"], "first_offset": offset, "next_offset": offset + 1,
             "records": 1, "complete_until": None}  # fmt: skip

@@ -34,12 +34,12 @@ def beacons(events: pa.Table, received_at: int) -> Iterator[tuple[bytes, bytes]]
     sessions: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in events.to_pylist():
         sessions.setdefault((row["property"], row["session_id"]), []).append(row)
-    for (tenant, session_id), rows in sessions.items():
+    for (property_id, session_id), rows in sessions.items():
         context = _session(rows[0])
         for start in range(0, len(rows), EVENTS_A_RECORD):
             part = rows[start : start + EVENTS_A_RECORD]
             record = wire.Record(
-                tenant, received_at, None, wire.Counts(len(part), len(part)), context, list(map(_event, part))
+                property_id, received_at, None, wire.Counts(len(part), len(part)), context, list(map(_event, part))
             )
             yield session_id.encode(), _ENCODE(record)
 

@@ -50,12 +50,12 @@ def checked(
             raise UnknownName("rule", name, RULE_NAMES)
     at = now or datetime.now(UTC)
     found = []
-    for property_name, total, results in _measured(rows, there):
+    for property_id, total, results in _measured(rows, there):
         judged = [
-            _judged(rule, total, result, (usual or {}).get((property_name, rule.name)), day < at.date())
+            _judged(rule, total, result, (usual or {}).get((property_id, rule.name)), day < at.date())
             for rule, result in zip(DAY_RULES, results, strict=True)
         ]
-        found += [{"property": property_name, **row} for row in judged]
+        found += [{"property": property_id, **row} for row in judged]
     found += _shrunk(rows, seen or {})
     for row in found:
         row |= {"day": day, "checked_at": at, "passed": row["passed"] or row["rule"] in accepted}

@@ -25,7 +25,7 @@ def awaited(children: Children, silence_s: float, within_s: float) -> None:
 
 @contextmanager
 def watching(
-    settings: Settings, key: str, property_: str, rate: float, told: threading.Event, say: Callable[[str], None]
+    settings: Settings, key: str, property_id: str, rate: float, told: threading.Event, say: Callable[[str], None]
 ) -> Iterator[None]:
     """Sends about `rate` events a second until told to stop; says so if the viewers leave before."""
     from qoescope.emit.jobs.live import send_live
@@ -37,7 +37,7 @@ def watching(
     with ThreadPoolExecutor(1) as hand:
         hand.submit(
             send_live, f"http://127.0.0.1:{settings.door_port}", key, rate=rate, duration=STAY_S, speed=1, seed=SEED,
-            faults=("none",), out=settings.var / "demo" / "audience", property=property_, progress=False, stop=told,
+            faults=("none",), out=settings.var / "demo" / "audience", property=property_id, progress=False, stop=told,
             device_clocks=False,
         ).add_done_callback(gone)  # fmt: skip
         try:

@@ -16,7 +16,7 @@ OVER = timedelta(minutes=10)
 COLUMNS = "id, state, metrics, slice, slice_name, onset_at, viewers, actual, expected, story"
 
 
-def incidents(settings: Settings, tenant: str, since: datetime, until: datetime) -> list[Row]:
+def incidents(settings: Settings, property_id: str, since: datetime, until: datetime) -> list[Row]:
     """The live watch's incidents of a property that opened in this time, worst first; not what it only suspects.
 
     The silence after the last viewer of a demo is real, but it was not injected: `until` leaves it out.
@@ -25,18 +25,18 @@ def incidents(settings: Settings, tenant: str, since: datetime, until: datetime)
         cursor = connection.execute(
             f"select {COLUMNS} from incidents where property = %s and source = 'live' and confirmed_at >= %s"  # noqa: S608
             " and opened_at <= %s and state <> 'dismissed' order by viewers desc",
-            (tenant, since - timedelta(minutes=1), until),
+            (property_id, since - timedelta(minutes=1), until),
         )
         names = [name.strip() for name in COLUMNS.split(",")]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def fresh(settings: Settings, tenant: str, begin: datetime) -> bool:
+def fresh(settings: Settings, property_id: str, begin: datetime) -> bool:
     """Whether no earlier traffic lies in what a run that begins then, by the viewers' clock, is compared with."""
     since = begin - timedelta(minutes=HISTORY_MINUTES)
     with postgres.connect(settings, "writer") as connection:
         held = "select exists (select from live_leaf where property = %s and day >= %s and starts_at >= %s)"
-        row = connection.execute(held, (tenant, since.date(), since)).fetchone()
+        row = connection.execute(held, (property_id, since.date(), since)).fetchone()
     return row is not None and not row[0]
 
 

@@ -52,15 +52,15 @@ class Books:
         return self.accepted == self.lake + self.kept_aside and self.in_sessions == self.lake
 
 
-def books(connection: Connection, tenant: str) -> Books:
+def books(connection: Connection, property_id: str) -> Books:
     """The property's books as they are now."""
     door = connection.execute(
         "select coalesce(sum(received), 0)::bigint, coalesce(sum(accepted), 0)::bigint, coalesce(sum(lake), 0)::bigint,"
         " coalesce(sum(reports + late + quarantined + erased), 0)::bigint from outcomes where property = %s",
-        (tenant,),
+        (property_id,),
     ).fetchone()
     folded = connection.execute(
-        "select coalesce(sum(event_count), 0)::bigint, count(*) from sessions where property = %s", (tenant,)
+        "select coalesce(sum(event_count), 0)::bigint, count(*) from sessions where property = %s", (property_id,)
     ).fetchone()
     return Books(*(door or (0, 0, 0, 0)), *(folded or (0, 0)))
 

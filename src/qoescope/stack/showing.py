@@ -25,24 +25,24 @@ def console() -> Console:
     return screen if screen.is_terminal else Console(width=WIDTH)
 
 
-def shown(screen: Console, settings: Settings, tenant: str, outcome: Outcome, began: datetime) -> None:
+def shown(screen: Console, settings: Settings, property_id: str, outcome: Outcome, began: datetime) -> None:
     """Prints what was sent, what is there, what was found, and where to look."""
     from qoescope.connect import postgres
 
     with postgres.connect(settings, "writer") as connection:
-        books = progress.books(connection, tenant)
+        books = progress.books(connection, property_id)
     live = outcome.live
     sent = {"sessions sent": live.run.sessions, "events sent": live.sent.events} if live else {}
     counts = {**sent, "events received": books.received, "accepted": books.accepted, "in the lake": books.lake,
               "kept aside": books.kept_aside, "sessions closed": books.sessions}  # fmt: skip
     table(screen, "events", [counts])
-    table(screen, "sessions by device, from the marts", by_device(settings, tenant))
+    table(screen, "sessions by device, from the marts", by_device(settings, property_id))
     table(screen, "Airflow", outcome.runs)
     fresh = progress.freshness(settings, began)
     table(screen, "live numbers: age of an event when its number can be seen", [fresh])
     if live:
         span = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (live.run.begin_ms, live.run.end_ms))
-        found = findings.incidents(settings, tenant, *span)[:MOST_FOUND]
+        found = findings.incidents(settings, property_id, *span)[:MOST_FOUND]
         table(screen, "what was injected, and what the monitor found", findings.matched(live.key, found))
         for one in found:
             screen.print(f"  {one['story']}", highlight=False, soft_wrap=True)
@@ -56,14 +56,14 @@ def console_said(screen: Console, settings: Settings) -> None:
     screen.print(f"console: {place} (user demo, password in {path})", highlight=False, soft_wrap=True)
 
 
-def by_device(settings: Settings, tenant: str) -> list[dict[str, Any]]:
+def by_device(settings: Settings, property_id: str) -> list[dict[str, Any]]:
     """The last day's key numbers by device, through the same question that the console asks."""
     from qoescope.connect.ask import ask
     from qoescope.connect.postgres import pool
 
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     with pool(settings, "reader", 1) as reader:
-        answer = ask(reader, tenant, METRICS, (end - timedelta(days=1), end), ["device_type"])
+        answer = ask(reader, property_id, METRICS, (end - timedelta(days=1), end), ["device_type"])
     return [{name: row[name] for name in ("device_type", *METRICS)} for row in answer.rows]
 
 

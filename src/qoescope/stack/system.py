@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("qoescope.system")
 PROPERTY = "(system)"
-"""Whose incidents they are: no tenant's."""
+"""Stands in the column `property` of these incidents, which concern the installation."""
 METRIC = "system_health"
 PLACE = ("part", "loop", "about")
 """What tells two incidents apart; `about` is empty where the part does not work."""

@@ -37,14 +37,16 @@ def delete_from_offset(settings: Settings, table: Table, following: Mapping[int,
     return int(open_table(settings, table).delete(f"kafka_partition >= 0 and {unread}")["num_deleted_rows"])
 
 
-def erase_viewer(settings: Settings, table: Table, tenant: str, viewer: str) -> pa.Table:
+def erase_viewer(settings: Settings, table: Table, property_id: str, viewer: str) -> pa.Table:
     """Deletes a viewer's rows and answers them; their parts of the table are written again without them.
 
     Not by a condition that Delta would keep in its log: no file of the table says whom it is about.
     """
     delta = open_table(settings, table)
     found = list_files(delta)
-    gone = read_rows(settings, table, found, where=(ds.field("property") == tenant) & (ds.field("viewer_id") == viewer))
+    gone = read_rows(
+        settings, table, found, where=(ds.field("property") == property_id) & (ds.field("viewer_id") == viewer)
+    )
     another = ds.field("viewer_id").is_null() | (ds.field("viewer_id") != viewer)
     touched = {(part["session_day"][0].as_py(), part["bucket"][0].as_py()) for part in split_parts(gone)}
     for day in sorted({day for day, _ in touched}):
@@ -52,7 +54,7 @@ def erase_viewer(settings: Settings, table: Table, tenant: str, viewer: str) -> 
         added: list[File] = []
         for bucket in buckets:
             mine = [f for f in found if (f.session_day, f.bucket) == (day.isoformat(), bucket)]
-            kept = read_rows(settings, table, mine, where=(ds.field("property") != tenant) | another)
+            kept = read_rows(settings, table, mine, where=(ds.field("property") != property_id) | another)
             added += write_files(settings, table, kept)
         replace_parts(delta, table, day, buckets, added, {"erased": day.isoformat()})
         delta.update_incremental()

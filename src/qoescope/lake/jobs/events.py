@@ -249,8 +249,8 @@ def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:
             {f.name: row.get(f.name) or 0 for f in COUNTED}
         )
     rows = [
-        {"property": tenant, "minute_at": minute.replace(tzinfo=UTC), **counted}
-        for (tenant, minute), counted in books.items()
+        {"property": property_id, "minute_at": minute.replace(tzinfo=UTC), **counted}
+        for (property_id, minute), counted in books.items()
     ]
     return pa.Table.from_pylist(rows)
 
@@ -261,7 +261,7 @@ def unknown_fields(counts: Iterable[dict[str, Any]]) -> pa.Table:
     for row in counts:
         total[row["property"], row["minute_at"], row["field"]] += row["count"]
     rows = [
-        {"property": tenant, "minute_at": minute.replace(tzinfo=UTC), "field": name, "count": n}
-        for (tenant, minute, name), n in total.items()
+        {"property": property_id, "minute_at": minute.replace(tzinfo=UTC), "field": name, "count": n}
+        for (property_id, minute, name), n in total.items()
     ]
     return pa.Table.from_pylist(rows)

@@ -49,7 +49,7 @@ class ImportedLog:
 
 
 def import_log(
-    settings: Settings, path: Path, tenant: str, log_format: str = DEFAULT.name, layout: str = ""
+    settings: Settings, path: Path, property_id: str, log_format: str = DEFAULT.name, layout: str = ""
 ) -> ImportedLog:
     """Takes a CDN's log, plain, gzip or zstd, in a format of the registry; a file that was taken before adds nothing.
 
@@ -60,20 +60,20 @@ def import_log(
         raise Mistake(f"no such file: {path}")
     ensure_tables(settings)
     with path.open("rb") as raw:
-        app = f"cmcd:{tenant}:{hashlib.file_digest(raw, 'sha256').hexdigest()}"
+        app = f"cmcd:{property_id}:{hashlib.file_digest(raw, 'sha256').hexdigest()}"
     app += "" if source is DEFAULT else f":{source.name}"  # read by another format, a file holds something else
     app += f":{hashlib.sha256(layout.encode()).hexdigest()[:16]}" if layout else ""
     writer, made, now = Writer(settings, Event()), ImportedLog(), datetime.now(UTC)
     teller, touched = Teller(settings, writer), list[pa.Table]()
     entries = source.parse(_lines(path))
     for number, chunk in enumerate(takewhile(bool, (list(islice(entries, CHUNK)) for _ in count()))):
-        log = log_reports(chunk, tenant, settings.lake_buckets, now)
+        log = log_reports(chunk, property_id, settings.lake_buckets, now)
         rows = log.reports
         done = teller.delta.transaction_version(app)
         if done is None or done < number:
             commit_files(teller.delta, REPORTS, write_files(settings, REPORTS, rows), app, number)
         crash(settings, "lake.after_chunk")
-        books = [Write(OUTCOMES, log.outcomes(tenant)), Write(UNKNOWN_FIELDS, log.unknown_fields(tenant))]
+        books = [Write(OUTCOMES, log.outcomes(property_id)), Write(UNKNOWN_FIELDS, log.unknown_fields(property_id))]
         writer.write(app, number, [write for write in books if len(write.rows)])
         touched.append(rows.select([*reports.KEY, "bucket", "received_at"]))
         made.lines, made.records = made.lines + len(chunk), made.records + len(rows)

@@ -87,8 +87,10 @@ def write_delivery(connection: Connection, query: str, number: int, mapped: Mapp
             "select property, session_id, last_at, record_count from cmcd_sessions where session_id = any(%s)",
             ([row["session_id"] for row in told],),
         )
-        there = {(tenant, session): known for tenant, session, *known in found.fetchall()}
-        newest = [there.get((tenant, session), []) <= known for tenant, session, *known in map(dict.values, told)]
+        there = {(property_id, session): known for property_id, session, *known in found.fetchall()}
+        newest = [
+            there.get((property_id, session), []) <= known for property_id, session, *known in map(dict.values, told)
+        ]
         observed = mapped.observed.filter(pa.array(newest, pa.bool_()))
         requests = reports.of_sessions(mapped.requests, observed)
         columns = [observed[name].to_pylist() for name in reports.KEY]

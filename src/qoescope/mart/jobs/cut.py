@@ -116,7 +116,7 @@ def cut(settings: Settings) -> Iterator[Cut]:
                 _measured_until(settings, progress),
                 applied,
                 applied_at,
-                {(tenant, day) for tenant, day in held},
+                {(property_id, day) for property_id, day in held},
                 tables,
                 {table.name: _broken(settings, table, tables[table.name]) for table in READ},
             )

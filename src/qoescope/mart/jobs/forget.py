@@ -63,14 +63,14 @@ class Receipt:
         )
 
 
-def find_pseudonyms(settings: Settings, tenant: str, viewer: str) -> tuple[str, ...]:
+def find_pseudonyms(settings: Settings, property_id: str, viewer: str) -> tuple[str, ...]:
     """What a viewer is called here, under each version of the key: with these an erasure can be asked for."""
     if not viewer:
         raise Mistake("no viewer's id: give it on a line of standard input")
-    return pseudonyms.of(viewer_keys.read(settings), tenant, viewer)
+    return pseudonyms.of(viewer_keys.read(settings), property_id, viewer)
 
 
-def forget_viewer(settings: Settings, tenant: str, names: Sequence[str]) -> Receipt:
+def forget_viewer(settings: Settings, property_id: str, names: Sequence[str]) -> Receipt:
     """Erases the viewer of these pseudonyms from lake and Postgres, and answers the receipt.
 
     Tombstones make the door filter what still comes. Deleted files are gone after a week, the log after its retention.
@@ -86,24 +86,24 @@ def forget_viewer(settings: Settings, tenant: str, names: Sequence[str]) -> Rece
         for name in names:
             connection.execute(
                 "insert into forgotten (property, viewer_id, forgotten_at) values (%s, %s, %s) on conflict do nothing",
-                (tenant, name, asked_at),
+                (property_id, name, asked_at),
             )
-        for name, as_sent in _known_as(settings, keys, connection, tenant, names).items():
+        for name, as_sent in _known_as(settings, keys, connection, property_id, names).items():
             letters_too = frozenset(names) if name == names[-1] else frozenset()
-            receipt = {"property": tenant, "viewer_id": name, "asked_at": asked_at, "gone_by": gone_by}
+            receipt = {"property": property_id, "viewer_id": name, "asked_at": asked_at, "gone_by": gone_by}
             total.update(_erase(settings, connection, receipt, (name, *as_sent), keys, letters_too))
-    return Receipt(tenant, tuple(names), gone_by=gone_by, **total)
+    return Receipt(property_id, tuple(names), gone_by=gone_by, **total)
 
 
-def without_forgotten(settings: Settings, connection: Connection, tenant: str, rows: pa.Table) -> pa.Table:
+def without_forgotten(settings: Settings, connection: Connection, property_id: str, rows: pa.Table) -> pa.Table:
     """Rows that name viewers as sent, but for those who are forgotten."""
-    asked = connection.execute("select viewer_id from forgotten where property = %s", (tenant,)).fetchall()
+    asked = connection.execute("select viewer_id from forgotten where property = %s", (property_id,)).fetchall()
     names = {name for (name,) in asked}
     if not names:
         return rows
     keys = viewer_keys.read(settings)
     viewers = [viewer for viewer in pc.unique(rows["viewer_id"]).to_pylist() if viewer]
-    theirs = [viewer for viewer in viewers if not names.isdisjoint(pseudonyms.of(keys, tenant, viewer))]
+    theirs = [viewer for viewer in viewers if not names.isdisjoint(pseudonyms.of(keys, property_id, viewer))]
     return rows.filter(pc.invert(pc.is_in(rows["viewer_id"], pa.array(theirs, rows["viewer_id"].type))))
 
 
@@ -114,35 +114,39 @@ def forget_again(settings: Settings, today: date) -> int:
             "select property, array_agg(viewer_id order by viewer_id) from forgotten where forgotten_at >= %s "
             "group by property, forgotten_at", (today - timedelta(days=AGAIN_DAYS),),
         ).fetchall()  # fmt: skip
-    receipts = [forget_viewer(settings, tenant, names) for tenant, names in recent]
+    receipts = [forget_viewer(settings, property_id, names) for property_id, names in recent]
     return sum(found.events + found.sessions + found.marts + found.letters for found in receipts)
 
 
 def _known_as(
-    settings: Settings, keys: pseudonyms.Keys, connection: Connection, tenant: str, names: Sequence[str]
+    settings: Settings, keys: pseudonyms.Keys, connection: Connection, property_id: str, names: Sequence[str]
 ) -> dict[str, list[str]]:
     """Each pseudonym; with the last of them the id as sent, where an import, which passes no door, brought it."""
-    there = connection.execute("select distinct viewer_id from sessions where property = %s", (tenant,)).fetchall()
+    there = connection.execute("select distinct viewer_id from sessions where property = %s", (property_id,)).fetchall()
     sent = {viewer for (viewer,) in there if viewer and not pseudonyms.has_form(viewer)}
-    of_tenant = pc.field("property") == tenant
+    of_property = pc.field("property") == property_id
     for table in NAMING:
         found = list_files(open_table(settings, table))
-        viewers = pc.unique(read_rows(settings, table, found, ["viewer_id"], of_tenant)["viewer_id"]).to_pylist()
+        viewers = pc.unique(read_rows(settings, table, found, ["viewer_id"], of_property)["viewer_id"]).to_pylist()
         sent |= {viewer for viewer in viewers if viewer and not pseudonyms.has_form(viewer)}
     wanted = frozenset(names)
-    theirs = sorted(viewer for viewer in sent if not wanted.isdisjoint(pseudonyms.of(keys, tenant, viewer)))
+    theirs = sorted(viewer for viewer in sent if not wanted.isdisjoint(pseudonyms.of(keys, property_id, viewer)))
     return {name: theirs if name == names[-1] else [] for name in names}
 
 
-def _letters_erased(connection: Connection, keys: pseudonyms.Keys, tenant: str, names: frozenset[str]) -> int:
+def _letters_erased(connection: Connection, keys: pseudonyms.Keys, property_id: str, names: frozenset[str]) -> int:
     """Deletes dead letters and kept rows of imports that name the viewer, readable or not; how many went."""
 
     def is_named(viewer: str) -> bool:
-        return not names.isdisjoint(pseudonyms.of(keys, tenant, viewer))
+        return not names.isdisjoint(pseudonyms.of(keys, property_id, viewer))
 
-    gone = letters.erase(connection, tenant, lambda body: any(map(is_named, viewer_ids.named_in(body))))
-    rows = connection.execute("select checksum, line, content from import_quarantine where property = %s", (tenant,))
-    theirs = [(tenant, checksum, line) for checksum, line, text in rows.fetchall() if any(map(is_named, _fields(text)))]
+    gone = letters.erase(connection, property_id, lambda body: any(map(is_named, viewer_ids.named_in(body))))
+    rows = connection.execute(
+        "select checksum, line, content from import_quarantine where property = %s", (property_id,)
+    )
+    theirs = [
+        (property_id, checksum, line) for checksum, line, text in rows.fetchall() if any(map(is_named, _fields(text)))
+    ]
     with connection.cursor() as cursor:
         cursor.executemany("delete from import_quarantine where (property, checksum, line) = (%s, %s, %s)", theirs)
     return gone + len(theirs)
@@ -164,15 +168,17 @@ def _erase(
 
     In Postgres all goes together with the receipt: by that a writer that read the lake before sees that it is late.
     """
-    tenant = str(receipt["property"])
-    erased = {t.name: pa.concat_tables([erase_viewer(settings, t, tenant, each) for each in names]) for t in NAMING}
+    property_id = str(receipt["property"])
+    erased = {
+        t.name: pa.concat_tables([erase_viewer(settings, t, property_id, each) for each in names]) for t in NAMING
+    }
     events, sessions = erased[EVENTS.name], versions.latest(erased[SESSION_VERSIONS.name])
     taken = [Write(LIVE_TABLES[n], negated(t, LIVE_TABLES[n])) for n, t in live(events).items() if len(events)]
     personal = (SESSION_ROWS, *(mart.table for mart in MARTS if mart.personal))
     with connection.transaction():
         days.lock(connection)
-        gone = sum(days.erase(connection, table, tenant, each) for table in personal for each in names)
-        letters_gone = _letters_erased(connection, keys, tenant, letters_of) if letters_of else 0
+        gone = sum(days.erase(connection, table, property_id, each) for table in personal for each in names)
+        letters_gone = _letters_erased(connection, keys, property_id, letters_of) if letters_of else 0
         found = {"events": len(events), "sessions": len(sessions), "marts": gone, "letters": letters_gone}
         for write in (Write(OUTCOMES, accounts.erased(erased)), *taken):
             postgres.upsert(connection, write)

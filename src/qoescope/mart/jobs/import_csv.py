@@ -59,7 +59,7 @@ class Import:
         )
 
 
-def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import:
+def import_csv(settings: Settings, path: Path, property_id: str = "import") -> Import:
     """The data set's CSV into the lake and the marts; importing it again changes nothing.
 
     Its rows are held to the file's rules; the gate, which asks what is usual, is for days that are restated.
@@ -69,16 +69,16 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
-        found = registry.CSV.parse(packing.text_lines(file, path.name), tenant, settings.lake_buckets)
+        found = registry.CSV.parse(packing.text_lines(file, path.name), property_id, settings.lake_buckets)
     ensure_tables(settings)
     with postgres.connect(settings, "writer") as connection:
-        rows = without_forgotten(settings, connection, tenant, found.sessions)
+        rows = without_forgotten(settings, connection, property_id, found.sessions)
     placed = pa.table(
         {n: rows[n if n != "session_day" else "day"] for n in ("property", "session_id", "session_day", "bucket")}
     )
     started = pc.unique(rows["day"]).to_pylist()
     delta = open_table(settings, SESSION_VERSIONS)
-    before = read_rows(settings, SESSION_VERSIONS, list_files(delta, started), where=versions.of_property(tenant))
+    before = read_rows(settings, SESSION_VERSIONS, list_files(delta, started), where=versions.of_property(property_id))
     new = versions.changed(arrow.conform(rows, SESSIONS), placed, before, datetime.now(UTC))
     append_files(delta, SESSION_VERSIONS, write_files(settings, SESSION_VERSIONS, new), {"imported": path.name})
     with postgres.connect(settings, "writer") as connection:
@@ -89,7 +89,7 @@ def import_csv(settings: Settings, path: Path, tenant: str = "import") -> Import
             lake_days.cubed,
         )
         with connection.transaction():
-            _note_import(connection, found, tenant, path.name, digest)
+            _note_import(connection, found, property_id, path.name, digest)
     kept_aside = _reasons(found.quarantined)
     return Import(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started), kept_aside)
 
@@ -101,12 +101,12 @@ def _reasons(quarantined: pa.Table) -> tuple[Reason, ...]:
     return tuple(sorted(reasons, key=lambda reason: (-reason.rows, reason.first_line)))
 
 
-def _note_import(connection: Connection, found: CsvSessions, tenant: str, name: str, digest: str) -> None:
+def _note_import(connection: Connection, found: CsvSessions, property_id: str, name: str, digest: str) -> None:
     note = {
-        "checksum": digest, "property": tenant, "name": name, "rows": found.rows, "sessions": len(found.sessions),
+        "checksum": digest, "property": property_id, "name": name, "rows": found.rows, "sessions": len(found.sessions),
         "repeated": found.repeated, "quarantined": len(found.quarantined), "finished_at": datetime.now(UTC),
     }  # fmt: skip
-    kept = found.quarantined.append_column("property", pa.repeat(pa.scalar(tenant), len(found.quarantined)))
+    kept = found.quarantined.append_column("property", pa.repeat(pa.scalar(property_id), len(found.quarantined)))
     kept = kept.append_column("checksum", pa.repeat(pa.scalar(digest), len(kept)))
     postgres.upsert(connection, Write(IMPORTS, pa.Table.from_pylist([note])))
     postgres.upsert(connection, Write(IMPORT_QUARANTINE, kept))

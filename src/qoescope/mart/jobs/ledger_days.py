@@ -97,7 +97,7 @@ def _compare_rows(now: Cut, day: date, there: pa.Table, result: LedgerResult) ->
     Those that are not the lake's latest are different, unless they are the ones that Postgres had to hold at the cut.
     """
     names = list(SESSION_ROWS.names)
-    held = [tenant for tenant, on in now.held if on == day]
+    held = [property_id for property_id, on in now.held if on == day]
     latest, stored = (
         _comparable(now, rows, held) for rows in (_latest(now, day, now.tables[SESSION_VERSIONS.name]), there)
     )

@@ -23,7 +23,7 @@ Row = dict[str, Any]
 class IncidentContext:
     """The property of an incident, what found it, and what a person is shown beside its figures."""
 
-    tenant: str
+    property_id: str
     source: str
     sessions: list[str]
     chart: list[dict[str, Any]]
@@ -37,7 +37,7 @@ def row(one: Incident, impact: Impact, context: IncidentContext, now: datetime) 
     """The incident's row of `incidents`."""
     f, bounds = one.best, interval(one)
     return {
-        "property": context.tenant,
+        "property": context.property_id,
         "id": one.id,
         "version": one.version,
         "source": context.source,

@@ -42,7 +42,7 @@ def write_incidents(connection: Connection, rows: Sequence[Row]) -> None:
         postgres.upsert(connection, Write(INCIDENTS, pa.Table.from_pylist(last, arrow.schema(INCIDENTS))))
 
 
-def incident_row(connection: Connection, tenant: str, one: Incident, history: History, step_s: int) -> Row:
+def incident_row(connection: Connection, property_id: str, one: Incident, history: History, step_s: int) -> Row:
     """The incident's row of `incidents`: with its impact, ten of the sessions that it touched, and a chart.
 
     `history` has steps of `step_s` seconds.
@@ -53,20 +53,22 @@ def incident_row(connection: Connection, tenant: str, one: Incident, history: Hi
     excess = excess_so_far(one, sums, WINDOW_MINUTES if step_s == MINUTE_S else 1)
     if first < min(history.steps, default=first):  # its first days are no longer in the history
         excess = max(excess, one.excess, key=abs)
-    touched = connection.execute(queries.touched(one), (tenant, one.onset_at.date(), one.onset_at, until)).fetchone()
+    touched = connection.execute(
+        queries.touched(one), (property_id, one.onset_at.date(), one.onset_at, until)
+    ).fetchone()
     sessions, viewers, examples = touched if touched is not None else (0, 0, None)
-    lost = lost_watch_hours(one, excess, _usual_watch_ms(connection, tenant, one.onset_at))
+    lost = lost_watch_hours(one, excess, _usual_watch_ms(connection, property_id, one.onset_at))
     impact = Impact(excess, int(sessions), int(viewers), lost)
     steps = range(first - _CHART_BEFORE, last + _CHART_AFTER + 1)
     source = "batch" if step_s == HOUR_S else "live"
-    context = IncidentContext(tenant, source, list(examples or []), _chart(one, history, steps, step_s))
+    context = IncidentContext(property_id, source, list(examples or []), _chart(one, history, steps, step_s))
     return records.row(one, impact, context, datetime.now(UTC))
 
 
-def _usual_watch_ms(connection: Connection, tenant: str, onset: datetime) -> float:
+def _usual_watch_ms(connection: Connection, property_id: str, onset: datetime) -> float:
     """What a play was watched in the mean just before the onset; 0 where there was none."""
     since = onset - _USUAL_WATCH
-    usual = connection.execute(queries.USUAL_WATCH, (tenant, since.date(), since, onset)).fetchone()
+    usual = connection.execute(queries.USUAL_WATCH, (property_id, since.date(), since, onset)).fetchone()
     return float(usual[0]) if usual and usual[0] is not None else 0.0
 
 

@@ -46,7 +46,7 @@ DELETE_DAY = (
     "and state <> 'dismissed' and id <> all(%s)"
 )
 FINAL = (
-    "select id from incidents where property = %(tenant)s and source = 'batch' and opened_at > %(begin)s "
+    "select id from incidents where property = %(property_id)s and source = 'batch' and opened_at > %(begin)s "
     "and opened_at <= %(end)s and (state = 'dismissed' or last_seen_at > %(end)s or closed_at > %(end)s)"
 )
 """Incidents of a day of which a person or a later day has spoken since: the day itself does not change them again."""

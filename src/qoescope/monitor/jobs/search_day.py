@@ -17,43 +17,45 @@ from qoescope.monitor.jobs.send_notifications import send_due
 from qoescope.settings import Settings
 
 
-def search_day(settings: Settings, day: date, tenant: str | None = None) -> int:
+def search_day(settings: Settings, day: date, property_id: str | None = None) -> int:
     """Looks at each hour of a restated day, then at the day; what opened in it become exactly these incidents.
 
     Incidents of earlier days go on where they still show. Returns how many the day opened or showed again. Without
-    `tenant` it searches every property that has sessions on that day.
+    `property_id` it searches every property that has sessions on that day.
     """
     changed = 0
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
     with postgres.connect(settings, "writer") as connection:
-        tenants = [tenant] if tenant else [r[0] for r in connection.execute(queries.PROPERTIES, (day,)).fetchall()]
-        for name in tenants:
+        property_ids = (
+            [property_id] if property_id else [r[0] for r in connection.execute(queries.PROPERTIES, (day,)).fetchall()]
+        )
+        for name in property_ids:
             changed += _search_property(connection, name, begin)
         send_due(connection, settings)
     return changed
 
 
-def _search_property(connection: Connection, tenant: str, begin: datetime) -> int:
+def _search_property(connection: Connection, property_id: str, begin: datetime) -> int:
     """Writes what a day says of the property into `incidents`; returns how many incidents that changed."""
     end = begin + timedelta(days=1)
-    stored = read_rows(connection, queries.ONGOING, (tenant, "batch", begin - timedelta(weeks=restated.WEEKS)))
+    stored = read_rows(connection, queries.ONGOING, (property_id, "batch", begin - timedelta(weeks=restated.WEEKS)))
     earlier = [records.incident(row) for row in stored if row["opened_at"] <= begin]
     known = {one.id: restated.as_of(one, begin) for one in earlier}
-    watch = _watch(connection, tenant, begin, list(known.values()))
-    period = {"tenant": tenant, "begin": begin, "end": end}
+    watch = _watch(connection, property_id, begin, list(known.values()))
+    period = {"property_id": property_id, "begin": begin, "end": end}
     final = {row["id"] for row in read_rows(connection, queries.FINAL, period)}
     final |= {one.id for one in earlier if known[one.id] is not one}
     changed = [one for one in watch.incidents if one.state != "dismissed" and known.get(one.id) is not one]
-    rows = [incident_row(connection, tenant, one, watch.history, HOUR_S) for one in changed if one.id not in final]
+    rows = [incident_row(connection, property_id, one, watch.history, HOUR_S) for one in changed if one.id not in final]
     with connection.transaction():
-        connection.execute(queries.DELETE_DAY, (tenant, begin, end, [one.id for one in changed]))
+        connection.execute(queries.DELETE_DAY, (property_id, begin, end, [one.id for one in changed]))
         write_incidents(connection, rows)
     return len(changed)
 
 
-def _watch(connection: Connection, tenant: str, begin: datetime, known: Sequence[Incident]) -> RestatedWatch:
+def _watch(connection: Connection, property_id: str, begin: datetime, known: Sequence[Incident]) -> RestatedWatch:
     """The watch after the day: each hour against the same hours before, then the day against the days before."""
-    watch = RestatedWatch.over(_history(connection, tenant, begin))
+    watch = RestatedWatch.over(_history(connection, property_id, begin))
     watch.incidents = list(known)
     number = int(begin.timestamp()) // HOUR_S // restated.DAY_HOURS
     present = set(watch.history.steps)
@@ -64,7 +66,7 @@ def _watch(connection: Connection, tenant: str, begin: datetime, known: Sequence
     return watch
 
 
-def _history(connection: Connection, tenant: str, begin: datetime) -> History:
+def _history(connection: Connection, property_id: str, begin: datetime) -> History:
     """Sums by hour of the day, of the days just before, and of the same day of the weeks before."""
     day = timedelta(days=1)
     end = begin + day
@@ -75,6 +77,6 @@ def _history(connection: Connection, tenant: str, begin: datetime) -> History:
     history = History(SESSION_DIMENSIONS, tuple(session_columns(WATCHED)))
     sql = restated.counts_sql("sessions", queries.STARTED_WITHIN, HOUR_S)
     for since, until in sorted(reach):
-        rows = connection.execute(sql, (tenant, since.date(), until.date(), since, until)).fetchall()
+        rows = connection.execute(sql, (property_id, since.date(), until.date(), since, until)).fetchall()
         restated.add(history, queries.table(rows, ("step", *SESSION_DIMENSIONS), history.columns))
     return history

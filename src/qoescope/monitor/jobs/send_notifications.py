@@ -64,10 +64,10 @@ def _new(connection: Connection, known: list[Row], targets: list[notifications.T
     return new
 
 
-def send_test(settings: Settings, tenant: str, who: str) -> list[str]:
+def send_test(settings: Settings, property_id: str, who: str) -> list[str]:
     """Sends a test to every channel; returns a line on each: its name and `sent`, or why it failed."""
     now = datetime.now(UTC)
-    payload = notifications.sample(tenant, f"test-{now:%Y%m%d%H%M%S}", who, now)
+    payload = notifications.sample(property_id, f"test-{now:%Y%m%d%H%M%S}", who, now)
     outcomes = [(t, delivery.send(settings, t, payload, int(now.timestamp()))) for t in delivery.targets(settings)]
     return [f"{target.name}: {error or 'sent'}" for target, error in outcomes] or [notifications.NOWHERE]
 

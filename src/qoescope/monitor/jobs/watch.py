@@ -48,11 +48,13 @@ def watch(settings: Settings, stopping: Event | None = None, *, once: bool = Fal
         while not stop.is_set():
             if not once:
                 writer.do(lambda _: lease.hold())
-            for tenant, newest in writer.do(_newest_complete).items():
-                if tenant not in watches:
-                    watches[tenant] = writer.do(lambda connection, name=tenant: _PropertyWatch(connection, name))  # type: ignore[misc]
-                minutes += watches[tenant].advance(writer, newest)
-                writer.do(watches[tenant].recount)
+            for property_id, newest in writer.do(_newest_complete).items():
+                if property_id not in watches:
+                    watches[property_id] = writer.do(
+                        lambda connection, name=property_id: _PropertyWatch(connection, name)
+                    )  # type: ignore[misc]
+                minutes += watches[property_id].advance(writer, newest)
+                writer.do(watches[property_id].recount)
             writer.do(lambda connection: send_due(connection, settings))
             if board is not None:
                 board["watch"].succeeded()
@@ -70,25 +72,25 @@ def watch(settings: Settings, stopping: Event | None = None, *, once: bool = Fal
 def _newest_complete(connection: Connection) -> dict[str, int]:
     """Each property's last complete minute: the one before its newest, for that still fills."""
     rows = connection.execute(queries.NEWEST).fetchall()
-    return {tenant: int(at.timestamp()) // MINUTE_S - 1 for tenant, at in rows if at is not None}
+    return {property_id: int(at.timestamp()) // MINUTE_S - 1 for property_id, at in rows if at is not None}
 
 
 class _PropertyWatch:
     """The watch over one property, with the minutes in its memory."""
 
-    def __init__(self, connection: Connection, tenant: str) -> None:
-        self.tenant = tenant
+    def __init__(self, connection: Connection, property_id: str) -> None:
+        self.property_id = property_id
         self.live = LiveWatch(LEAF_DIMENSIONS, _SUMS)
         self.closed = ClosedSessionsWatch()
         self.rules = Thresholds()
         self.at: int | None = None
         self.recounts = 0
         horizon = datetime.now(UTC) - timedelta(days=1)
-        stored = read_rows(connection, queries.ONGOING, (tenant, "live", horizon))
+        stored = read_rows(connection, queries.ONGOING, (property_id, "live", horizon))
         incidents = [records.incident(row) for row in stored]
         self.live.incidents = [one for one in incidents if one.best.watched.leaf]
         self.closed.incidents = [one for one in incidents if not one.best.watched.leaf]
-        for row in read_rows(connection, queries.ONGOING, (tenant, "rule", horizon)):
+        for row in read_rows(connection, queries.ONGOING, (property_id, "rule", horizon)):
             rule = row["memory"].get("rule")
             if rule and row["closed_at"] is None:
                 self.rules.resume(rule[0], rule[1], records.incident(row))
@@ -112,7 +114,7 @@ class _PropertyWatch:
         rows = [self._row(connection, one) for one in changed if one.id not in gone]
         rows += self._look_at_rules(connection, minute)
         with connection.transaction():
-            connection.execute(queries.DELETE, (self.tenant, gone))
+            connection.execute(queries.DELETE, (self.property_id, gone))
             write_incidents(connection, rows)
 
     def recount(self, connection: Connection) -> None:
@@ -128,11 +130,11 @@ class _PropertyWatch:
 
     def _row(self, connection: Connection, one: Incident) -> Row:
         if one.best.watched.leaf:
-            return incident_row(connection, self.tenant, one, self.live.history, MINUTE_S)
-        return incident_row(connection, self.tenant, one, self.closed.history, closed_sessions.STEP_S)
+            return incident_row(connection, self.property_id, one, self.live.history, MINUTE_S)
+        return incident_row(connection, self.property_id, one, self.closed.history, closed_sessions.STEP_S)
 
     def _drop_dismissed(self, connection: Connection) -> None:
-        dismissed = {r[0] for r in connection.execute(queries.DISMISSED, (self.tenant,)).fetchall()}
+        dismissed = {r[0] for r in connection.execute(queries.DISMISSED, (self.property_id,)).fetchall()}
         self.live.incidents = [one for one in self.live.incidents if one.id not in dismissed]
         self.closed.incidents = [one for one in self.closed.incidents if one.id not in dismissed]
 
@@ -148,19 +150,19 @@ class _PropertyWatch:
         )
         since, until = (datetime.fromtimestamp(closed_sessions.STEP_S * step, tz=UTC) for step in (first, at + 1))
         sql = closed_sessions.counts_sql("sessions", queries.ENDED_WITHIN)
-        rows = connection.execute(sql, (self.tenant, since.date() - timedelta(days=1), since, until)).fetchall()
+        rows = connection.execute(sql, (self.property_id, since.date() - timedelta(days=1), since, until)).fetchall()
         restated.add(history, queries.table(rows, ("step", *SESSION_DIMENSIONS), history.columns))
         history.forget(oldest)
         return self.closed.look(at)
 
     def _look_at_rules(self, connection: Connection, minute: int) -> list[Row]:
         names = ("id", "version", "metric", "slice", "direction", "threshold", "minutes", "audience", "severity")
-        stored = read_rows(connection, queries.RULES, (self.tenant,))
+        stored = read_rows(connection, queries.RULES, (self.property_id,))
         rules = [Rule(*(row[name] for name in names)) for row in stored]
         kpis = {kpi.watched.metric: kpi for kpi in self.live.detector.kpis}
         rows = []
         for one in self.rules.look(rules, kpis, self.live.history, minute):
-            row = incident_row(connection, self.tenant, one, self.live.history, MINUTE_S)
+            row = incident_row(connection, self.property_id, one, self.live.history, MINUTE_S)
             rule = next((r for r in rules if r.slice == one.slice and r.metric == one.best.watched.metric), None)
             memory = json.loads(row["memory"]) | {"rule": [rule.id, rule.version] if rule else None}
             rows.append(row | {"source": "rule", "memory": json.dumps(memory)})
@@ -175,7 +177,7 @@ class _PropertyWatch:
         sql = queries.minutes(LEAF_DIMENSIONS, _SUMS)
         for begin, end in queries.runs(sorted(live.wanted(minute) - known)):
             since, until = (datetime.fromtimestamp(MINUTE_S * m, tz=UTC) for m in (begin, end))
-            rows = connection.execute(sql, (self.tenant, since.date(), until.date(), since, until)).fetchall()
+            rows = connection.execute(sql, (self.property_id, since.date(), until.date(), since, until)).fetchall()
             restated.add(history, queries.table(rows, ("step", *LEAF_DIMENSIONS), _SUMS))
             present = set(history.steps)
             for empty in (m for m in range(begin, min(end, minute - live.DAY)) if m not in present):

@@ -56,13 +56,13 @@ def payload(incident: Row) -> dict[str, Any]:
     return {name: v.isoformat() if isinstance(v, datetime) else escaping.clean(v) for name, v in plain.items()}
 
 
-def sample(tenant: str, identity: str, who: str, now: datetime) -> dict[str, Any]:
+def sample(property_id: str, identity: str, who: str, now: datetime) -> dict[str, Any]:
     """The payload of a test: an incident of nobody."""
     story = f"A test of notifications, requested by {who}: nothing is broken."
     return payload(
         {
             "id": identity,
-            "property": tenant,
+            "property": property_id,
             "state": TEST,
             "severity": "info",
             "metrics": "",

@@ -29,14 +29,14 @@ class Selection:
     """Whose sessions, when, and which of them: what most questions share."""
 
     caller: Caller
-    tenant: str
+    property_id: str
     between: Between
     where: dict[str, tuple[str, ...]]
 
     @property
     def store(self) -> PropertyStore:
         """What the API reads of the property."""
-        return self.caller.store.of(self.tenant)
+        return self.caller.store.of(self.property_id)
 
 
 async def caller() -> Caller:
@@ -130,28 +130,28 @@ Names = Annotated[
 
 def select(
     who: Reader,
-    tenant: Property = None,
+    property_id: Property = None,
     start: Start = None,
     end: End = None,
     filters: Filters = [],  # noqa: B006
 ) -> Selection:
     """The part that most questions share."""
-    return Selection(who, tenant_of(who, tenant), range_of(start, end), state.where(filters))
+    return Selection(who, property_id_of(who, property_id), range_of(start, end), state.where(filters))
 
 
 Shared = Annotated[Selection, Depends(select)]
 
 
-def tenant_of(who: Caller, wanted: str | None) -> str:
+def property_id_of(who: Caller, wanted: str | None) -> str:
     """The property asked for, or their first; 404 where it is not theirs, as where there is none of that name."""
     if wanted and not who.person.sees(wanted):
         raise HTTPException(404, f"no property '{wanted}' among yours")
-    return who.tenant(wanted)
+    return who.property_id(wanted)
 
 
 def store_of(who: Caller, wanted: str | None) -> PropertyStore:
     """What the API reads and changes of the property asked for; 404 where it is not theirs."""
-    return who.store.of(tenant_of(who, wanted))
+    return who.store.of(property_id_of(who, wanted))
 
 
 def range_of(start: str | None, end: str | None) -> Between:
@@ -170,7 +170,7 @@ def interpretation(
     """The question as the API understood it."""
     filters = {k: list(v) for k, v in selection.where.items()}
     return Asked(
-        property=selection.tenant,
+        property=selection.property_id,
         start=selection.between[0],
         end=selection.between[1],
         metrics=list(names),
@@ -184,7 +184,7 @@ def interpretation(
 def respond(selection: Selection, names: Sequence[str], by: Sequence[str] = (), step: str | None = None) -> Response:
     """The answer as it is sent; made once for identical concurrent questions."""
     filters = tuple((name, tuple(values)) for name, values in selection.where.items())
-    key = (selection.tenant, tuple(names), selection.between, tuple(by), filters, step)
+    key = (selection.property_id, tuple(names), selection.between, tuple(by), filters, step)
     content = selection.caller.store.encoded_answers.do(
         key, lambda: metric_answer(selection, names, by, step).model_dump_json().encode()
     )

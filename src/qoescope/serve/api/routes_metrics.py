@@ -151,9 +151,9 @@ def catalog(app: FastAPI) -> None:
         return [DimensionValue(**row) for row in selection.store.values(name, selection.between, containing, limit)]
 
     @app.get("/health", tags=["trust"])
-    def health(who: Reader, tenant: Property = None) -> Health:
+    def health(who: Reader, property_id: Property = None) -> Health:
         """How new the numbers are, and which days are kept out of them."""
-        store, now = store_of(who, tenant), datetime.now(UTC)
+        store, now = store_of(who, property_id), datetime.now(UTC)
         newest, window = store.newest(), store.newest_window()
         age = max(0.0, (now - window).total_seconds() - 10) if window else None  # one that still fills is new
         status: Literal["ok", "stale", "empty"] = (

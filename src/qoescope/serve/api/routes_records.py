@@ -58,15 +58,15 @@ def _single_records(app: FastAPI) -> None:
     def one(
         who: Reader,
         session_id: Annotated[str, Path(max_length=200, pattern=TEXT, examples=["s1"])],
-        tenant: Property = None,
+        property_id: Property = None,
     ) -> SessionAnswer:
         """One session: measures with their formulas, and its events from the lake."""
-        store = store_of(who, tenant)
+        store = store_of(who, property_id)
         row = store.session(session_id)
         if row is None:
             raise HTTPException(
                 404,
-                f"no session '{session_id}' in {store.tenant}; it may still be running, or be older than the retention",
+                f"no session '{session_id}' in {store.property_id}; it may still be running, or be older than the retention",
             )
         return SessionAnswer(
             session=plain(row),
@@ -121,10 +121,10 @@ def alarms(app: FastAPI) -> None:
 
     @app.get("/incidents/{identity}", tags=["incidents"])
     def incident(
-        who: Reader, identity: Annotated[str, Path(max_length=100, pattern=TEXT)], tenant: Property = None
+        who: Reader, identity: Annotated[str, Path(max_length=100, pattern=TEXT)], property_id: Property = None
     ) -> dict[str, Any]:
         """One incident: story, slice, chart, rivals, sessions to open."""
-        row = store_of(who, tenant).incident(identity)
+        row = store_of(who, property_id).incident(identity)
         if row is None:
             raise HTTPException(404, f"no incident '{identity}'")
         return row
@@ -134,19 +134,19 @@ def alarms(app: FastAPI) -> None:
         who: Annotated[Caller, Depends(Scoped("decide"))],
         identity: Annotated[str, Path(max_length=100, pattern=TEXT)],
         decision: Decision,
-        tenant: Property = None,
+        property_id: Property = None,
     ) -> Told:
         """Takes the incident on, dismisses it, or mutes its slice for four hours; people need the role operator."""
         _may(who, "decide on incidents")
-        message = decisions.carry_out(store_of(who, tenant), identity, decision, who.person.name)
+        message = decisions.carry_out(store_of(who, property_id), identity, decision, who.person.name)
         if message is None:
             raise HTTPException(404, f"no incident '{identity}'")
         return Told(told=message)
 
     @app.get("/rules", tags=["incidents"])
-    def rules(who: Reader, tenant: Property = None) -> Rows:
+    def rules(who: Reader, property_id: Property = None) -> Rows:
         """Alarms by threshold beside detection; operators change them in the console."""
-        return Rows(rows=store_of(who, tenant).rules())
+        return Rows(rows=store_of(who, property_id).rules())
 
 
 def notes(app: FastAPI) -> None:
@@ -159,7 +159,7 @@ def notes(app: FastAPI) -> None:
 
     @app.post("/annotations", status_code=201, tags=["annotations"])
     def annotate(
-        who: Annotated[Caller, Depends(Scoped("annotate"))], note: NewAnnotation, tenant: Property = None
+        who: Annotated[Caller, Depends(Scoped("annotate"))], note: NewAnnotation, property_id: Property = None
     ) -> Annotation:
         """A new annotation; people need the role operator."""
         _may(who, "annotate")
@@ -172,17 +172,17 @@ def notes(app: FastAPI) -> None:
             raise Mistake("the time is outside the supported dates") from error
         if not start or (end and end < start):
             raise Mistake("an annotation ends after it begins")
-        return Annotation(**store_of(who, tenant).annotate(start, note.text, who.person.name, end))
+        return Annotation(**store_of(who, property_id).annotate(start, note.text, who.person.name, end))
 
     @app.delete("/annotations/{identity}", status_code=204, tags=["annotations"])
     def remove(
         who: Annotated[Caller, Depends(Scoped("annotate"))],
         identity: Annotated[str, Path(max_length=100, pattern=TEXT)],
-        tenant: Property = None,
+        property_id: Property = None,
     ) -> None:
         """Removes an annotation."""
         _may(who, "annotate")
-        if not store_of(who, tenant).remove_annotation(identity):
+        if not store_of(who, property_id).remove_annotation(identity):
             raise HTTPException(404, f"no annotation '{identity}'")
 
 
@@ -198,23 +198,23 @@ def letters(app: FastAPI) -> None:
                 max_length=100, pattern=TEXT, description="only letters refused for this reason", examples=["malformed"]
             ),
         ] = "",
-        tenant: Property = None,
+        property_id: Property = None,
     ) -> Replay:
         """Begins to judge dead letters again and to send on what is understood now; people need the role operator.
 
         One replay of a property at a time: 409 while it runs.
         """
         _may(who, "replay")
-        begun = replays.start(store_of(who, tenant), reason, who.person.name)
+        begun = replays.start(store_of(who, property_id), reason, who.person.name)
         if begun is None:
             raise HTTPException(409, "a replay is already running; GET /dead-letters/replay shows its progress")
         return Replay(**begun)
 
     @app.get("/dead-letters/replay", tags=["dead letters"])
-    def replayed(who: Annotated[Caller, Depends(Scoped("replay"))], tenant: Property = None) -> Replay:
+    def replayed(who: Annotated[Caller, Depends(Scoped("replay"))], property_id: Property = None) -> Replay:
         """How far the replay that runs is, or what became of the last one; people need the role operator."""
         _may(who, "replay")
-        row = replays.state(store_of(who, tenant))
+        row = replays.state(store_of(who, property_id))
         if row is None:
             raise HTTPException(404, "nothing has been replayed yet")
         return Replay(**row)

@@ -41,9 +41,9 @@ class Person:
         """Whether they have this role or a higher one."""
         return RANK[self.role] >= RANK[role]
 
-    def sees(self, tenant: str) -> bool:
+    def sees(self, property_id: str) -> bool:
         """Whether the property is theirs to see."""
-        return EVERY_PROPERTY in self.properties or tenant in self.properties
+        return EVERY_PROPERTY in self.properties or property_id in self.properties
 
 
 def digest(password: str) -> str:

@@ -123,11 +123,11 @@ def _current(here: bool) -> dict[str, str]:
 
 
 def _properties(request: PageRequest) -> Component | None:
-    names = request.caller.properties if request.tenant else ()
+    names = request.caller.properties if request.property_id else ()
     if len(names) < 2:  # noqa: PLR2004
-        return html.Span(request.tenant, className="property", title="property")
+        return html.Span(request.property_id, className="property", title="property")
     links = [html.A(name, href=request.path + request.state.query(p=name)) for name in names]
-    return html.Details([html.Summary(request.tenant), html.Div(links, className="menu")], className="property")
+    return html.Details([html.Summary(request.property_id), html.Div(links, className="menu")], className="property")
 
 
 def _person(request: PageRequest) -> Component:

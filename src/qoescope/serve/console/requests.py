@@ -21,7 +21,7 @@ class PageRequest:
     """A request of a page: who asks, about which property, what time it is, and what the address says."""
 
     caller: Caller
-    tenant: str
+    property_id: str
     now: datetime
     state: PageState
     path: str
@@ -36,7 +36,7 @@ class PageRequest:
     @property
     def store(self) -> PropertyStore:
         """What the console reads and changes of the property."""
-        return self.caller.store.of(self.tenant)
+        return self.caller.store.of(self.property_id)
 
     def may(self, role: str) -> bool:
         """Whether the caller has this role or a higher one."""
@@ -61,9 +61,9 @@ def page_request(caller: Caller, path: str, query: Mapping[str, Any], now: datet
     pairs = [(k, v) for k, vs in query.items() for v in (vs if isinstance(vs, list) else [vs]) if v is not None]
     texts = [(k, str(v)) for k, v in pairs]
     names_range = any(key in ("t", "from", "to") for key, _ in texts)
-    tenant = caller.tenant(dict(texts).get("p"))
-    default = state.DEFAULT if names_range else _default_range(caller.store.of(tenant), now)
-    return PageRequest(caller, tenant, now, state.from_pairs(texts, now, default), path, identity)
+    property_id = caller.property_id(dict(texts).get("p"))
+    default = state.DEFAULT if names_range else _default_range(caller.store.of(property_id), now)
+    return PageRequest(caller, property_id, now, state.from_pairs(texts, now, default), path, identity)
 
 
 def _default_range(store: PropertyStore, now: datetime) -> str:

@@ -37,7 +37,7 @@ def _remove(row: dict[str, Any]) -> Component:
 
 def menu(request: PageRequest) -> Component | None:
     """Saved views, and for operators a way to save this one."""
-    if not request.tenant:
+    if not request.property_id:
         return None
     form = [
         dmc.TextInput(

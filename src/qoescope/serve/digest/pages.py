@@ -78,7 +78,7 @@ class SliceTable:
     rows: list[ValueRow]
 
 
-def render(answers: Answers, tenant: str, first: date, last: date) -> str:
+def render(answers: Answers, property_id: str, first: date, last: date) -> str:
     """The days from `first` to `last` beside as many before them, as one HTML document that loads nothing."""
     between = _instant(first), _instant(last + DAY)
     length = between[1] - between[0]
@@ -86,7 +86,7 @@ def render(answers: Answers, tenant: str, first: date, last: date) -> str:
     tables = (_slices(answers, name, between, before) for name in BY)
     return templates.fill(
         "digest.html",
-        title=f"{tenant}: {first:%d %b %Y}" + (f" – {last:%d %b %Y}" if last > first else ""),
+        title=f"{property_id}: {first:%d %b %Y}" + (f" – {last:%d %b %Y}" if last > first else ""),
         colours=_colours(),
         length=words.length(length),
         numbers=_numbers(answers, between, before),

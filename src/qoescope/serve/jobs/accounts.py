@@ -31,14 +31,14 @@ def new_user(settings: Settings, name: str, role: str, properties: Sequence[str]
     return chosen
 
 
-def new_token(settings: Settings, label: str, property_name: str, scopes: Sequence[str] = ("read",)) -> str:
+def new_token(settings: Settings, label: str, property_id: str, scopes: Sequence[str] = ("read",)) -> str:
     """Makes an API token for the property and returns it; it is stored nowhere."""
     token, prefix, digest = credentials.new_token()
     row = {
         "prefix": prefix,
         "digest": digest,
         "label": label,
-        "property": property_name,
+        "property": property_id,
         "scopes": credentials.checked_scopes(scopes),
         "created_at": datetime.now(UTC),
         "revoked_at": None,

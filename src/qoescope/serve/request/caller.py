@@ -23,7 +23,7 @@ class Caller:
             return tuple(self.store.properties())
         return self.person.properties
 
-    def tenant(self, wanted: str | None = None) -> str:
+    def property_id(self, wanted: str | None = None) -> str:
         """The wanted property, or their first. Raises `Mistake` where it is not theirs."""
         if wanted:
             if not self.person.sees(wanted):

@@ -56,6 +56,6 @@ class Connections:
         self._remembered[kind, name] = now + lifetime_s, value
         return value
 
-    def has_table(self, tenant: str, table: str) -> bool:
+    def has_table(self, property_id: str, table: str) -> bool:
         """Whether the table exists: a part that never ran has none."""
-        return self.remember("table", table, lambda: records.table_exists(self.reader, tenant, table))
+        return self.remember("table", table, lambda: records.table_exists(self.reader, property_id, table))

@@ -30,7 +30,7 @@ Runs = Callable[[Settings], list[dict[str, Any]]]
 """Airflow's last runs, newest first; raises `Mistake` while it does not answer."""
 
 
-def _no_replay(settings: Settings, tenant: str, reason: str, tell: Callable[[Progress], None]) -> object:
+def _no_replay(settings: Settings, property_id: str, reason: str, tell: Callable[[Progress], None]) -> object:
     raise Mistake("this console was started without the collector: use `qoescope batch replay`")
 
 

@@ -22,7 +22,7 @@ class PropertyChanges:
     """All that the console and the API change of one property."""
 
     connections: Connections
-    tenant: str
+    property_id: str
 
     def _add(self, table: Table, row: dict[str, Any]) -> dict[str, Any]:
         most = MOST_OF[table.name]
@@ -32,18 +32,18 @@ class PropertyChanges:
 
     def decide(self, identity: str, state: str) -> bool:
         """Whether there was such an incident; its state is what the person decided."""
-        return records.decide(self.connections.writer, self.tenant, identity, state)
+        return records.decide(self.connections.writer, self.property_id, identity, state)
 
     def acknowledge(self, identity: str, who: str) -> None:
         """Notes that this person has taken on the incident."""
-        row = {"property": self.tenant, "incident_id": identity, "made_by": who, "created_at": datetime.now(UTC)}
+        row = {"property": self.property_id, "incident_id": identity, "made_by": who, "created_at": datetime.now(UTC)}
         people.put(self.connections.writer, ACKNOWLEDGEMENTS, row)
 
     def mute(self, slice_: str, length: timedelta, who: str) -> None:
         """Sends nothing about this slice for so long; `slice_` is JSON."""
         now = datetime.now(UTC)
         row = {
-            "property": self.tenant,
+            "property": self.property_id,
             "id": secrets.token_hex(8),
             "slice": slice_,
             "starts_at": now,
@@ -56,7 +56,7 @@ class PropertyChanges:
     def annotate(self, starts_at: datetime, text: str, who: str, ends_at: datetime | None = None) -> dict[str, Any]:
         """A new annotation."""
         row = {
-            "property": self.tenant,
+            "property": self.property_id,
             "id": secrets.token_hex(8),
             "starts_at": starts_at,
             "ends_at": ends_at,
@@ -69,7 +69,7 @@ class PropertyChanges:
     def save_view(self, title: str, address: str, who: str) -> dict[str, Any]:
         """A new saved view."""
         row = {
-            "property": self.tenant,
+            "property": self.property_id,
             "id": secrets.token_hex(8),
             "title": title,
             "address": address,
@@ -80,29 +80,29 @@ class PropertyChanges:
 
     def remove_view(self, identity: str) -> bool:
         """Whether there was such a view; it is gone."""
-        return people.remove(self.connections.writer, VIEWS, self.tenant, identity)
+        return people.remove(self.connections.writer, VIEWS, self.property_id, identity)
 
     def remove_annotation(self, identity: str) -> bool:
         """Whether there was such an annotation; it is gone."""
-        return people.remove(self.connections.writer, ANNOTATIONS, self.tenant, identity)
+        return people.remove(self.connections.writer, ANNOTATIONS, self.property_id, identity)
 
     def add_rule(self, rule: Mapping[str, Any]) -> None:
         """A new rule; the monitor follows it from its next look on."""
-        new = {"property": self.tenant, "id": secrets.token_hex(8), "version": 1, "enabled": True}
+        new = {"property": self.property_id, "id": secrets.token_hex(8), "version": 1, "enabled": True}
         self._add(RULES, new | dict(rule))
 
     def remove_rule(self, identity: str) -> bool:
         """Whether there was such a rule; it is gone, and the monitor closes its incidents."""
-        return people.remove(self.connections.writer, RULES, self.tenant, identity)
+        return people.remove(self.connections.writer, RULES, self.property_id, identity)
 
     def ask_test(self, who: str) -> None:
         """Asks the monitor to tell a test to every channel; once in a while, for it reaches people."""
         sql = "select count(*) as n from notifications where state = 'test' and created_at > %(since)s"
         now = datetime.now(UTC)
-        if records.query(self.connections.reader, self.tenant, sql, {"since": now - TESTS_APART})[0]["n"]:
+        if records.query(self.connections.reader, self.property_id, sql, {"since": now - TESTS_APART})[0]["n"]:
             raise Mistake("a test was sent just now: wait half a minute")
         row = {
-            "property": self.tenant,
+            "property": self.property_id,
             "incident_id": f"test-{secrets.token_hex(8)}",
             "state": "test",
             "target": "*",

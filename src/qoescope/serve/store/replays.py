@@ -22,7 +22,7 @@ def start(store: PropertyStore, reason: str, who: str) -> Row | None:
     identity = secrets.token_hex(8)
     total = dead_letters.count_waiting(store, reason)
     if not replays.begin(
-        store.connections.writer, store.tenant, identity, {"reason": reason, "total": total, "made_by": who}
+        store.connections.writer, store.property_id, identity, {"reason": reason, "total": total, "made_by": who}
     ):
         return None
     threading.Thread(target=_run, args=(store, reason, identity), name="replay", daemon=True).start()
@@ -31,7 +31,7 @@ def start(store: PropertyStore, reason: str, who: str) -> Row | None:
 
 def state(store: PropertyStore) -> Row | None:
     """The property's replay that runs, or the last one; None where there never was one."""
-    return replays.last(store.connections.reader, store.tenant)
+    return replays.last(store.connections.reader, store.property_id)
 
 
 def progress_text(row: Mapping[str, Any]) -> str:
@@ -48,20 +48,20 @@ def _run(store: PropertyStore, reason: str, identity: str) -> None:
 
     def tell(progress: Progress) -> None:
         done.update(letters=progress.letters, replayed=progress.replayed, events=progress.events)
-        replays.note(store.connections.writer, store.tenant, identity, "running", done)
+        replays.note(store.connections.writer, store.property_id, identity, "running", done)
 
     try:
-        found = store.connections.outside.replay(store.connections.settings, store.tenant, reason, tell)
+        found = store.connections.outside.replay(store.connections.settings, store.property_id, reason, tell)
         ended, detail = "done", f"{found}."
     except Mistake as mistake:
         ended, detail = "failed", str(mistake)
     except AWAY as error:
-        LOG.warning("a replay of %s stopped: %s", store.tenant, type(error).__name__)
+        LOG.warning("a replay of %s stopped: %s", store.property_id, type(error).__name__)
         ended, detail = "failed", "Postgres went away: replay again when it is back"
     except Exception:
-        LOG.exception("a replay of %s failed", store.tenant)
+        LOG.exception("a replay of %s failed", store.property_id)
         ended, detail = "failed", "internal error; the details are in the log"
     try:
-        replays.note(store.connections.writer, store.tenant, identity, ended, done | {"detail": detail})
+        replays.note(store.connections.writer, store.property_id, identity, ended, done | {"detail": detail})
     except AWAY as error:
-        LOG.warning("the end of a replay of %s is not noted: %s", store.tenant, type(error).__name__)
+        LOG.warning("the end of a replay of %s is not noted: %s", store.property_id, type(error).__name__)

@@ -25,9 +25,9 @@ class Store(Connections):
     """How many questions of the API are being answered, by caller; guarded by `lock`."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def of(self, tenant: str) -> PropertyStore:
+    def of(self, property_id: str) -> PropertyStore:
         """What belongs to this property."""
-        return PropertyStore(self, tenant)
+        return PropertyStore(self, property_id)
 
     def user(self, name: str) -> dict[str, Any] | None:
         """The account of this name."""

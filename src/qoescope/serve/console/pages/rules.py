@@ -44,7 +44,7 @@ def _listed(request: PageRequest) -> Component:
         for row in rows
     ]
     head = ["Metric", "Applies to", "Condition", "Severity", ""]
-    return parts.card(f"Rules of {request.tenant}", parts.table(head, lines, (), "Rules"))
+    return parts.card(f"Rules of {request.property_id}", parts.table(head, lines, (), "Rules"))
 
 
 def _delete(row: Mapping[str, Any], disabled: bool) -> Component:
