@@ -119,7 +119,7 @@ class Memory:
 def closed(session: SparkSession, settings: Settings, count: int) -> None:
     """Prints what it takes to close so many sessions."""
     found = filled(settings, count)
-    still_open = marks.following(settings)
+    still_open = marks.new_open_sessions(settings)
     still_open.restore(found, AT)
     still_open._calm = 0.0  # noqa: SLF001 - nobody speaks any more
     still_open.advance(AT + timedelta(minutes=5))
@@ -138,7 +138,7 @@ def closed(session: SparkSession, settings: Settings, count: int) -> None:
 def main() -> None:
     """Runs it for each number of sessions, in a folder of its own."""
     counts = [int(1000 * float(n)) for n in (sys.argv[1] if len(sys.argv) > 1 else "200,1000").split(",")]
-    session = spark.session(Settings(), "bench")
+    session = spark.open_session(Settings(), "bench")
     try:
         for count in counts:
             with tempfile.TemporaryDirectory() as folder:

@@ -29,10 +29,10 @@ from qoescope.catalog.topics import BEACONS
 from qoescope.compile.pseudonyms import pseudonym
 from qoescope.compile.wire import WORDS
 from qoescope.connect import kafka
-from qoescope.connect.kafka import Log
-from qoescope.ingest import jobs
+from qoescope.connect.kafka import RecordProducer
+from qoescope.ingest.jobs import collect, manage_keys
 from qoescope.ingest.keys import Keyring, token
-from qoescope.ingest.limits import Bucket
+from qoescope.ingest.limits import KeyBudget
 from qoescope.settings import Settings
 
 WARM_S, RUN_S = 2, 6
@@ -57,7 +57,7 @@ class Row:
 
 def ours(brokers: str, var: str, port: int) -> None:
     """Our collector, one process."""
-    jobs.serve(settings(brokers, var, port))
+    collect.serve(settings(brokers, var, port))
 
 
 def settings(brokers: str, var: str, port: int) -> Settings:
@@ -97,9 +97,9 @@ def fastapi(brokers: str, var: str, port: int) -> None:
     }
     whole: Any = pydantic.create_model("Beacon", **parts)
     mine = settings(brokers, var, port)
-    keyring, secret = Keyring(jobs.snapshot(mine)), jobs.viewer_secret(mine)[1]
-    bucket = Bucket(mine.budget_events, mine.budget_bytes, 10, time.monotonic())
-    log = Log(mine)
+    keyring, secret = Keyring(manage_keys.read_snapshot(mine)), manage_keys.viewer_secret(mine)[1]
+    bucket = KeyBudget(mine.budget_events, mine.budget_bytes, 10, time.monotonic())
+    log = RecordProducer(mine)
     app = FastAPI()
     waiting = 0
 
@@ -185,7 +185,7 @@ def listening(port: int, within_s: float = 30.0) -> None:
 
 def bare(brokers: str, batch: int, in_flight: int) -> Row:
     """The same producer in a loop with nothing before it: records as the door writes them, as many in flight."""
-    log = Log(settings(brokers, "var", 0))
+    log = RecordProducer(settings(brokers, "var", 0))
     before, after = beacon(batch).split(NUMBER.encode())
     waits: list[float] = []
     state = {"waiting": 0, "failures": 0}
@@ -235,7 +235,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="qoescope-bench-") as var:
         mine = settings(chosen.brokers, var, 0)
         kafka.ensure_topics(mine)
-        key = jobs.new_key(mine, "bench")
+        key = manage_keys.create_key(mine, "bench")
         print("case              batch  requests/s    events/s   p50 ms   p99 ms  cores  events/core s  failed")
         for i, batch in enumerate(chosen.batches):
             for case in chosen.cases:

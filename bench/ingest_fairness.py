@@ -21,7 +21,7 @@ from ingest_load import NUMBER, request
 
 from qoescope.catalog.topics import BEACONS
 from qoescope.connect import kafka
-from qoescope.ingest import jobs
+from qoescope.ingest.jobs import collect, manage_keys
 from qoescope.settings import Settings
 
 BUDGET, TIMES = 5_000, 10
@@ -68,7 +68,7 @@ class Sender:
 
 def door(brokers: str, var: str, port: int) -> None:
     """Our collector with the default budget and a short burst."""
-    jobs.serve(Settings(var=Path(var), brokers=brokers, door_port=port, budget_events=BUDGET, budget_burst_s=1))
+    collect.serve(Settings(var=Path(var), brokers=brokers, door_port=port, budget_events=BUDGET, budget_burst_s=1))
 
 
 def loud(port: int, key: str, offset: int, seconds: float, out: Any) -> None:
@@ -109,7 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="qoescope-bench-") as var:
         settings = Settings(var=Path(var), brokers=brokers)
         kafka.ensure_topics(settings)
-        keys = {name: jobs.new_key(settings, f"{name}-{port}") for name in ("quiet", "loud")}
+        keys = {name: manage_keys.create_key(settings, f"{name}-{port}") for name in ("quiet", "loud")}
         server = spawn.Process(target=door, args=(brokers, var, port))
         server.start()
         try:

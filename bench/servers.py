@@ -22,7 +22,7 @@ from ingest import listening
 from ingest_load import pressed
 
 from qoescope.connect import kafka
-from qoescope.ingest import jobs
+from qoescope.ingest.jobs import manage_keys
 from qoescope.settings import Settings
 from qoescope.stack import processes
 
@@ -59,7 +59,7 @@ def running(name: str, brokers: str, var: str, **more: float) -> Iterator[tuple[
 
 def measure(brokers: str, var: str, turns: int) -> None:
     """Presses each in turn and prints the medians."""
-    key = jobs.new_key(settings(brokers, var, 0), "bench")
+    key = manage_keys.create_key(settings(brokers, var, 0), "bench")
     offset = 0
     with ExitStack() as stack:
         up = {
@@ -92,7 +92,7 @@ def measure(brokers: str, var: str, turns: int) -> None:
 
 def probe(brokers: str, var: str) -> None:
     """Tries each promise on each server and prints which holds; all servers at a time, since most of it is waiting."""
-    key = jobs.new_key(settings(brokers, var, 0), "probe")
+    key = manage_keys.create_key(settings(brokers, var, 0), "probe")
     with ThreadPoolExecutor(len(NAMES)) as pool:
         found = dict(zip(NAMES, pool.map(lambda name: tried(name, brokers, var, key), NAMES), strict=True))
     print(f"{'promise':<66}" + "  ".join(f"{name:<9}" for name in NAMES))

@@ -52,7 +52,7 @@ def beacons(events: int, name: str) -> list[tuple[bytes, bytes]]:
 
 def sent(settings: Settings, records: list[tuple[bytes, bytes]]) -> None:
     """Writes the records to the log and waits for their acknowledgement."""
-    log = kafka.Log(settings)
+    log = kafka.RecordProducer(settings)
     for key, value in records:
         while not log.send(BEACONS.name, value, lambda *_: None, key):
             log.poll(0.1)
@@ -110,7 +110,7 @@ def main() -> None:
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     settings = Settings().model_copy(update={"events_every_s": 0.0})
     kafka.ensure_topics(settings)
-    session = spark.session(settings, "bench")
+    session = spark.open_session(settings, "bench")
     try:
         measured(session, settings, events)
     finally:

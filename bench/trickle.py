@@ -112,7 +112,7 @@ def ages_s(rows: Sequence[tuple[Any, ...]]) -> tuple[float, float]:
 def measure(seconds: float) -> None:
     """Starts the four parts of this checkout and prints a line of JSON a rate."""
     from qoescope.connect import postgres
-    from qoescope.ingest import jobs
+    from qoescope.ingest.jobs import manage_keys
     from qoescope.settings import Settings
     from qoescope.stack import assembly
 
@@ -121,7 +121,7 @@ def measure(seconds: float) -> None:
                             console_port=0, budget_events=1e6, budget_bytes=1e9)  # fmt: skip
         with assembly.running(settings, ["collect", "stream"]) as (placed, children):
             children.wait([child.name for child in children], 600)
-            key = jobs.new_key(placed, "bench")
+            key = manage_keys.create_key(placed, "bench")
             pids = {child.name: child.process.pid for child in children}
             waiting = Event()
             for rate in RATES:

@@ -14,7 +14,7 @@ def maintain_lake() -> None:
         from qoescope.mart.jobs import lake_days, maintain
         from qoescope.settings import Settings
 
-        maintain.maintain(Settings(), lake_days.day(day))
+        maintain.maintain(Settings(), lake_days.parse_day(day))
 
     maintain("{{ params.day or dag_run.partition_key }}")
 

@@ -15,21 +15,21 @@ def restate() -> None:
         from qoescope.mart.jobs import lake_days, restate
         from qoescope.settings import Settings
 
-        restate.fold_day(Settings(), lake_days.day(day))
+        restate.fold_day(Settings(), lake_days.parse_day(day))
 
     @task
     def quality_gate(day: str) -> None:
         from qoescope.mart.jobs import lake_days, publish
         from qoescope.settings import Settings
 
-        publish.check_day(Settings(), lake_days.day(day))
+        publish.check_day(Settings(), lake_days.parse_day(day))
 
     @task(outlets=[Asset("mart/quality")])
     def publish(day: str) -> None:
         from qoescope.mart.jobs import lake_days, publish
         from qoescope.settings import Settings
 
-        publish.publish(Settings(), lake_days.day(day))
+        publish.publish(Settings(), lake_days.parse_day(day))
 
     @task(outlets=[Asset("incidents")])
     def look(day: str) -> None:
@@ -37,7 +37,7 @@ def restate() -> None:
         from qoescope.monitor.jobs.search_day import search_day
         from qoescope.settings import Settings
 
-        search_day(Settings(), lake_days.day(day))
+        search_day(Settings(), lake_days.parse_day(day))
 
     fold(DAY) >> quality_gate(DAY) >> publish(DAY) >> look(DAY)
 

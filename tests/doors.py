@@ -16,7 +16,7 @@ import psutil
 from until import until
 
 from qoescope.connect import kafka
-from qoescope.ingest import jobs
+from qoescope.ingest.jobs import manage_keys
 from qoescope.settings import Settings, environment
 from qoescope.stack import kafka as broker
 from qoescope.stack import processes
@@ -61,7 +61,7 @@ class Door:
 
     def __init__(self, settings: Settings, property_id: str, process: Process | None = None) -> None:
         self.settings, self.property_id = settings, property_id
-        self.key = jobs.new_key(settings, property_id)
+        self.key = manage_keys.create_key(settings, property_id)
         self.url = f"http://127.0.0.1:{settings.door_port}"
         self.process = process or Door.process_of(settings)
         self.http = httpx.Client(
@@ -75,7 +75,8 @@ class Door:
             f"QOESCOPE_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in said.items()
         }
-        code = "from qoescope.ingest import jobs; from qoescope.settings import Settings; jobs.serve(Settings())"
+        imports = "from qoescope.ingest.jobs.collect import serve; from qoescope.settings import Settings"
+        code = f"{imports}; serve(Settings())"
         return Process([sys.executable, "-c", code], settings.var / "door.log", **more)
 
     def ready(self) -> "Door":

@@ -3,19 +3,19 @@
 import pyarrow as pa
 
 from qoescope.cli.app import main
-from qoescope.lake import events
+from qoescope.lake import deduplication
 
 UNBEARABLE = "unbearable"
 """Id of the session."""
 
 if __name__ == "__main__":
-    judged = events.judged
+    judged = deduplication.judge_events
 
-    def breaking(told: pa.Table, *more: pa.Table | int) -> events.Judged:
+    def breaking(told: pa.Table, *more: pa.Table | int) -> deduplication.JudgedBatch:
         """As it is, but for that session."""
         if UNBEARABLE in told["session_id"].to_pylist():
             raise OverflowError("int too big to convert")
         return judged(told, *more)  # type: ignore[arg-type]
 
-    events.judged = breaking  # type: ignore[assignment]
+    deduplication.judge_events = breaking  # type: ignore[assignment]
     main()

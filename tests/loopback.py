@@ -42,7 +42,7 @@ async def serving(handler: Handler, **more: Any) -> AsyncIterator[Server]:
 
         async def look() -> None:
             while True:
-                server.look()
+                server.sweep()
                 await asyncio.sleep(0.05)
 
         looking, others = asyncio.create_task(look()), asyncio.all_tasks()

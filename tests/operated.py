@@ -12,7 +12,7 @@ from whole_stack import Stack, Traffic
 
 from qoescope.connect import postgres
 from qoescope.mart.jobs.ledger import check_books
-from qoescope.mart.ledger import LedgerResult
+from qoescope.mart.ledger_result import LedgerResult
 from qoescope.stack import progress, system
 
 BACK_S = 600

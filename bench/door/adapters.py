@@ -13,10 +13,10 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server as Granian
 
-from qoescope.ingest import jobs
 from qoescope.ingest.app import App
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.heads import HEADER_BYTES, MOST_HEADERS
+from qoescope.ingest.jobs import collect, manage_keys
 from qoescope.settings import Settings
 
 Header = tuple[str, str]
@@ -76,13 +76,13 @@ class Text:
 
 async def door(settings: Settings) -> App:
     """The door's app, which ticks and keeps its keys."""
-    app = App(settings, jobs.keys_path(settings), jobs.viewer_secret(settings))
+    app = App(settings, manage_keys.keys_path(settings), manage_keys.viewer_secret(settings))
     never = asyncio.Event()
-    TASKS.add(asyncio.create_task(app.live(never, lambda: None)))
-    TASKS.add(asyncio.create_task(app.keep(never, lambda: jobs.synchronise(settings))))
+    TASKS.add(asyncio.create_task(app.run(never, lambda: None)))
+    TASKS.add(asyncio.create_task(app.run_upkeep(never, lambda: manage_keys.synchronise_keys(settings))))
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*jobs.GARBAGE)
+    gc.set_threshold(*collect.GARBAGE_THRESHOLDS)
     return app
 
 
@@ -183,6 +183,6 @@ SERVERS = {"granian": granian, "uvicorn": uvicorn_, "aiohttp": aiohttp}
 def serve(name: str, settings: Settings) -> None:
     """Runs the door behind this server, or behind its own; blocks."""
     if name == "ours":
-        jobs.serve(settings)
+        collect.serve(settings)
     else:
         uvloop.run(SERVERS[name](settings))

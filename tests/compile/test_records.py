@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.compile.buckets import bucket_of, bucket_sql
 from qoescope.compile.records.parsing import RECORDS, Parsed, parse_records
-from qoescope.lake.events import kept_counts
+from qoescope.lake.deduplication import count_kept
 
 RECEIVED_MS = 1_762_000_001_123
 MINUTE = datetime(2025, 11, 1, 12, 26)  # noqa: DTZ001 - DuckDB's own, in UTC
@@ -194,7 +194,7 @@ def test_a_record_of_another_shape_is_kept_with_its_bytes_and_booked(changes: di
     assert len(found.events) == 2
     assert [json.loads(text) for text in found.unreadable["record"].to_pylist()] == [json.loads(odd)]
     assert sum(found.counts["accepted"].to_pylist()) == 3
-    kept = kept_counts(found.unreadable, found.reports)
+    kept = count_kept(found.unreadable, found.reports)
     assert sum(kept["quarantined"].to_pylist()) == 1
 
 

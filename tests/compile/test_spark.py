@@ -4,7 +4,7 @@ import gc
 
 import pyarrow as pa
 
-from qoescope.compile.spark import per_task
+from qoescope.compile.frames import per_task
 
 
 def test_what_modules_hold_is_left_out_of_the_collection_that_spark_makes_after_each_task() -> None:

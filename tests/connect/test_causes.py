@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoescope.connect import checkpoints, readiness
-from qoescope.connect.causes import KNOWN, LONGEST, Cause, Explained, explain
+from qoescope.connect.causes import KNOWN_CAUSES, LONGEST, Cause, Explained, explain
 
 OPERATORS = Path(__file__).parents[2] / "docs" / "operators.md"
-ANCHORS = sorted({anchor for _, _, anchor in KNOWN} | {checkpoints.ANCHOR, *readiness.ANCHORS})
+ANCHORS = sorted({anchor for _, _, anchor in KNOWN_CAUSES} | {checkpoints.RUNBOOK_ANCHOR, *readiness.ANCHORS})
 
 
 def caught(work: Callable[[], object]) -> BaseException:

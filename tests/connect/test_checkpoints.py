@@ -21,7 +21,7 @@ METADATA = b'{"id":"5d504056-76bd-40ef-b65c-01011f2b1333"}'
 def settings(tmp_path: Path) -> Settings:
     """A checkpoint of `events` after its third batch."""
     here = Settings(var=tmp_path)
-    folder = Path(checkpoints.place(here, "events"))
+    folder = Path(checkpoints.location(here, "events"))
     for kind, content in (("offsets", OFFSETS), ("commits", COMMIT)):
         (folder / kind).mkdir(parents=True)
         for number in range(3):
@@ -33,7 +33,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def found(settings: Settings) -> list[str]:
     """What is wrong with the checkpoint."""
-    return list(map(str, checkpoints.find_damages(checkpoints.place(settings, "events"))))
+    return list(map(str, checkpoints.find_damages(checkpoints.location(settings, "events"))))
 
 
 def test_a_sound_checkpoint_and_one_that_is_not_there_have_no_damage(settings: Settings) -> None:
@@ -55,7 +55,7 @@ def test_a_sound_checkpoint_and_one_that_is_not_there_have_no_damage(settings: S
 def test_a_file_that_is_empty_or_cut_is_named(
     settings: Settings, file: str, damage: Callable[[bytes], bytes], why: str
 ) -> None:
-    path = Path(checkpoints.place(settings, "events"), file)
+    path = Path(checkpoints.location(settings, "events"), file)
     path.write_bytes(damage(path.read_bytes()))
     assert found(settings) == [f"{path.parent.name}/{path.name} {why}"]
     with pytest.raises(Explained, match=r"is damaged: .*; run `qoescope repair events`"):
@@ -64,13 +64,13 @@ def test_a_file_that_is_empty_or_cut_is_named(
 
 @pytest.mark.parametrize("file", ["offsets/2", "commits/2"])
 def test_a_file_without_its_last_line_is_named(settings: Settings, file: str) -> None:
-    path = Path(checkpoints.place(settings, "events"), file)
+    path = Path(checkpoints.location(settings, "events"), file)
     path.write_bytes(path.read_bytes().rpartition(b"\n")[0])
     assert found(settings) == [f"{file} lacks its last line"]
 
 
 def test_a_file_that_is_readable_and_not_what_was_written_is_named(settings: Settings) -> None:
-    path = Path(checkpoints.place(settings, "events"), "commits/2")
+    path = Path(checkpoints.location(settings, "events"), "commits/2")
     path.write_bytes(COMMIT.replace(b"0", b"7"))
     assert found(settings) == ["commits/2 is not what was written: its checksum differs"]
 
@@ -84,19 +84,19 @@ def test_no_beginning_of_a_file_of_offsets_is_taken_for_the_whole(length: int, t
 
 
 def test_what_a_first_batch_left_on_a_full_disk_does_not_stop_the_next_one(settings: Settings) -> None:
-    folder = Path(checkpoints.place(settings, "quality"), "offsets")
+    folder = Path(checkpoints.location(settings, "quality"), "offsets")
     folder.mkdir(parents=True)
     for leftover in (".0.6f9c.tmp", "..0.6f9c.tmp.crc"):
         (folder / leftover).touch()
-        (Path(checkpoints.place(settings, "events")) / "offsets" / leftover).touch()
+        (Path(checkpoints.location(settings, "events")) / "offsets" / leftover).touch()
     for name in ("quality", "events"):
         checkpoints.check(settings, name)
     assert list(folder.iterdir()) == []
-    assert Path(checkpoints.place(settings, "events"), "offsets", "2").exists()  # batches were planned there
+    assert Path(checkpoints.location(settings, "events"), "offsets", "2").exists()  # batches were planned there
 
 
 def test_a_repair_sets_aside_books_and_allows_one_new_checkpoint(settings: Settings) -> None:
-    folder = Path(checkpoints.place(settings, "events"))
+    folder = Path(checkpoints.location(settings, "events"))
     (folder / "offsets" / "2").write_bytes(b"")
     assert not checkpoints.may_begin_anew(settings, "events")
     done = checkpoints.set_aside(settings, "events")
@@ -105,13 +105,13 @@ def test_a_repair_sets_aside_books_and_allows_one_new_checkpoint(settings: Setti
     (line,) = (folder.parent / "repairs.jsonl").read_text().splitlines()
     assert json.loads(line)["damages"] == ["offsets/2 is empty"]
     assert checkpoints.may_begin_anew(settings, "events")
-    checkpoints.note_begun(settings, "events")  # it has none yet
+    checkpoints.use_up_permit(settings, "events")  # it has none yet
     assert checkpoints.may_begin_anew(settings, "events")
     (folder / "offsets").mkdir(parents=True)
     (folder / "metadata").write_bytes(METADATA)
-    checkpoints.note_begun(settings, "events")
+    checkpoints.use_up_permit(settings, "events")
     assert not checkpoints.may_begin_anew(settings, "events")
-    assert checkpoints.names(settings) == ["events"]
+    assert checkpoints.list_names(settings) == ["events"]
 
 
 def test_a_repair_waits_for_the_stream_to_let_go_and_then_keeps_it_out(settings: Settings) -> None:

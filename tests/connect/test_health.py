@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from until import until
 
 from qoescope.connect import health, health_rows
-from qoescope.connect.health import Board, LoopHealth, PartHealth
+from qoescope.connect.health import HealthBoard, LoopHealth, PartHealth
 from qoescope.connect.readiness import (
-    AGAIN_S,
     FAILING_S,
     FAILURES,
+    RETRY_GRACE_S,
+    SET_ASIDE_SHOWN_S,
     SILENT_S,
     STEADY_S,
-    TOLD_ASIDE_S,
-    Limits,
+    ReadinessLimits,
     find_problems,
     is_ready,
 )
@@ -38,7 +38,7 @@ def with_loop(**values: object) -> PartHealth:
 
 def sentences(part: PartHealth) -> list[str]:
     """What is wrong with it, as people read it."""
-    return [str(problem) for problem in find_problems(part, NOW, Limits(stuck_s=60, least_free_bytes=1000))]
+    return [str(problem) for problem in find_problems(part, NOW, ReadinessLimits(stuck_s=60, least_free_bytes=1000))]
 
 
 def test_a_running_part_whose_loops_succeed_is_ready() -> None:
@@ -56,7 +56,10 @@ def test_a_running_part_whose_loops_succeed_is_ready() -> None:
         ),
         (
             with_loop(
-                failures=1, succeeded_at=NOW - FAILING_S - 1, failing_since=NOW - AGAIN_S - 1, cause="the disk is full"
+                failures=1,
+                succeeded_at=NOW - FAILING_S - 1,
+                failing_since=NOW - RETRY_GRACE_S - 1,
+                cause="the disk is full",
             ),
             "stream: events failed once, and has had no good batch for 16 s: the disk is full",
         ),
@@ -85,7 +88,7 @@ def test_a_running_part_whose_loops_succeed_is_ready() -> None:
 )
 def test_what_is_wrong_is_told_in_a_line_and_makes_it_not_ready(part: PartHealth, problem: str) -> None:
     assert sentences(part) == [problem]
-    assert not is_ready(part, NOW, Limits(60, 1000))
+    assert not is_ready(part, NOW, ReadinessLimits(60, 1000))
 
 
 @pytest.mark.parametrize(
@@ -93,10 +96,10 @@ def test_what_is_wrong_is_told_in_a_line_and_makes_it_not_ready(part: PartHealth
     [
         with_loop(failures=FAILURES - 1, cause="the disk is full"),
         with_loop(failures=1, succeeded_at=NOW - FAILING_S, failing_since=NOW - FAILING_S + 1),
-        with_loop(failures=1, succeeded_at=NOW - 9999, failing_since=NOW - AGAIN_S),
+        with_loop(failures=1, succeeded_at=NOW - 9999, failing_since=NOW - RETRY_GRACE_S),
         with_loop(failures=1, succeeded_at=None, failing_since=NOW - FAILING_S),
         with_loop(succeeded_at=NOW - 9999),
-        with_loop(set_aside=1, set_aside_at=NOW - TOLD_ASIDE_S - 1),
+        with_loop(set_aside=1, set_aside_at=NOW - SET_ASIDE_SHOWN_S - 1),
         with_loop(waiting_since=NOW - 59),
         replace(PART, ends=(NOW - 90, NOW - 60, NOW - 9), since=NOW - STEADY_S),
         replace(PART, ends=(NOW - 900, NOW - 60, NOW - 9), since=NOW - 1),
@@ -131,8 +134,8 @@ def test_a_part_is_read_as_it_was_written_also_by_an_older_version(part: PartHea
 
 def test_failures_are_counted_until_a_batch_succeeds_and_the_cause_is_kept(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
-    with Board(settings, "stream", ["events", "sessions"]) as board:
-        board.turn("running")
+    with HealthBoard(settings, "stream", ["events", "sessions"]) as board:
+        board.set_state("running")
         events = board["events"]
         for _ in range(FAILURES):
             events.working()
@@ -142,38 +145,38 @@ def test_failures_are_counted_until_a_batch_succeeds_and_the_cause_is_kept(tmp_p
         assert (loop.failures, loop.anchor, other.failures) == (0, "", 0)  # written each second, not at each change
         until(lambda: not is_ready(health.read(settings)[0], time.time()), 10, "the file says so")
         events.succeeded()
-        assert is_ready(board.now(), time.time())
-        (loop, _) = board.now().loops
+        assert is_ready(board.snapshot(), time.time())
+        (loop, _) = board.snapshot().loops
         assert (loop.failures, loop.waiting_since, loop.anchor) == (0, None, "disk-full")
     (told,) = health.read(settings)
     assert (told.state, told.ends) == ("stopped", ())
 
 
 def test_a_stream_that_has_nothing_to_do_is_not_stuck_and_its_failures_still_count(tmp_path: Path) -> None:
-    board = Board(Settings(var=tmp_path), "stream", ["events"])
+    board = HealthBoard(Settings(var=tmp_path), "stream", ["events"])
     events = board["events"]
     events.working()
     events.failed("no Kafka at x:1")
-    assert board.now().loops[0].waiting_since is not None
+    assert board.snapshot().loops[0].waiting_since is not None
     events.resting()
-    (loop,) = board.now().loops
+    (loop,) = board.snapshot().loops
     assert (loop.waiting_since, loop.failures) == (None, 1)
 
 
 def test_an_end_without_a_word_is_remembered_by_the_next_process(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
     for ends in range(4):
-        with suppress(ZeroDivisionError), Board(settings, "stream", []) as board:
-            board.turn("running")
-            assert len(board.now().ends) == ends
+        with suppress(ZeroDivisionError), HealthBoard(settings, "stream", []) as board:
+            board.set_state("running")
+            assert len(board.snapshot().ends) == ends
             raise ZeroDivisionError
     assert not is_ready(health.read(settings)[0], time.time())
 
 
 def test_lag_and_ages_are_never_negative(tmp_path: Path) -> None:
-    board = Board(Settings(var=tmp_path), "stream", ["events"])
+    board = HealthBoard(Settings(var=tmp_path), "stream", ["events"])
     board["events"].lags(records=3, seconds=-6.7)
-    assert board.now().loops[0].lag_s == 0.0
+    assert board.snapshot().loops[0].lag_s == 0.0
 
 
 def made(folder: Path) -> bool:
@@ -185,10 +188,10 @@ def made(folder: Path) -> bool:
 
 def test_health_is_written_also_where_the_disk_takes_no_new_file(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
-    with Board(settings, "stream", ["events"]) as board:
+    with HealthBoard(settings, "stream", ["events"]) as board:
         until(lambda: health.read(settings), 10)
         folder = health.folder(settings)
-        blocker = folder / f".stream.json.{board.now().pid}"
+        blocker = folder / f".stream.json.{board.snapshot().pid}"
         until(lambda: made(blocker), 10)  # in place of what it would write beside and then rename
         board["events"].failed("No space left on device")
         until(
@@ -198,19 +201,19 @@ def test_health_is_written_also_where_the_disk_takes_no_new_file(tmp_path: Path)
 
 
 def test_loops_may_be_told_of_from_many_threads(tmp_path: Path) -> None:
-    board = Board(Settings(var=tmp_path), "stream", ["events"])
+    board = HealthBoard(Settings(var=tmp_path), "stream", ["events"])
     threads = [threading.Thread(target=lambda: [board["events"].failed("x") for _ in range(100)]) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert board.now().loops[0].failures == 800
+    assert board.snapshot().loops[0].failures == 800
 
 
 def test_a_part_that_fails_is_not_ready_everywhere_within_30_s_however_slow_its_tries_are() -> None:
     """After the first failure: the limit, the beat by which it is written, and whoever reads it every few seconds."""
     looks_s = max(system.LOOK_S, Part("any", (), bool).look_s)
-    assert max(AGAIN_S, FAILING_S) + health.HEARTBEAT_S + health_rows.EVERY_S + looks_s < 30
+    assert max(RETRY_GRACE_S, FAILING_S) + health.HEARTBEAT_S + health_rows.EVERY_S + looks_s < 30
     failing = with_loop(failures=1, succeeded_at=NOW - 1, failing_since=NOW)
     assert is_ready(failing, NOW)
     late = NOW + FAILING_S
@@ -218,7 +221,7 @@ def test_a_part_that_fails_is_not_ready_everywhere_within_30_s_however_slow_its_
 
 
 def test_the_first_failure_since_the_last_good_batch_is_remembered(tmp_path: Path) -> None:
-    board = Board(Settings(var=tmp_path), "stream", ["events"])
+    board = HealthBoard(Settings(var=tmp_path), "stream", ["events"])
     events = board["events"]
     events.failed("x")
     first = events.health.failing_since
@@ -231,19 +234,24 @@ def test_the_first_failure_since_the_last_good_batch_is_remembered(tmp_path: Pat
 
 def test_a_record_that_was_set_aside_is_told_and_keeps_nobody_from_being_ready(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path, least_free_bytes=0)
-    with Board(settings, "stream", ["events", "quality"]) as board:
-        board.turn("running")
+    with HealthBoard(settings, "stream", ["events", "quality"]) as board:
+        board.set_state("running")
         board["events"].set_aside(1, "at beacons partition 2 offset 17,\n broken: OverflowError: too big")
-        part, now = board.now(), time.time()
-        assert is_ready(part, now, Limits(least_free_bytes=0))
-        (problem,) = find_problems(part, now, Limits(least_free_bytes=0))
+        part, now = board.snapshot(), time.time()
+        assert is_ready(part, now, ReadinessLimits(least_free_bytes=0))
+        (problem,) = find_problems(part, now, ReadinessLimits(least_free_bytes=0))
         assert not problem.blocks
         assert str(problem) == (
             "stream: events has set 1 record that broke a batch aside, the last one at beacons partition 2 offset 17, "
             "broken: OverflowError: too big (a-record-is-set-aside)"
         )
-    with Board(settings, "stream", ["events", "quality"]) as board:  # a start forgets nothing of it
+    with HealthBoard(settings, "stream", ["events", "quality"]) as board:  # a start forgets nothing of it
         board["events"].set_aside(2, "at beacons partition 2 offset 19, broken: ValueError")
-        assert [loop.set_aside for loop in board.now().loops] == [3, 0]
-        board.turn("running")
-        assert find_problems(board.now(), time.time() + TOLD_ASIDE_S + 1, Limits(least_free_bytes=0))[1:] == []
+        assert [loop.set_aside for loop in board.snapshot().loops] == [3, 0]
+        board.set_state("running")
+        assert (
+            find_problems(board.snapshot(), time.time() + SET_ASIDE_SHOWN_S + 1, ReadinessLimits(least_free_bytes=0))[
+                1:
+            ]
+            == []
+        )

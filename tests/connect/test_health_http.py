@@ -4,20 +4,20 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from qoescope.connect import health_http
-from qoescope.connect.health import Board
-from qoescope.connect.readiness import Limits
+from qoescope.connect.health import HealthBoard
+from qoescope.connect.readiness import ReadinessLimits
 from qoescope.settings import Settings
 
 
 def test_readiness_and_metrics_are_asked_of_the_streams(tmp_path: Path) -> None:
-    board = Board(Settings(var=tmp_path), "stream", ["events", 'odd"name\\'])
-    with health_http.serve(board, 0, Limits(least_free_bytes=0)) as port:
+    board = HealthBoard(Settings(var=tmp_path), "stream", ["events", 'odd"name\\'])
+    with health_http.serve(board, 0, ReadinessLimits(least_free_bytes=0)) as port:
 
         def get(path: str) -> httpx.Response:
             return httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False)
 
         assert (get("/livez").status_code, get("/readyz").status_code) == (200, 503)
-        board.turn("running")
+        board.set_state("running")
         board["events"].lags(records=12, seconds=3.5)
         assert get("/readyz").status_code == 200
         for _ in range(3):

@@ -9,8 +9,8 @@ import pytest
 from until import until
 
 from qoescope.connect import loops
-from qoescope.connect.health import Board
-from qoescope.connect.loops import Worker, running
+from qoescope.connect.health import HealthBoard
+from qoescope.connect.loops import Worker, run_workers
 from qoescope.connect.writing import Stopped
 from qoescope.host.backoff import Backoff
 from qoescope.settings import Settings
@@ -39,8 +39,8 @@ class Work:
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Board:
-    return Board(Settings(var=tmp_path), "stream", ["work"])
+def board(tmp_path: Path) -> HealthBoard:
+    return HealthBoard(Settings(var=tmp_path), "stream", ["work"])
 
 
 @pytest.fixture(autouse=True)
@@ -48,9 +48,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loops, "Backoff", partial(Backoff, first_s=0.01))
 
 
-def test_work_that_fails_is_told_and_tried_again_until_it_is_done(board: Board) -> None:
+def test_work_that_fails_is_told_and_tried_again_until_it_is_done(board: HealthBoard) -> None:
     work, stopping = Work(fails=3), Event()
-    with running([Worker("work", work.wait, work.do)], stopping, board):
+    with run_workers([Worker("work", work.wait, work.do)], stopping, board):
         until(lambda: board["work"].health.succeeded_at, 10, "nothing to do is told as well")
         work.there.set()
         until(lambda: board["work"].health.failures == 3, 10, "the failures are told: silence in between is no success")
@@ -61,7 +61,7 @@ def test_work_that_fails_is_told_and_tried_again_until_it_is_done(board: Board) 
     assert "No space left" in board["work"].health.cause
 
 
-def test_a_stop_ends_a_worker_that_waits_for_something(board: Board) -> None:
+def test_a_stop_ends_a_worker_that_waits_for_something(board: HealthBoard) -> None:
     stopping, waits = Event(), Event()
 
     def work() -> None:
@@ -69,6 +69,6 @@ def test_a_stop_ends_a_worker_that_waits_for_something(board: Board) -> None:
         stopping.wait()
         raise Stopped
 
-    with running([Worker("work", lambda: True, work)], stopping, board):
+    with run_workers([Worker("work", lambda: True, work)], stopping, board):
         until(waits.is_set, 10, "it waits")
     assert board["work"].health.failures == 0

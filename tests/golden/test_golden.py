@@ -60,7 +60,7 @@ def board_sql() -> str:
 
 def spark() -> str:
     """The lake's tables as Spark has them."""
-    from qoescope.compile.spark import schema
+    from qoescope.compile.frames import schema
 
     def lines(name: str) -> list[str]:
         (table,) = (t for t in LAKE_TABLES if t.name == name)

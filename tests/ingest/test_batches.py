@@ -24,10 +24,12 @@ def line(session: str, *events: object) -> str:
 
 def outcomes(body: str) -> list[tuple[int, int, int]] | None:
     """(received, accepted, invalid) by beacon; None for a body of one."""
-    parts = batches.parts(body.encode())
+    parts = batches.split_batch(body.encode())
     if parts is None:
         return None
-    return [(j.counts.received, j.counts.accepted, j.counts.invalid) for j in batches.judged(parts, ARRIVAL, Limits())]
+    return [
+        (j.counts.received, j.counts.accepted, j.counts.invalid) for j in batches.judge_all(parts, ARRIVAL, Limits())
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,21 +95,21 @@ def test_half_an_emoji_in_one_element_costs_none() -> None:
 @pytest.mark.parametrize(("body", "status"), [("[]", 400), ("[1", 400), ("[" * 9_999, 400)])
 def test_an_array_of_no_beacon_is_refused_whole(body: str, status: int) -> None:
     with pytest.raises(Refused) as refused:
-        batches.parts(body.encode())
+        batches.split_batch(body.encode())
     assert (refused.value.status, refused.value.body) == (status, body.encode())
 
 
 def test_an_array_of_too_many_is_refused_whole() -> None:
     with pytest.raises(Refused) as refused:
-        batches.parts(f"[{','.join(['{}'] * 1_001)}]".encode())
+        batches.split_batch(f"[{','.join(['{}'] * 1_001)}]".encode())
     assert refused.value.status == 413
 
 
 def test_each_session_has_its_own_record_and_each_bad_beacon_its_letter() -> None:
-    parts = batches.parts(f"[{line('a')},5,{line('b', GOOD, 7)}]".encode())
+    parts = batches.split_batch(f"[{line('a')},5,{line('b', GOOD, 7)}]".encode())
     assert parts is not None
-    judged = batches.judged(parts, ARRIVAL, Limits())
-    written = [record for found in judged for record in records.of_beacon(found, ARRIVAL)]
+    judged = batches.judge_all(parts, ARRIVAL, Limits())
+    written = [record for found in judged for record in records.beacon_records(found, ARRIVAL)]
     assert [(r.topic, r.key) for r in written] == [
         ("beacons", b"a"),
         ("beacons", None),
@@ -117,7 +119,7 @@ def test_each_session_has_its_own_record_and_each_bad_beacon_its_letter() -> Non
     ]
     counted = [json.loads(r.value)["counts"] for r in written if r.topic == "beacons"]
     assert sum(c["received"] for c in counted) == 4
-    told = json.loads(answers.of_beacons(judged))
+    told = json.loads(answers.batch_answer(judged))
     assert {name: told[name] for name in ("received", "accepted", "invalid")} == {
         "received": 4,
         "accepted": 2,

@@ -15,7 +15,7 @@ from qoescope.compile.records.parsing import RECORDS, parse_events
 from qoescope.ingest import records
 from qoescope.ingest.clocks import Clocks
 from qoescope.ingest.context import Arrival
-from qoescope.ingest.judge import Judged, judged
+from qoescope.ingest.judge import JudgedBeacon, judge_beacon
 from qoescope.ingest.limits import Limits
 
 NOW = 1_762_000_000_000
@@ -23,9 +23,9 @@ DAY, YEAR = 86_400_000, 365 * 86_400_000
 EVENT = {"type": "heartbeat", "state": "playing", "state_ms": 10_000}
 
 
-def came(beacon: dict[str, Any], received_at: int, clocks: Clocks | None = None) -> Judged:
+def came(beacon: dict[str, Any], received_at: int, clocks: Clocks | None = None) -> JudgedBeacon:
     arrival = Arrival("shop", received_at, b"k" * 32, {}, clocks=clocks)
-    return judged(json.dumps(beacon).encode(), arrival, Limits())
+    return judge_beacon(json.dumps(beacon).encode(), arrival, Limits())
 
 
 def play(shift: int) -> list[tuple[dict[str, Any], int]]:
@@ -47,9 +47,9 @@ def play(shift: int) -> list[tuple[dict[str, Any], int]]:
     return beacons
 
 
-def lake(judgements: list[tuple[Judged, int]]) -> pa.Table:
+def lake(judgements: list[tuple[JudgedBeacon, int]]) -> pa.Table:
     """Rows of the lake's events, as a stream reads them from the log."""
-    values = [records.of_beacon(j, Arrival("shop", at, b"", {}))[0].value for j, at in judgements]
+    values = [records.beacon_records(j, Arrival("shop", at, b"", {}))[0].value for j, at in judgements]
     rows = [{"key": b"s", "value": v, "kafka_partition": 0, "kafka_offset": i} for i, v in enumerate(values)]
     return parse_events(pa.Table.from_pylist(rows, RECORDS), 8)
 
@@ -119,7 +119,7 @@ def test_a_letter_that_is_judged_again_keeps_its_times_as_on_the_day_when_it_cam
     at, later = NOW - 2 * DAY, NOW + 20 * DAY
     body = {"session": {"session_id": "c", "started_at": at}, "events": [{**EVENT, "seq": 1, "at": at}]}
     arrival = Arrival("shop", later, b"k" * 32, {}, first_at=NOW)
-    found = judged(json.dumps(body).encode(), arrival, Limits())
+    found = judge_beacon(json.dumps(body).encode(), arrival, Limits())
     assert [e.at for e in found.events] == [at]
     assert found.session is not None
     assert found.session.started_at == at

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from qoescope.compile.wire import Counts
-from qoescope.ingest.books import Books, exposition
-from qoescope.ingest.delivery import Delivery, Told
+from qoescope.ingest.counters import Counters, exposition
+from qoescope.ingest.delivery import Delivery, OnDelivery
 from qoescope.ingest.limits import InFlight
+from qoescope.ingest.recent_beacons import RecentBeacons
 from qoescope.ingest.records import Outgoing
-from qoescope.ingest.repeats import Repeats
 
 MINUTE = 1_762_000_020_000
 
@@ -23,9 +23,9 @@ class Shelf:
     def __init__(self, error: str | None = None, room: int = 100) -> None:
         self.error, self.room = error, room
         self.sent: list[tuple[int, dict[str, Any]]] = []
-        self._untold: list[Told] = []
+        self._untold: list[OnDelivery] = []
 
-    def send(self, topic: str, value: bytes, done: Told, key: bytes | None = None, partition: int = -1) -> bool:
+    def send(self, topic: str, value: bytes, done: OnDelivery, key: bytes | None = None, partition: int = -1) -> bool:
         if len(self.sent) >= self.room:
             return False
         self.sent.append((partition, json.loads(value)))
@@ -74,15 +74,15 @@ def test_bytes_are_held_until_the_log_has_spoken() -> None:
 
 def test_the_log_is_away_until_it_has_acknowledged_something() -> None:
     async def use(delivery: Delivery, _: InFlight) -> None:
-        assert delivery.away
+        assert delivery.is_away
         await delivery.put(TWO)
-        assert not delivery.away
+        assert not delivery.is_away
 
     run(Shelf(), use)
 
 
 def test_each_partition_is_ticked_and_the_first_alone_carries_what_was_refused() -> None:
-    shelf, books = Shelf(), Books()
+    shelf, books = Shelf(), Counters()
     books.refuse("shop", 7, MINUTE + 5)
     books.refuse("shop", 3, MINUTE + 59_999)
 
@@ -95,12 +95,12 @@ def test_each_partition_is_ticked_and_the_first_alone_carries_what_was_refused()
         (0, {**tick, "rate_limited": [["shop", MINUTE, 10]]}),
         (1, {**tick, "rate_limited": []}),
     ]
-    assert books.refused() == []
+    assert books.take_refused() == []
 
 
 @pytest.mark.parametrize("shelf", [Shelf(room=0), Shelf("_MSG_TIMED_OUT")])
 def test_a_tick_that_is_lost_gives_its_counts_to_the_next(shelf: Shelf) -> None:
-    books = Books()
+    books = Counters()
     books.refuse("shop", 7, MINUTE)
 
     async def use(delivery: Delivery, _: InFlight) -> None:
@@ -108,17 +108,17 @@ def test_a_tick_that_is_lost_gives_its_counts_to_the_next(shelf: Shelf) -> None:
         shelf.poll()
 
     run(shelf, use)
-    assert books.refused() == [("shop", MINUTE, 7)]
+    assert books.take_refused() == [("shop", MINUTE, 7)]
 
 
 def test_the_metrics_are_what_was_booked() -> None:
-    books = Books()
+    books = Counters()
     books.count("shop", Counts(3, 3))
     books.count("shop", Counts(4, 1, 1, 1, 1))
     books.refuse("shop", 9, MINUTE)
     books.requests["/v1/beacons", 200] += 2
     for seconds in (0.001, 0.3, 99.0):
-        books.waited(seconds)
+        books.observe_wait(seconds)
     text = exposition(books).decode()
     for line in (
         'qoescope_door_events_total{outcome="accepted",property="shop"} 4.0',
@@ -133,7 +133,7 @@ def test_the_metrics_are_what_was_booked() -> None:
 
 
 def test_repeats_are_remembered_up_to_a_bound_the_oldest_go_first() -> None:
-    repeats = Repeats(most=2)
+    repeats = RecentBeacons(most=2)
     for identity in ("a", "b", "c"):
         repeats.add(identity)
     assert ["a" in repeats, "b" in repeats, "c" in repeats, len(repeats)] == [False, True, True, 2]

@@ -8,8 +8,8 @@ import pytest
 CODE = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
-from qoescope.ingest.http import allow_files
-print(allow_files(1_000), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+from qoescope.ingest.http import raise_file_limit
+print(raise_file_limit(1_000), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 
 

@@ -12,7 +12,7 @@ from qoescope.catalog.dimensions import CONTEXT_FIELDS
 from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.ingest import records
 from qoescope.ingest.context import Arrival
-from qoescope.ingest.judge import Judged, judged
+from qoescope.ingest.judge import JudgedBeacon, judge_beacon
 from qoescope.ingest.limits import Limits
 
 NOW = 1_762_000_000_000
@@ -45,16 +45,16 @@ SENTINELS = (
 """What players, languages and databases write for a number that they do not know."""
 
 
-def verdict(body: str | bytes) -> Judged:
-    return judged(body.encode() if isinstance(body, str) else body, Arrival("shop", NOW, b"k" * 32, {}), Limits())
+def verdict(body: str | bytes) -> JudgedBeacon:
+    return judge_beacon(body.encode() if isinstance(body, str) else body, Arrival("shop", NOW, b"k" * 32, {}), Limits())
 
 
-def with_event(name: str, text: str) -> Judged:
+def with_event(name: str, text: str) -> JudgedBeacon:
     body = json.dumps({"session": {"session_id": "s"}, "events": [{**GOOD, name: "PLACE"}]})
     return verdict(body.replace('"PLACE"', text))
 
 
-def with_session(name: str, text: str) -> Judged:
+def with_session(name: str, text: str) -> JudgedBeacon:
     body = json.dumps({"session": {"session_id": "s", name: "PLACE"}, "events": [GOOD]})
     return verdict(body.replace('"PLACE"', text))
 
@@ -196,7 +196,7 @@ def test_a_long_text_is_cut_however_long_it_is() -> None:
 def test_an_empty_beacon_without_a_session_is_answered() -> None:
     found = verdict('{"session":{},"events":[]}')
     assert (found.counts.received, found.dead) == (0, None)
-    assert len(records.of_beacon(found, Arrival("shop", NOW, b"k" * 32, {}))) == 1
+    assert len(records.beacon_records(found, Arrival("shop", NOW, b"k" * 32, {}))) == 1
 
 
 def test_the_counts_of_what_is_unknown_travel_with_the_events() -> None:
@@ -212,7 +212,7 @@ def test_the_counts_of_what_is_unknown_travel_with_the_events() -> None:
             }
         )
     )
-    (record, _letter) = records.of_beacon(found, Arrival("shop", NOW, b"k" * 32, {}))
+    (record, _letter) = records.beacon_records(found, Arrival("shop", NOW, b"k" * 32, {}))
     assert json.loads(record.value)["unknown"] == {"content_duration_ms": 1, "width": 2, "height": 1}
 
 

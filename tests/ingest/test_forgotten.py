@@ -9,7 +9,7 @@ from qoescope.compile.pseudonyms import of, pseudonym
 from qoescope.ingest import keys, records
 from qoescope.ingest.context import Arrival
 from qoescope.ingest.forgotten import Forgotten
-from qoescope.ingest.judge import judged
+from qoescope.ingest.judge import judge_beacon
 from qoescope.ingest.limits import Limits
 from qoescope.settings import Settings
 
@@ -30,8 +30,8 @@ def beacon(viewer: str) -> bytes:
 def test_only_the_books_are_left_of_a_forgotten_viewers_bad_beacon(viewer: str, left: list[object]) -> None:
     body = beacon(viewer)
     for outgoing in (
-        records.of_beacon(judged(body, ARRIVAL, LIMITS), ARRIVAL),
-        records.of_refused(body[:-20], "not JSON", ARRIVAL),
+        records.beacon_records(judge_beacon(body, ARRIVAL, LIMITS), ARRIVAL),
+        records.refusal_records(body[:-20], "not JSON", ARRIVAL),
     ):
         assert [one.topic for one in GONE.without_letters(outgoing)] == [topic.name for topic in left]  # type: ignore[attr-defined]
 
@@ -44,8 +44,8 @@ def test_who_was_forgotten_under_an_older_key_is_forgotten_under_the_newer() -> 
 
 def test_keys_keep_no_id_of_who_is_forgotten() -> None:
     old = keys.Snapshot((), (keys.Property("shop", datetime(2026, 1, 1, tzinfo=UTC)),), (("shop", "ada"),))
-    new = keys.digested(old, KEYS)
+    new = keys.digest_forgotten(old, KEYS)
     assert (keys.is_digested(old), keys.is_digested(new)) == (False, True)
     assert set(new.forgotten) == {("shop", pseudonym(KEYS[version], version, "shop", "ada")) for version in (1, 2)}
-    assert keys.digested(new, KEYS) == new
-    assert b"ada" not in keys.encoded(new)
+    assert keys.digest_forgotten(new, KEYS) == new
+    assert b"ada" not in keys.encode(new)

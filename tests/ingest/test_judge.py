@@ -11,7 +11,7 @@ from qoescope.catalog.doors import LONGEST_TEXT
 from qoescope.compile import wire
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.context import Arrival
-from qoescope.ingest.judge import Judged, judged, withdrawn
+from qoescope.ingest.judge import JudgedBeacon, judge_beacon, withdraw
 from qoescope.ingest.limits import Limits
 
 NOW = 1_762_000_000_000
@@ -29,11 +29,11 @@ def raw(*events: bytes) -> bytes:
     return b'{"session":{"session_id":"s1"},"events":[' + b",".join(events) + b"]}"
 
 
-def verdict(body: bytes) -> Judged:
-    return judged(body, ARRIVAL, LIMITS)
+def verdict(body: bytes) -> JudgedBeacon:
+    return judge_beacon(body, ARRIVAL, LIMITS)
 
 
-def outcomes(found: Judged) -> tuple[int, int, int, int, int]:
+def outcomes(found: JudgedBeacon) -> tuple[int, int, int, int, int]:
     c = found.counts
     return c.received, c.accepted, c.duplicate, c.invalid, c.filtered
 
@@ -193,7 +193,7 @@ def test_an_event_padded_beyond_its_size_is_invalid() -> None:
 
 
 def test_withdrawn_events_keep_the_sum() -> None:
-    found = withdrawn(verdict(beacon(GOOD, 5, {**GOOD, "seq": 2})), "filtered", "switched_off")
+    found = withdraw(verdict(beacon(GOOD, 5, {**GOOD, "seq": 2})), "filtered", "switched_off")
     assert outcomes(found) == (3, 0, 0, 1, 2)
     assert [(v.index, v.outcome) for v in found.verdicts] == [(0, "filtered"), (1, "invalid"), (2, "filtered")]
 
@@ -207,14 +207,14 @@ NAMES = st.sampled_from([*GOOD, "rate", "cdn", "startup_ms", "error_code", "ad"]
 EVENTS = st.lists(st.dictionaries(NAMES, JSON).map(lambda wrong: {**GOOD, **wrong}) | JSON, max_size=6)
 
 
-def tried(body: bytes) -> Judged | Refused:
+def tried(body: bytes) -> JudgedBeacon | Refused:
     try:
         return verdict(body)
     except Refused as refused:
         return refused
 
 
-def sums_up(found: Judged) -> bool:
+def sums_up(found: JudgedBeacon) -> bool:
     c = found.counts
     return c.received == c.accepted + c.duplicate + c.invalid + c.filtered and c.accepted == len(found.events)
 

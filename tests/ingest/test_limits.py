@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoescope.ingest.limits import Bucket, InFlight
+from qoescope.ingest.limits import InFlight, KeyBudget
 from qoescope.ingest.requests import Request
 
 
-def bucket(now_s: float = 0.0) -> Bucket:
-    return Bucket(events_a_second=100, bytes_a_second=1000, burst_s=10, now_s=now_s)
+def bucket(now_s: float = 0.0) -> KeyBudget:
+    return KeyBudget(events_a_second=100, bytes_a_second=1000, burst_s=10, now_s=now_s)
 
 
 def test_a_burst_is_taken_at_once_and_then_no_more() -> None:

@@ -12,7 +12,7 @@ from qoescope.catalog.errors import UnknownName
 from qoescope.compile import wire
 from qoescope.compile.agents import fields
 from qoescope.compile.pseudonyms import pseudonym
-from qoescope.ingest.context import Arrival, edge, kept
+from qoescope.ingest.context import Arrival, parse_edge_headers, tidy_session
 from qoescope.ingest.privacy import network, without_query
 
 NOW = 1_762_000_000_000
@@ -25,7 +25,7 @@ IPHONE = (
 
 def session(headers: Mapping[str, str] | None = None, honours_dnt: bool = True, **said: Any) -> dict[str, object]:
     arrival = Arrival("shop", NOW, KEY, dict(headers or {}), honours_dnt=honours_dnt)
-    found = kept(msgspec.convert({"session_id": "s", **said}, wire.Session), arrival, 300_000)
+    found = tidy_session(msgspec.convert({"session_id": "s", **said}, wire.Session), arrival, 300_000)
     return {name: value for name, value in msgspec.structs.asdict(found).items() if value is not None}
 
 
@@ -152,12 +152,12 @@ def test_a_user_agent_that_tells_nothing_gives_nothing() -> None:
 
 
 def test_what_the_edge_tells_fills_what_the_session_does_not_say() -> None:
-    told = edge({"country_code": "X-Country", "isp": "X-Isp"})
+    told = parse_edge_headers({"country_code": "X-Country", "isp": "X-Isp"})
     headers = {"x-country": "kr", "x-isp": "KT", "x-asn": "4766"}
     arrival = Arrival("shop", NOW, KEY, headers, edge=told)
-    found = [kept(wire.Session(session_id="s", **said), arrival, 0) for said in ({}, {"country_code": "JP"})]
+    found = [tidy_session(wire.Session(session_id="s", **said), arrival, 0) for said in ({}, {"country_code": "JP"})]
     assert [(one.country_code, one.isp, one.asn) for one in found] == [("KR", "kt", None), ("JP", "kt", None)]
-    untrusted = kept(wire.Session(session_id="s"), Arrival("shop", NOW, KEY, headers), 0)
+    untrusted = tidy_session(wire.Session(session_id="s"), Arrival("shop", NOW, KEY, headers), 0)
     assert (untrusted.country_code, untrusted.isp) == (None, None)
     with pytest.raises(UnknownName):
-        edge({"viewer_id": "x-user"})
+        parse_edge_headers({"viewer_id": "x-user"})

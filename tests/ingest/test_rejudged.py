@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from qoescope.compile.pseudonyms import pseudonym
-from qoescope.ingest import rejudged
+from qoescope.ingest import rejudging
 from qoescope.ingest.keys import Keyring, Property, Snapshot
 from qoescope.ingest.limits import Limits
 
@@ -26,10 +26,10 @@ def shop(**more: object) -> Keyring:
 
 
 def letter(*events: object, body: bytes | None = None, reason: str = "a text of more than 4096 bytes",
-           known: Keyring | None = None, limits: Limits = REPAIRED) -> rejudged.Again:  # fmt: skip
+           known: Keyring | None = None, limits: Limits = REPAIRED) -> rejudging.Rejudged:  # fmt: skip
     told = json.dumps({"session": {"session_id": "s1", "viewer_id": "ada"}, "events": events}).encode()
     kept = {"property": "shop", "reason": reason, "body": told if body is None else body}
-    return rejudged.letter(kept, known or shop(), NOW, (1, KEY), limits)
+    return rejudging.rejudge_letter(kept, known or shop(), NOW, (1, KEY), limits)
 
 
 def test_what_is_repaired_goes_to_the_log_as_if_it_came_now() -> None:
@@ -60,7 +60,7 @@ def test_a_letter_that_is_repaired_in_part_leaves_a_letter_of_the_rest() -> None
     ],
 )
 def test_what_the_door_would_filter_now_is_not_replayed(known: Keyring, why: str) -> None:
-    assert letter(LONG, known=known) == rejudged.Again(why=why)
+    assert letter(LONG, known=known) == rejudging.Rejudged(why=why)
 
 
 def test_a_viewer_who_may_have_asked_not_to_be_followed_is_not_named() -> None:
@@ -86,7 +86,7 @@ def test_any_bytes_at_all_are_answered_with_why() -> None:
 
 
 def test_what_became_of_letters_is_counted() -> None:
-    told = rejudged.Replayed()
+    told = rejudging.Replayed()
     told.count([letter(LONG), letter(LONG), letter(body=b"{", reason="not JSON")])
     assert (told.letters, told.replayed, told.events, sum(told.left.values())) == (3, 2, 2, 1)
     assert str(told).startswith("3 letters: 2 replayed with 2 events accepted; 1 left: not JSON")

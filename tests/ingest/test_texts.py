@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qoescope.ingest.context import Arrival
-from qoescope.ingest.judge import Judged, judged
+from qoescope.ingest.judge import JudgedBeacon, judge_beacon
 from qoescope.ingest.limits import Limits
-from qoescope.ingest.texts import clean, mended
+from qoescope.ingest.texts import clean, repair_json
 
 NOW = 1_762_000_000_000
 GOOD = {"seq": 1, "at": NOW, "type": "heartbeat", "state": "playing", "state_ms": 10_000}
 
 
-def verdict(body: bytes) -> Judged:
-    return judged(body, Arrival("shop", NOW, b"k" * 32, {}), Limits())
+def verdict(body: bytes) -> JudgedBeacon:
+    return judge_beacon(body, Arrival("shop", NOW, b"k" * 32, {}), Limits())
 
 
 def told(title: bytes) -> str:
@@ -90,14 +90,14 @@ def test_half_an_emoji_in_one_event_leaves_the_bad_ones_in_the_letter() -> None:
 
 
 def test_a_deep_or_endless_text_is_no_json() -> None:
-    assert mended(b"[" * 100_000) is None
-    assert mended(b'{"a":' + b"1" * 100_000 + b"}") == b'{"a":"' + b"1" * 100_000 + b'"}'
+    assert repair_json(b"[" * 100_000) is None
+    assert repair_json(b'{"a":' + b"1" * 100_000 + b"}") == b'{"a":"' + b"1" * 100_000 + b'"}'
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(codec=None), max_size=40))
 def test_whatever_a_text_holds_what_is_kept_can_be_written_and_has_one_line(text: str) -> None:
-    again = mended(json.dumps({"t": text}).encode())
+    again = repair_json(json.dumps({"t": text}).encode())
     assert again is not None
     kept = clean(json.loads(again)["t"])
     assert len(kept.encode().decode().splitlines()) <= 1

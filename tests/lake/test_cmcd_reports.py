@@ -12,7 +12,7 @@ from qoescope.compile import arrow
 from qoescope.compile.fold import sessions
 from qoescope.compile.records.parsing import RECORDS, Parsed, parse_records
 from qoescope.lake import reports
-from qoescope.lake.events import IDENTITY, SAID
+from qoescope.lake.deduplication import COMPARED_COLUMNS, IDENTITY
 from qoescope.lake.open_sessions import marks
 from qoescope.sources.cmcd.mapping import map_records
 
@@ -50,7 +50,7 @@ def test_a_session_is_the_same_by_way_of_the_log_as_by_the_mapping_alone() -> No
 
 def test_a_session_told_again_makes_the_same_events_and_appends_what_is_new() -> None:
     lines = (Path(__file__).parents[1] / "sources/hls_js_1_7_4.cmcd").read_text().splitlines()
-    said = [*IDENTITY, *SAID]
+    said = [*IDENTITY, *COMPARED_COLUMNS]
     short, whole = (heard(stored(part)).events.select(said).to_pylist() for part in (lines[:12], lines))
     assert whole[: len(short)] == short
     assert len(whole) > len(short) > 0
@@ -59,7 +59,7 @@ def test_a_session_told_again_makes_the_same_events_and_appends_what_is_new() ->
 def test_only_the_reports_of_these_sessions_are_told() -> None:
     found = pa.concat_tables([stored(["v=2"], "old"), stored(["v=2"], "busy")])
     silent = marks(stored(["v=2"], "old"))
-    assert reports.of_sessions(found, silent)["session_id"].to_pylist() == ["old"]
+    assert reports.filter_sessions(found, silent)["session_id"].to_pylist() == ["old"]
 
 
 def test_numbers_that_the_door_would_refuse_say_nothing() -> None:

@@ -106,10 +106,10 @@ def test_the_books_go_on_agreeing(settings: Settings) -> None:
         return pa.Table.from_pylist(rows)
 
     since = datetime(KEPT.year, KEPT.month, KEPT.day, tzinfo=UTC)
-    assert books.lake(outcomes, stored()) == books.lake(outcomes, stored(), since) == []
+    assert books.compare_lake(outcomes, stored()) == books.compare_lake(outcomes, stored(), since) == []
     assert [expire_days(settings, table, KEPT) for table in names] == [1, 0, 1]
     assert there(settings, LATE) == ["late now", "late then"]
-    assert books.lake(outcomes, stored(), since) == []
-    assert len(books.lake(outcomes, stored())) == 2
+    assert books.compare_lake(outcomes, stored(), since) == []
+    assert len(books.compare_lake(outcomes, stored())) == 2
     arrived(settings, EVENTS, (OLD, KEPT, "not in the books"))
-    assert [d.found for d in books.lake(outcomes, stored(), since)] == [2]
+    assert [d.found for d in books.compare_lake(outcomes, stored(), since)] == [2]

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from qoescope.catalog.operations import COUNTED, QUARANTINE
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile.records.parsing import RECORDS
-from qoescope.connect.health import Board
+from qoescope.connect.health import HealthBoard
 from qoescope.connect.lake.reading import read_table
 from qoescope.connect.lake.schema import ensure_tables
-from qoescope.lake.isolation import MOST_ALIKE, Culprit, isolated
+from qoescope.lake.isolation import MOST_BROKEN, BrokenRecord, isolate
 from qoescope.lake.jobs import events, messages, storing
-from qoescope.lake.jobs.identities import Known
-from qoescope.lake.jobs.shelves import Shelves
-from qoescope.lake.jobs.storing import Stored
+from qoescope.lake.jobs.event_tables import EventTables
+from qoescope.lake.jobs.identities import KnownIdentities
+from qoescope.lake.jobs.storing import StoredBatch
 from qoescope.settings import Settings
 
 AT = int(datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp() * 1000)
@@ -38,17 +38,17 @@ def batch(keys: list[bytes]) -> pa.Table:
     return pa.Table.from_pylist(rows, RECORDS)
 
 
-def sensitive(here: Settings, known: Known, rows: pa.Table) -> Stored:
+def sensitive(here: Settings, known: KnownIdentities, rows: pa.Table) -> StoredBatch:
     """What the stream does, with a fault in it: it cannot bear some records."""
     if POISON in rows["key"].to_pylist():
         raise OverflowError("int too big to convert")
-    return storing.store(here, known, rows)
+    return storing.store_records(here, known, rows)
 
 
-def stored(here: Settings, rows: pa.Table) -> Stored:
+def stored(here: Settings, rows: pa.Table) -> StoredBatch:
     ensure_tables(here)
-    shelves = Shelves(here)
-    done = storing.store_all(here, shelves.known(), rows, sensitive)
+    shelves = EventTables(here)
+    done = storing.store_isolating(here, shelves.known(), rows, sensitive)
     shelves.commit(done, "query", 0)
     return done
 
@@ -69,12 +69,12 @@ def test_a_record_that_breaks_its_batch_is_set_aside_with_its_bytes_and_the_othe
 
 def test_what_was_set_aside_is_told_by_the_stream_s_health_where_it_lies_and_why(tmp_path: Path) -> None:
     here = Settings(var=tmp_path)
-    board = Board(here, "stream", ["events"])
-    events.tell_set_aside(board["events"], stored(here, batch([b"a", b"b"])).rows(storing.ASIDE))
+    board = HealthBoard(here, "stream", ["events"])
+    events.report_set_aside(board["events"], stored(here, batch([b"a", b"b"])).rows(storing.SET_ASIDE))
     assert board["events"].health.set_aside_at is None
     done = stored(here, batch([b"c", POISON, b"d", POISON]))
-    told = [messages.packed(rows) for rows in done.tables[storing.ASIDE]]  # as a task tells the driver
-    events.tell_set_aside(board["events"], storing.of_tasks({storing.ASIDE: told}).rows(storing.ASIDE))
+    told = [messages.to_ipc(rows) for rows in done.tables[storing.SET_ASIDE]]  # as a task tells the driver
+    events.report_set_aside(board["events"], storing.merge_results({storing.SET_ASIDE: told}).rows(storing.SET_ASIDE))
     health = board["events"].health
     assert health.set_aside == 2
     assert health.set_aside_why == "at beacons partition 0 offset 3, broken: OverflowError: int too big to convert"
@@ -82,7 +82,7 @@ def test_what_was_set_aside_is_told_by_the_stream_s_health_where_it_lies_and_why
 
 def test_where_nothing_passes_it_is_the_program_that_is_broken(tmp_path: Path) -> None:
     with pytest.raises(OverflowError):
-        stored(Settings(var=tmp_path), batch([POISON] * (MOST_ALIKE + 1)))
+        stored(Settings(var=tmp_path), batch([POISON] * (MOST_BROKEN + 1)))
 
 
 def test_no_record_is_to_blame_for_a_full_disk() -> None:
@@ -90,7 +90,7 @@ def test_no_record_is_to_blame_for_a_full_disk() -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        list(isolated(full, batch([b"a", b"b"]), storing.ENVIRONMENT))
+        list(isolate(full, batch([b"a", b"b"]), storing.ENVIRONMENT))
 
 
 @settings(max_examples=50, deadline=None)
@@ -102,9 +102,9 @@ def test_whatever_breaks_is_found_and_all_else_is_done_in_its_order(poisons: lis
             raise ValueError
         return offsets
 
-    done = list(isolated(work, batch([b"k"] * len(poisons)), storing.ENVIRONMENT))
-    culprits = [one.record["kafka_offset"][0].as_py() for one in done if isinstance(one, Culprit)]
+    done = list(isolate(work, batch([b"k"] * len(poisons)), storing.ENVIRONMENT))
+    culprits = [one.record["kafka_offset"][0].as_py() for one in done if isinstance(one, BrokenRecord)]
     assert culprits == [n for n, poison in enumerate(poisons) if poison]
-    assert [n for one in done if not isinstance(one, Culprit) for n in one] == [
+    assert [n for one in done if not isinstance(one, BrokenRecord) for n in one] == [
         n for n, poison in enumerate(poisons) if not poison
     ]

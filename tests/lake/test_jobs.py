@@ -46,7 +46,7 @@ def closed(settings: Settings, since: datetime) -> int:
               "last_received_at": since}  # fmt: skip
     sessions, events = (open_table(settings, table) for table in (SESSION_VERSIONS, EVENTS))
     due = pa.Table.from_pylist([silent], MARKS)
-    files = list(job.measured(settings, list_files(sessions), list_files(events), due))
+    files = list(job.measure_sessions(settings, list_files(sessions), list_files(events), due))
     append_files(sessions, SESSION_VERSIONS, files, {})
     return sum(f.rows for f in files)
 
@@ -104,12 +104,12 @@ def test_sessions_that_are_measured_in_parts_are_the_same(settings: Settings) ->
     small = settings.model_copy(update={"events_in_memory": 7})
     due = marks(pa.concat_tables(spoken))
     sessions, events = (open_table(settings, table) for table in (SESSION_VERSIONS, EVENTS))
-    files = list(job.measured(small, [], list_files(events), due))
+    files = list(job.measure_sessions(small, [], list_files(events), due))
     assert len(files) == 9
     append_files(sessions, SESSION_VERSIONS, files, {})
     spoken.append(heard(settings, AFTER, 4, "heartbeat", session=names[0]))
     again = pa.concat_tables([marks(spoken[-1]), marks(spoken[0]), marks(spoken[1])])
-    files = list(job.measured(small, list_files(sessions), list_files(open_table(settings, EVENTS)), again))
+    files = list(job.measure_sessions(small, list_files(sessions), list_files(open_table(settings, EVENTS)), again))
     append_files(sessions, SESSION_VERSIONS, files, {})
     held = read_table(settings, SESSION_VERSIONS)
     assert (

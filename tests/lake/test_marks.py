@@ -16,7 +16,7 @@ from qoescope.connect.lake.tables import open_table
 from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.lake import open_sessions
 from qoescope.lake.jobs import marks
-from qoescope.lake.jobs.sessions import measured
+from qoescope.lake.jobs.sessions import measure_sessions
 from qoescope.settings import Settings
 
 AT = datetime(2026, 1, 2, 8, tzinfo=UTC)
@@ -46,7 +46,7 @@ def heard(settings: Settings, name: str, seq: int, at: datetime, table: Table = 
 def measure(settings: Settings, rows: pa.Table) -> None:
     """Rows of the sessions of these events."""
     delta, events = (open_table(settings, table) for table in (SESSION_VERSIONS, EVENTS))
-    files = list(measured(settings, [], list_files(events), open_sessions.marks(rows)))
+    files = list(measure_sessions(settings, [], list_files(events), open_sessions.marks(rows)))
     append_files(delta, SESSION_VERSIONS, files, {})
 
 
@@ -60,7 +60,7 @@ def test_after_an_upgrade_sessions_without_a_whole_row_are_found_and_no_others(s
     later = AT + timedelta(minutes=3)
     heard(settings, "lacks one", 2, later)
     heard(settings, "has none", 1, later)
-    found = names(marks.find(settings, marks.SESSIONS, later, None, None))
+    found = names(marks.find_marks(settings, marks.SESSIONS, later, None, None))
     assert found == {"lacks one": (AT, later), "has none": (later, later)}
 
 
@@ -69,7 +69,7 @@ def test_what_was_open_is_found_with_all_that_it_said_since_it_opened(settings: 
     for name, spoken in (("closed", (0, 1)), ("open", (2, 9)), ("late", (8,))):
         for seq, at in enumerate(spoken, 1):
             heard(settings, name, seq, AT + at * minute)
-    found = marks.find(settings, marks.SESSIONS, AT + 10 * minute, AT + 8 * minute, AT + 2 * minute)
+    found = marks.find_marks(settings, marks.SESSIONS, AT + 10 * minute, AT + 8 * minute, AT + 2 * minute)
     assert names(found) == {"open": (AT + 2 * minute, AT + 9 * minute), "late": (AT + 8 * minute, AT + 8 * minute)}
 
 
@@ -77,8 +77,10 @@ def test_reports_that_were_told_before_an_upgrade_are_not_told_again(settings: S
     heard(settings, "told", 1, AT, REPORTS)
     heard(settings, "not told", 2, AT + timedelta(minutes=5), REPORTS)
     until = AT + timedelta(minutes=4)
-    assert list(names(marks.find(settings, marks.REPORTED, AT + timedelta(minutes=6), until, None))) == ["not told"]
+    assert list(names(marks.find_marks(settings, marks.REPORTED, AT + timedelta(minutes=6), until, None))) == [
+        "not told"
+    ]
 
 
 def test_an_empty_lake_has_nothing_open(settings: Settings) -> None:
-    assert marks.find(settings, marks.SESSIONS, None, None, None) == []
+    assert marks.find_marks(settings, marks.SESSIONS, None, None, None) == []

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from qoescope.lake.open_sessions import MARKS, Floor, OpenSessions, marks
+from qoescope.lake.open_sessions import MARKS, OpenSessions, RestartPoint, marks
 
 AT = datetime(2026, 1, 2, 8, tzinfo=UTC)
 GAP = timedelta(minutes=1)
@@ -81,7 +81,7 @@ def test_a_mark_however_late_makes_its_session_due_again(still_open: OpenSession
     still_open.forget(still_open.due())
     assert len(still_open) == 0
     still_open.mark(mark(("a", 5, 5)))
-    assert still_open.floor() == Floor(second(5), second(5))
+    assert still_open.restart_point() == RestartPoint(second(5), second(5))
     clock.now = 140
     assert due(still_open) == ["a"]
 
@@ -96,7 +96,7 @@ def test_what_was_marked_while_it_was_measured_is_measured_again(still_open: Ope
     assert due(still_open) == []
     clock.now = 140
     assert due(still_open) == ["b"]
-    assert still_open.floor() == Floor(second(7), second(7))
+    assert still_open.restart_point() == RestartPoint(second(7), second(7))
 
 
 def test_a_session_that_was_just_spoken_of_waits_whatever_the_doors_clocks_say(
@@ -110,16 +110,16 @@ def test_a_session_that_was_just_spoken_of_waits_whatever_the_doors_clocks_say(
 
 
 def test_the_floor_is_the_oldest_of_what_is_open_or_where_the_log_is_read_to(still_open: OpenSessions) -> None:
-    assert still_open.floor() is None
+    assert still_open.restart_point() is None
     still_open.advance(second(50))
-    assert still_open.floor() == Floor(second(50), second(50))
+    assert still_open.restart_point() == RestartPoint(second(50), second(50))
     still_open.mark(mark(("a", 0, 10), ("b", 5, 40)))
-    assert still_open.floor() == Floor(second(10), second(0))
+    assert still_open.restart_point() == RestartPoint(second(10), second(0))
 
 
 def test_before_what_was_open_is_known_nothing_is_booked() -> None:
     with pytest.raises(RuntimeError, match="restore"):
-        OpenSessions(GAP, GAP).floor()
+        OpenSessions(GAP, GAP).restart_point()
 
 
 def test_marks_of_one_session_are_one(still_open: OpenSessions, clock: Clock) -> None:

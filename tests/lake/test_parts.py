@@ -18,9 +18,9 @@ from qoescope.connect.lake.schema import ensure_tables
 from qoescope.ingest import reports
 from qoescope.ingest.context import Arrival
 from qoescope.lake.jobs import storing
-from qoescope.lake.jobs.events import unknown_fields
-from qoescope.lake.jobs.identities import Shared
-from qoescope.lake.jobs.storing import Stored
+from qoescope.lake.jobs.events import unknown_field_rows
+from qoescope.lake.jobs.identities import SharedIndex
+from qoescope.lake.jobs.storing import StoredBatch
 from qoescope.settings import Settings
 
 AT = int(datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp() * 1000)
@@ -44,13 +44,13 @@ def batch(records: Iterable[tuple[str, bytes]], first: int) -> pa.RecordBatch:
     return pa.record_batch([[key.encode() for key in keys], values, [0] * len(keys), offsets], schema=RECORDS)
 
 
-def told(settings: Settings, batches: Iterator[pa.RecordBatch], part_bytes: int) -> Stored:
+def told(settings: Settings, batches: Iterator[pa.RecordBatch], part_bytes: int) -> StoredBatch:
     """What a task answers."""
     found: dict[str, list[bytes]] = {}
-    for answer in storing.storing(settings, [], Shared(()), part_bytes)(batches):
+    for answer in storing.storing_task(settings, [], SharedIndex(()), part_bytes)(batches):
         for row in answer.to_pylist():
             found.setdefault(row["kind"], []).append(row["body"])
-    return storing.of_tasks(found)
+    return storing.merge_results(found)
 
 
 def test_in_how_many_parts_a_task_reads_changes_nothing(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_what_could_not_be_meant_is_counted_by_field_in_all_parts_together(tmp_p
         msgspec.json.encode(msgspec.json.decode(record("a", [(n, 1)])) | {"unknown": {"width": n}}) for n in (1, 2)
     ]
     found = told(settings, (batch([("a", one)], n) for n, one in enumerate(records)), 1)
-    (row,) = unknown_fields(found.rows(storing.UNKNOWN)).to_pylist()
+    (row,) = unknown_field_rows(found.rows(storing.UNKNOWN)).to_pylist()
     assert (row["property"], row["field"], row["count"]) == ("app", "width", 3)
 
 
@@ -120,11 +120,13 @@ def test_what_reports_said_and_could_not_be_meant_is_counted_by_key(tmp_path: Pa
     arrival = Arrival("app", AT, b"k" * 32, {})
     far = 'br=(99999999),e=t,msd=-1,sid="x",v=2'
     sent = [
-        one for n in (1, 2) for one in reports.records(reports.in_body(f"{far}\nv=9".encode(), None), arrival, str(n))
+        one
+        for n in (1, 2)
+        for one in reports.report_records(reports.parse_body(f"{far}\nv=9".encode(), None), arrival, str(n))
     ]
     keyed = [((one.key or b"").decode(), one.value) for one in sent]
     found = told(settings, (batch([one], n) for n, one in enumerate(keyed)), 1)
-    rows = unknown_fields(found.rows(storing.UNKNOWN)).to_pylist()
+    rows = unknown_field_rows(found.rows(storing.UNKNOWN)).to_pylist()
     assert {row["field"]: (row["property"], row["count"]) for row in rows} == {
         "cmcd:br": ("app", 2), "cmcd:msd": ("app", 2), "cmcd:v": ("app", 2),
     }  # fmt: skip

@@ -2,25 +2,25 @@
 
 import pytest
 
-from qoescope.connect.kafka import Described
-from qoescope.connect.witness import Known, Met, compare, join
+from qoescope.connect.kafka import TopicDescription
+from qoescope.connect.topic_history import TopicHistory, TopicState, compare, join
 
-READ = Known("one", {0: 0, 1: 0}, {}, {0: 50, 1: 70}, {0: 60, 1: 70})
+READ = TopicHistory("one", {0: 0, 1: 0}, {}, {0: 50, 1: 70}, {0: 60, 1: 70})
 """Of partition 0, ten records were answered and not read."""
 
 
-def topic(topic_id: str, *ends: int, first: int = 0) -> Described:
-    return Described("beacons", "cluster", topic_id, {p: (first, end) for p, end in enumerate(ends)})
+def topic(topic_id: str, *ends: int, first: int = 0) -> TopicDescription:
+    return TopicDescription("beacons", "cluster", topic_id, {p: (first, end) for p, end in enumerate(ends)})
 
 
-def met(known: Known, now: Described) -> Met:
-    return Met(known, now, compare(known, now))
+def met(known: TopicHistory, now: TopicDescription) -> TopicState:
+    return TopicState(known, now, compare(known, now))
 
 
 def test_the_topic_that_was_read_goes_on_as_it_is() -> None:
     same = met(READ, topic("one", 60, 90))
     assert (same.broken, same.shifts) == (None, {0: 0, 1: 0})
-    assert met(Known(), topic("one", 60, 90)).broken is None
+    assert met(TopicHistory(), topic("one", 60, 90)).broken is None
 
 
 def test_partitions_that_were_added_go_on_by_themselves() -> None:
@@ -40,12 +40,12 @@ def test_a_topic_made_again_is_named_with_what_was_answered_and_is_gone(ends: tu
 
 def test_its_first_offset_follows_the_last_one_that_was_answered() -> None:
     assert met(READ, topic("two", 20, 20, first=10)).shifts == {0: 50, 1: 60}
-    beyond = Known("one", {0: 0, 1: 0}, {}, {0: 5, 1: 5})
+    beyond = TopicHistory("one", {0: 0, 1: 0}, {}, {0: 5, 1: 5})
     assert met(beyond, topic("two", 20, 20, first=10)).shifts == {0: 0, 1: 0}  # what it lost itself counts, too
 
 
 def test_a_topic_of_which_nobody_knew_the_id_is_known_by_what_was_read_of_it() -> None:
-    older = Known(following={0: 50, 1: 70})
+    older = TopicHistory(next_offsets={0: 50, 1: 70})
     assert met(older, topic("any", 60, 70)).broken is None
     fewer, shorter = met(older, topic("any", 60)).broken, met(older, topic("any", 60, 8)).broken
     assert str(fewer).startswith("topic 'beacons' has no partition 1 any more; 0 records")
@@ -59,7 +59,7 @@ def test_a_topic_that_lost_its_end_goes_on_behind_what_was_read() -> None:
 
 
 def test_a_partition_that_went_and_came_again_goes_on_where_it_was() -> None:
-    once = Known("two", {0: 60}, {1: 70}, {0: 65, 1: 70})
+    once = TopicHistory("two", {0: 60}, {1: 70}, {0: 65, 1: 70})
     assert met(once, topic("two", 5)).broken is None
     assert met(once, topic("two", 5, 3)).shifts == {0: 60, 1: 70}
     assert join(once, topic("three", 5, 3), compare(once, topic("three", 5, 3))) == {0: 65, 1: 70}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from qoescope.catalog.operations import REPORTS
 from qoescope.compile import arrow
 from qoescope.compile.fold import sessions
-from qoescope.lake.events import IDENTITY, SAID
+from qoescope.lake.deduplication import COMPARED_COLUMNS, IDENTITY
 from qoescope.sources import registry
 from qoescope.sources.cmcd.presses import RECOVERY_MS
 
@@ -59,7 +59,7 @@ def test_a_session_that_is_told_after_each_silence_is_told_the_same(steps: list[
     whole = told(lines)
     for row in whole:
         earlier = kept.pop(tuple(row[name] for name in IDENTITY), row)
-        assert {name: earlier[name] for name in SAID} == {name: row[name] for name in SAID}
+        assert {name: earlier[name] for name in COMPARED_COLUMNS} == {name: row[name] for name in COMPARED_COLUMNS}
     assert not kept
 
 

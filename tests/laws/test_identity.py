@@ -19,8 +19,8 @@ from qoescope.compile.records.parsing import RECORDS
 from qoescope.connect.lake.reading import read_table
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.lake.jobs import storing
-from qoescope.lake.jobs.identities import Known
-from qoescope.lake.jobs.shelves import Shelves
+from qoescope.lake.jobs.event_tables import EventTables
+from qoescope.lake.jobs.identities import KnownIdentities
 from qoescope.settings import Settings
 
 EXAMPLES = 400 if settings.get_current_profile_name() == "explore" else 25
@@ -103,21 +103,21 @@ def batches(records: list[tuple[bytes, bytes]], cuts: list[int]) -> list[pa.Tabl
 def run(here: Settings, log: list[pa.Table], ends: list[str], *, indexed: bool) -> Counter[str]:
     """Sends the batches through what the stream does, with these ends in turn; the books."""
     ensure_tables(here)
-    shelves, books = Shelves(here), Counter[str]()
+    shelves, books = EventTables(here), Counter[str]()
     for number, batch in enumerate(log):
         end = ends[number % len(ends)]
         for tries in range(2):
             known = shelves.known()
-            stored = storing.store(
-                here, known if indexed else Known(partial(lambda files: (files, None), known.files)), batch
+            stored = storing.store_records(
+                here, known if indexed else KnownIdentities(partial(lambda files: (files, None), known.files)), batch
             )
             first = tries == 0
             if first and end == "is killed before the lake has it":
-                shelves = Shelves(here)
+                shelves = EventTables(here)
                 continue
             shelves.commit(stored, "query", number)
             if first and end == "is killed before the books have it":
-                shelves = Shelves(here)
+                shelves = EventTables(here)
                 continue
             break
         for row in stored.rows(storing.COUNTS):
@@ -127,7 +127,7 @@ def run(here: Settings, log: list[pa.Table], ends: list[str], *, indexed: bool) 
             shelves.join(files_a_part=1)
         if end == "starts again":
             shelves.index.shared()
-            shelves = Shelves(here)
+            shelves = EventTables(here)
     return books
 
 

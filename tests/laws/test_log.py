@@ -15,7 +15,7 @@ from qoescope.compile import arrow, fold
 from qoescope.compile.cube import cube
 from qoescope.compile.live import live
 from qoescope.compile.records.parsing import RECORDS, parse_records
-from qoescope.lake import events as product
+from qoescope.lake import deduplication
 from qoescope.sources.cmcd import mapping
 
 AT = 1_762_000_000_000
@@ -71,8 +71,10 @@ def table(values: list[bytes]) -> pa.Table:
 def test_each_record_is_stored_or_kept_aside_and_the_books_balance(values: list[bytes]) -> None:
     good = json.dumps(GOOD | {"session": {"session_id": "good"}}).encode()
     found = parse_records(table([*values, good]), 8)
-    fate = product.judged(found.events, product.hashes(found.events), arrow.schema(EVENTS).empty_table(), 7)
-    kept = product.kept_counts(found.unreadable, found.reports)
+    fate = deduplication.judge_events(
+        found.events, deduplication.identity_hashes(found.events), arrow.schema(EVENTS).empty_table(), 7
+    )
+    kept = deduplication.count_kept(found.unreadable, found.reports)
     booked = [*found.counts.to_pylist(), *fate.counts.to_pylist(), *kept.to_pylist()]
     total = {name: sum(row.get(name) or 0 for row in booked) for row in booked for name in row if name in BOOKED}
     assert total["accepted"] == sum(total.get(name, 0) for name in AFTERWARDS)
@@ -85,7 +87,7 @@ def test_each_record_is_stored_or_kept_aside_and_the_books_balance(values: list[
     assert "good" in sessions["session_id"].to_pylist()
     for mart in SESSION_MARTS:
         assert len(cube(sessions, mart)) > 0
-    assert live(fate.held)
+    assert live(fate.stored)
     told = mapping.map_records(found.reports).events
     received, at = told["received_at"].to_pylist(), told["at"].to_pylist()
     assert all(abs(a - r) < timedelta(days=2) for a, r in zip(at, received, strict=True))

@@ -19,7 +19,7 @@ from qoescope.ingest.bodies import Refused
 from qoescope.ingest.context import Arrival
 from qoescope.ingest.limits import Limits
 from qoescope.ingest.records import Outgoing
-from qoescope.lake import events as product
+from qoescope.lake import deduplication
 from qoescope.lake import reports as retold
 from qoescope.sources.cmcd import mapping
 
@@ -36,12 +36,16 @@ def written(path: str, body: bytes) -> list[Outgoing]:
     """What the door writes to the log for a body."""
     try:
         if path == "/v1/cmcd":
-            return reports.records(reports.in_body(body, None), ARRIVAL, path)
-        parts = batches.parts(body)
-        judged = [judge.judged(body, ARRIVAL, Limits())] if parts is None else batches.judged(parts, ARRIVAL, Limits())
+            return reports.report_records(reports.parse_body(body, None), ARRIVAL, path)
+        parts = batches.split_batch(body)
+        judged = (
+            [judge.judge_beacon(body, ARRIVAL, Limits())]
+            if parts is None
+            else batches.judge_all(parts, ARRIVAL, Limits())
+        )
     except Refused as refused:
-        return records.of_refused(refused.body or b"", refused.error, ARRIVAL)
-    return [record for found in judged for record in records.of_beacon(found, ARRIVAL)]
+        return records.refusal_records(refused.body or b"", refused.error, ARRIVAL)
+    return [record for found in judged for record in records.beacon_records(found, ARRIVAL)]
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -53,8 +57,10 @@ def test_poisons_through_every_entrance_stop_nothing(seed: int) -> None:
         values += [value for topic, value in made if topic == "beacons"] if poison.path else [poison.body]
     rows = [{"key": b"k", "value": v, "kafka_partition": 0, "kafka_offset": i} for i, v in enumerate(values)]
     found = parse_records(pa.Table.from_pylist(rows, RECORDS), 8)
-    fate = product.judged(found.events, product.both_hashes(found.events)[0], arrow.schema(EVENTS).empty_table(), 7)
-    assert live(fate.held)
+    fate = deduplication.judge_events(
+        found.events, deduplication.identity_and_session_hashes(found.events)[0], arrow.schema(EVENTS).empty_table(), 7
+    )
+    assert live(fate.stored)
     mapped = mapping.map_records(found.reports)
     again = list(retold.beacons(mapped.events, NOW))
     rows = [{"key": k, "value": v, "kafka_partition": 1, "kafka_offset": i} for i, (k, v) in enumerate(again)]
@@ -64,7 +70,7 @@ def test_poisons_through_every_entrance_stop_nothing(seed: int) -> None:
     assert all(len(cube(sessions, mart)) for mart in SESSION_MARTS)
     (good,) = [row for row in sessions.to_pylist() if row["session_id"] == "good"]
     assert good["play_ms"] == 9_000
-    kept = product.kept_counts(found.unreadable, found.reports)
+    kept = deduplication.count_kept(found.unreadable, found.reports)
     booked = [*found.counts.to_pylist(), *fate.counts.to_pylist(), *kept.to_pylist()]
     total = {name: sum(row.get(name) or 0 for row in booked) for name in ("accepted", *LAKE_OUTCOMES)}
     assert total["accepted"] == sum(total[name] for name in LAKE_OUTCOMES)

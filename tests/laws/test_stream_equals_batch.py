@@ -23,8 +23,8 @@ from qoescope.connect.lake.tables import open_table
 from qoescope.connect.lake.writing import append_files, commit_files, write_files
 from qoescope.lake import open_sessions
 from qoescope.lake.jobs import marks
-from qoescope.lake.jobs.sessions import measured
-from qoescope.lake.open_sessions import Floor
+from qoescope.lake.jobs.sessions import measure_sessions
+from qoescope.lake.open_sessions import RestartPoint
 from qoescope.settings import Settings
 
 EXAMPLES = 200 if settings.get_current_profile_name() == "explore" else 12
@@ -81,7 +81,7 @@ class Books:
 
     read: int = 0
     complete_until: datetime | None = None
-    floor: Floor | None = None
+    restart_point: RestartPoint | None = None
 
 
 @dataclass
@@ -101,9 +101,9 @@ class Stream:
         """As after a kill: only the lake and the books are there."""
         gap = timedelta(seconds=GAP_S)
         self.open = open_sessions.OpenSessions(gap, gap / 2, lambda: float(self.now_s))
-        floor = self.books.floor
-        since = (floor.closed_until, floor.open_since) if floor else (None, None)
-        self.open.restore(marks.find(self.settings, "sessions", self.books.complete_until, *since), None)
+        restart_point = self.books.restart_point
+        since = (restart_point.closed_until, restart_point.open_since) if restart_point else (None, None)
+        self.open.restore(marks.find_marks(self.settings, "sessions", self.books.complete_until, *since), None)
         self.open.advance(self.books.complete_until)
 
     def read(self, records: int, ticks: datetime, kill: str | None) -> None:
@@ -118,7 +118,7 @@ class Stream:
             return
         self.open.mark(open_sessions.marks(rows))
         heard = [*filter(None, [self.books.complete_until, ticks]), *rows["received_at"].to_pylist()]
-        self.books = Books(min(end, len(self.log)), max(heard), self.open.floor())
+        self.books = Books(min(end, len(self.log)), max(heard), self.open.restart_point())
         if kill == KILLS[1]:
             self.start()
             return
@@ -128,7 +128,7 @@ class Stream:
         """Measures what is due; so many records come before its rows are there."""
         due = self.open.due()
         delta, events = (open_table(self.settings, table) for table in (SESSION_VERSIONS, EVENTS))
-        files = list(measured(self.settings, list_files(delta), list_files(events), due))
+        files = list(measure_sessions(self.settings, list_files(delta), list_files(events), due))
         if meanwhile:
             self.read(meanwhile, self.books.complete_until or START, None)
         if kill == KILLS[2]:

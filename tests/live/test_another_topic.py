@@ -18,7 +18,7 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
 from qoescope.connect import kafka, postgres
 from qoescope.connect.lake.reading import read_table
-from qoescope.connect.witness import read_known
+from qoescope.connect.topic_history import read_history
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings
 from qoescope.stack import assembly, children, demo, progress
@@ -103,7 +103,7 @@ class Log(Stack):
     def unread(self) -> int:
         """Records that collectors answered for, by their own word, and that the lake does not have."""
         with postgres.connect(self.settings, "writer") as connection:
-            known = read_known(connection, BEACONS.name)
+            known = read_history(connection, BEACONS.name)
         return sum(map(known.unread, known.shifts))
 
 
@@ -191,7 +191,7 @@ def test_partitions_that_are_added_are_read_by_themselves(log: Log) -> None:
     until(lambda: "the last one" in log.sessions(), BACK_S, "they are read")
     assert log.children["stream"].restarts == restarts
     with postgres.connect(log.settings, "writer") as connection:
-        assert read_known(connection, BEACONS.name).shifts.keys() == set(range(more))
+        assert read_history(connection, BEACONS.name).shifts.keys() == set(range(more))
     log.signalled("stream", signal.SIGKILL)
     log.post("after a start")
     until(lambda: "after a start" in log.sessions(), BACK_S, "a start goes on with them")

@@ -26,7 +26,7 @@ from qoescope.connect.lake.compaction import vacuum_table
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import open_table
 from qoescope.connect.lake.writing import commit_files, split_parts, write_files
-from qoescope.ingest import jobs as door
+from qoescope.ingest.jobs import manage_keys
 from qoescope.mart import gate
 from qoescope.mart.jobs.forget import find_pseudonyms, forget_viewer
 from qoescope.mart.jobs.restate import restate_day
@@ -226,7 +226,7 @@ def test_metrics_histograms_and_viewers_are_those_of_other_sql(days: Days) -> No
 
 def test_no_byte_of_an_erased_viewer_is_left_and_the_others_stay(days: Days) -> None:
     settings, person = days.settings, "ada@example.com"
-    door.viewer_secret(settings)
+    manage_keys.viewer_secret(settings)
     (name,) = find_pseudonyms(settings, "demo", person)
     chosen = pc.unique(days.of(FIRST)["viewer_id"])[0].as_py()
     days.holds(

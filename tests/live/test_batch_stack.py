@@ -12,7 +12,7 @@ from whole_stack import Stack
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LIVE_LEAF, LIVE_WINDOW, SESSION_MARTS
 from qoescope.catalog.tables import EVENTS
 from qoescope.connect.lake.reading import read_table
-from qoescope.ingest import jobs as door
+from qoescope.ingest.jobs import replay
 from qoescope.stack import demo
 
 pytestmark = pytest.mark.live
@@ -51,10 +51,10 @@ def test_a_dead_letter_is_replayed_once_its_cause_is_repaired_and_again_without_
     assert (answer.status_code, answer.json()["invalid"]) == (200, 1)
     ((partition, offset, replayed),) = until(lambda: letters(stack), SOON_S, "the letter is in the table")
     assert not replayed
-    still = door.replay(stack.settings, demo.PROPERTY, [(partition, offset)])
+    still = replay.replay_letters(stack.settings, demo.PROPERTY, [(partition, offset)])
     assert (still.replayed, sum(still.left.values())) == (0, 1)
     repaired = stack.settings.model_copy(update={"text_bytes": 8_192})
-    assert door.replay(repaired, demo.PROPERTY, [(partition, offset)]).events == 1
+    assert replay.replay_letters(repaired, demo.PROPERTY, [(partition, offset)]).events == 1
     until(lambda: stack.books().lake > first.lake, SOON_S, "its event is in the lake", every_s=0.5)
     assert in_lake(stack, session) == 1
     assert [row[2] for row in letters(stack)] == [True]
@@ -63,7 +63,7 @@ def test_a_dead_letter_is_replayed_once_its_cause_is_repaired_and_again_without_
         "with again as (update dead_letters set replayed_at = null where kafka_partition = %s and kafka_offset = %s "
         "returning *) select count(*) from again", partition, offset,
     )  # fmt: skip
-    assert door.replay(repaired, demo.PROPERTY).events == 1
+    assert replay.replay_letters(repaired, demo.PROPERTY).events == 1
     until(lambda: duplicates(stack) == repeats + 1, SOON_S, "it is booked as a duplicate", every_s=0.5)
     assert in_lake(stack, session) == 1
     after = stack.books()

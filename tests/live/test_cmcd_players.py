@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, CDPSession, Page, Response, sync_playwr
 from until import until
 from whole_stack import Stack
 
-from qoescope.ingest import jobs
+from qoescope.ingest.jobs import manage_keys
 from qoescope.stack import media
 
 pytestmark = pytest.mark.live
@@ -34,7 +34,7 @@ TOLD = ("startup_ms", "stall_count", "stall_ms")
 @pytest.fixture(scope="module")
 def key(stack: Stack) -> str:
     """A write key of a property that only speaks CMCD."""
-    return jobs.new_key(stack.settings, TENANT)
+    return manage_keys.create_key(stack.settings, TENANT)
 
 
 @pytest.fixture(scope="module")

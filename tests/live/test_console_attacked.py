@@ -11,7 +11,7 @@ from callbacks import CALL, HERE, call, routed, written
 from console_marts import Console
 
 from qoescope.connect import postgres
-from qoescope.ingest import jobs
+from qoescope.ingest.jobs import manage_keys
 from qoescope.serve.auth import credentials
 from qoescope.serve.web.gate import OPEN
 
@@ -117,7 +117,7 @@ def test_a_login_ends_at_once_and_on_the_server(served: Console) -> None:
 
 
 def test_a_write_key_reads_nothing(served: Console) -> None:
-    key = jobs.new_key(served.settings, "demo")
+    key = manage_keys.create_key(served.settings, "demo")
     with client(served) as opened:
         for path in ("metrics", "health", "sessions", "exports/sessions", "overall?metric=plays&property=demo"):
             answer = opened.get(f"/api/v1/{path}", headers={"Authorization": f"Bearer {key}"})

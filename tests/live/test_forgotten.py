@@ -32,13 +32,14 @@ from qoescope.catalog.operations import ERASURES, LAKE_TABLES, SESSION_ROWS, SES
 from qoescope.catalog.topics import DEAD_LETTERS, TOPICS
 from qoescope.compile import arrow, pseudonyms
 from qoescope.compile.viewer_ids import named_in
-from qoescope.connect import days, doors, kafka, postgres, viewer_keys
+from qoescope.connect import days, kafka, postgres, viewer_keys, write_access
 from qoescope.connect.lake.compaction import vacuum_table
 from qoescope.connect.lake.reading import list_files
 from qoescope.connect.lake.tables import open_table
 from qoescope.connect.writing import Writer
 from qoescope.emit.jobs.csv import write_csv
-from qoescope.ingest import jobs, keys
+from qoescope.ingest import keys
+from qoescope.ingest.jobs import manage_keys
 from qoescope.mart.jobs import lake_days, quality
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings, environment
@@ -189,8 +190,8 @@ def test_no_byte_says_who_was_forgotten_also_when_their_player_goes_on(stack: St
     assert ADA not in said
     (receipt,) = json.loads(said)
     assert (receipt["viewers"], receipt["events"], receipt["sessions"], receipt["letters"]) == ([name], 1, 1, 6)
-    known = jobs.keys_path(stack.settings)
-    until(lambda: ("demo", name) in keys.decoded(known.read_bytes()).forgotten, 60, "the door knows the tombstone")
+    known = manage_keys.keys_path(stack.settings)
+    until(lambda: ("demo", name) in keys.decode(known.read_bytes()).forgotten, 60, "the door knows the tombstone")
     answer = until(lambda: forgotten(stack, ADA), 60, "the door filters her beacons")
     assert answer["accepted"] == 0
     for body, headers in bad(ADA):
@@ -217,13 +218,17 @@ def test_an_id_that_an_older_version_kept_gives_way_to_its_pseudonym(stack: Stac
     settings, at = stack.settings, datetime(2026, 1, 2, tzinfo=UTC)
     (name,) = pseudonyms.of(viewer_keys.read(settings), "demo", OLD)
     receipt = {"property": "demo", "asked_at": at, "events": 1, "sessions": 2, "marts": 3, "letters": 0, "gone_by": at}
-    doors.put(settings, ERASURES, [receipt | {"viewer_id": viewer, "gone_by": at.date()} for viewer in (OLD, name)])
-    doors.put(settings, FORGOTTEN, [{"property": "demo", "viewer_id": v, "forgotten_at": at} for v in (OLD, name)])
+    write_access.put(
+        settings, ERASURES, [receipt | {"viewer_id": viewer, "gone_by": at.date()} for viewer in (OLD, name)]
+    )
+    write_access.put(
+        settings, FORGOTTEN, [{"property": "demo", "viewer_id": v, "forgotten_at": at} for v in (OLD, name)]
+    )
     until(lambda: in_tables(stack, OLD) == [], 60, "pseudonyms stand in its place")
     told = stack.rows("select events, sessions, marts from erasures where viewer_id = %s and asked_at = %s", name, at)
     assert told == [(2, 4, 6)]
     assert stack.rows("select count(*) from forgotten where viewer_id = %s", name) == [(1,)]
-    known = keys.decoded(jobs.keys_path(settings).read_bytes()).forgotten
+    known = keys.decode(manage_keys.keys_path(settings).read_bytes()).forgotten
     assert (("demo", name) in known, ("demo", OLD) in known) == (True, False)
 
 
@@ -261,7 +266,7 @@ def test_an_import_brings_nobody_back(stack: Stack, tmp_path: Path) -> None:
 
 def test_who_was_erased_meanwhile_is_not_written(stack: Stack) -> None:
     """Rows that were read before an erasure are read again, by a stream and by a batch."""
-    (rows,) = quality.parts(stack.settings, list_files(open_table(stack.settings, SESSION_VERSIONS)))
+    (rows,) = quality.read_latest(stack.settings, list_files(open_table(stack.settings, SESSION_VERSIONS)))
     asked: list[int] = []
 
     def read() -> pa.Table:
@@ -272,7 +277,7 @@ def test_who_was_erased_meanwhile_is_not_written(stack: Stack) -> None:
 
     with postgres.connect(stack.settings, "writer") as connection:
         before = days.count_erasures(connection)
-        days.replace(connection, pc.unique(rows["day"]).to_pylist(), read, lake_days.cubed)
+        days.replace(connection, pc.unique(rows["day"]).to_pylist(), read, lake_days.mart_writes)
         assert len(asked) == 2
         with pytest.raises(days.ErasedMeanwhile):
             days.correct(connection, arrow.conform(rows, SESSION_ROWS), rows.slice(0, 0), lambda *_: [], before)

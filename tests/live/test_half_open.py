@@ -18,7 +18,7 @@ from until import until
 from whole_stack import Stack
 
 from qoescope.connect import postgres
-from qoescope.connect.guarded import Silent
+from qoescope.connect.guarded import NoAnswer
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings, environment
 from qoescope.stack import assembly, demo
@@ -182,7 +182,7 @@ def test_a_question_a_copy_and_a_commit_are_each_given_up(running: Running) -> N
     for work in (question, copy, commit):
         with postgres.connect(here, "writer", 1) as connection:
             try:
-                with pytest.raises(Silent, match="has not answered for 3 s"):
+                with pytest.raises(NoAnswer, match="has not answered for 3 s"):
                     work(connection)
             finally:
                 running.database.go_on()
@@ -192,7 +192,7 @@ def test_a_question_a_copy_and_a_commit_are_each_given_up(running: Running) -> N
             connection.execute("select 1")
         running.database.stall()
         try:
-            with pytest.raises((Silent, PoolTimeout)), connections.connection() as connection:
+            with pytest.raises((NoAnswer, PoolTimeout)), connections.connection() as connection:
                 connection.execute("select 1")
         finally:
             running.database.go_on()

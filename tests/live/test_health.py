@@ -167,7 +167,7 @@ def test_a_damaged_checkpoint_is_named_and_repaired_without_loss_or_repeat(
     restarts, process = child.restarts, child.process
     assert process is not None
     os.killpg(process.pid, signal.SIGSTOP)
-    folder = Path(checkpoints.place(running.settings, "events"))
+    folder = Path(checkpoints.location(running.settings, "events"))
     damaged = newest(folder / kind)
     if not committed and kind == "offsets":
         newest(folder / "commits").unlink()

@@ -31,7 +31,7 @@ from until import until
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.topics import BEACONS, DEAD_LETTERS
 from qoescope.connect import kafka
-from qoescope.ingest import jobs
+from qoescope.ingest.jobs import manage_keys
 from qoescope.settings import Settings
 from qoescope.stack import processes
 
@@ -71,9 +71,9 @@ def test_without_a_key_nobody_reads_or_writes(door: Door) -> None:
 
 
 def test_a_revoked_key_is_refused_and_a_new_one_taken_without_a_restart(door: Door) -> None:
-    second = jobs.new_key(door.settings, door.property_id)
+    second = manage_keys.create_key(door.settings, door.property_id)
     assert httpx.post(f"{door.url}/v1/beacons?key={second}", content=b"x", timeout=CLIENT_S).status_code == 400
-    jobs.revoke(door.settings, door.key[:11])
+    manage_keys.revoke_key(door.settings, door.key[:11])
     until(lambda: door.send(GOOD).status_code == 403, SOON_S, "the revoked key is refused")
     before = written(door.settings, BEACONS.name, door.property_id)
     assert door.send(GOOD, session_id="no more").status_code == 403
@@ -344,7 +344,7 @@ def test_over_its_budget_a_key_hears_429_and_its_outcomes_add_up_while_another_h
     opened: Callable[..., Door],
 ) -> None:
     door = opened(budget_events=1.0, budget_burst_s=100.0).ready()
-    quiet = jobs.new_key(door.settings, "quiet")
+    quiet = manage_keys.create_key(door.settings, "quiet")
     heard: Counter[int] = Counter()
     sent = 0
     for n in range(200):  # 1,000 events at once against a burst of 100 and one a second
@@ -403,7 +403,7 @@ def test_cmcd_reports_are_answered_without_a_body_and_kept_as_text(door: Door) -
     assert [r["cmcd"] for r in written(door.settings, BEACONS.name, door.property_id)] == [[report], [report]]
     assert door.http.post("/v1/cmcd", content="((").status_code == 400
     assert httpx.post(f"{door.url}/v1/cmcd?key=qw_no", content=report, timeout=CLIENT_S).status_code == 403
-    jobs.revoke(door.settings, door.key[:11])
+    manage_keys.revoke_key(door.settings, door.key[:11])
     until(lambda: door.http.post("/v1/cmcd", content=report).status_code == 410, SOON_S)
 
 

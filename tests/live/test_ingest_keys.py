@@ -8,9 +8,10 @@ import pytest
 from psycopg import errors, sql
 
 from qoescope.catalog.doors import FORGOTTEN, PROPERTIES
-from qoescope.connect import doors
+from qoescope.connect import write_access
 from qoescope.connect.postgres import connect as connected
-from qoescope.ingest import jobs, keys
+from qoescope.ingest import keys
+from qoescope.ingest.jobs import manage_keys
 from qoescope.settings import Settings
 from qoescope.stack import postgres, processes
 from qoescope.stack.children import Children
@@ -42,28 +43,28 @@ def elsewhere(settings: Settings, folder: Path) -> Settings:
 
 def test_a_key_made_here_is_known_and_revoked_there(database: tuple[Settings, Children], tmp_path: Path) -> None:
     here, there = database[0], elsewhere(database[0], tmp_path)
-    secret = jobs.new_key(here, "shop")
-    jobs.synchronise(there)
-    found = keys.Keyring(jobs.snapshot(there)).key(secret)
+    secret = manage_keys.create_key(here, "shop")
+    manage_keys.synchronise_keys(there)
+    found = keys.Keyring(manage_keys.read_snapshot(there)).key(secret)
     assert found is not None
     assert (found.property, found.revoked_at) == ("shop", None)
-    jobs.revoke(there, found.prefix)
-    jobs.synchronise(here)
-    again = keys.Keyring(jobs.snapshot(here)).key(secret)
+    manage_keys.revoke_key(there, found.prefix)
+    manage_keys.synchronise_keys(here)
+    again = keys.Keyring(manage_keys.read_snapshot(here)).key(secret)
     assert again is not None
     assert again.revoked_at is not None
-    jobs.synchronise(there)
-    assert jobs.snapshot(there).keys == jobs.snapshot(here).keys
+    manage_keys.synchronise_keys(there)
+    assert manage_keys.read_snapshot(there).keys == manage_keys.read_snapshot(here).keys
 
 
 def test_properties_and_tombstones_come_from_postgres(database: tuple[Settings, Children]) -> None:
     settings = database[0]
-    jobs.new_key(settings, "news")
+    manage_keys.create_key(settings, "news")
     row = {"property": "news", "enabled": False, "cmcd": True, "origins": "https://a", "honours_dnt": True}
-    doors.put(settings, PROPERTIES, [{**row, "created_at": NOW}])
-    doors.put(settings, FORGOTTEN, [{"property": "news", "viewer_id": GONE, "forgotten_at": NOW}])
-    jobs.synchronise(settings)
-    ring = keys.Keyring(jobs.snapshot(settings))
+    write_access.put(settings, PROPERTIES, [{**row, "created_at": NOW}])
+    write_access.put(settings, FORGOTTEN, [{"property": "news", "viewer_id": GONE, "forgotten_at": NOW}])
+    manage_keys.synchronise_keys(settings)
+    ring = keys.Keyring(manage_keys.read_snapshot(settings))
     assert (ring.property("news").enabled, ring.property("news").origins) == (False, "https://a")
     assert ("news", GONE) in ring.forgotten
 
@@ -109,9 +110,9 @@ def test_no_table_view_or_partition_tells_a_reader_of_another_property(database:
 
 def test_without_postgres_the_file_is_enough(database: tuple[Settings, Children]) -> None:
     settings, children = database
-    secret = jobs.new_key(settings, "sport")
+    secret = manage_keys.create_key(settings, "sport")
     children.stop()
-    jobs.synchronise(settings)
-    assert keys.Keyring(jobs.snapshot(settings)).key(secret) is not None
-    second = jobs.new_key(settings, "sport")
-    assert keys.Keyring(jobs.snapshot(settings)).key(second) is not None
+    manage_keys.synchronise_keys(settings)
+    assert keys.Keyring(manage_keys.read_snapshot(settings)).key(secret) is not None
+    second = manage_keys.create_key(settings, "sport")
+    assert keys.Keyring(manage_keys.read_snapshot(settings)).key(second) is not None

@@ -24,7 +24,7 @@ DRIVER = """
 import logging
 from qoescope.cli.terminal import logged
 from qoescope.connect import spark, streams
-from qoescope.connect.health import Board
+from qoescope.connect.health import HealthBoard
 from qoescope.settings import Settings
 from qoescope.stack import signals
 
@@ -36,12 +36,12 @@ def write(batch, number):
     with (settings.var / "batches").open("a") as out:
         out.write(f"{number} {rows}\\n")
 
-with Board(settings, "rate", ["rate"]) as board:
-    session = spark.session(settings)
+with HealthBoard(settings, "rate", ["rate"]) as board:
+    session = spark.open_session(settings)
 
     def start():
         frame = session.readStream.format("rate").option("rowsPerSecond", 20).load()
-        return streams.written(frame, settings, "rate", 0.2, write)
+        return streams.start_query(frame, settings, "rate", 0.2, write)
 
     spark.keep_running([spark.Stream("rate", start, warms_up=True)], stopping, board, settings)
     spark.stop(session)
@@ -85,7 +85,7 @@ def loop(settings: Settings) -> LoopHealth:
 def is_ready(settings: Settings) -> bool:
     """Whether it is ready now."""
     told = health.read_file(health.path(settings, "rate"))
-    return told is not None and readiness.is_ready(told, time.time(), readiness.limits(settings))
+    return told is not None and readiness.is_ready(told, time.time(), readiness.readiness_limits(settings))
 
 
 def batches(settings: Settings) -> int:
@@ -134,7 +134,7 @@ def test_each_damage_of_a_checkpoint_is_named_with_its_file_and_passes_by_a_repa
 ) -> None:
     """One checkpoint after the other is damaged, by a process that was killed; the next process is repaired."""
     settings = Settings(var=tmp_path / "var")
-    folder = Path(checkpoints.place(settings, "rate"))
+    folder = Path(checkpoints.location(settings, "rate"))
     with driver(settings) as process:
         goes_on(settings, 0)
         os.killpg(process.pid, signal.SIGKILL)

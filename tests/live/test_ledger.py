@@ -31,7 +31,7 @@ from qoescope.connect.lake.tables import open_table, table_uri
 from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.mart.jobs.restate import restate_day
-from qoescope.mart.ledger import LedgerResult
+from qoescope.mart.ledger_result import LedgerResult
 from qoescope.settings import Settings
 from qoescope.stack import assembly, demo
 

@@ -77,7 +77,7 @@ def record(number: int, at: int) -> tuple[bytes, bytes]:
 
 
 def tick(settings: Settings, at: int) -> None:
-    log = kafka.Log(settings)
+    log = kafka.RecordProducer(settings)
     told = msgspec.json.encode({"tick": True, "property": TICK_PROPERTY, "received_at": at, "rate_limited": []})
     for partition in log.partitions(BEACONS.name, 10):
         log.send(BEACONS.name, told, lambda *_: None, partition=partition)
@@ -97,7 +97,7 @@ def test_very_many_sessions_that_fall_silent_at_once_are_closed_within_their_mem
     process = children["stream"].process
     assert process is not None
     at = int((datetime.now(UTC) - timedelta(hours=2)).timestamp() * 1000)
-    log = kafka.Log(settings)
+    log = kafka.RecordProducer(settings)
     for number in range(SESSIONS):
         key, value = record(number, at)
         while not log.send(BEACONS.name, value, lambda *_: None, key):

@@ -11,7 +11,7 @@ import pytest
 from until import until
 
 from qoescope.connect import health, health_rows, locks, postgres
-from qoescope.connect.health import Board
+from qoescope.connect.health import HealthBoard
 from qoescope.settings import Settings, environment
 from qoescope.stack import assembly, system
 
@@ -95,8 +95,8 @@ def test_a_part_that_fails_is_an_incident_of_the_system_until_it_works_again(
             sql = "select state, story from incidents where property = %s order by opened_at"
             return connection.execute(sql, (system.PROPERTY,)).fetchall()
 
-    with Board(settings, "stream", ["events"]) as board:
-        board.turn("running")
+    with HealthBoard(settings, "stream", ["events"]) as board:
+        board.set_state("running")
         assert incidents() == []
         for _ in range(3):
             board["events"].failed(OSError(28, "No space left on device", "/lake"))
@@ -110,11 +110,11 @@ def test_a_part_that_fails_is_an_incident_of_the_system_until_it_works_again(
 
 def test_health_is_read_from_postgres_where_there_is_no_common_disk(settings: Settings, tmp_path: Path) -> None:
     far = settings.model_copy(update={"var": tmp_path, "writer_dsn": postgres.dsn(settings, "writer")})
-    board = Board(Settings(var=tmp_path / "elsewhere"), "far", ["loop"])
+    board = HealthBoard(Settings(var=tmp_path / "elsewhere"), "far", ["loop"])
     board["loop"].failed("no Kafka at x:1")
     now = time.time()
     with postgres.connect(settings, "writer") as connection:
-        health_rows.tell(connection, board.now())
+        health_rows.save(connection, board.snapshot())
         (told,) = [part for part in health_rows.read(far, connection, now) if part.part == "far"]
         assert (told.loops[0].failures, told.loops[0].anchor) == (1, "kafka-does-not-answer")
         assert abs(told.written_at - now) < 60

@@ -48,7 +48,7 @@ def broken(stack: Stack) -> int:
 
 
 def test_poisons_stop_nothing_and_every_good_session_arrives(stack: Stack) -> None:
-    log, now = kafka.Log(stack.settings), time.time_ns() // 1_000_000
+    log, now = kafka.RecordProducer(stack.settings), time.time_ns() // 1_000_000
     restarts = {child.name: child.restarts for child in stack.children}
     headers = {"Authorization": f"Bearer {stack.key}"}
     sent = 0

@@ -87,7 +87,7 @@ def disturbed(random: Random, sent: list[Sent]) -> list[Sent]:
 
 
 def write(settings: Settings, sent: list[Sent]) -> None:
-    log = kafka.Log(settings)
+    log = kafka.RecordProducer(settings)
     failed: list[object] = []
     for _, key, told in sent:
         log.send(
@@ -103,7 +103,7 @@ def write(settings: Settings, sent: list[Sent]) -> None:
 
 def tick(settings: Settings, received_at: int) -> None:
     """Time goes on in silence, in each partition."""
-    log = kafka.Log(settings)
+    log = kafka.RecordProducer(settings)
     told = msgspec.json.encode(
         {"tick": True, "property": TICK_PROPERTY, "received_at": received_at, "rate_limited": []}
     )
@@ -131,7 +131,9 @@ def ordered(rows: pa.Table) -> list[dict[str, Any]]:
 def in_postgres(settings: Settings, property_id: str = "app") -> pa.Table:
     names = ", ".join(SESSION_ROWS.names)
     with postgres.connect(settings, "writer") as connection:
-        return days.table(connection, f"select {names} from sessions where property = %s", SESSION_ROWS, (property_id,))
+        return days.query_table(
+            connection, f"select {names} from sessions where property = %s", SESSION_ROWS, (property_id,)
+        )
 
 
 def test_repeats_and_disorder_change_no_session(running: Settings) -> None:
@@ -216,7 +218,7 @@ def test_clocks_retries_and_ticks_far_ahead_cost_no_session_anything(running: Se
 
 
 def test_a_poison_record_is_kept_aside_and_stops_nothing(running: Settings) -> None:
-    log = kafka.Log(running)
+    log = kafka.RecordProducer(running)
     for poison in (b"no json", b"\xff\xfe", b"{}", b"[1]", b'{"property":"app","received_at":"soon"}'):
         log.send(BEACONS.name, poison, lambda *_: None, b"poison")
     log.flush(30)

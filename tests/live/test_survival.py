@@ -175,7 +175,7 @@ def test_without_a_connection_left_streams_wait_and_the_console_says_so(running:
 
 
 def test_nul_in_the_log_stops_nothing_and_comes_out_clean(running: Running) -> None:
-    log, at = kafka.Log(running.settings), now_ms()
+    log, at = kafka.RecordProducer(running.settings), now_ms()
     session = {"session_id": "nul\0session", "content_id": "mo\0vie", "device_type": "web", "started_at": at}
     told = {"property": demo.PROPERTY, "received_at": at, "session": session,
             "events": [event(1, state="idle", state_ms=0, type="playback_request"), event(2, cdn="a\0")],

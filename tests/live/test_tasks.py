@@ -14,19 +14,19 @@ from qoescope.compile.records.parsing import RECORDS
 from qoescope.connect import spark
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.lake.jobs import storing
-from qoescope.lake.jobs.events import WORTH_A_TASK, by_tasks
-from qoescope.lake.jobs.shelves import Shelves
+from qoescope.lake.jobs.event_tables import EventTables
+from qoescope.lake.jobs.events import RECORDS_A_TASK, store_by_tasks
 from qoescope.settings import Settings
 
 pytestmark = pytest.mark.live
 AT = int(datetime(2026, 1, 2, 12, tzinfo=UTC).timestamp() * 1000)
 SESSIONS = 40
-MANY = 2 * WORTH_A_TASK
+MANY = 2 * RECORDS_A_TASK
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    made = spark.session(Settings(var=tmp_path_factory.mktemp("spark")), "tests")
+    made = spark.open_session(Settings(var=tmp_path_factory.mktemp("spark")), "tests")
     yield made
     made.stop()
 
@@ -45,11 +45,11 @@ def batch(first: int, keys: tuple[bytes, ...] = ()) -> pa.Table:
     return pa.Table.from_pylist(rows, RECORDS)
 
 
-def stored_by_tasks(session: SparkSession, here: Settings, shelves: Shelves, rows: pa.Table, number: int) -> int:
+def stored_by_tasks(session: SparkSession, here: Settings, shelves: EventTables, rows: pa.Table, number: int) -> int:
     """How many events the lake gained."""
     renamed = rows.rename_columns(["key", "value", "partition", "offset"])
     frame = session.createDataFrame(renamed).repartition(4)
-    done = by_tasks(here, shelves, frame, MANY)
+    done = store_by_tasks(here, shelves, frame, MANY)
     shelves.commit(done, "query", number)
     return sum(f.rows for f in done.files[EVENTS.name])
 
@@ -57,7 +57,7 @@ def stored_by_tasks(session: SparkSession, here: Settings, shelves: Shelves, row
 def test_tasks_and_driver_store_each_identity_once(session: SparkSession, tmp_path: Path) -> None:
     here = Settings(var=tmp_path)
     ensure_tables(here)
-    shelves = Shelves(here)
+    shelves = EventTables(here)
     once = 3 * SESSIONS // 2
     assert stored_by_tasks(session, here, shelves, batch(1), 0) == once
     repeated = storing.store_parts(here, shelves.known(), [batch(1), batch(4)])
@@ -65,11 +65,11 @@ def test_tasks_and_driver_store_each_identity_once(session: SparkSession, tmp_pa
     shelves.commit(repeated, "query", 1)
     assert stored_by_tasks(session, here, shelves, batch(4), 2) == 0
     assert stored_by_tasks(session, here, shelves, batch(3), 3) == 0
-    assert stored_by_tasks(session, here, Shelves(here), batch(7), 4) == once
+    assert stored_by_tasks(session, here, EventTables(here), batch(7), 4) == once
 
 
 def test_records_of_one_session_with_several_keys_are_stored_once(session: SparkSession, tmp_path: Path) -> None:
     here = Settings(var=tmp_path)
     ensure_tables(here)
     keys = tuple(f"k{n}".encode() for n in range(7))
-    assert stored_by_tasks(session, here, Shelves(here), batch(1, keys), 0) == 3 * SESSIONS // 2
+    assert stored_by_tasks(session, here, EventTables(here), batch(1, keys), 0) == 3 * SESSIONS // 2

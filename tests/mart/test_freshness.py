@@ -17,7 +17,7 @@ def tick(seconds_before: float) -> int:
 
 
 def stored(*ticks: tuple[int | None, int]) -> freshness.Freshness:
-    row = told.row("q", 1, ticks, COMMITTED)
+    row = told.freshness_row("q", 1, ticks, COMMITTED)
     return freshness.freshness([tuple(row[n] for n in ("committed_at", "first_at", "tick_ms", "sent", "older"))])  # type: ignore[list-item]
 
 

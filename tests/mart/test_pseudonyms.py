@@ -7,14 +7,14 @@ import pytest
 from qoescope.catalog.errors import Mistake
 from qoescope.compile import pseudonyms
 from qoescope.connect import viewer_keys
-from qoescope.ingest import jobs
+from qoescope.ingest.jobs import manage_keys
 from qoescope.mart.jobs.forget import find_pseudonyms, forget_viewer
 from qoescope.settings import Settings
 
 
 def test_an_erasure_looks_for_the_name_that_the_door_gave(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
-    version, key = jobs.viewer_secret(settings)
+    version, key = manage_keys.viewer_secret(settings)
     assert find_pseudonyms(settings, "shop", "bob") == (pseudonyms.pseudonym(key, version, "shop", "bob"),)
 
 

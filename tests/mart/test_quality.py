@@ -43,7 +43,7 @@ def test_each_session_comes_once_by_its_last_version(
 ) -> None:
     """A bucket has 12 rows, two of each session; one that is more than a part may hold is read in pieces."""
     monkeypatch.setattr(quality, "ROWS_AT_ONCE", most)
-    found = list(quality.parts(Settings(var=tmp_path), files))
+    found = list(quality.read_latest(Settings(var=tmp_path), files))
     assert all(len(part) <= most for part in found)
     told = [(row["session_id"], row["version"], row["play_ms"]) for part in found for row in part.to_pylist()]
     assert sorted(told) == sorted(("s" * n, 2, 1000 * n) for n in range(1, SESSIONS + 1))

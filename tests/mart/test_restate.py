@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 
 from qoescope.compile import versions
-from qoescope.mart import restate
+from qoescope.mart import restatement
 
 Events = Callable[..., pa.Table]
 NOW = datetime(2026, 1, 3, 2, tzinfo=UTC)
@@ -19,8 +19,8 @@ def none(events: Events) -> pa.Table:
 
 
 def test_running_it_twice_changes_nothing(events: Events) -> None:
-    first = restate.restated(events(*PLAY), none(events), NOW, None)
-    again = restate.restated(events(*PLAY), first.rows, NOW + timedelta(hours=1), None)
+    first = restatement.restate_bucket(events(*PLAY), none(events), NOW, None)
+    again = restatement.restate_bucket(events(*PLAY), first.rows, NOW + timedelta(hours=1), None)
     assert (first.changed, again.changed) == (1, 0)
     assert again.rows.equals(first.rows)
     assert versions.checksum(again.rows) == versions.checksum(first.rows)
@@ -28,30 +28,30 @@ def test_running_it_twice_changes_nothing(events: Events) -> None:
 
 def test_a_late_event_raises_the_version_of_its_session_only(events: Events) -> None:
     other = (("zz", 1, "playback_request", "idle", 0),)
-    first = restate.restated(events(*PLAY, *other), none(events), NOW, None)
-    again = restate.restated(events(*PLAY, TAIL, *other), first.rows, NOW, None)
+    first = restatement.restate_bucket(events(*PLAY, *other), none(events), NOW, None)
+    again = restatement.restate_bucket(events(*PLAY, TAIL, *other), first.rows, NOW, None)
     told = {r["session_id"]: (r["version"], r["play_ms"]) for r in again.rows.to_pylist()}
     assert (again.changed, told) == (1, {"a": (2, 8000), "zz": (1, 0)})
 
 
 def test_a_session_that_is_still_heard_of_is_left_to_the_streams(events: Events) -> None:
     heard = events(*PLAY, received_at=NOW)
-    part = restate.restated(heard, none(events), NOW, NOW - timedelta(seconds=60))
+    part = restatement.restate_bucket(heard, none(events), NOW, NOW - timedelta(seconds=60))
     assert (len(part.rows), part.changed) == (0, 0)
 
 
 def test_sessions_without_events_go_but_imported_ones_stay(events: Events) -> None:
-    rows = restate.restated(events(*PLAY), none(events), NOW, None).rows
+    rows = restatement.restate_bucket(events(*PLAY), none(events), NOW, None).rows
     source = rows.column_names.index("source")
     imported = rows.set_column(source, rows.schema.field("source"), pa.array(["import"]))
-    assert len(restate.restated(events(), rows, NOW, None).rows) == 0
-    assert len(restate.restated(events(), imported, NOW, None).rows) == 1
+    assert len(restatement.restate_bucket(events(), rows, NOW, None).rows) == 0
+    assert len(restatement.restate_bucket(events(), imported, NOW, None).rows) == 1
 
 
 def test_older_versions_are_left_out(events: Events) -> None:
-    first = restate.restated(events(*PLAY), none(events), NOW, None).rows
+    first = restatement.restate_bucket(events(*PLAY), none(events), NOW, None).rows
     second = versions.versions(events(*PLAY, TAIL), first, NOW)
-    part = restate.restated(events(*PLAY, TAIL), pa.concat_tables([first, second]), NOW, None)
+    part = restatement.restate_bucket(events(*PLAY, TAIL), pa.concat_tables([first, second]), NOW, None)
     assert (part.changed, part.squashed, part.rows["version"].to_pylist()) == (0, 1, [2])
 
 

@@ -3,13 +3,15 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 
 from qoescope.catalog.watch import INCIDENTS
-from qoescope.connect.readiness import Problem
+from qoescope.connect.readiness import HealthProblem
 from qoescope.stack import system
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
-FULL = Problem("stream", "events", "failed 3 times in a row: the disk is full", "disk-full")
-FROZEN = Problem("stream", "", "is frozen or gone: no word for 16 s", "a-part-is-frozen-or-gone")
-ASIDE = Problem("stream", "events", "has set 1 record that broke a batch aside", "a-record-is-set-aside", blocks=False)
+FULL = HealthProblem("stream", "events", "failed 3 times in a row: the disk is full", "disk-full")
+FROZEN = HealthProblem("stream", "", "is frozen or gone: no word for 16 s", "a-part-is-frozen-or-gone")
+ASIDE = HealthProblem(
+    "stream", "events", "has set 1 record that broke a batch aside", "a-record-is-set-aside", blocks=False
+)
 
 
 def after(seconds: float) -> datetime:

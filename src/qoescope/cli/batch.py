@@ -96,10 +96,10 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Send dead letters through the door's judgement again, after a fix."""
-    from qoescope.ingest import jobs
+    from qoescope.ingest.jobs import replay
 
     only = [_place(text) for text in letter or ()]
-    _shown([jobs.replay(settings(), property_id, only, reason, dry_run=dry_run)], as_json)
+    _shown([replay.replay_letters(settings(), property_id, only, reason, dry_run=dry_run)], as_json)
 
 
 def _place(text: str) -> tuple[int, int]:

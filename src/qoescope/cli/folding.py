@@ -42,7 +42,7 @@ def folded(lines: Iterable[bytes], property_id: str, settings: Settings) -> Fold
             continue
         result.lines += 1
         try:
-            judged = judge.judged(body, Arrival(property_id, 0, b"", {}, timeless=True), limits)
+            judged = judge.judge_beacon(body, Arrival(property_id, 0, b"", {}, timeless=True), limits)
         except Refused as refused:
             result.bad += 1
             result.problems.append(f"line {number}: {refused.error}")
@@ -60,7 +60,7 @@ def folded(lines: Iterable[bytes], property_id: str, settings: Settings) -> Fold
 
 def _viewer(body: bytes) -> str | None:
     """The viewer of the beacon, of whom the door would make a pseudonym; a file's stays as it is."""
-    said = drafts.context_of(body).get("viewer_id")
+    said = drafts.context_of_body(body).get("viewer_id")
     return said if isinstance(said, str) else None
 
 
@@ -75,7 +75,7 @@ class _Columns:
     def count(self) -> int:
         return len(self._rows)
 
-    def add(self, judged: judge.Judged, viewer: str | None, number: int) -> None:
+    def add(self, judged: judge.JudgedBeacon, viewer: str | None, number: int) -> None:
         """A beacon's events; that it came earlier in the file is that it came earlier."""
         session = judged.session
         context = {f.name: getattr(session, f.name) for f in CONTEXT_FIELDS} | {"viewer_id": viewer}

@@ -77,7 +77,7 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 ) -> None:  # fmt: skip
     """Send live traffic to the collector, and write the answer key."""
     from qoescope.emit.jobs.live import send_live
-    from qoescope.ingest import jobs as doors
+    from qoescope.ingest.jobs import manage_keys
     from qoescope.stack import demo
 
     here = settings()
@@ -87,7 +87,7 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if key_file:
         key = key_file.read_text().strip()
     else:
-        key = demo.door_key(here) if property_id == demo.PROPERTY else doors.new_key(here, property_id)
+        key = demo.door_key(here) if property_id == demo.PROPERTY else manage_keys.create_key(here, property_id)
     done = send_live(to, key, rate=rate, duration=seconds, speed=speed, seed=seed, faults=faults or ["demo"],
                      random_faults=random_faults, out=out, book=book, property=property_id,
                      progress=not as_json)  # fmt: skip

@@ -18,18 +18,18 @@ PropertyName = Annotated[str, typer.Argument(metavar="PROPERTY", help="The app o
 @app.command()
 def new(property_id: PropertyName = "demo") -> None:
     """Make a write key; it is shown this once."""
-    from qoescope.ingest import jobs
+    from qoescope.ingest.jobs import manage_keys
 
-    line(jobs.new_key(settings(), property_id))
+    line(manage_keys.create_key(settings(), property_id))
 
 
 @app.command("list")
 def listed(as_json: AsJson = False) -> None:
     """List the keys by their first characters."""
-    from qoescope.ingest import jobs
+    from qoescope.ingest.jobs import manage_keys
 
     rows = [{"prefix": key.prefix, "property": key.property, "created_at": key.created_at, "revoked_at": key.revoked_at}
-            for key in jobs.listed(settings())]  # fmt: skip
+            for key in manage_keys.list_keys(settings())]  # fmt: skip
     if as_json:
         said(rows)
     elif rows:
@@ -43,9 +43,9 @@ def revoke(
     prefix: Annotated[str, typer.Argument(help="The key's first characters, as `keys list` shows them.")],
 ) -> None:
     """Revoke a key: the door refuses it within seconds."""
-    from qoescope.ingest import jobs
+    from qoescope.ingest.jobs import manage_keys
 
-    jobs.revoke(settings(), prefix)
+    manage_keys.revoke_key(settings(), prefix)
 
 
 @people.command("new")

@@ -34,7 +34,7 @@ def ask(
         metrics, span, by=[name for given in by or [] for name in given.split(",")], where=filters, every=every
     )
 
-    from qoescope.connect.ask import answer as answered
+    from qoescope.connect.ask import answer_question as answered
     from qoescope.connect.postgres import pool
 
     with pool(settings(), "reader", 1) as reader:
@@ -107,7 +107,7 @@ def ledger(
     if as_json:
         said(found.as_json())
     else:
-        for text in found.tell(limit):
+        for text in found.limited_lines(limit):
             line(text)
     raise typer.Exit(0 if found.holds else 1)
 

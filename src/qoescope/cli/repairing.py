@@ -19,13 +19,13 @@ def repair(
     from qoescope.connect import checkpoints
 
     here = settings()
-    known = checkpoints.names(here)
+    known = checkpoints.list_names(here)
     if stream and stream not in known:
         raise Mistake(f"no checkpoint of a stream '{stream}'; there are: {', '.join(known) or 'none'}")
     damaged = {
         name: found
         for name in ([stream] if stream else known)
-        if (found := list(checkpoints.find_damages(checkpoints.place(here, name))))
+        if (found := list(checkpoints.find_damages(checkpoints.location(here, name))))
     }
     if not damaged:
         line("every checkpoint can be read: nothing to repair")
@@ -33,7 +33,7 @@ def repair(
     for name, damages in damaged.items():
         for damage in damages:
             line(f"{name}: {damage}")
-        line(f"{name}: will set {checkpoints.place(here, name)} aside and let the stream begin where the books say")
+        line(f"{name}: will set {checkpoints.location(here, name)} aside and let the stream begin where the books say")
     if not yes and not (sys.stdin.isatty() and typer.confirm("Go on?")):
         line("nothing was changed; --yes does it")
         raise typer.Exit(1)

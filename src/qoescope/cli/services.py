@@ -62,9 +62,9 @@ def status(as_json: AsJson = False) -> None:
 
 def collect() -> None:
     """Take beacons over HTTP and put them into Kafka."""
-    from qoescope.ingest import jobs
+    from qoescope.ingest.jobs import collect
 
-    jobs.serve(_alone())
+    collect.serve(_alone())
 
 
 def stream() -> None:
@@ -80,10 +80,10 @@ def console() -> None:
     from qoescope.serve.store.outside import Outside
     from qoescope.stack import airflow
 
-    def replay(here: "Settings", property_id: str, reason: str, tell: "Callable[[Progress], None]") -> object:
-        from qoescope.ingest import jobs as doors
+    def replay(here: "Settings", property_id: str, reason: str, report: "Callable[[Progress], None]") -> object:
+        from qoescope.ingest.jobs.replay import replay_letters
 
-        return doors.replay(here, property_id, reason=reason, tell=tell)
+        return replay_letters(here, property_id, reason=reason, report=report)
 
     serve(_alone(), Outside(replay, airflow.last_runs))
 

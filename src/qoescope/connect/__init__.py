@@ -1,1 +1,1 @@
-"""The only sockets: Kafka, Spark, Postgres, the lake's files; and `ask`, the one query on the marts."""
+"""The only sockets: Kafka, Spark, Postgres and the lake's store; and `ask`, the one query on the marts."""

@@ -1,4 +1,4 @@
-"""`ask`: the one query on the marts, for the API, the console, the monitor, notebooks and the command line."""
+"""`ask`: the one query on the marts, for the API, the console, notebooks and the command line."""
 
 import struct
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ _ELEMENT = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Rows of an answered question: `starts_at` where a step was asked for, the dimensions, then the metrics.
+class QueryResult:
+    """Rows of the result: `starts_at` where a step was asked for, the dimensions, then the metrics.
 
     `measures` are the sums behind each row (numerators and denominators), in the same order.
     """
@@ -42,13 +42,13 @@ def ask(
     by: Sequence[str] = (),
     where: Where | None = None,
     every: str | None = None,
-) -> Answer:
-    """The metrics over one property's marts. Raises UnknownName or Mistake for a question that cannot be answered."""
-    return answer(connections, property_id, question(metrics, between, by=by, where=where, every=every))
+) -> QueryResult:
+    """Queries the metrics of one property. Raises `UnknownName` or `Mistake` for an invalid question."""
+    return answer_question(connections, property_id, question(metrics, between, by=by, where=where, every=every))
 
 
-def answer(connections: ConnectionPool[Connection], property_id: str, q: Question) -> Answer:
-    """The answer to a checked question."""
+def answer_question(connections: ConnectionPool[Connection], property_id: str, q: Question) -> QueryResult:
+    """Runs a validated question."""
     chosen = plan(q)
     sums = _sums(connections, property_id, q, chosen)
     behind = _look_back(connections, property_id, q)
@@ -59,7 +59,7 @@ def answer(connections: ConnectionPool[Connection], property_id: str, q: Questio
         rows.append({k: row[k] for k in keys} | {m.name: value(m, seen if _looks_back(m) else row) for m in q.metrics})
     hidden = {m.name for m in q.measures if m.type == "sketch"}
     shown = [{k: v for k, v in row.items() if k not in hidden} for row in sums]
-    return Answer(q, chosen, rows, shown)
+    return QueryResult(q, chosen, rows, shown)
 
 
 def _sums(connections: ConnectionPool[Connection], property_id: str, q: Question, chosen: Plan) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def _sums(connections: ConnectionPool[Connection], property_id: str, q: Question
 
 
 def registers(sent: bytes) -> npt.NDArray[np.int32]:
-    """The integers of any number of binary Postgres arrays laid end to end."""
+    """The integers of any number of concatenated binary Postgres arrays."""
     parts, at = [], 0
     while at < len(sent):
         dimensions = struct.unpack_from(">i", sent, at)[0]
@@ -93,18 +93,22 @@ def _looks_back(metric: object) -> TypeGuard[Distinct | DistinctRatio]:
 
 
 def _look_back(connections: ConnectionPool[Connection], property_id: str, q: Question) -> list[dict[str, Any]]:
-    """For metrics that look back: the windows' sketches one by one, from before the time asked for."""
+    """For metrics that look back: the sketches of single windows, from before the time asked for."""
     looking = [m for m in q.metrics if _looks_back(m)]
     if not looking or not q.every:
         return []
     start, end = q.between
-    earlier = replace(q, metrics=tuple(looking), every="10s",
-                      between=(start - timedelta(seconds=max(m.look_back_s for m in looking)), end))  # fmt: skip
+    earlier = replace(
+        q,
+        metrics=tuple(looking),
+        every="10s",
+        between=(start - timedelta(seconds=max(m.look_back_s for m in looking)), end),
+    )
     return _sums(connections, property_id, earlier, plan(earlier))
 
 
 def _sketches_until(row: dict[str, Any], behind: list[dict[str, Any]], q: Question) -> dict[str, Any]:
-    """The row's sketches joined with those of the windows it looks back on."""
+    """The row's sketches merged with those of the windows that it looks back on."""
     joined: dict[str, Any] = {}
     for metric in filter(_looks_back, q.metrics):
         since = row["starts_at"] - timedelta(seconds=metric.look_back_s)

@@ -1,4 +1,4 @@
-"""Attempts: tries to sign in, counted in Postgres by keys that tell nobody who tried, for all consoles together."""
+"""Counts sign-in attempts in Postgres, for all consoles together, by keys that do not reveal who tried."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from qoescope.connect.people import Pool
 from qoescope.connect.postgres import Connection
 
 LIMITS = (FAILURES, FAILURES_ADDRESS, FAILURES_ACCOUNT)
-"""Of the keys of a try: account and address together, address, account."""
+"""Of an attempt's keys: account and address together, address, account."""
 _ALONE: LiteralString = (
     "select set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock(hashtext('qoescope.attempts'))"
 )
@@ -51,44 +51,47 @@ delete from attempts where tried_at < now() - make_interval(secs => %(within_s)s
 
 
 @contextmanager
-def _alone(writer: Pool) -> Iterator[Connection]:
-    """A transaction that no other one of these runs beside; the last ones may be lost with the server."""
+def _exclusive_transaction(writer: Pool) -> Iterator[Connection]:
+    """A transaction that excludes other ones of its kind; a crash of the server may lose the last ones."""
     with writer.connection() as connection, connection.transaction():
         connection.execute(_ALONE)
         yield connection
 
 
-class Reserved(NamedTuple):
-    """What became of a try: when it was counted, or the seconds until one is allowed and the key that is closed."""
+class Reservation(NamedTuple):
+    """The outcome of an attempt: when it was counted, or the seconds to wait and the key that is over its limit."""
 
     at: int
     wait_s: int
     closed: str
 
 
-def reserve(writer: Pool, keys: Sequence[str]) -> Reserved:
-    """Counts a try under its keys, unless one of them has too many; the account's own is asked only of strangers."""
+def reserve(writer: Pool, keys: Sequence[str]) -> Reservation:
+    """Counts an attempt under its keys, unless one is over its limit.
+
+    The account's own key is only checked where the address has not signed in to it before.
+    """
     given = {"keys": list(keys), "limits": list(LIMITS), "within_s": FAILURES_S, "known_s": KNOWN_S}
-    with _alone(writer) as connection:
+    with _exclusive_transaction(writer) as connection:
         (found,) = connection.execute(_RESERVE, given).fetchall()
-    return Reserved(*found)
+    return Reservation(*found)
 
 
 def withdraw(writer: Pool, keys: Sequence[str], at: int) -> None:
-    """The try of then was not made after all."""
-    with _alone(writer) as connection:
+    """Removes the attempt counted at `at`."""
+    with _exclusive_transaction(writer) as connection:
         connection.execute(_WITHDRAW, {"keys": list(keys), "at": at})
 
 
 def release(writer: Pool, keys: Sequence[str], at: int) -> None:
-    """The try of then succeeded: it does not count, nor do failures before it of this account from this address."""
-    with _alone(writer) as connection:
+    """Removes a successful attempt, and earlier failures of this account from this address."""
+    with _exclusive_transaction(writer) as connection:
         connection.execute(_WITHDRAW, {"keys": list(keys[1:]), "at": at})
         connection.execute(_KNOW, (keys[0],))
 
 
 def prune(writer: Pool) -> None:
-    """Forgets what counts no more, and the oldest beyond what is kept."""
+    """Deletes expired attempts, and the oldest beyond what is kept."""
     given = {"within_s": FAILURES_S, "known_s": KNOWN_S, "most": ATTEMPTS_KEPT}
-    with _alone(writer) as connection:
+    with _exclusive_transaction(writer) as connection:
         connection.execute(_PRUNE, given)

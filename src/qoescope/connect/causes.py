@@ -1,4 +1,4 @@
-"""Causes: why something failed, in one line, the deepest reason first, and where the runbook speaks of it."""
+"""Explains a failure in one line: its deepest known cause, and the section of the runbook about it."""
 
 import re
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 RUNBOOK = "docs/operators.md"
 LONGEST = 300
 DEEPEST = 20
-"""So many causes of causes are followed."""
+"""How many causes of causes are followed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A reason in one line, and the runbook's section about it; empty where it has none."""
+    """A reason in one line, and the runbook's section about it; empty where there is none."""
 
     sentence: str
     anchor: str = ""
@@ -30,7 +30,7 @@ class Explained(Exception):
         self.cause = cause
 
 
-KNOWN = (
+KNOWN_CAUSES = (
     (
         r"could not (?:extend|write|create) (?:to )?(?:file|block)|\[53100\]|DiskFull",
         "the disk of Postgres is full: {text}",
@@ -104,9 +104,9 @@ KNOWN = (
     ),
     (r"OutOfMemoryError|MemoryError|Cannot allocate memory", "memory is used up: {text}", "memory-is-used-up"),
 )
-"""(how it shows in an error's line, how it is said, the runbook's anchor). The first that matches the deepest line."""
+"""(pattern in an error's line, sentence, the runbook's anchor). The first match of the deepest line counts."""
 
-_PATTERNS = tuple((re.compile(shows, re.IGNORECASE), says, anchor) for shows, says, anchor in KNOWN)
+_PATTERNS = tuple((re.compile(shows, re.IGNORECASE), says, anchor) for shows, says, anchor in KNOWN_CAUSES)
 _TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t|].*\n|\n)*(?P<last>[\w.]+.*(?:\n: .*)?)")
 _CAUSED = re.compile(r"^\s*Caused by: (?P<line>.*)$", re.MULTILINE)
 _WRAPPED = re.compile(
@@ -119,27 +119,27 @@ _JAVA_PACKAGE = re.compile(r"^(?:[a-z_]\w*\.)+(?=[A-Z])")
 
 
 def explain(error: BaseException | str) -> Cause:
-    """Why it failed, in one line: the deepest cause that the runbook knows, else the deepest one."""
+    """Why it failed: the deepest cause that the runbook knows, else the deepest one."""
     if isinstance(error, Explained):
         return error.cause
     lines = [line for line in map(_trim, _lines(error)) if line and not line.startswith(_NOISE)]
     for line in lines:
         for pattern, says, anchor in _PATTERNS:
             if match := pattern.search(line):
-                return Cause(_say(says, match, line), anchor)
+                return Cause(_format(says, match, line), anchor)
     return Cause(lines[0] if lines else "no reason was given")
 
 
-def _say(says: str, match: re.Match[str], line: str) -> str:
+def _format(says: str, match: re.Match[str], line: str) -> str:
     groups = {name: value or "" for name, value in match.groupdict().items()}
     last = str(int(groups["end"]) - 1) if groups.get("end") else ""
     return says.format_map({"text": line, "last": last, **groups})[:LONGEST]
 
 
 def _lines(error: BaseException | str) -> Iterator[str]:
-    """Lines that may tell the reason, the deepest first."""
+    """Lines that may name the cause, the deepest first."""
     if isinstance(error, str):
-        yield from _of_text(error)
+        yield from _lines_of_text(error)
         return
     chain: list[BaseException] = []
     following: BaseException | None = error
@@ -154,19 +154,19 @@ def _lines(error: BaseException | str) -> Iterator[str]:
                 yield from _lines(inner)
         text = str(one)
         if "\n" in text or type(one).__module__.startswith(("py4j", "pyspark")):
-            yield from _of_text(text)
+            yield from _lines_of_text(text)
         else:
             yield f"{type(one).__name__}: {text}{_state(one)}" if text else type(one).__name__
 
 
 def _state(error: BaseException) -> str:
-    """SQL's own code of the error, where it has one."""
+    """The error's SQLSTATE, where it has one."""
     code: str | None = getattr(error, "sqlstate", None)
     return f" [{code}]" if code else ""
 
 
-def _of_text(text: str) -> Iterator[str]:
-    """Lines of a text that Java and Python wrote into each other: what was raised in the innermost comes last."""
+def _lines_of_text(text: str) -> Iterator[str]:
+    """Lines of mixed Java and Python traces, the innermost exception first."""
     yield from reversed([match["last"] for match in _TRACEBACK.finditer(text)])
     yield from reversed([match["line"] for match in _CAUSED.finditer(text)])
     head = text.split("=== Streaming Query ===", 1)[0].strip()
@@ -175,7 +175,7 @@ def _of_text(text: str) -> Iterator[str]:
 
 
 def _trim(line: str) -> str:
-    """The line without what every error of its kind has around it."""
+    """The line without wrappers that every error of its kind has."""
     bare = _WRAPPED.sub("", line.strip())
     bare = _JAVA_PACKAGE.sub("", _WRAPPED.sub("", bare).strip())
     return "".join(letter if letter.isprintable() else " " for letter in bare)[:LONGEST].strip()

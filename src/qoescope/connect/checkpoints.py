@@ -1,4 +1,4 @@
-"""Checkpoints: where a stream keeps its place, who owns it, whether its files can be read, and how one is set aside."""
+"""Checkpoints of streams: where they are, who owns them, whether they are readable, how a damaged one is set aside."""
 
 import json
 import struct
@@ -16,9 +16,9 @@ from qoescope.connect import locks
 from qoescope.connect.causes import Cause, Explained
 from qoescope.settings import Settings
 
-ANCHOR = "a-checkpoint-is-damaged"
+RUNBOOK_ANCHOR = "a-checkpoint-is-damaged"
 LATEST = 2
-"""A stream that starts reads its last batch, and the one before."""
+"""A starting stream reads its last batch, and the one before."""
 CHUNK, MAGIC = 512, b"crc\0"
 """Hadoop keeps beside each file a checksum of each so many bytes."""
 
@@ -37,7 +37,7 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What a repair found and did."""
+    """The outcome of a repair."""
 
     stream: str
     damages: tuple[str, ...]
@@ -45,22 +45,22 @@ class Repair:
     at: str
 
 
-def place(settings: Settings, name: str) -> str:
-    """Where the stream keeps its place: a folder or a URL."""
+def location(settings: Settings, name: str) -> str:
+    """The stream's checkpoint: a folder or a URL."""
     root = settings.checkpoints or str((settings.var / "checkpoints").absolute())
     return f"{root.rstrip('/')}/{name}"
 
 
 def own(settings: Settings, name: str) -> AbstractContextManager[object]:
     """Owns the checkpoint while the block runs; raises `Owned` at once when another process does."""
-    where = place(settings, name)
+    where = location(settings, name)
     what = f"the checkpoint of stream '{name}'"
     return locks.Lease(settings, f"{what} {where}") if "://" in where else locks.own(Path(f"{where}.lock"), what)
 
 
 @contextmanager
 def own_soon(settings: Settings, name: str, within_s: float) -> Iterator[None]:
-    """As `own`, but waits a while for an owner to let go: a stream that fails does so between its tries."""
+    """As `own`, but waits up to `within_s` for the owner: a failing stream releases it between attempts."""
     deadline, pause = monotonic() + within_s, Event()
     with ExitStack() as owned:
         while True:
@@ -74,14 +74,14 @@ def own_soon(settings: Settings, name: str, within_s: float) -> Iterator[None]:
         yield
 
 
-def names(settings: Settings) -> list[str]:
+def list_names(settings: Settings) -> list[str]:
     """Streams that have a checkpoint in a folder."""
-    folders = Path(place(settings, "x")).parent.glob("*/offsets")
+    folders = Path(location(settings, "x")).parent.glob("*/offsets")
     return sorted(found.parent.name for found in folders if ".damaged-" not in found.parent.name)
 
 
 def remove_leftovers(where: str) -> None:
-    """Removes what a first batch left that was never planned: Spark begins only where there is nothing of it."""
+    """Removes files of a first batch that was never planned: Spark cannot start beside them."""
     for kind in ("offsets", "commits"):
         files = [] if "://" in where else list(Path(where, kind).glob("*"))
         if not any(file.name.isdecimal() for file in files):
@@ -91,29 +91,29 @@ def remove_leftovers(where: str) -> None:
 
 def check(settings: Settings, name: str) -> None:
     """Raises `Explained` when a file of the checkpoint is damaged, naming the file and the repair."""
-    remove_leftovers(place(settings, name))
-    found = list(find_damages(place(settings, name)))
+    remove_leftovers(location(settings, name))
+    found = list(find_damages(location(settings, name)))
     if found:
         sentence = f"the checkpoint is damaged: {found[0]}; run `qoescope repair {name}`"
-        raise Explained(Cause(sentence, ANCHOR))
+        raise Explained(Cause(sentence, RUNBOOK_ANCHOR))
 
 
 def find_damages(where: str) -> Iterator[Damage]:
-    """Files that a start of the stream would fail on; none where the checkpoint is not in a folder, or not there."""
+    """Files that would stop the stream from starting; none where the checkpoint is not in a local folder."""
     folder = Path(where)
     if "://" in where or not folder.is_dir():
         return
     metadata = folder / "metadata"
     if metadata.exists():
-        yield from _of(metadata, _why_metadata(metadata.read_bytes()))
+        yield from _damage_of(metadata, _why_metadata(metadata.read_bytes()))
     for kind, lines in (("offsets", 3), ("commits", 2)):
         numbers = sorted(int(file.name) for file in (folder / kind).glob("[0-9]*") if file.name.isdecimal())
         for number in numbers[-LATEST:]:
             file = folder / kind / str(number)
-            yield from _of(file, _why_log(file.read_bytes(), lines))
+            yield from _damage_of(file, _why_log(file.read_bytes(), lines))
 
 
-def _of(file: Path, why: str) -> Iterator[Damage]:
+def _damage_of(file: Path, why: str) -> Iterator[Damage]:
     why = why or _why_checksum(file)
     if why:
         yield Damage(file, why)
@@ -127,7 +127,7 @@ def _why_metadata(content: bytes) -> str:
 
 
 def _why_log(content: bytes, least: int) -> str:
-    """Why a file of offsets or commits cannot be read: a version, a line of JSON, and for each source its offsets."""
+    """Why a file of offsets or commits cannot be read: it has a version, a JSON line, and offsets of each source."""
     if not content.strip(b"\0 \n"):
         return "is empty"
     try:
@@ -156,8 +156,11 @@ def _why_checksum(file: Path) -> str:
 
 
 def set_aside(settings: Settings, name: str) -> Repair:
-    """Moves the stream's damaged checkpoint beside, lets it begin a new one once, and books that in a file."""
-    where = place(settings, name)
+    """Renames the stream's damaged checkpoint, permits a new one once, and logs the repair in a file.
+
+    Raises `Mistake` where the checkpoint is not in a local folder.
+    """
+    where = location(settings, name)
     if "://" in where:
         raise Mistake(f"{where} is not a folder: move it away yourself, and set QOESCOPE_NEW_CHECKPOINT=true once")
     now = datetime.now(UTC)
@@ -172,13 +175,13 @@ def set_aside(settings: Settings, name: str) -> Repair:
 
 
 def may_begin_anew(settings: Settings, name: str) -> bool:
-    """Whether a repair has allowed the stream a new checkpoint."""
-    return _permit(place(settings, name)).exists()
+    """Whether a repair permits the stream to begin a new checkpoint."""
+    return _permit(location(settings, name)).exists()
 
 
-def note_begun(settings: Settings, name: str) -> None:
-    """The stream has a checkpoint of its own: what a repair allowed is used up."""
-    where = place(settings, name)
+def use_up_permit(settings: Settings, name: str) -> None:
+    """Removes the permit of a repair once the stream has a new checkpoint."""
+    where = location(settings, name)
     if "://" not in where and Path(where, "metadata").exists():
         _permit(where).unlink(missing_ok=True)
 

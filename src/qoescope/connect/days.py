@@ -1,4 +1,4 @@
-"""Days: session rows and their marts in Postgres, corrected by a stream, replaced by a batch, wholly or not at all."""
+"""Session rows and their marts in Postgres: corrected by a stream, replaced by a batch, each in one transaction."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -13,40 +13,42 @@ from qoescope.compile import arrow, ddl, versions
 from qoescope.connect import postgres
 from qoescope.connect.postgres import Connection, Write
 
-Corrected = Callable[[pa.Table, pa.Table], Sequence[Write]]
-"""From new and old session rows to what is to be added to the marts."""
+Corrections = Callable[[pa.Table, pa.Table], Sequence[Write]]
+"""From new and old session rows to what is added to the marts."""
 
 Erasures = tuple[int, datetime | None]
-"""How many receipts of erasures there are, and when the last was asked for."""
+"""The number of erasure receipts, and when the last erasure was asked for."""
 
 
 class ErasedMeanwhile(Exception):
-    """A viewer was erased after the rows were read from the lake: they may be theirs, and are to be read again."""
+    """A viewer was erased after the rows were read from the lake: they may be the viewer's, and must be read again."""
 
 
-_HELD = "distinct property, day from checks where day = any(%s) and not passed"
+_WITHHELD = "distinct property, day from checks where day = any(%s) and not passed"
 _LOCK = "select pg_advisory_xact_lock(hashtext('qoescope.sessions'))"
 
 
 def count_erasures(connection: Connection) -> Erasures:
-    """Read before rows are, and again when they are written, it tells whether somebody was erased in between."""
+    """Counts erasures: counted before rows are read and when they are written, it tells whether one came in between."""
     ((count, last),) = connection.execute("select count(*), max(asked_at) from erasures").fetchall()
     return count, last
 
 
-def correct(connection: Connection, rows: pa.Table, moved: pa.Table, corrected: Corrected, erasures: Erasures) -> None:
-    """New versions of sessions take the place of older ones, and the marts change by the difference.
+def correct(
+    connection: Connection, rows: pa.Table, moved: pa.Table, corrected: Corrections, erasures: Erasures
+) -> None:
+    """Replaces sessions' rows by newer versions, and adds the difference to the marts.
 
-    A version that is there, or an older one, changes nothing: rows may come again. `moved` has the keys
-    (property, day, session_id) of rows whose session is now in another day. `erasures` were counted before the rows
-    were read; raises `ErasedMeanwhile` when there are others now.
+    A version that is stored already, or an older one, changes nothing. `moved` has the keys (property, day, session_id)
+    of rows whose session is now on another day. `erasures` were counted before the rows were read; raises
+    `ErasedMeanwhile` when there are others now.
     """
     with connection.transaction():
         connection.execute("set local lock_timeout = '25s'")  # a day or a file that is published has its turn first
         connection.execute(_LOCK)
         if count_erasures(connection) != erasures:
             raise ErasedMeanwhile
-        old = stored(connection, [*rows.select(_KEY).to_pylist(), *moved.select(_KEY).to_pylist()])
+        old = read_sessions(connection, [*rows.select(_KEY).to_pylist(), *moved.select(_KEY).to_pylist()])
         newer = {(r["property"], r["session_id"]): r["version"] for r in old.select([*_KEY, "version"]).to_pylist()}
         fresh = [
             version > newer.get((property_id, session), 0)
@@ -68,7 +70,7 @@ def correct(connection: Connection, rows: pa.Table, moved: pa.Table, corrected: 
 _KEY = list(SESSION_ROWS.key)
 
 
-def _keys(connection: Connection, keys: Sequence[dict[str, Any]]) -> None:
+def _stage_keys(connection: Connection, keys: Sequence[dict[str, Any]]) -> None:
     connection.execute(
         "create temp table if not exists keys_met (property text, day date, session_id text) on commit drop"
     )
@@ -78,18 +80,18 @@ def _keys(connection: Connection, keys: Sequence[dict[str, Any]]) -> None:
             copy.write_row((row["property"], row["day"], row["session_id"]))
 
 
-def stored(connection: Connection, keys: Sequence[dict[str, Any]]) -> pa.Table:
+def read_sessions(connection: Connection, keys: Sequence[dict[str, Any]]) -> pa.Table:
     """The session rows of these keys (property, day, session_id)."""
-    _keys(connection, keys)
+    _stage_keys(connection, keys)
     names = ", ".join(f"s.{ddl.quoted(name)}" for name in SESSION_ROWS.names)
     question = (
         f"select {names} from sessions s join (select distinct * from keys_met) k using (property, day, session_id)"
     )
-    return table(connection, question, SESSION_ROWS)
+    return query_table(connection, question, SESSION_ROWS)
 
 
-def table(connection: Connection, question: str, like: Table, parameters: Sequence[object] = ()) -> pa.Table:
-    """What a question answers, as rows of a declared table, in its order of columns."""
+def query_table(connection: Connection, question: str, like: Table, parameters: Sequence[object] = ()) -> pa.Table:
+    """The query's rows in the columns of a declared table, in its order."""
     rows = connection.execute(question.encode(), parameters).fetchall()
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(like.fields)
     schema = arrow.schema(like)
@@ -97,7 +99,7 @@ def table(connection: Connection, question: str, like: Table, parameters: Sequen
 
 
 def _delete(connection: Connection, rows: pa.Table) -> None:
-    _keys(connection, rows.select(_KEY).to_pylist())
+    _stage_keys(connection, rows.select(_KEY).to_pylist())
     connection.execute(
         "delete from sessions s using keys_met k "
         "where (s.property, s.day, s.session_id) = (k.property, k.day, k.session_id)"
@@ -110,10 +112,10 @@ def replace(
     read: Callable[[], pa.Table],
     cubed: Callable[[pa.Table], Sequence[Write]],
 ) -> bool:
-    """The days' sessions become the rows that `read` gives, their marts theirs; False when they were so already.
+    """Replaces the days' sessions by the rows that `read` returns, and their marts; False when nothing changed.
 
-    Sessions stay that a stream wrote after the rows were read, and all of a property's day that broke a rule when it
-    was last checked. The rows are read again when a viewer was erased meanwhile.
+    Rows that a stream wrote after they were read stay; so does a property's day that broke a rule when it was last
+    checked. `read` is called again when a viewer was erased meanwhile.
     """
     while True:
         erasures, since = count_erasures(connection), datetime.now(UTC)
@@ -136,29 +138,29 @@ def _replace(
         connection.execute(_LOCK)
         if count_erasures(connection) != erasures:
             raise ErasedMeanwhile
-        held = set(connection.execute(f"select {_HELD}".encode(), (list(days),)).fetchall())
+        held = set(connection.execute(f"select {_WITHHELD}".encode(), (list(days),)).fetchall())
         if held:
             places = zip(rows["property"].to_pylist(), rows["day"].to_pylist(), strict=True)
             rows = rows.filter(pa.array([place not in held for place in places], pa.bool_()))
         names = ", ".join(map(ddl.quoted, SESSION_ROWS.names))
-        stays = f"written_at > %s or (property, day) in (select {_HELD})"
+        stays = f"written_at > %s or (property, day) in (select {_WITHHELD})"
         question = f"select {names} from sessions where day = any(%s) and ({stays})"
-        later = table(connection, question, SESSION_ROWS, (list(days), since, list(days)))
+        later = query_table(connection, question, SESSION_ROWS, (list(days), since, list(days)))
         rows = pa.concat_tables([versions.without(rows, later), later])
         writes = (Write(SESSION_ROWS, rows), *cubed(rows))
-        changed = [_replaced(connection, list(days), write) for write in writes]
+        changed = [_replace_table(connection, list(days), write) for write in writes]
     return any(changed)
 
 
-def _replaced(connection: Connection, days: list[date], write: Write) -> bool:
-    """Whether the table's rows of the days were others than these, and now are these."""
-    staging = postgres.staged(connection, write)
+def _replace_table(connection: Connection, days: list[date], write: Write) -> bool:
+    """Replaces the table's rows of the days; False when they were the same."""
+    staging = postgres.stage_rows(connection, write)
     name = f"{ddl.SCHEMA}.{write.table.name}"
-    told = (*_KEY, "version", "written_at") if write.table is SESSION_ROWS else write.table.names
-    columns = ", ".join(map(ddl.quoted, told))
-    there = f"select {columns} from {name} where day = any(%(days)s)"
-    here = f"select {columns} from {staging}"
-    question = f"select exists ({here} except all {there}) or exists ({there} except all {here})"
+    columns_compared = (*_KEY, "version", "written_at") if write.table is SESSION_ROWS else write.table.names
+    columns = ", ".join(map(ddl.quoted, columns_compared))
+    stored_sql = f"select {columns} from {name} where day = any(%(days)s)"
+    staged_sql = f"select {columns} from {staging}"
+    question = f"select exists ({staged_sql} except all {stored_sql}) or exists ({stored_sql} except all {staged_sql})"
     ((differs,),) = connection.execute(question.encode(), {"days": days}).fetchall()
     if differs:
         connection.execute(f"delete from {name} where day = any(%s)".encode(), (days,))
@@ -168,14 +170,14 @@ def _replaced(connection: Connection, days: list[date], write: Write) -> bool:
 
 
 def expire(connection: Connection, name: str, before: date) -> int:
-    """Deletes a partitioned table's days before this one; how many rows went. Empty partitions cost nothing."""
+    """Deletes a partitioned table's days before this one; returns the number of rows."""
     return connection.execute(
         sql.SQL("delete from {} where day < %s").format(sql.Identifier(ddl.SCHEMA, name)), (before,)
     ).rowcount
 
 
 def expire_rows(connection: Connection, name: str, column: str, before: date) -> int:
-    """Deletes rows whose time is before this day; how many went."""
+    """Deletes rows whose time is before this day; returns their number."""
     return connection.execute(
         sql.SQL("delete from {} where {} < %s").format(sql.Identifier(ddl.SCHEMA, name), sql.Identifier(column)),
         (before,),
@@ -183,12 +185,12 @@ def expire_rows(connection: Connection, name: str, column: str, before: date) ->
 
 
 def lock(connection: Connection) -> None:
-    """Waits for who writes days, and keeps others from it until the transaction ends."""
+    """Waits for other writers of days, and excludes them until the transaction ends."""
     connection.execute(_LOCK)
 
 
 def erase(connection: Connection, table: Table, property_id: str, viewer: str) -> int:
-    """Deletes a viewer's rows of a table that names viewers in a column, or as a value of a grouping; how many went."""
+    """Deletes a viewer's rows, named by a column or by a value of a grouping; returns their number."""
     named = "viewer_id = %(viewer)s" if "viewer_id" in table.names else "%(viewer)s in (value_1, value_2)"
     return connection.execute(
         f"delete from {ddl.SCHEMA}.{table.name} where property = %(property_id)s and {named}".encode(),

@@ -1,7 +1,7 @@
-"""Guarded: a connection to Postgres that is given up when nothing comes back, whatever the network says.
+"""A Postgres connection that gives up when nothing is received for too long, whatever the network reports.
 
-A server that is slow ends a statement itself (`statement_timeout`). A network that is half open says nothing at all:
-the machines' keepalives notice that, but not what a proxy between them swallows. So each wait has an end of its own.
+A slow server cancels a statement itself (`statement_timeout`). On a half-open network keepalives notice a dead
+machine, but not what a proxy in between swallows. So each wait has its own timeout.
 """
 
 import logging
@@ -13,21 +13,21 @@ from psycopg import errors
 from psycopg.abc import PQGen
 
 log = logging.getLogger(__name__)
-Found = TypeVar("Found")
-LOOK_S = 0.1
+Result = TypeVar("Result")
+POLL_S = 0.1
 
 
-class Silent(psycopg.OperationalError):
-    """Nothing came back within the time: the connection is closed, and what became of its statement is not known."""
+class NoAnswer(psycopg.OperationalError):
+    """Nothing was received in time: the connection is closed, and the statement's outcome is unknown."""
 
 
-class Guarded(psycopg.Connection[Any]):
-    """Waits for an answer, or for room to send, for at most `patience_s`; then closes itself and raises `Silent`."""
+class GuardedConnection(psycopg.Connection[Any]):
+    """Waits for the server for at most `patience_s`; then closes itself and raises `NoAnswer`."""
 
     patience_s: float = 30.0
 
-    def wait(self, gen: PQGen[Found], interval: float = LOOK_S, timeout: float | None = None) -> Found:
-        """What the exchange gives; every statement, COPY and commit goes through here."""
+    def wait(self, gen: PQGen[Result], interval: float = POLL_S, timeout: float | None = None) -> Result:
+        """Waits for an exchange; every statement, COPY and commit goes through here."""
         since = datetime.now(UTC)
         try:
             return super().wait(gen, interval, self.patience_s if timeout is None else timeout)
@@ -37,4 +37,4 @@ class Guarded(psycopg.Connection[Any]):
             where = f"{self.info.host}:{self.info.port}"
             self.close()
             log.warning("Postgres at %s has not answered since %s: connection given up", where, f"{since:%H:%M:%S} UTC")
-            raise Silent(f"Postgres at {where} has not answered for {self.patience_s:g} s") from None
+            raise NoAnswer(f"Postgres at {where} has not answered for {self.patience_s:g} s") from None

@@ -1,4 +1,4 @@
-"""Health: what each stream or loop of a process last did, told in a file, a row and over HTTP."""
+"""Health of a process: what each of its streams and loops last did, written to a file every second."""
 
 import json
 import logging
@@ -19,27 +19,27 @@ from qoescope.settings import Settings
 log = logging.getLogger("qoescope.health")
 State = Literal["starting", "running", "stopping", "stopped"]
 HEARTBEAT_S = 1.0
-KEPT_ENDS = 10
-OTHERS = ("kafka", "log", "postgres")
-"""Folders of `var` that may be disks of their own, on which all depends: their owners tell no health here."""
+ENDS_KEPT = 10
+DEPENDENCY_FOLDERS = ("kafka", "log", "postgres")
+"""Folders of `var` that may be on disks of their own and that everything depends on."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopHealth:
-    """One stream or loop. Times are seconds since the epoch, by the clock of the machine it runs on."""
+    """Health of one stream or loop. Times are epoch seconds of the machine it runs on."""
 
     name: str
     succeeded_at: float | None = None
-    """End of the last good batch, or of the last look that found nothing to do."""
+    """End of the last good batch, or of the last check that found no work."""
     waiting_since: float | None = None
-    """Since when there is work and no good batch; None when there is no work."""
+    """Since when there has been work without a good batch; None when there is no work."""
     failures: int = 0
     """Failures since the last good batch."""
     failed_at: float | None = None
     failing_since: float | None = None
     """The first failure since the last good batch; None when there was none."""
     cause: str = ""
-    """Why it last failed, in one line; kept after it recovered."""
+    """Why it last failed, in one line; kept after it recovers."""
     anchor: str = ""
     """The runbook's section about that cause."""
     restarts: int = 0
@@ -48,7 +48,7 @@ class LoopHealth:
     oldest_open_at: float | None = None
     """Arrival of the oldest event whose session is not folded yet."""
     set_aside: int = 0
-    """Records that broke their batch and were set aside; it is counted on over restarts."""
+    """Records that broke their batch and were set aside; counted over restarts."""
     set_aside_at: float | None = None
     set_aside_why: str = ""
     """The last of them, and how it broke, in one line."""
@@ -56,7 +56,7 @@ class LoopHealth:
 
 @dataclass(frozen=True, slots=True)
 class PartHealth:
-    """One process: its owner, its state, and its loops."""
+    """Health of one process: its state, and its loops."""
 
     part: str
     host: str
@@ -65,19 +65,19 @@ class PartHealth:
     written_at: float
     state: State
     ends: tuple[float, ...] = ()
-    """When earlier processes of this part were found to have ended without saying so."""
+    """When earlier processes of this part ended without stopping in order."""
     free_bytes: Mapping[str, int] = field(default_factory=dict)
     loops: tuple[LoopHealth, ...] = ()
 
 
 class Loop:
-    """What a runner calls, from any thread, as its batches succeed and fail."""
+    """Receives the outcomes of a loop's batches; any thread may call it."""
 
     def __init__(self, health: LoopHealth, lock: threading.Lock) -> None:
         self._lock, self.health = lock, health
 
     def succeeded(self) -> None:
-        """A batch is written, or there was nothing to do."""
+        """A batch was written, or there was nothing to do."""
         with self._lock:
             self.health = replace(
                 self.health, succeeded_at=time.time(), waiting_since=None, failures=0, failing_since=None
@@ -90,12 +90,12 @@ class Loop:
                 self.health = replace(self.health, waiting_since=time.time())
 
     def resting(self) -> None:
-        """There is no work; whether the next batch will succeed is not known."""
+        """There is no work; whether the next batch will succeed is unknown."""
         with self._lock:
             self.health = replace(self.health, waiting_since=None)
 
     def failed(self, error: BaseException | str) -> Cause:
-        """A batch, or a try to begin one, failed; the answer is why, in a line."""
+        """A batch, or an attempt to start one, failed; returns the cause."""
         cause, now = explain(error), time.time()
         with self._lock:
             self.health = replace(
@@ -114,7 +114,7 @@ class Loop:
             self.health = replace(self.health, restarts=self.health.restarts + 1)
 
     def set_aside(self, records: int, why: str) -> None:
-        """So many records broke their batch and were set aside, the last one for this reason; the others are stored."""
+        """So many records broke their batch and were set aside, the last for this reason; the others are stored."""
         with self._lock:
             self.health = replace(
                 self.health,
@@ -126,67 +126,71 @@ class Loop:
     def lags(
         self, *, records: int | None = None, seconds: float | None = None, oldest_open_at: float | None = None
     ) -> None:
-        """How far it is behind: records of the log, seconds of arrival, the oldest event that no session holds yet."""
+        """How far it is behind: in records, in seconds of arrival, and the oldest event in no session row."""
         age = None if seconds is None else max(0.0, seconds)
         with self._lock:
             self.health = replace(self.health, lag_records=records, lag_s=age, oldest_open_at=oldest_open_at)
 
 
-class Board:
+class HealthBoard:
     """The health of this process, written every second while it is open.
 
-    A file, since it must be read while Postgres is down; a row in Postgres where a reader has no common disk.
+    To a file, which can be read while Postgres is down, and by `health_rows` to Postgres, for other machines.
     """
 
     def __init__(self, settings: Settings, part: str, loops: Sequence[str]) -> None:
         self._lock, self._settings = threading.Lock(), settings
         self._path = path(settings, part)
         before = read_file(self._path)
-        self._loops = {name: Loop(_began(name, before), self._lock) for name in loops}
+        self._loops = {name: Loop(_initial_health(name, before), self._lock) for name in loops}
         self._done = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="health", daemon=True)
         now = time.time()
-        self._part = PartHealth(part, socket.gethostname(), os.getpid(), now, now, "starting", _ends(before, now))
+        self._part = PartHealth(
+            part, socket.gethostname(), os.getpid(), now, now, "starting", _unclean_ends(before, now)
+        )
 
     def __getitem__(self, name: str) -> Loop:
         return self._loops[name]
 
     def __enter__(self) -> Self:
-        """Begins to write."""
+        """Starts to write."""
         self._write()
         self._heart.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Says that the process stops, or by its silence that it did not stop in order."""
+        """Marks the process as stopped; after an exception its silence shows that it failed."""
         self._done.set()
         self._heart.join(5)
         if kind is None:
-            self.turn("stopped")
+            self.set_state("stopped")
 
     @property
     def state(self) -> State:
         """The state of the process."""
         return self._part.state
 
-    def turn(self, state: State) -> None:
-        """The process is in another state."""
+    def set_state(self, state: State) -> None:
+        """Sets and writes the state of the process."""
         with self._lock:
             self._part = replace(self._part, state=state)
         self._write()
 
-    def now(self) -> PartHealth:
+    def snapshot(self) -> PartHealth:
         """The health of the process at this moment."""
         with self._lock:
             loops = tuple(loop.health for loop in self._loops.values())
-            return replace(self._part, written_at=time.time(), loops=loops, free_bytes=dict(_free(self._settings)))
+            return replace(
+                self._part, written_at=time.time(), loops=loops, free_bytes=dict(_free_bytes(self._settings))
+            )
 
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT_S):
             self._write()
 
     def _write(self) -> None:
-        text = dump(self.now())
+        text = dump(self.snapshot())
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
@@ -200,16 +204,16 @@ class Board:
             log.warning("health is not written: %s", error)
 
 
-def _ends(before: PartHealth | None, now: float) -> tuple[float, ...]:
-    """When earlier processes ended without saying so, the one that told this `before` among them."""
+def _unclean_ends(before: PartHealth | None, now: float) -> tuple[float, ...]:
+    """When earlier processes ended without stopping in order, the one that wrote `before` among them."""
     if before is None:
         return ()
     fresh = () if before.state == "stopped" else (min(now, before.written_at),)
-    return (*before.ends, *fresh)[-KEPT_ENDS:]
+    return (*before.ends, *fresh)[-ENDS_KEPT:]
 
 
-def _began(name: str, before: PartHealth | None) -> LoopHealth:
-    """A loop at its start: nothing is known of it, but what an earlier process set aside."""
+def _initial_health(name: str, before: PartHealth | None) -> LoopHealth:
+    """A loop's health at its start; only records that an earlier process set aside are known."""
     known = next((loop for loop in before.loops if loop.name == name), None) if before else None
     if known is None:
         return LoopHealth(name)
@@ -217,22 +221,22 @@ def _began(name: str, before: PartHealth | None) -> LoopHealth:
     return LoopHealth(name, **kept)
 
 
-def _free(settings: Settings) -> Iterator[tuple[str, int]]:
-    """Free bytes of each disk that the process writes to, and of those below its folder on which it depends."""
+def _free_bytes(settings: Settings) -> Iterator[tuple[str, int]]:
+    """Free bytes of each disk that the process writes to or depends on."""
     folders = (str(settings.var), settings.lake, settings.checkpoints)
-    mounted = [str(path) for path in (settings.var / name for name in OTHERS) if path.is_mount()]
+    mounted = [str(path) for path in (settings.var / name for name in DEPENDENCY_FOLDERS) if path.is_mount()]
     for place in dict.fromkeys((*folders, *mounted)):
         if place and "://" not in place and Path(place).exists():
             yield place, shutil.disk_usage(place).free
 
 
 def folder(settings: Settings) -> Path:
-    """Where processes tell their health."""
+    """The folder of processes' health files."""
     return settings.var / "run" / "health"
 
 
 def path(settings: Settings, part: str) -> Path:
-    """Where a part tells its health."""
+    """The health file of a part."""
     return folder(settings) / f"{part}.json"
 
 
@@ -242,15 +246,15 @@ def dump(part: PartHealth) -> str:
 
 
 def load(text: str) -> PartHealth:
-    """The health that the JSON tells; members that this version does not know are left out."""
-    told = json.loads(text)
-    loops = tuple(LoopHealth(**_known(LoopHealth, loop)) for loop in told.pop("loops"))
-    ends = tuple(told.pop("ends"))
-    return PartHealth(**_known(PartHealth, told), ends=ends, loops=loops)
+    """The health in the JSON; members unknown to this version are dropped."""
+    members = json.loads(text)
+    loops = tuple(LoopHealth(**_known(LoopHealth, loop)) for loop in members.pop("loops"))
+    ends = tuple(members.pop("ends"))
+    return PartHealth(**_known(PartHealth, members), ends=ends, loops=loops)
 
 
-def moved(part: PartHealth, by_s: float) -> PartHealth:
-    """The health with its times moved to another clock."""
+def shift_times(part: PartHealth, by_s: float) -> PartHealth:
+    """The health with its times shifted to another clock."""
 
     def at(time_: float | None) -> float | None:
         return None if time_ is None else time_ + by_s
@@ -271,12 +275,12 @@ def moved(part: PartHealth, by_s: float) -> PartHealth:
     return replace(part, since=part.since + by_s, written_at=part.written_at + by_s, ends=ends, loops=loops)
 
 
-def _known(kind: type[LoopHealth | PartHealth], told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name in kind.__dataclass_fields__}
+def _known(kind: type[LoopHealth | PartHealth], members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if name in kind.__dataclass_fields__}
 
 
 def read_file(file: Path) -> PartHealth | None:
-    """What the file tells; None when there is none, or it is just being replaced."""
+    """The health in the file; None when there is none, or it is unreadable."""
     try:
         return load(file.read_text())
     except (OSError, ValueError, TypeError, KeyError):
@@ -284,6 +288,6 @@ def read_file(file: Path) -> PartHealth | None:
 
 
 def read(settings: Settings) -> list[PartHealth]:
-    """What all processes that share this folder tell."""
+    """The health of all processes that share this folder."""
     found = (read_file(file) for file in sorted(folder(settings).glob("*.json")))
     return [part for part in found if part is not None]

@@ -1,4 +1,4 @@
-"""Health over HTTP: `/livez`, `/readyz` and `/metrics` of a process that has no door of its own."""
+"""Health over HTTP: `/livez`, `/readyz` and `/metrics` of a process without another HTTP server."""
 
 import threading
 import time
@@ -8,11 +8,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from qoescope.catalog.errors import Mistake
-from qoescope.connect.health import Board, LoopHealth, PartHealth
-from qoescope.connect.readiness import Limits, find_problems, is_ready
+from qoescope.connect.health import HealthBoard, LoopHealth, PartHealth
+from qoescope.connect.readiness import ReadinessLimits, find_problems, is_ready
 
 ADDRESS = "127.0.0.1"
-"""Who asks stands on the same machine, or in the same container."""
+"""Probes come from the same machine, or the same container."""
 LOOP_GAUGES = {
     "failures": "Failures since the last good batch.",
     "restarts": "How often it was started again.",
@@ -28,13 +28,16 @@ LOOP_AGES = {
 
 
 @contextmanager
-def serve(board: Board, port: int, limits: Limits) -> Iterator[int]:
-    """Answers on this port of loopback, or on a free one for 0, while the block runs; gives the port."""
+def serve(board: HealthBoard, port: int, limits: ReadinessLimits) -> Iterator[int]:
+    """Serves on this port of loopback, or on a free one for 0, while the block runs; yields the port.
+
+    Raises `Mistake` when the port is taken.
+    """
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             """One of the three paths."""
-            status, body = answer(self.path, board.now(), time.time(), limits)
+            status, body = answer(self.path, board.snapshot(), time.time(), limits)
             self.send_response(status)
             self.send_header("Content-Type", "text/plain; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
@@ -63,7 +66,7 @@ def serve(board: Board, port: int, limits: Limits) -> Iterator[int]:
             thread.join(5)
 
 
-def answer(path: str, part: PartHealth, now: float, limits: Limits) -> tuple[HTTPStatus, bytes]:
+def answer(path: str, part: PartHealth, now: float, limits: ReadinessLimits) -> tuple[HTTPStatus, bytes]:
     """Status and body for a path."""
     match path.split("?", 1)[0]:
         case "/livez":
@@ -78,7 +81,7 @@ def answer(path: str, part: PartHealth, now: float, limits: Limits) -> tuple[HTT
             return HTTPStatus.NOT_FOUND, b"not found\n"
 
 
-def _metrics(part: PartHealth, now: float, limits: Limits) -> Iterator[str]:
+def _metrics(part: PartHealth, now: float, limits: ReadinessLimits) -> Iterator[str]:
     """The health in Prometheus' text format."""
     wrong = {problem.loop for problem in find_problems(part, now, limits) if problem.blocks}
     yield from _gauge("ready", "Whether the process is ready.", [("", float(is_ready(part, now, limits)))])

@@ -1,4 +1,4 @@
-"""Kafka: one producer that waits for all, topics as declared, and readers that end."""
+"""Kafka: an idempotent producer, topics as declared, and readers of bounded ranges."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,15 +24,15 @@ from qoescope.settings import Settings
 
 DAY_MS = 86_400_000
 AWAY = (KafkaException, Mistake)
-"""What says that no broker answered."""
-Acknowledged = Callable[[KafkaError | None, Message], None]
-"""Told once a record: no error when Kafka has it."""
+"""What is raised when no broker answers."""
+OnDelivery = Callable[[KafkaError | None, Message], None]
+"""Called once a record; the error is None when Kafka has it."""
 
 
-class Log:
-    """The one way to write to Kafka: idempotent, `acks=all`, each record's fate told to its callback by `poll`.
+class RecordProducer:
+    """The one way to write to Kafka: idempotent, `acks=all`; `poll` calls each record's callback.
 
-    Not thread-safe by itself: one owner calls `send` and `poll`. A producer that Kafka declared broken is replaced.
+    Not thread-safe: one thread calls `send` and `poll`. A producer with a fatal error is replaced.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -50,11 +50,11 @@ class Log:
         self,
         topic: str,
         value: bytes,
-        done: Acknowledged,
+        done: OnDelivery,
         key: bytes | None = None,
         partition: int = -1,
     ) -> bool:
-        """Queues one record; False when the queue is at its bound and nothing was sent. Never blocks."""
+        """Queues one record; False when the queue is full. Never blocks."""
         try:
             self._producer.produce(topic, value, key, partition, done)
         except BufferError:
@@ -65,7 +65,7 @@ class Log:
         return True
 
     def poll(self, timeout_s: float = 0.0) -> None:
-        """Calls back for what became of records; waits at most `timeout_s` for the first."""
+        """Calls the callbacks of delivered records; waits at most `timeout_s` for the first."""
         self._producer.poll(timeout_s)
         if self._broken:
             self._producer.purge()
@@ -73,7 +73,7 @@ class Log:
             self._producer, self._broken = self._made(), False
 
     def flush(self, timeout_s: float) -> int:
-        """Waits until all is acknowledged or the time is over; how many records are still not."""
+        """Waits until all is acknowledged or time is up; returns the number of records that are not."""
         return self._producer.flush(timeout_s)
 
     def partitions(self, topic: str, timeout_s: float) -> list[int]:
@@ -115,7 +115,7 @@ def ensure_topics(settings: Settings, topics: Sequence[Topic] = TOPICS, timeout_
     admin = AdminClient(_client_options(settings))
     try:
         known = admin.list_topics(timeout=timeout_s).topics
-        missing = [_new(topic) for topic in topics if topic.name not in known]
+        missing = [_new_topic(topic) for topic in topics if topic.name not in known]
         created = admin.create_topics(missing, request_timeout=timeout_s) if missing else {}
         for future in created.values():
             _existing_is_fine(future.result)
@@ -132,7 +132,7 @@ def _existing_is_fine(result: Callable[[], None]) -> None:
             raise
 
 
-def _new(topic: Topic) -> NewTopic:
+def _new_topic(topic: Topic) -> NewTopic:
     return NewTopic(
         topic.name,
         num_partitions=topic.partitions,
@@ -147,7 +147,7 @@ def _new(topic: Topic) -> NewTopic:
 def consumer(
     settings: Settings, group: str = "qoescope-reader", more: Mapping[str, str | int | float | bool] | None = None
 ) -> Consumer:
-    """A reader that commits nothing and is told of the log's holes; `more` options of its own."""
+    """A consumer that commits nothing and raises on missing offsets; `more` are options of its own."""
     return Consumer(
         {
             **_client_options(settings),
@@ -161,7 +161,7 @@ def consumer(
 
 
 def offsets(settings: Settings, topic: str, timeout_s: float = 10.0) -> dict[int, tuple[int, int]]:
-    """For each partition its first offset and its end; raises `KafkaException` when the broker is away."""
+    """(first offset, end) of each partition; raises `KafkaException` when the broker is away."""
     reader = consumer(settings)
     try:
         found = reader.list_topics(topic, timeout_s).topics[topic]
@@ -176,7 +176,7 @@ def offsets(settings: Settings, topic: str, timeout_s: float = 10.0) -> dict[int
 
 
 def offsets_since(settings: Settings, topic: str, since: datetime, timeout_s: float = 10.0) -> dict[int, int]:
-    """For each partition the offset of its first record that Kafka had since then; its end where there is none."""
+    """For each partition the offset of its first record since then; its end where there is none."""
     bounds, reader = offsets(settings, topic, timeout_s), consumer(settings)
     try:
         asked = [TopicPartition(topic, p, round(since.timestamp() * 1000)) for p in bounds]
@@ -187,29 +187,29 @@ def offsets_since(settings: Settings, topic: str, since: datetime, timeout_s: fl
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class TopicDescription:
     """A topic as its cluster knows it now."""
 
     topic: str
     cluster_id: str
     topic_id: str
-    """Another one once the topic was deleted and made again."""
+    """Changes when the topic is deleted and created again."""
     bounds: dict[int, tuple[int, int]]
     """For each partition its first offset and its end."""
 
 
-def describe(settings: Settings, topic: str, timeout_s: float = 10.0) -> Described:
-    """The topic's ids and bounds, without any when there is no such topic; raises `KafkaException` without a broker."""
+def describe(settings: Settings, topic: str, timeout_s: float = 10.0) -> TopicDescription:
+    """The topic's ids and bounds, empty when it does not exist; raises `KafkaException` without a broker."""
     try:
-        return Described(topic, *topic_ids(settings, topic, timeout_s), offsets(settings, topic, timeout_s))
+        return TopicDescription(topic, *topic_ids(settings, topic, timeout_s), offsets(settings, topic, timeout_s))
     except KafkaException as error:
         if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise
-        return Described(topic, "", "", {})
+        return TopicDescription(topic, "", "", {})
 
 
 def topic_ids(settings: Settings, topic: str, timeout_s: float = 10.0) -> tuple[str, str]:
-    """The ids of the cluster and of the topic."""
+    """(id of the cluster, id of the topic)."""
     admin = AdminClient(_client_options(settings))
     cluster = admin.describe_cluster(request_timeout=timeout_s).result()
     described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic].result()
@@ -224,9 +224,9 @@ def records(
     since: dict[int, int] | None = None,
     timeout_s: float = 60.0,
 ) -> Iterator[Message]:
-    """What the topic holds now, from its first records or from `since` (offsets by partition), and then ends.
+    """The records that the topic holds now, from its start or from `since` (offsets by partition); then it ends.
 
-    Order holds within a partition. Raises `TimeoutError` when the broker does not give it all in time.
+    Ordered within a partition. Raises `TimeoutError` when not all are read in time.
     """
     bounds = offsets(settings, topic, min(10.0, timeout_s))
     first = {p: max(low, (since or {}).get(p, OFFSET_INVALID)) for p, (low, _) in bounds.items()}

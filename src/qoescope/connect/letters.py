@@ -1,4 +1,4 @@
-"""Letters: dead letters in Postgres, read to be replayed and marked once they are."""
+"""Dead letters in Postgres: read for a replay, marked afterwards, erased."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -9,21 +9,21 @@ from psycopg.rows import dict_row
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.connect.postgres import Connection
 
-Place = tuple[int, int]
+LetterId = tuple[int, int]
 """(kafka_partition, kafka_offset)."""
 AT_ONCE = 50
 """Letters read together; one may hold 4 MiB."""
 
 
-def waiting(
-    connection: Connection, property_id: str, places: Sequence[Place], reason: str
+def read_waiting(
+    connection: Connection, property_id: str, places: Sequence[LetterId], reason: str
 ) -> Iterator[list[dict[str, Any]]]:
-    """The property's letters from the door that are not replayed yet, oldest first, a few at a time.
+    """The property's letters from the collector that are not replayed yet, oldest first, in batches.
 
-    Of these places and this reason; all for none.
+    Limited to these places and this reason; empty ones mean all.
     """
     partitions, offsets = (list(column) for column in zip(*places, strict=True)) if places else ([], [])
-    last: Place = (-1, -1)
+    last: LetterId = (-1, -1)
     while True:
         with connection.cursor(row_factory=dict_row) as cursor:
             found = cursor.execute(
@@ -34,17 +34,24 @@ def waiting(
                 "and (cardinality(%(partitions)s::bigint[]) = 0 or (kafka_partition, kafka_offset) in "
                 "(select * from unnest(%(partitions)s::bigint[], %(offsets)s::bigint[]))) "
                 "order by kafka_partition, kafka_offset limit %(limit)s",
-                {"property": property_id, "partition": last[0], "offset": last[1], "reason": reason,
-                 "partitions": partitions, "offsets": offsets, "limit": AT_ONCE},
-            ).fetchall()  # fmt: skip
+                {
+                    "property": property_id,
+                    "partition": last[0],
+                    "offset": last[1],
+                    "reason": reason,
+                    "partitions": partitions,
+                    "offsets": offsets,
+                    "limit": AT_ONCE,
+                },
+            ).fetchall()
         if not found:
             return
         yield found
         last = found[-1]["kafka_partition"], found[-1]["kafka_offset"]
 
 
-def mark(connection: Connection, places: Sequence[Place], replayed_at: datetime) -> None:
-    """These letters were replayed then."""
+def mark(connection: Connection, places: Sequence[LetterId], replayed_at: datetime) -> None:
+    """Marks these letters as replayed."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "update dead_letters set replayed_at = %s where kafka_partition = %s and kafka_offset = %s",
@@ -53,8 +60,8 @@ def mark(connection: Connection, places: Sequence[Place], replayed_at: datetime)
 
 
 def erase(connection: Connection, property_id: str, is_theirs: Callable[[bytes], bool]) -> int:
-    """Deletes the property's letters, and those that name none, whose bytes are somebody's; how many went."""
-    last: Place = (-1, -1)
+    """Deletes the property's letters, and those without a property, whose bytes `is_theirs`; returns their number."""
+    last: LetterId = (-1, -1)
     gone = 0
     while True:
         found = connection.execute(

@@ -1,6 +1,6 @@
-"""Locks: one owner a state. A newcomer stops at once and says who the owner is; a killed owner leaves nothing behind.
+"""Locks: one owner of a state. A second process stops at once and names the owner; a killed owner releases its lock.
 
-A file lock where the state lies in a folder, a lease in Postgres where processes share no disk.
+A file lock where the state is in a folder, a lease in Postgres where processes share no disk.
 """
 
 import fcntl
@@ -30,13 +30,13 @@ AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 NOTICE_DEATH: LiteralString = (
     "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3"
 )
-"""So Postgres releases the lease of a machine that lost its power, too."""
+"""Makes Postgres release the lease of a machine that lost its power."""
 LONGEST = 300
 UNKNOWN = "a process that has not told its name"
 
 
 class Owned(Mistake):
-    """Somebody else owns it."""
+    """Another process owns it."""
 
     def __init__(self, what: str, owner: str) -> None:
         super().__init__(f"{what} is owned by {owner or UNKNOWN}: stop that one first, or leave it to it")
@@ -44,14 +44,14 @@ class Owned(Mistake):
 
 
 def describe_process() -> str:
-    """This process as others are told of it; the first 63 bytes have to tell it apart."""
+    """This process as shown to others; the first 63 bytes have to identify it."""
     started = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
     return f"process {os.getpid()} since {started:%Y-%m-%d %H:%M:%S} UTC on {socket.gethostname()}"
 
 
 @contextmanager
 def own(path: Path, what: str) -> Iterator[None]:
-    """Owns what the lock file stands for while the block runs; raises `Owned` at once when another process does."""
+    """Owns the lock file while the block runs; raises `Owned` at once when another process does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+", buffering=0) as file:  # what is buffered would fail at the end, where the disk is full
         try:
@@ -75,9 +75,9 @@ class Lease:
         self._connection: Connection | None = None
 
     def hold(self) -> None:
-        """Takes it, or makes sure that it still is ours.
+        """Takes the lease, or makes sure that it is still held.
 
-        Raises `Owned` when another session has it, psycopg's own errors while Postgres is away.
+        Raises `Owned` when another session has it, and psycopg's own errors while Postgres is away.
         """
         if self._connection is not None:
             with suppress(*AWAY):
@@ -101,16 +101,16 @@ class Lease:
             raise Owned(self._name, found[0] if found else "")
 
     def close(self) -> None:
-        """Gives it back."""
+        """Releases the lease."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
 
     def __enter__(self) -> Self:
-        """Takes it."""
+        """Takes the lease."""
         self.hold()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Gives it back."""
+        """Releases the lease."""
         self.close()

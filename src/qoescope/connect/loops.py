@@ -1,4 +1,4 @@
-"""Loops: workers that run beside Spark's queries, each in a thread of its own, until they are told to stop."""
+"""Workers that run beside Spark's queries, each in its own thread, until they are told to stop."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from time import monotonic
 
-from qoescope.connect.health import Board
+from qoescope.connect.health import HealthBoard
 from qoescope.connect.writing import Stopped
 from qoescope.host.backoff import Backoff
 
@@ -16,7 +16,7 @@ log = logging.getLogger("qoescope.loops")
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A name, a wait for work that ends within a second or so, and a piece of the work, which may be tried again."""
+    """A name, a wait for work that returns within a second or so, and a unit of work that may be retried."""
 
     name: str
     wait: Callable[[], bool]
@@ -24,15 +24,17 @@ class Worker:
 
 
 @contextmanager
-def running(
-    workers: Sequence[Worker], stopping: Event, board: Board | None = None, clean_stop_s: float = 15.0
+def run_workers(
+    workers: Sequence[Worker], stopping: Event, board: HealthBoard | None = None, clean_stop_s: float = 15.0
 ) -> Iterator[None]:
-    """Keeps the workers going; what fails is tried again after 1 s, doubling to 30 s.
+    """Runs the workers while the block runs; retries failures after 1 s, doubling to 30 s.
 
-    A stop waits a while for the work under way, then leaves it: it comes again.
+    On leaving the block it waits `clean_stop_s` for work under way, then abandons it: it is repeated later.
     """
-    threads = [Thread(target=_go_on, args=(worker, stopping, board), name=worker.name, daemon=True)
-               for worker in workers]  # fmt: skip
+    threads = [
+        Thread(target=_keep_running, args=(worker, stopping, board), name=worker.name, daemon=True)
+        for worker in workers
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -44,7 +46,7 @@ def running(
             thread.join(max(0.1, deadline - monotonic()))
 
 
-def _go_on(worker: Worker, stopping: Event, board: Board | None) -> None:
+def _keep_running(worker: Worker, stopping: Event, board: HealthBoard | None) -> None:
     health = board[worker.name] if board is not None else None
     backoff = Backoff()
     while not stopping.is_set():

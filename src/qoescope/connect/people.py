@@ -1,4 +1,4 @@
-"""People: accounts, tokens, annotations, saved views and rules in Postgres."""
+"""Accounts, tokens, annotations, saved views and rules in Postgres."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,12 +17,12 @@ Row = dict[str, Any]
 
 
 def user(writer: Pool, name: str) -> Row | None:
-    """The account of this name, if there is one that may sign in."""
+    """The account of this name, if it may sign in."""
     return _one(writer, "select * from users where name = %s and disabled_at is null", name)
 
 
 def signed_in(writer: Pool, name: str, login: str) -> Row | None:
-    """The account of this name, if it may sign in and did not end this login."""
+    """The account of this name, if it may sign in and this login has not been ended."""
     sql = (
         "select * from users where name = %s and disabled_at is null "
         "and not exists (select from ended_logins where id = %s)"
@@ -32,13 +32,13 @@ def signed_in(writer: Pool, name: str, login: str) -> Row | None:
 
 
 def renew(writer: Pool, name: str, old: str, new: str) -> None:
-    """The account's digest is the new one, where it still is the old one."""
+    """Replaces the account's password digest, if it is still the old one."""
     with writer.connection() as connection:
         connection.execute("update users set digest = %s where name = %s and digest = %s", (new, name, old))
 
 
 def end_login(writer: Pool, login: str, longest_s: int) -> None:
-    """The login is over, whatever its cookie says; those that are over by themselves are forgotten."""
+    """Ends the login, whatever its cookie says; deletes logins that have expired by themselves."""
     over = "delete from ended_logins where ended_at < now() - make_interval(secs => %s)"
     ended = "insert into ended_logins (id, ended_at) values (%s, now()) on conflict do nothing"
     with writer.connection() as connection, connection.transaction():
@@ -57,7 +57,7 @@ def _one(connections: Pool, sql: str, value: str) -> Row | None:
 
 
 def properties(writer: Pool) -> list[str]:
-    """All properties that have numbers, those with the newest first: a console opens where something happens."""
+    """All properties that have data, the most recent first: the console opens the first one."""
     sql = "select property from quality_day where grouping = '' group by property order by max(day) desc, property"
     with writer.connection() as connection:
         return [row[0] for row in connection.execute(sql).fetchall()]
@@ -87,17 +87,17 @@ def annotations(reader: Pool, property_id: str, between: tuple[datetime, datetim
         "select * from annotations where starts_at < %s and coalesce(ends_at, starts_at) >= %s "
         "order by starts_at, id limit 1000"
     )
-    return _rows(reader, property_id, sql, (between[1], between[0]))
+    return _query(reader, property_id, sql, (between[1], between[0]))
 
 
 def views(reader: Pool, property_id: str) -> list[Row]:
     """The property's saved views by name."""
-    return _rows(reader, property_id, "select * from views order by title, id limit 1000", ())
+    return _query(reader, property_id, "select * from views order by title, id limit 1000", ())
 
 
 def rules(reader: Pool, property_id: str) -> list[Row]:
     """The property's rules by metric."""
-    return _rows(reader, property_id, "select * from rules order by metric, id limit 1000", ())
+    return _query(reader, property_id, "select * from rules order by metric, id limit 1000", ())
 
 
 def remove(writer: Pool, table: Table, property_id: str, identity: str) -> bool:
@@ -107,6 +107,6 @@ def remove(writer: Pool, table: Table, property_id: str, identity: str) -> bool:
         return connection.execute(sql.encode(), (property_id, identity)).rowcount > 0
 
 
-def _rows(reader: Pool, property_id: str, sql: str, values: Sequence[Any]) -> list[Row]:
+def _query(reader: Pool, property_id: str, sql: str, values: Sequence[Any]) -> list[Row]:
     with reading(reader, property_id) as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql, values).fetchall()

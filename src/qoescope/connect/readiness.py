@@ -1,4 +1,4 @@
-"""Readiness: from the health of a process to what is wrong with it. Pure: the same answer wherever it is asked."""
+"""Derives from a process' health what is wrong with it; pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from qoescope.connect.health import LoopHealth, PartHealth
 from qoescope.settings import Settings
 
 SILENT_S = 15.0
-"""A process that has not told its health for so long is frozen or gone."""
+"""A process that has not written its health for so long is frozen or gone."""
 FAILURES = 3
-"""So many failures in a row are no accident."""
+"""So many failures in a row are a problem."""
 FAILING_S = 15.0
-"""After a failure, a good batch is due so long after the last one: however slow tries are, and however far apart."""
-AGAIN_S = 5.0
-"""One try more may take so long, where the last good batch is longer ago: it may pass by itself."""
-TOLD_ASIDE_S = 600.0
-"""For so long it is told that a record was set aside: nothing is stuck, and somebody should know."""
+"""After a failure, a good batch is due so long after the last one."""
+RETRY_GRACE_S = 5.0
+"""How long the retry after a first failure may take before the failure counts."""
+SET_ASIDE_SHOWN_S = 600.0
+"""How long a record that was set aside is reported: nothing is stuck, but somebody should know."""
 LOOPING_ENDS, LOOPING_WITHIN_S, STEADY_S = 3, 300.0, 30.0
 """A process that ended so often so recently, and runs for less than that, is taken to end again."""
 
@@ -32,28 +32,28 @@ ANCHORS = (FROZEN, LOOPING, STUCK, FULL, ASIDE)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What differs by installation."""
+class ReadinessLimits:
+    """Limits that differ by installation."""
 
     stuck_s: float = 120.0
     least_free_bytes: int = 256 * 1024 * 1024
 
 
-def limits(settings: Settings) -> Limits:
-    """The limits that the settings name."""
-    return Limits(settings.stuck_s, settings.least_free_bytes)
+def readiness_limits(settings: Settings) -> ReadinessLimits:
+    """The settings' limits."""
+    return ReadinessLimits(settings.stuck_s, settings.least_free_bytes)
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong, in a line, and where the runbook speaks of it."""
+class HealthProblem:
+    """What is wrong, in a line, and the runbook's section about it."""
 
     part: str
     loop: str
     sentence: str
     anchor: str = ""
     blocks: bool = True
-    """Whether the part is not ready because of it; otherwise it works, and somebody should look."""
+    """Whether it makes the part unready; otherwise the part works, and somebody should look."""
 
     def __str__(self) -> str:
         """A line for people."""
@@ -61,23 +61,23 @@ class Problem:
         return f"{where} {self.sentence}" + (f" ({self.anchor})" if self.anchor else "")
 
 
-def find_problems(part: PartHealth, now: float, limits: Limits = Limits()) -> list[Problem]:
-    """What is wrong with the process and its loops; nothing when it was stopped in order."""
+def find_problems(part: PartHealth, now: float, limits: ReadinessLimits = ReadinessLimits()) -> list[HealthProblem]:
+    """What is wrong with the process and its loops; nothing after an orderly stop."""
     if part.state == "stopped":
         return []
-    found = [Problem(part.part, "", *text) for text in _of_process(part, now, limits)]
+    found = [HealthProblem(part.part, "", *text) for text in _of_process(part, now, limits)]
     for loop in part.loops:
-        found += [Problem(part.part, loop.name, *text) for text in _of_loop(loop, now, limits)]
-        found += [Problem(part.part, loop.name, *text, blocks=False) for text in _beside_loop(loop, now)]
+        found += [HealthProblem(part.part, loop.name, *text) for text in _of_loop(loop, now, limits)]
+        found += [HealthProblem(part.part, loop.name, *text, blocks=False) for text in _beside_loop(loop, now)]
     return found
 
 
-def is_ready(part: PartHealth, now: float, limits: Limits = Limits()) -> bool:
-    """Whether it runs and nothing keeps it from its work."""
+def is_ready(part: PartHealth, now: float, limits: ReadinessLimits = ReadinessLimits()) -> bool:
+    """Whether it runs without a blocking problem."""
     return part.state == "running" and not any(problem.blocks for problem in find_problems(part, now, limits))
 
 
-def _of_process(part: PartHealth, now: float, limits: Limits) -> Iterator[tuple[str, str]]:
+def _of_process(part: PartHealth, now: float, limits: ReadinessLimits) -> Iterator[tuple[str, str]]:
     silent = now - part.written_at
     if silent > SILENT_S:
         yield f"is frozen or gone: no word for {silent:.0f} s", FROZEN
@@ -89,7 +89,7 @@ def _of_process(part: PartHealth, now: float, limits: Limits) -> Iterator[tuple[
             yield f"has {free / 1e6:,.0f} MB of disk left under {place}", FULL
 
 
-def _of_loop(loop: LoopHealth, now: float, limits: Limits) -> Iterator[tuple[str, str]]:
+def _of_loop(loop: LoopHealth, now: float, limits: ReadinessLimits) -> Iterator[tuple[str, str]]:
     if loop.failures >= FAILURES:
         yield f"failed {loop.failures} times in a row: {loop.cause}", loop.anchor
     elif loop.failures and (bare_s := _without_success_s(loop, now)) > FAILING_S:
@@ -104,18 +104,18 @@ def _of_loop(loop: LoopHealth, now: float, limits: Limits) -> Iterator[tuple[str
 
 
 def _without_success_s(loop: LoopHealth, now: float) -> float:
-    """Since the last good batch of a loop that fails, or since its first failure where there was none yet.
+    """Seconds since the last good batch of a failing loop, or since its first failure.
 
-    Nothing while the first failure is so new that one try more may not be over.
+    0 while its first failure is so recent that a retry may still succeed.
     """
-    if loop.failing_since is not None and now - loop.failing_since <= AGAIN_S:
+    if loop.failing_since is not None and now - loop.failing_since <= RETRY_GRACE_S:
         return 0.0
     since = loop.succeeded_at if loop.succeeded_at is not None else loop.failing_since
     return 0.0 if since is None else now - since
 
 
 def _beside_loop(loop: LoopHealth, now: float) -> Iterator[tuple[str, str]]:
-    """What somebody should know of a loop that works."""
-    if loop.set_aside_at is not None and now - loop.set_aside_at <= TOLD_ASIDE_S:
+    """Problems of a loop that works."""
+    if loop.set_aside_at is not None and now - loop.set_aside_at <= SET_ASIDE_SHOWN_S:
         records = "1 record that" if loop.set_aside == 1 else f"{loop.set_aside} records that"
         yield f"has set {records} broke a batch aside, the last one {loop.set_aside_why}", ASIDE

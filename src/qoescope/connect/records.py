@@ -1,4 +1,4 @@
-"""Records: single sessions, values of dimensions and the newest of what is known, from Postgres with bound values."""
+"""Single sessions, values of dimensions, incidents and events, read with bound values."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -24,9 +24,9 @@ from qoescope.settings import Settings
 Pool = ConnectionPool[Connection]
 Row = dict[str, Any]
 AWAY: tuple[type[Exception], ...] = (Error, PoolTimeout)
-"""What says that the marts do not answer."""
+"""What is raised when Postgres does not answer."""
 UNASKABLE: tuple[type[Exception], ...] = (DataError, UnicodeEncodeError)
-"""What says that a value cannot be asked for, though the marts answer."""
+"""What is raised for a value that cannot be queried."""
 EVENT_COLUMNS = (
     *(f.name for f in EVENTS.fields if f.name in IN_TABLES.values()),
     "received_at",
@@ -34,7 +34,7 @@ EVENT_COLUMNS = (
     "clock_adjusted",
 )
 
-LISTED = (
+LISTED_COLUMNS = (
     "session_id",
     "started_at",
     "viewer_id",
@@ -62,7 +62,7 @@ LISTED = (
 """Columns of a session in a list."""
 
 LOOK_BACK_DAYS = (1, 7)
-"""How far back a list of sessions looks before it asks for all of its range."""
+"""How far back a list of sessions looks before it queries all of its range."""
 PROBLEMS = {
     "all": "true",
     "not_good": "is_good is false",
@@ -71,17 +71,17 @@ PROBLEMS = {
     "stalled": "stall_count > 0",
     "slow_start": "startup_ms > 5000",
 }
-"""What a list of sessions may be narrowed to."""
+"""Conditions by which a list of sessions may be filtered."""
 
 
 def query(reader: Pool, property_id: str, sql: str, values: Mapping[str, Any]) -> list[Row]:
-    """The rows of a statement under one property; the names in it are the catalog's, never a user's."""
+    """The rows of a statement under one property; names in `sql` must come from the catalog, never from a user."""
     with reading(reader, property_id) as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql, values).fetchall()
 
 
 def newest(reader: Pool, property_id: str) -> datetime | None:
-    """When the newest session started that the marts know."""
+    """When the newest session in the marts started."""
     sql = (
         "select max(starts_at) as at from quality_hour where grouping = '' "
         "and day = (select max(day) from quality_hour where grouping = '')"
@@ -109,7 +109,7 @@ def newest_window(reader: Pool, property_id: str) -> datetime | None:
 
 
 def withheld(reader: Pool, property_id: str, between: Between) -> list[Row]:
-    """Days of the range of which people see an older version, with the rules that the last one broke."""
+    """Days of the range whose published version is older, with the rules that the last one broke."""
     sql = (
         "select day, array_agg(rule order by rule) as rules from checks where not passed "
         "and day >= (%(from)s at time zone 'UTC')::date and day < %(to)s at time zone 'UTC' group by 1 order by 1"
@@ -118,7 +118,7 @@ def withheld(reader: Pool, property_id: str, between: Between) -> list[Row]:
 
 
 def values(reader: Pool, property_id: str, name: str, between: Between, start: str = "", limit: int = 200) -> list[Row]:
-    """The dimension's values by attempts, those that contain `start`."""
+    """The dimension's values that contain `start`, by number of attempts. Raises `UnknownName`."""
     if name not in DIMENSIONS:
         raise UnknownName("dimension", name, DIMENSIONS)
     bounds = {
@@ -160,9 +160,9 @@ def sessions(
     limit: int = 50,
     search: str = "",
 ) -> list[Row]:
-    """Sessions, newest first, after the one of `after`; `search` is a whole session id, viewer id or content id.
+    """Sessions, newest first, after the one of `after`; `search` is a whole session, viewer or content id.
 
-    The newest day is asked first: mostly it has enough of them, and a day is one partition.
+    The newest day is queried first: it mostly has enough, and a day is one partition. Raises `UnknownName`.
     """
     if problem not in PROBLEMS:
         raise UnknownName("kind of session", problem, PROBLEMS)
@@ -181,7 +181,7 @@ def sessions(
             given["after_at"], given["after_id"] = after
             conditions.append("(started_at, session_id) < (%(after_at)s, %(after_id)s)")
         sql = (
-            f"select {', '.join(LISTED)} from sessions where {' and '.join(conditions)} "
+            f"select {', '.join(LISTED_COLUMNS)} from sessions where {' and '.join(conditions)} "
             "order by started_at desc, session_id desc limit %(limit)s"
         )
         found = query(reader, property_id, sql, given)
@@ -191,7 +191,7 @@ def sessions(
 
 
 def session(reader: Pool, property_id: str, identity: str) -> Row | None:
-    """One session with all its measures."""
+    """One session with all its measures; None where there is none."""
     rows = query(reader, property_id, "select * from sessions where session_id = %(id)s limit 1", {"id": identity})
     return rows[0] if rows else None
 
@@ -206,7 +206,7 @@ INCIDENT_STATES = {
 
 
 def incidents(reader: Pool, property_id: str, between: Between, state: str = "all", limit: int = 200) -> list[Row]:
-    """Incidents that were there in the time, open ones and those with most viewers first."""
+    """Incidents within the time, open ones and those with most viewers first. Raises `UnknownName`."""
     if state not in INCIDENT_STATES:
         raise UnknownName("state of an incident", state, INCIDENT_STATES)
     listed = ", ".join(f'"{f.name}"' for f in INCIDENTS.fields if f.name not in ("memory", "chart", "query", "rivals"))
@@ -219,23 +219,23 @@ def incidents(reader: Pool, property_id: str, between: Between, state: str = "al
 
 
 def incident(reader: Pool, property_id: str, identity: str) -> Row | None:
-    """One incident with its chart and rivals."""
+    """One incident with its chart and rivals; None where there is none."""
     rows = query(reader, property_id, "select * from incidents where id = %(id)s", {"id": identity})
     return {k: v for k, v in rows[0].items() if k != "memory"} if rows else None
 
 
 def decide(writer: Pool, property_id: str, identity: str, state: str) -> bool:
-    """Whether there was such an incident; its state is now this."""
+    """Sets the incident's state; False where there is no such incident."""
     sql = "update incidents set state = %s, version = version + 1, updated_at = now() where property = %s and id = %s"
     with writer.connection() as connection:
         return connection.execute(sql, (state, property_id, identity)).rowcount > 0
 
 
 def events(settings: Settings, property_id: str, identity: str, started_at: datetime) -> list[Row]:
-    """One session's events from the lake, in their order; empty where the lake holds none.
+    """One session's events from the lake, in order; empty where the lake has none.
 
-    They lie in one bucket of the day in which it started, and of the next where they do not say when that was; in
-    others if the lake was begun with another number of buckets.
+    They lie in one bucket of the day in which the session started, or of the next where they do not say when it did; in
+    other buckets if the lake was begun with another number of them.
     """
     from deltalake.exceptions import TableNotFoundError
 
@@ -256,7 +256,7 @@ def events(settings: Settings, property_id: str, identity: str, started_at: date
 
 
 def table_exists(reader: Pool, property_id: str, name: str) -> bool:
-    """Whether the table is there: a part that was never started has none."""
+    """Whether the table exists: a part that was never started has none."""
     return bool(
         query(reader, property_id, "select to_regclass(%(name)s) is not null as there", {"name": name})[0]["there"]
     )

@@ -1,4 +1,4 @@
-"""Replays: where the replay of each property's dead letters stands, so that every process and page can see it."""
+"""Progress of each property's replay of dead letters, visible to every process."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from qoescope.connect.people import Pool, Row
 from qoescope.connect.postgres import reading
 
 SILENT_S = 120
-"""A replay that has said nothing for so long has died with its process."""
+"""A replay that has not reported for so long has died with its process."""
 _COLUMNS = ("state", "reason", "total", "letters", "replayed", "events", "detail", "made_by")
 
 
 def begin(writer: Pool, property_id: str, identity: str, given: Mapping[str, Any]) -> bool:
-    """Whether none of the property runs: then this one does."""
+    """Registers a replay; False while another one of the property runs."""
     row = {name: given.get(name, 0) for name in _COLUMNS} | {"state": "running", "detail": None}
     changes = ", ".join(f"{name} = excluded.{name}" for name in ("id", *_COLUMNS, "started_at", "updated_at"))
     sql = (
@@ -29,7 +29,7 @@ def begin(writer: Pool, property_id: str, identity: str, given: Mapping[str, Any
 
 
 def note(writer: Pool, property_id: str, identity: str, state: str, given: Mapping[str, Any]) -> None:
-    """Writes how far this replay has come; nothing, where another one has begun since."""
+    """Saves this replay's progress, unless another one has begun since."""
     sql = (
         "update replays set state = %(state)s, letters = %(letters)s, replayed = %(replayed)s, events = %(events)s, "
         "detail = %(detail)s, updated_at = now() where property = %(property)s and id = %(id)s"
@@ -39,7 +39,7 @@ def note(writer: Pool, property_id: str, identity: str, state: str, given: Mappi
 
 
 def last(reader: Pool, property_id: str) -> Row | None:
-    """The property's replay that runs, or the last one; one that died says so."""
+    """The property's running or last replay; the state of one whose process died is `died`."""
     sql = (
         "select *, case when state = 'running' and updated_at < now() - make_interval(secs => %s) then 'died' "
         "else state end as state from replays"

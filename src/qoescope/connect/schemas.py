@@ -1,4 +1,4 @@
-"""Schemas: what the stored tables look like, beside what the catalog declares."""
+"""The stored tables' columns, compared with the catalog's declarations."""
 
 import hashlib
 from collections import defaultdict
@@ -17,8 +17,8 @@ from qoescope.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """One table: the version of its declaration, the lake's version of its rows, and how its columns differ."""
+class StoredTable:
+    """A table: the version of its declaration, the lake's version of its rows, and missing columns."""
 
     name: str
     place: str
@@ -26,7 +26,7 @@ class Stored:
     columns: int
     version: int | None = None
     missing: tuple[str, ...] = ()
-    """Declared, but not there."""
+    """Columns that are declared and do not exist."""
     there: bool = True
 
 
@@ -36,24 +36,24 @@ def version(table: Table) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def stored(settings: Settings, writer: Pool) -> list[Stored]:
-    """Every table of lake and marts."""
+def list_stored(settings: Settings, writer: Pool) -> list[StoredTable]:
+    """Every table of the lake and of Postgres."""
     return [*_in_lake(settings), *_in_postgres(writer)]
 
 
-def _in_lake(settings: Settings) -> Iterator[Stored]:
+def _in_lake(settings: Settings) -> Iterator[StoredTable]:
     for table in LAKE_TABLES:
         declared, count = version(table), len(table.fields)
         try:
             found = open_table(settings, table)
         except TableNotFoundError:
-            yield Stored(table.name, "lake", declared, count, there=False)
+            yield StoredTable(table.name, "lake", declared, count, there=False)
             continue
         there = {field.name for field in found.schema().fields}
-        yield Stored(table.name, "lake", declared, count, found.version(), _missing(table, there))
+        yield StoredTable(table.name, "lake", declared, count, found.version(), _missing(table, there))
 
 
-def _in_postgres(writer: Pool) -> Iterator[Stored]:
+def _in_postgres(writer: Pool) -> Iterator[StoredTable]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     sql = "select table_name, column_name from information_schema.columns where table_schema = %s"
     with writer.connection() as connection:
@@ -62,9 +62,9 @@ def _in_postgres(writer: Pool) -> Iterator[Stored]:
     for table in POSTGRES_TABLES:
         declared, count, there = version(table), len(table.fields), found.get(table.name)
         if there is None:
-            yield Stored(table.name, "postgres", declared, count, there=False)
+            yield StoredTable(table.name, "postgres", declared, count, there=False)
         else:
-            yield Stored(table.name, "postgres", declared, count, None, _missing(table, there))
+            yield StoredTable(table.name, "postgres", declared, count, None, _missing(table, there))
 
 
 def _missing(table: Table, there: set[str]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from pyspark.sql.streaming import StreamingQuery
 from qoescope.catalog.errors import Mistake
 from qoescope.connect import checkpoints, spark_options
 from qoescope.connect.causes import Explained, explain
-from qoescope.connect.health import Board
+from qoescope.connect.health import HealthBoard
 from qoescope.connect.locks import Owned
 from qoescope.connect.writing import Stopped
 from qoescope.host.backoff import Backoff
@@ -29,13 +29,16 @@ from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.spark")
 WARM_S = 30.0
-"""A stream without a batch for so long counts as ready all the same: the log may be silent."""
+"""A stream without a batch for so long counts as ready: the log may be silent."""
 GONE = (PySparkException, Py4JError, OSError)
-"""What a call says when the JVM went first."""
+"""What calls raise when the JVM is gone."""
 
 
-def session(settings: Settings, name: str = "qoescope") -> SparkSession:
-    """The session; a second call gives the same one. Nothing is downloaded: the jars lie in `jars/spark`."""
+def open_session(settings: Settings, name: str = "qoescope") -> SparkSession:
+    """The session; a second call returns the same one. Nothing is downloaded: the jars are in `jars/spark`.
+
+    Raises `Mistake` when the jars are missing.
+    """
     folder = settings.jars.resolve() / "spark"
     jars = sorted(str(jar) for jar in folder.glob("*.jar"))
     if not jars:
@@ -50,7 +53,7 @@ def session(settings: Settings, name: str = "qoescope") -> SparkSession:
     options.setAll(list((spark_options.options(settings, jars) | settings.spark_options).items()))
     if SparkContext._active_spark_context is None:  # noqa: SLF001  there is no public way to ask
         known = SparkContext._gateway  # noqa: SLF001  an earlier session's JVM, which is used again
-        gateway = known or launch_gateway(options, _Undisturbed())  # type: ignore[no-untyped-call]
+        gateway = known or launch_gateway(options, _StopIgnoringOptions())  # type: ignore[no-untyped-call]
         interrupted = signal.getsignal(signal.SIGINT)
         SparkContext(conf=options, gateway=gateway)
         if current_thread() is main_thread():  # Spark puts its own in its place, which raises wherever we are
@@ -60,11 +63,10 @@ def session(settings: Settings, name: str = "qoescope") -> SparkSession:
     return spark
 
 
-class _Undisturbed(dict[str, Any]):
-    """How the JVM is started: it ignores what asks all processes of a group to stop.
+class _StopIgnoringOptions(dict[str, Any]):
+    """Popen options that make the JVM ignore the signals that stop a process group.
 
-    Python stops it, after the last batch; and it stops by itself when Python is gone. PySpark sets how it is started,
-    and lets it ignore Ctrl-C only.
+    Python stops it after the last batch, and it ends by itself when Python is gone. PySpark would only ignore Ctrl-C.
     """
 
     def __setitem__(self, name: str, value: object) -> None:
@@ -77,28 +79,28 @@ def _ignore_stops() -> None:
 
 
 def stop(session: SparkSession) -> None:
-    """Stops it, also where the JVM went first."""
+    """Stops the session, also when the JVM is already gone."""
     with suppress(*GONE):
         session.stop()
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream's name and how it is started (again)."""
+    """A stream's name and how it is (re)started."""
 
     name: str
     start: Callable[[], StreamingQuery]
     warms_up: bool = False
-    """Its first batch is slow and comes soon, since the log ticks: it is not ready before that is written."""
+    """Whether it is unready until its first batch, which is slow and comes soon since the log ticks."""
 
 
 @dataclass(slots=True)
 class _Running:
-    """A stream that is kept running: its query, its lock, and when it may be started again."""
+    """A stream that is kept running: its query, its lock, and when it may be restarted."""
 
     stream: Stream
     query: StreamingQuery | None = None
-    seen: object = None
+    progress: object = None
     """Its last progress."""
     has_run: bool = False
     again_at: float = 0.0
@@ -106,51 +108,51 @@ class _Running:
     lock: ExitStack = field(default_factory=ExitStack)
 
 
-LOOK_EVERY = 4
-"""Between so many looks at whether a stream runs, one at how far it is: that costs more."""
+PROGRESS_EVERY = 4
+"""Progress is read every so many checks of whether a stream runs: reading it costs more."""
 
 
 def keep_running(
-    streams: Sequence[Stream], stopping: Event, board: Board, settings: Settings, clean_stop_s: float = 15.0
+    streams: Sequence[Stream], stopping: Event, board: HealthBoard, settings: Settings, clean_stop_s: float = 15.0
 ) -> None:
-    """Starts the streams, starts again what fails (after 1 s, doubling to 30 s), and returns when told to stop.
+    """Starts the streams, restarts what fails (after 1 s, doubling to 30 s), and returns when told to stop.
 
-    A `Mistake` is not tried again: it is raised. A stop waits a while for the batches under way, then breaks them off:
-    they come again.
+    A `Mistake` is raised instead. On stopping it waits `clean_stop_s` for batches under way, then aborts them: they are
+    repeated later. Blocks.
     """
     running = [_Running(stream) for stream in streams]
-    warm_by, looks = None, 0
+    warm_by, rounds = None, 0
     try:
         while not stopping.is_set():
             for one in running:
                 if not stopping.is_set():
-                    _keep(one, board, settings, look=looks % LOOK_EVERY == 0)
-            looks += 1
+                    _supervise(one, board, settings, look=rounds % PROGRESS_EVERY == 0)
+            rounds += 1
             if board.state == "starting" and all(one.query for one in running):
                 warm_by = warm_by or monotonic() + WARM_S
-                cold = any(one.seen is None for one in running if one.stream.warms_up)
+                cold = any(one.progress is None for one in running if one.stream.warms_up)
                 if not cold or monotonic() > warm_by:
-                    board.turn("running")
+                    board.set_state("running")
             stopping.wait(0.5)
     except (Py4JError, ConnectionError) as error:
         if not stopping.is_set():
             raise Mistake(f"Spark's JVM is gone, its own log lines say why: {explain(error)}") from error
     finally:
         stopping.set()
-        board.turn("stopping")
+        board.set_state("stopping")
         _stop_all(running, monotonic() + clean_stop_s)
 
 
 def _stop_all(running: Sequence[_Running], deadline: float) -> None:
-    """Stops each stream between two batches if one ends in time, all at once."""
+    """Stops all streams at once, each between two batches if one ends before the deadline."""
 
     def stop(one: _Running) -> None:
         if one.query is None:
             return
         between = Event()
-        while _busy(one.query) and monotonic() < deadline:
+        while _is_busy(one.query) and monotonic() < deadline:
             between.wait(0.05)
-        _stopped(one.stream.name, one.query)
+        _stop(one.stream.name, one.query)
 
     threads = [Thread(target=stop, args=(one,), daemon=True) for one in running]
     for thread in threads:
@@ -161,29 +163,29 @@ def _stop_all(running: Sequence[_Running], deadline: float) -> None:
         one.lock.close()
 
 
-def _keep(one: _Running, board: Board, settings: Settings, look: bool) -> None:
+def _supervise(one: _Running, board: HealthBoard, settings: Settings, look: bool) -> None:
     if one.query is None:
         if monotonic() >= one.again_at:
             _start(one, board, settings)
     elif one.query.isActive:
         if look:
             _note_progress(one, one.query, board)
-            checkpoints.note_begun(settings, one.stream.name)
+            checkpoints.use_up_permit(settings, one.stream.name)
     else:
-        _failed(one, board, one.query.exception() or "it stopped without a reason", "stopped")
+        _schedule_restart(one, board, one.query.exception() or "it stopped without a reason", "stopped")
 
 
-def _start(one: _Running, board: Board, settings: Settings) -> None:
+def _start(one: _Running, board: HealthBoard, settings: Settings) -> None:
     name = one.stream.name
     try:
         one.lock.enter_context(checkpoints.own(settings, name))
     except Owned as owned:
         if not one.has_run:  # two drivers; otherwise it is being repaired
             raise
-        _failed(one, board, owned, "did not start")
+        _schedule_restart(one, board, owned, "did not start")
         return
     except OSError as error:
-        _failed(one, board, error, "did not start")
+        _schedule_restart(one, board, error, "did not start")
         return
     try:
         checkpoints.check(settings, name)
@@ -191,7 +193,7 @@ def _start(one: _Running, board: Board, settings: Settings) -> None:
     except Stopped:
         return
     except (*GONE, Explained) as error:
-        _failed(one, board, error, "did not start")
+        _schedule_restart(one, board, error, "did not start")
         return
     if one.has_run:
         board[name].restarted()
@@ -199,9 +201,9 @@ def _start(one: _Running, board: Board, settings: Settings) -> None:
     log.info("stream %s runs", name)
 
 
-def _failed(one: _Running, board: Board, error: BaseException | str, what: str) -> None:
-    """Says why, and when it is tried again."""
-    one.query, one.seen, one.has_run = None, None, True
+def _schedule_restart(one: _Running, board: HealthBoard, error: BaseException | str, what: str) -> None:
+    """Reports why it failed, and schedules the retry."""
+    one.query, one.progress, one.has_run = None, None, True
     one.lock.close()
     cause = board[one.stream.name].failed(error)
     wait_s = one.backoff.next_s()
@@ -211,18 +213,18 @@ def _failed(one: _Running, board: Board, error: BaseException | str, what: str) 
     one.again_at = monotonic() + wait_s
 
 
-def _note_progress(one: _Running, query: StreamingQuery, board: Board) -> None:
-    """A batch since the last look is a success; a trigger that goes on without one is work that waits."""
+def _note_progress(one: _Running, query: StreamingQuery, board: HealthBoard) -> None:
+    """Counts a new batch as a success, and a trigger without one as waiting work."""
     try:
         last = query.lastProgress
         busy = bool(query.status["isTriggerActive"])
     except GONE:
         return
-    seen = None if last is None else (last["batchId"], last["timestamp"])
-    moved, one.seen = seen != one.seen, seen
-    if moved:
+    progress = None if last is None else (last["batchId"], last["timestamp"])
+    has_progressed, one.progress = progress != one.progress, progress
+    if has_progressed:
         one.backoff.reset()
-    if moved or (seen is not None and not busy):  # one that has just been started has done nothing yet
+    if has_progressed or (progress is not None and not busy):  # one that has just been started has done nothing yet
         board[one.stream.name].succeeded()
     elif busy:
         board[one.stream.name].working()
@@ -230,14 +232,14 @@ def _note_progress(one: _Running, query: StreamingQuery, board: Board) -> None:
         board[one.stream.name].resting()
 
 
-def _busy(query: StreamingQuery) -> bool:
+def _is_busy(query: StreamingQuery) -> bool:
     try:
         return query.isActive and bool(query.status["isTriggerActive"])
     except GONE:
         return False
 
 
-def _stopped(name: str, query: StreamingQuery) -> None:
+def _stop(name: str, query: StreamingQuery) -> None:
     try:
         query.stop()
     except GONE as error:

@@ -1,7 +1,7 @@
-"""Spark's classes, as the JVM lays them out in memory, in a file: a session and its first query start in half the time.
+"""Writes a class-data archive of Spark's classes: a session and its first query start in half the time.
 
-Class data sharing of Java 13 and later (JEP 350). A JVM whose version or class path differs from that which wrote the
-file does without it, and says nothing.
+Class data sharing of Java 13 and later (JEP 350). A JVM whose version or class path differs from the archive's
+ignores it silently.
 """
 
 import logging
@@ -19,11 +19,11 @@ from qoescope.settings import Settings
 log = logging.getLogger("qoescope.spark")
 BATCHES = 3
 EXIT_S = 600.0
-"""The JVM writes the file as it ends: 10 s, and minutes where the machine has other work."""
+"""The JVM writes the file as it ends: 10 s, and minutes on a busy machine."""
 
 
-def write(settings: Settings) -> Path:
-    """Runs a small stream, so that its classes are loaded, and writes them; replaces an older file at once.
+def write_archive(settings: Settings) -> Path:
+    """Runs a small stream, so that its classes are loaded, and writes the archive, replacing an older one.
 
     Raises `Mistake` when the JVM wrote none. It ends the process' JVM: call it in a process of its own.
     """
@@ -41,7 +41,7 @@ def write(settings: Settings) -> Path:
 
 
 def _load_classes(settings: Settings, folder: str) -> None:
-    session = spark.session(settings)
+    session = spark.open_session(settings)
     reader = session.readStream.format("kafka").option("kafka.bootstrap.servers", "127.0.0.1:9")
     reader.option("subscribe", "none").load()
     ticks = session.readStream.format("rate").option("rowsPerSecond", 100).load()
@@ -65,4 +65,4 @@ def _load_classes(settings: Settings, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    write(Settings())
+    write_archive(Settings())

@@ -1,4 +1,4 @@
-"""Spark's options: what each session of ours is started with, and why."""
+"""Options of our Spark sessions, and why."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ of a small batch. Its executors on other machines have no such class when they b
 
 
 def archive(settings: Settings) -> Path:
-    """Where Spark's classes lie, laid out for the JVM (`spark_archive`); sessions do without it where it is not."""
+    """The archive of Spark's classes (`spark_archive`); sessions work without it."""
     return settings.jars.resolve() / "spark.jsa"
 
 
@@ -36,7 +36,7 @@ def _jvm(settings: Settings) -> str:
 
 
 def options(settings: Settings, jars: Sequence[str]) -> dict[str, str]:
-    """What the settings make of a session with these jars, by Spark's own names."""
+    """A session's options, by Spark's own names, from the settings and these jars."""
     local = settings.spark_master.startswith("local")
     return {
         "spark.jars": "" if local else ",".join(jars),

@@ -1,4 +1,4 @@
-"""Streams: where they read from, where they begin, and how a batch is written and named."""
+"""Streams of the log: where they start, how they read, and how their batches are identified."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,74 +12,64 @@ from qoescope.catalog.errors import Mistake
 from qoescope.catalog.operations import LATE, QUARANTINE, REPORTS
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.connect import checkpoints, witness
+from qoescope.connect import checkpoints, topic_history
 from qoescope.connect.lake.deletion import delete_from_offset
-from qoescope.connect.witness import Met
-from qoescope.connect.writing import Stopped, Writer
+from qoescope.connect.topic_history import TopicState
+from qoescope.connect.writing import Writer
 from qoescope.settings import Settings
 
-__all__ = [
-    "Stopped",
-    "beginning",
-    "bounds",
-    "collected",
-    "kafka",
-    "meet",
-    "query_id",
-    "reached",
-    "shifted",
-    "written",
-]
 EARLIEST = -2
-"""How Spark says the first offset of a partition."""
+"""Spark's number for the first offset of a partition."""
 
 
-def checkpoint(settings: Settings, name: str) -> str:
-    """Where the stream keeps its place."""
-    return checkpoints.place(settings, name)
+def checkpoint_location(settings: Settings, name: str) -> str:
+    """The stream's checkpoint."""
+    return checkpoints.location(settings, name)
 
 
-def meet(settings: Settings, writer: Writer, topic: str, names: Sequence[str]) -> Met:
-    """The topic, held against what the books know of it; `names` are the streams that read it.
+def open_topic(settings: Settings, writer: Writer, topic: str, names: Sequence[str]) -> TopicState:
+    """The topic, compared with the books; `names` are the streams that read it.
 
-    Where it is another one, and the settings allow that, what is lost is booked, what a batch left that the books do
-    not have is taken back, and the streams' checkpoints, which name offsets of the topic before, are set aside.
+    Where it is another topic, and the settings allow that, its lost records are booked, rows that are not booked are
+    deleted from the lake, and the streams' checkpoints, which hold offsets of the old topic, are set aside.
     """
-    met = writer.do(lambda connection: witness.meet(settings, connection, topic))
-    if met.broken is not None:
+    state = writer.do(lambda connection: topic_history.open_topic(settings, connection, topic))
+    if state.broken is not None:
         for table in (EVENTS, LATE, QUARANTINE, REPORTS) if topic == BEACONS.name else ():
-            delete_from_offset(settings, table, met.known.following)
+            delete_from_offset(settings, table, state.known.next_offsets)
         for name in names:
-            if "://" in (where := checkpoint(settings, name)) or Path(where).exists():
+            if "://" in (where := checkpoint_location(settings, name)) or Path(where).exists():
                 checkpoints.set_aside(settings, name)
-    writer.do(lambda connection: witness.accept(connection, met))
-    return met
+    writer.do(lambda connection: topic_history.save_topic(connection, state))
+    return state
 
 
-def meet_added(settings: Settings, writer: Writer, met: Met, partitions: Iterable[int]) -> Met:
-    """The topic as it was met, or met again where a batch brings a partition that was added since: it is noted.
+def open_added_partitions(
+    settings: Settings, writer: Writer, topic: TopicState, partitions: Iterable[int]
+) -> TopicState:
+    """The topic's state, renewed and saved when a batch reads partitions that were added since.
 
-    Until it is, nobody counts what is read of it. Raises `RuntimeError`, so that the stream starts again, where the
-    topic is another one by now, and where the partition was there once: its offsets go on from those that it had.
+    Raises `RuntimeError`, so that the stream restarts, where the topic is another one by now, or a partition existed
+    before: its offsets must be shifted.
     """
-    added = set(partitions) - met.shifts.keys()
+    added = set(partitions) - topic.shifts.keys()
     if not added:
-        return met
-    again = writer.do(lambda connection: witness.meet(settings, connection, met.now.topic))
+        return topic
+    again = writer.do(lambda connection: topic_history.open_topic(settings, connection, topic.now.topic))
     if again.broken is not None:
         raise RuntimeError(str(again.broken))
-    writer.do(lambda connection: witness.accept(connection, again))
+    writer.do(lambda connection: topic_history.save_topic(connection, again))
     if any(again.shifts[partition] for partition in added):
-        raise RuntimeError(f"topic '{met.now.topic}' has partitions again that it had once: {sorted(added)}")
+        raise RuntimeError(f"topic '{topic.now.topic}' has partitions again that it had once: {sorted(added)}")
     return again
 
 
-def beginning(settings: Settings, writer: Writer, name: str, met: Met | None, written: bool) -> str:
-    """Where a stream without a checkpoint begins: the log's first record, or the next one that its books name.
+def starting_offsets(settings: Settings, writer: Writer, name: str, topic: TopicState | None, written: bool) -> str:
+    """Where a stream without a checkpoint starts: at the first record, or behind its booked offsets.
 
-    Raises `Mistake` when there was a checkpoint once and it is gone, unless the settings allow a new one.
+    Raises `Mistake` when its checkpoint is missing and its tables hold rows, unless the settings allow a new one.
     """
-    where = checkpoint(settings, name)
+    where = checkpoint_location(settings, name)
     if "://" in where or Path(where, "metadata").exists():
         return "earliest"
     before = writer.ask("select 1 from stream_progress where stream = %s", (name,))
@@ -90,27 +80,29 @@ def beginning(settings: Settings, writer: Writer, name: str, met: Met | None, wr
             f"the checkpoint of stream '{name}' is gone from {where}, and its tables hold rows: put it back, or set "
             "QOESCOPE_NEW_CHECKPOINT=true to begin a new one (nothing is lost or counted twice)"
         )
-    following = reached(writer, name, met.now.topic) if met is not None else {}
-    if met is None or not following:
+    following = next_offsets(writer, name, topic.now.topic) if topic is not None else {}
+    if topic is None or not following:
         return "earliest"
-    starts = {p: following[p] - shift if p in following else EARLIEST for p, shift in met.shifts.items()}
-    return json.dumps({met.now.topic: {str(partition): start for partition, start in starts.items()}})
+    starts = {p: following[p] - shift if p in following else EARLIEST for p, shift in topic.shifts.items()}
+    return json.dumps({topic.now.topic: {str(partition): start for partition, start in starts.items()}})
 
 
-def reached(writer: Writer, name: str, topic: str) -> dict[int, int]:
-    """By partition, the first record that the stream's books do not have."""
+def next_offsets(writer: Writer, name: str, topic: str) -> dict[int, int]:
+    """By partition, the first record that is not booked for the stream."""
     rows = writer.ask(
         "select kafka_partition, next_offset from stream_offsets where stream = %s and topic = %s", (name, topic)
     )
     return dict(rows)
 
 
-def kafka(spark: SparkSession, settings: Settings, met: Met, start: str, records: int | None) -> DataFrame:
-    """The topic as a stream, at most `records` a batch; its offsets go on from those of a topic before it."""
+def read_topic(
+    spark: SparkSession, settings: Settings, topic: TopicState, start: str, records: int | None
+) -> DataFrame:
+    """The topic as a stream of at most `records` a batch, with shifted offsets."""
     reader = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.brokers)
-        .option("subscribe", met.now.topic)
+        .option("subscribe", topic.now.topic)
         .option("startingOffsets", start)
         .option("failOnDataLoss", str(not settings.skip_lost_records).lower())
         .option("kafka.max.partition.fetch.bytes", str(16 * 1024 * 1024))
@@ -126,11 +118,11 @@ def kafka(spark: SparkSession, settings: Settings, met: Met, start: str, records
         reader = reader.option("maxOffsetsPerTrigger", records)
     for key, value in settings.kafka_options.items():
         reader = reader.option(f"kafka.{key}", value)
-    return shifted(reader.load(), {met.now.topic: met.shifts})
+    return shift_offsets(reader.load(), {topic.now.topic: topic.shifts})
 
 
-def shifted(frame: DataFrame, shifts: Mapping[str, Mapping[int, int]]) -> DataFrame:
-    """Records of these topics with the offsets that the books count; of topics never made again they are Kafka's."""
+def shift_offsets(frame: DataFrame, shifts: Mapping[str, Mapping[int, int]]) -> DataFrame:
+    """Records with the offsets of the books: Kafka's own, unless their topic was created again."""
     offset = F.col("offset")
     for topic, by_partition in shifts.items():
         for partition, shift in by_partition.items():
@@ -140,34 +132,34 @@ def shifted(frame: DataFrame, shifts: Mapping[str, Mapping[int, int]]) -> DataFr
     return frame.withColumn("offset", offset) if any(any(m.values()) for m in shifts.values()) else frame
 
 
-def written(
+def start_query(
     frame: DataFrame, settings: Settings, name: str, every_s: float, write: Callable[[DataFrame, int], None]
 ) -> StreamingQuery:
-    """Starts the stream; `write` is called with each batch and its number, again with the same after a failure."""
+    """Starts the stream; `write` gets each batch and its number, which is the same again after a failure."""
     frame.sparkSession.sparkContext.setLocalProperty("spark.scheduler.pool", name)
     return (
         frame.writeStream.queryName(name)
         .foreachBatch(write)
-        .option("checkpointLocation", checkpoint(settings, name))
+        .option("checkpointLocation", checkpoint_location(settings, name))
         .trigger(processingTime=f"{round(every_s * 1000)} milliseconds")
         .start()
     )
 
 
 def query_id(batch: DataFrame) -> str:
-    """The id of the stream that the batch belongs to: it lives and dies with the checkpoint."""
+    """The id of the stream that the batch belongs to; a new checkpoint has a new one."""
     found = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
     if not found:
         raise RuntimeError("not inside a stream's batch")
     return found
 
 
-def bounds(settings: Settings, name: str, number: int, topic: str) -> dict[int, tuple[int, int]] | None:
-    """What a batch of the log is to read, as Spark has planned it: for each partition the first offset and the end.
+def planned_bounds(settings: Settings, name: str, number: int, topic: str) -> dict[int, tuple[int, int]] | None:
+    """(first offset, end) by partition of a batch, as Spark has planned it.
 
-    None where it cannot be told: the checkpoint lies elsewhere, or a partition is new.
+    None where they are unknown: the checkpoint is not in a local folder, or a partition is new.
     """
-    where = checkpoint(settings, name)
+    where = checkpoint_location(settings, name)
     if "://" in where:
         return None
     before = Path(where, "offsets", str(number - 1)) if number else Path(where, "sources", "0", "0")
@@ -181,14 +173,14 @@ def bounds(settings: Settings, name: str, number: int, topic: str) -> dict[int, 
 
 
 def _offsets(path: Path, topic: str) -> dict[int, int]:
-    """Offsets by partition in the last line of a file of the checkpoint."""
+    """Offsets by partition in the last line of a checkpoint file."""
     last = path.read_text(errors="replace").splitlines()[-1]
     return {int(partition): offset for partition, offset in json.loads(last[last.index("{") :])[topic].items()}
 
 
-def collected(told: DataFrame) -> dict[str, list[bytes]]:
-    """What tasks tell the driver, by kind: names of files, counts, partial cubes. It does not grow with traffic."""
+def collect_messages(messages: DataFrame) -> dict[str, list[bytes]]:
+    """The bodies of tasks' messages, by kind. Their size does not grow with traffic."""
     found: dict[str, list[bytes]] = {}
-    for kind, body in told.collect():
+    for kind, body in messages.collect():
         found.setdefault(kind, []).append(bytes(body))
     return found

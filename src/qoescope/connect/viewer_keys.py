@@ -1,4 +1,4 @@
-"""Viewer keys: the files by which viewers get their pseudonyms, each version that is kept."""
+"""Key files of viewers' pseudonyms, in all their versions."""
 
 import contextlib
 import secrets
@@ -11,7 +11,7 @@ SECRET_BYTES = 32
 
 
 def ensure(settings: Settings) -> None:
-    """Makes the first version where there is none: that is for the door, whose pseudonyms everything else goes by."""
+    """Creates the first version where there is none; only the collector does, since all pseudonyms come from it."""
     folder = settings.var / "secrets"
     if any(folder.glob("viewers.v*.key")):
         return
@@ -21,7 +21,7 @@ def ensure(settings: Settings) -> None:
 
 
 def read(settings: Settings) -> dict[int, bytes]:
-    """Every version that is kept; a file `viewers.v2.key` beside the first begins a new one.
+    """All versions of the key; a file `viewers.v2.key` beside the first adds one.
 
     Raises `Mistake` when there is none, or others may read one.
     """

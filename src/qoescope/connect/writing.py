@@ -1,4 +1,4 @@
-"""Writing: batches of streams that wait for Postgres instead of failing, until they are told to stop."""
+"""Writes batches of streams to Postgres, waiting while it is away, until told to stop."""
 
 import logging
 import os
@@ -18,35 +18,35 @@ from qoescope.catalog.operations import STREAM_PROGRESS
 from qoescope.compile import arrow
 from qoescope.connect import postgres
 from qoescope.connect.causes import explain
-from qoescope.connect.guarded import Silent
+from qoescope.connect.guarded import NoAnswer
 from qoescope.connect.health import Loop
 from qoescope.connect.postgres import Connection, Write
 from qoescope.host.backoff import Backoff
 from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.writing")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Stopped(Exception):
-    """Told to stop while waiting; the batch is not written and will come again."""
+    """Told to stop while waiting; the batch is not written and will be repeated."""
 
 
 class Writer:
-    """A connection as the writer, made again when it breaks. One thread at a time."""
+    """A connection as the writer role, reopened when it breaks. For one thread at a time."""
 
     def __init__(self, settings: Settings, stopping: Event, loop: Loop | None = None) -> None:
-        """`loop` is told of each failure: of those that are waited out nobody else hears."""
+        """`loop` gets each failure, since those that are waited out are not raised."""
         self._settings, self._stopping, self._loop = settings, stopping, loop
         self._connection: Connection | None = None
         self._within_s = settings.postgres_stream_s
 
     def ask(self, sql: LiteralString, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows that a statement answers; waits while Postgres is away."""
+        """The rows of a statement; waits while Postgres is away."""
         return self.do(lambda connection: connection.execute(sql, parameters).fetchall())
 
     def complete_until(self, stream: str) -> datetime | None:
-        """All that was received before then has gone through the stream; None when nothing has."""
+        """Everything received before has passed the stream; None when nothing has."""
         found = self.ask("select complete_until from stream_progress where stream = %s", (stream,))
         return found[0][0] if found else None
 
@@ -54,11 +54,10 @@ class Writer:
         """`postgres.write_batch`, waiting while Postgres is away."""
         return self.do(lambda connection: postgres.write_batch(connection, query, batch, writes))
 
-    def do(self, work: Callable[[Connection], Answer]) -> Answer:
-        """What `work` answers; tries again after 1 s, doubling to 30 s, while Postgres is away. Raises `Stopped`.
+    def do(self, work: Callable[[Connection], Result]) -> Result:
+        """The result of `work`; retries after 1 s, doubling to 30 s, while Postgres is away. Raises `Stopped`.
 
-        What was not done in its time is given twice as long when it is tried again, up to a batch job's: a machine that
-        is too busy for it once may be so twice.
+        A statement that timed out gets twice the time when it is retried, up to a batch job's limit.
         """
         backoff, since = Backoff(), datetime.now(UTC)
         while True:
@@ -70,7 +69,7 @@ class Writer:
                 cause = explain(error) if self._loop is None else self._loop.failed(error)
                 wait_s = backoff.next_s()
                 log.warning("Postgres is away since %s, again in %.0f s: %s", f"{since:%H:%M:%S} UTC", wait_s, cause)
-                if isinstance(error, Silent | errors.QueryCanceled):
+                if isinstance(error, NoAnswer | errors.QueryCanceled):
                     self._within_s = min(2 * self._within_s, self._settings.postgres_batch_s)
                 self.close()
                 if self._stopping.wait(wait_s):
@@ -80,43 +79,48 @@ class Writer:
                 return found
 
     def close(self) -> None:
-        """Gives the connection back, whatever state it is in."""
+        """Closes the connection, whatever its state."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
 
 
-def give_way(writer: Writer, stopping: Event, most_s: float) -> None:
-    """Waits while many events are written too late, for at most `most_s`: what is live comes before what is settled.
+def yield_to_live(writer: Writer, stopping: Event, most_s: float) -> None:
+    """Waits while live data is written late, for at most `most_s`: live data takes priority.
 
     Raises `Stopped` when told to stop meanwhile.
     """
     deadline = monotonic() + most_s
-    while monotonic() < deadline and writer.ask(_BEHIND):
+    while monotonic() < deadline and writer.ask(_LATE_LIVE):
         if stopping.wait(0.5):
             raise Stopped
 
 
-_BEHIND: LiteralString = """
+_LATE_LIVE: LiteralString = """
 select stream from stream_progress
 where stream = 'live' and updated_at - complete_until > interval '2 seconds'
   and updated_at > now() - interval '30 seconds'
   and exists (select from freshness where committed_at > now() - interval '10 seconds' and events > 1000)
 """
-"""Small batches are late for other reasons, which waiting does not mend: a machine that is slow, a start."""
+"""Small batches are late for other reasons, which waiting does not cure: a slow machine, a start."""
 
 
 def progress(
     stream: str, complete_until: datetime | None, version: int | None = None, open_since: datetime | None = None
 ) -> Write:
-    """How far a stream has come, to be written with its batch."""
-    row = {"stream": stream, "complete_until": complete_until, "version": version, "updated_at": datetime.now(UTC),
-           "open_since": open_since}  # fmt: skip
+    """A stream's progress, to be written with its batch."""
+    row = {
+        "stream": stream,
+        "complete_until": complete_until,
+        "version": version,
+        "updated_at": datetime.now(UTC),
+        "open_since": open_since,
+    }
     return Write(STREAM_PROGRESS, pa.Table.from_pylist([row], arrow.schema(STREAM_PROGRESS)))
 
 
 def crash(settings: Settings, point: str) -> None:
-    """Ends the process here, once, as `kill -9` would, when the settings name this point. For tests."""
+    """Kills the process here, once, when the settings name this point. For tests."""
     if point not in settings.crash_at.split(","):
         return
     mark = settings.var / f"crashed-{point}"

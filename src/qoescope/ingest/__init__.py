@@ -1,1 +1,1 @@
-"""Stage 2, HTTP → Kafka: judge each event, account for it."""
+"""Stage 2, HTTP to Kafka: checks each event, counts what became of it, and writes what is accepted to the log."""

@@ -1,4 +1,4 @@
-"""Answers: what a sender hears."""
+"""Bodies and headers of the collector's answers."""
 
 import uuid
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ import msgspec
 
 from qoescope.compile import wire
 from qoescope.ingest.bodies import Refused
-from qoescope.ingest.judge import Judged
+from qoescope.ingest.judge import JudgedBeacon
 
 Header = tuple[str, str]
 JSON = ("content-type", "application/json")
-QUIET = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+NO_STORE = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 PREFLIGHT = (
     ("access-control-allow-methods", "GET, POST, OPTIONS"),
     (
@@ -23,11 +23,11 @@ PREFLIGHT = (
 RETRY_S = 5
 UNAUTHORIZED = 401
 _ENCODE = msgspec.json.Encoder().encode
-_PLAIN = [JSON, *QUIET]
+_PLAIN = [JSON, *NO_STORE]
 
 
-def of_beacon(found: Judged) -> bytes:
-    """Counts, and a verdict on each event that was not accepted."""
+def beacon_answer(found: JudgedBeacon) -> bytes:
+    """The JSON answer to one beacon: counts, and a verdict on each event that was not accepted."""
     c = found.counts
     if not found.verdicts:
         text = b'{"received":%d,"accepted":%d,"duplicate":0,"invalid":0,"filtered":0,"results":[]}'
@@ -35,8 +35,8 @@ def of_beacon(found: Judged) -> bytes:
     return _ENCODE(wire.Answer(c.received, c.accepted, c.duplicate, c.invalid, c.filtered, found.verdicts))
 
 
-def of_beacons(found: Sequence[Judged]) -> bytes:
-    """The counts of all beacons of a body, and a verdict on each event of each that was not accepted."""
+def batch_answer(found: Sequence[JudgedBeacon]) -> bytes:
+    """The JSON answer to several beacons in one body: their counts added up, and all verdicts."""
     results = []
     for place, one in enumerate(found):
         for verdict in one.verdicts:
@@ -46,20 +46,20 @@ def of_beacons(found: Sequence[Judged]) -> bytes:
     return _ENCODE(wire.Answer(**total, results=results))
 
 
-def of_refused(refused: Refused) -> bytes:
-    """A reason and an id by which to ask about it."""
+def refusal_body(refused: Refused) -> bytes:
+    """The JSON answer to a refused request: the reason, and an id to quote when asking about it."""
     return _ENCODE(wire.Refusal(refused.error, uuid.uuid4().hex))
 
 
 def headers(origin: str | None) -> list[Header]:
-    """Headers of each answer of the write endpoints; `origin` is the page's that may read it."""
+    """The headers of every answer of a write endpoint; `origin` is the page's origin that may read it."""
     if origin is None:
         return _PLAIN
     return [*_PLAIN, ("access-control-allow-origin", origin), ("vary", "Origin")]
 
 
 def refusal_headers(refused: Refused, origin: str | None) -> list[Header]:
-    """Those of a refusal: when to come again, how to say who one is, what is allowed."""
+    """The headers of a refusal: also Retry-After, WWW-Authenticate and Allow where they apply."""
     more = []
     if refused.retry_after_s is not None:
         more.append(("retry-after", str(refused.retry_after_s)))
@@ -71,5 +71,5 @@ def refusal_headers(refused: Refused, origin: str | None) -> list[Header]:
 
 
 def unavailable(why: str) -> Refused:
-    """503: the sender keeps what it has and comes again."""
+    """A 503 with Retry-After: the sender keeps what it has and sends it again."""
     return Refused(503, f"{why}: send it again", retry_after_s=RETRY_S)

@@ -1,4 +1,4 @@
-"""Bodies: what was sent, inflated within bounds."""
+"""Decodes request bodies (gzip, deflate, zstd, brotli) within limits on size and ratio."""
 
 import zlib
 from collections.abc import Callable, Mapping
@@ -9,13 +9,13 @@ STEP = 64 * 1024
 GZIP = 31  # zlib's window bits for a gzip header
 ZLIB_CHECK = 31  # a zlib header, as a number, is a multiple of it
 ZSTD_WINDOW = 23
-"""Zstandard's window, as a power of two: 8 MiB, its own limit for what a server should take."""
+"""Zstandard's window as a power of two: 8 MiB, the limit that its standard recommends for servers."""
 MOST_MEMBERS = 100
-"""Packed members of one body; who compresses once has one."""
+"""Compressed members of one body; an honest sender has one."""
 
 
 class Refused(Exception):
-    """A whole request is refused: with which status, why, and what was read of it if that is to be kept."""
+    """A whole request is refused: the status, the reason, and its body where that goes into a dead letter."""
 
     def __init__(
         self,
@@ -31,28 +31,28 @@ class Refused(Exception):
         self.retry_after_s, self.allow = retry_after_s, allow
 
 
-def plain(body: bytes, encoding: str | None, limits: Limits) -> bytes:
-    """The body without its encoding; raises `Refused` (415 an unknown encoding, 413 too large, 400 broken)."""
+def decode_body(body: bytes, encoding: str | None, limits: Limits) -> bytes:
+    """The body without its encoding; raises `Refused` (415 unknown encoding, 413 too large, 400 corrupt)."""
     named = [name for part in (encoding or "").split(",") if (name := part.strip().lower()) not in ("", "identity")]
     if not named:
         return body
-    unpack = UNPACKED.get(named[0]) if len(named) == 1 else None
+    unpack = DECODERS.get(named[0]) if len(named) == 1 else None
     if unpack is None:
-        raise Refused(415, f"unknown Content-Encoding: send one of {', '.join(UNPACKED)}, or none", body)
-    made = _Made(body, named[0], limits)
+        raise Refused(415, f"unknown Content-Encoding: send one of {', '.join(DECODERS)}, or none", body)
+    made = _Output(body, named[0], limits)
     try:
         unpack(body, made)
-    except (zlib.error, Broken) as error:
+    except (zlib.error, CorruptBody) as error:
         raise Refused(400, f"not {named[0]}, though its Content-Encoding says so", body) from error
     return b"".join(made.pieces)
 
 
-class Broken(Exception):
-    """What was packed cannot be unpacked."""
+class CorruptBody(Exception):
+    """A compressed body cannot be decompressed."""
 
 
-class _Made:
-    """What has been made of a body so far; raises `Refused` as soon as that is too much."""
+class _Output:
+    """The decompressed pieces of a body; raises `Refused` as soon as they exceed a limit."""
 
     def __init__(self, body: bytes, name: str, limits: Limits) -> None:
         self.body, self.name, self.limits = body, name, limits
@@ -60,13 +60,13 @@ class _Made:
         self.size = self.members = 0
 
     def begin(self) -> None:
-        """Counts a member."""
+        """Counts a compressed member."""
         self.members += 1
         if self.members > MOST_MEMBERS:
             raise Refused(413, f"more than {MOST_MEMBERS} {self.name} members", self.body)
 
     def take(self, piece: bytes, read: int) -> None:
-        """Takes a piece that was made of the first `read` bytes."""
+        """Adds a piece that came from the first `read` bytes of the body."""
         self.size += len(piece)
         if self.size > self.limits.inflated_bytes:
             raise Refused(413, f"larger than {self.limits.inflated_bytes} bytes when inflated", self.body)
@@ -75,12 +75,12 @@ class _Made:
         self.pieces.append(piece)
 
     def cut(self) -> Refused:
-        """The body ends before what was packed into it."""
+        """The refusal of a body that ends before its compressed data does."""
         return Refused(400, f"{self.name} ends too early", self.body)
 
 
-def _inflate(body: bytes, made: _Made, bits: int = GZIP) -> None:
-    """All members one after the other; reads each byte once, however many members there are."""
+def _inflate(body: bytes, made: _Output, bits: int = GZIP) -> None:
+    """Decompresses all members in order; reads each byte once, however many members there are."""
     at = 0
     while at < len(body) and not (at and _is_padding(body, at)):
         made.begin()
@@ -95,17 +95,17 @@ def _inflate(body: bytes, made: _Made, bits: int = GZIP) -> None:
 
 
 def _is_padding(body: bytes, at: int) -> bool:
-    """Whether what follows a member only fills a block, as gzip's own tools allow."""
+    """Whether only zeros follow a member, as gzip's own tools allow."""
     return body[at] == 0 and not body[at:].strip(b"\0")
 
 
-def _inflate_deflate(body: bytes, made: _Made) -> None:
-    """As the standard says, in zlib's wrapping; or as some send it, without."""
+def _inflate_deflate(body: bytes, made: _Output) -> None:
+    """Decompresses deflate in zlib's wrapping, as the standard says, or raw, as some senders do."""
     wrapped = len(body) > 1 and body[0] & 0xF == zlib.DEFLATED and int.from_bytes(body[:2]) % ZLIB_CHECK == 0
     _inflate(body, made, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 
 
-def _unpack_zstd(body: bytes, made: _Made) -> None:
+def _inflate_zstd(body: bytes, made: _Output) -> None:
     from backports import zstd  # of the collector only
 
     left = body
@@ -117,7 +117,7 @@ def _unpack_zstd(body: bytes, made: _Made) -> None:
             try:
                 piece = frame.decompress(fed, max_length=STEP)
             except zstd.ZstdError as error:
-                raise Broken from error
+                raise CorruptBody from error
             made.take(piece, len(body))
             if not piece and not fed and not frame.eof:
                 raise made.cut()
@@ -125,7 +125,7 @@ def _unpack_zstd(body: bytes, made: _Made) -> None:
         left = frame.unused_data
 
 
-def _unpack_brotli(body: bytes, made: _Made) -> None:
+def _inflate_brotli(body: bytes, made: _Output) -> None:
     import brotli  # of the collector only
 
     stream = brotli.Decompressor()
@@ -134,18 +134,18 @@ def _unpack_brotli(body: bytes, made: _Made) -> None:
         try:
             piece = stream.process(fed, output_buffer_limit=STEP)
         except brotli.error as error:
-            raise Broken from error
+            raise CorruptBody from error
         made.take(piece, len(body))
         if not piece and not fed and not stream.is_finished():
             raise made.cut()
         fed = b""
 
 
-UNPACKED: Mapping[str, Callable[[bytes, _Made], None]] = {
+DECODERS: Mapping[str, Callable[[bytes, _Output], None]] = {
     "gzip": _inflate,
     "x-gzip": _inflate,
     "deflate": _inflate_deflate,
-    "zstd": _unpack_zstd,
-    "br": _unpack_brotli,
+    "zstd": _inflate_zstd,
+    "br": _inflate_brotli,
 }
-"""Encodings that are taken. Who packs twice has something to hide, and is not."""
+"""Content encodings that are accepted; a body that is encoded twice is refused."""

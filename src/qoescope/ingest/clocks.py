@@ -1,9 +1,9 @@
-"""Clocks: how far a device's is off, and when its events happened by ours.
+"""How far a device's clock is off, and when its events happened by the collector's clock.
 
-A beacon says by the device's clock when it was sent, and ours says when it came: the difference is the clock's error,
-plus the way. Beyond a minute it is an error. A session's clock is judged once, so that its beacons agree: one that
-comes later than that, by the same clock, was under way for long or is sent again; one that comes earlier was sent after
-the clock had been set right.
+A beacon says when it was sent by the device's clock, and the collector knows when it arrived: the difference is the
+clock's error plus the time in transit. Above a minute it counts as an error. A session's clock is measured once, so
+that its beacons agree: a later difference means that a beacon was delayed or sent again; a smaller one means that
+the clock has been set right since.
 """
 
 from collections.abc import Iterable
@@ -12,29 +12,28 @@ from typing import NamedTuple
 from qoescope.catalog.bounds import DAY_MS
 
 TOLERATED_MS = 60_000
-"""A clock that is less off is right: the way takes time, too."""
-BELIEVED_MS = 7 * DAY_MS
-"""Of a sender that does not say when it sent: an older event was told by a wrong clock, not kept in a queue, and would
-only be late."""
+"""A clock that is less off counts as right: transit takes time, too."""
+LONGEST_UNDATED_QUEUE_MS = 7 * DAY_MS
+"""The age that is believed of events whose beacon does not say when it was sent."""
 LONGEST_QUEUE_MS = 365 * DAY_MS
-"""Of a sender that says it."""
+"""The age that is believed of events whose beacon says when it was sent."""
 
 
 class Shift(NamedTuple):
-    """What is added to a device's times to have ours, in ms."""
+    """What is added to a device's times to get the collector's, in ms."""
 
     events: int = 0
     start: int = 0
-    """To the session's start, which may have been told by the clock before it was set."""
+    """For the session's start, which may have been read before the clock was set."""
 
 
-NONE = Shift()
+NO_SHIFT = Shift()
 
 
-def measured(heard_at: int, sent_at: int | None, times: Iterable[int]) -> int | None:
-    """How far the device's clock is behind; 0 when within what is tolerated, None when nothing tells.
+def measure_offset(heard_at: int, sent_at: int | None, times: Iterable[int]) -> int | None:
+    """How far the device's clock is behind, in ms; 0 within the tolerance, None when it cannot be measured.
 
-    A time of sending before the events that it sends is none.
+    `sent_at` is ignored when it lies before the events that the beacon carries.
     """
     if sent_at is None or max(times, default=sent_at) > sent_at + TOLERATED_MS:
         return None
@@ -43,7 +42,7 @@ def measured(heard_at: int, sent_at: int | None, times: Iterable[int]) -> int | 
 
 
 class Clocks:
-    """The newest `most` sessions' clocks as they were first told. What it forgets is measured again."""
+    """The offsets of the newest `most` sessions, as first measured; one that was evicted is measured again."""
 
     __slots__ = ("_known", "most")
 
@@ -52,18 +51,18 @@ class Clocks:
         self._known: dict[tuple[str, str], int] = {}
 
     def is_right(self, property_id: str, session_id: str) -> bool:
-        """Whether a session's clock that is right now was right from the first."""
+        """Whether the session's clock, which is right now, was right from the first."""
         known = self._known.get((property_id, session_id))
         if known is None:
             self.shift(property_id, session_id, 0)
         return not known
 
     def shift(self, property_id: str, session_id: str, behind: int | None) -> Shift:
-        """What to add to this beacon's times, of which `behind` was measured."""
+        """What to add to the times of a beacon of the session, whose offset was measured as `behind`."""
         session = (property_id, session_id)
         known = self._known.get(session)
         if behind is None:
-            return NONE if known is None else Shift(known, known)
+            return NO_SHIFT if known is None else Shift(known, known)
         if known is None:
             self._known[session] = known = behind
             if len(self._known) > self.most:
@@ -72,13 +71,13 @@ class Clocks:
         return Shift(behind if was_set else known, known)
 
 
-def oldest(heard_at: int, says_when_sent: bool) -> int:
-    """The earliest time that is believed of a beacon that was first heard then."""
-    return heard_at - (LONGEST_QUEUE_MS if says_when_sent else BELIEVED_MS)
+def earliest_believed(heard_at: int, says_when_sent: bool) -> int:
+    """The earliest time that is believed of a beacon that first arrived at `heard_at`; both in epoch ms."""
+    return heard_at - (LONGEST_QUEUE_MS if says_when_sent else LONGEST_UNDATED_QUEUE_MS)
 
 
-def placed(at: int | None, shift: int, now: int, ahead_ms: int, oldest: int) -> int:
-    """When an event happened by our clock; `now` where that cannot be believed."""
+def believed_time(at: int | None, shift: int, now: int, ahead_ms: int, oldest: int) -> int:
+    """When an event happened by the collector's clock; `now` where its own time cannot be right."""
     if at is None:
         return now
     return at + shift if oldest <= at + shift <= now + ahead_ms else now

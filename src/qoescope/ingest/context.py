@@ -1,4 +1,4 @@
-"""Context: what a session says of itself, made fit to keep."""
+"""A session's context: what its player says of it, brought to the catalog's spelling and freed of personal data."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -18,113 +18,113 @@ from qoescope.ingest.privacy import NO_TRACKING, without_query
 from qoescope.ingest.texts import clean
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
-CLOSED = tuple((name, BY_NAME[name].values) for name in SENT if BY_NAME[name].values)
-OPEN = tuple(name for name in SENT if not BY_NAME[name].values)
-EDGE = ("country_code", "region", "isp", "asn", "cdn", "cdn_pop")
-"""What an edge in front of the door can know of a session."""
-NOTHING = frozenset(("", UNKNOWN))
-"""Texts that say nothing."""
+CLOSED_VALUES = tuple((name, BY_NAME[name].values) for name in SENT if BY_NAME[name].values)
+OPEN_DIMENSIONS = tuple(name for name in SENT if not BY_NAME[name].values)
+EDGE_DIMENSIONS = ("country_code", "region", "isp", "asn", "cdn", "cdn_pop")
+"""Dimensions that a CDN or proxy in front of the collector may set by a header."""
+EMPTY_VALUES = frozenset(("", UNKNOWN))
+"""Texts that mean that nothing is known."""
 
 
-class Headers(Protocol):
+class HeaderLookup(Protocol):
     """A request's headers; names are in lower case."""
 
     def get(self, name: str) -> str | None:
-        """The header, or None."""
+        """The header's value, or None."""
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
-    """What the door knows of a request beside its body."""
+    """What is known of a request beside its body."""
 
     property: str
     received_at: int
     """By the collector's clock, epoch ms."""
     secret: bytes
     """Key of the pseudonyms."""
-    headers: Headers
+    headers: HeaderLookup
     secret_version: int = 1
     honours_dnt: bool = True
     edge: tuple[tuple[str, str], ...] = ()
-    """(dimension, header in lower case) that the edge in front of the door tells."""
+    """(dimension, header in lower case) that the proxy in front of the collector sets."""
     clocks: Clocks | None = None
-    """What is known of the clocks of sessions."""
+    """Offsets of devices' clocks, by session."""
     first_at: int | None = None
-    """When it first came, of a letter that is judged again."""
+    """Of a replayed letter: when it first arrived."""
     timeless: bool = False
-    """Of a file: no clock says when it came, so that its own times stand."""
+    """Whether the beacon comes from a file: no arrival time is known, and its own times are kept."""
 
 
-def edge(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """(dimension, header) as `Arrival` takes them; raises `UnknownName` for what no edge can know."""
+def parse_edge_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """(dimension, header) pairs for `Arrival`; raises `UnknownName` for a dimension no edge can know."""
     for name in headers:
-        if name not in EDGE:
-            raise UnknownName("dimension of the edge", name, EDGE)
+        if name not in EDGE_DIMENSIONS:
+            raise UnknownName("dimension of the edge", name, EDGE_DIMENSIONS)
     return tuple((name, header.lower()) for name, header in headers.items())
 
 
-def kept(session: Session, arrival: Arrival, ahead_ms: int, urls: bool = True) -> Session:
-    """The session, changed in place: viewer a pseudonym, values as the catalog spells them, no query in any URL.
+def tidy_session(session: Session, arrival: Arrival, ahead_ms: int, urls: bool = True) -> Session:
+    """The session, changed in place: viewer pseudonymised, values in the catalog's spelling, URLs without query.
 
-    `urls` is false when the body is known to hold none.
+    `urls` is false when the body is known to hold no URL.
     """
     if session.viewer_id is not None:
-        session.viewer_id = _viewer(session.viewer_id, arrival)
+        session.viewer_id = _pseudonym_of(session.viewer_id, arrival)
     if session.started_at is not None:
         ahead = session.started_at > arrival.received_at + ahead_ms
         session.started_at = arrival.received_at if ahead else session.started_at
     for name, header in arrival.edge:
         if getattr(session, name) is None:
             setattr(session, name, clean(arrival.headers.get(header) or "")[:LONGEST_TEXT] or None)
-    _spell(session)
-    if urls or not NOTHING.isdisjoint(msgspec.structs.astuple(session)):
-        for name in OPEN:
+    _spell_values(session)
+    if urls or not EMPTY_VALUES.isdisjoint(msgspec.structs.astuple(session)):
+        for name in OPEN_DIMENSIONS:
             value = getattr(session, name)
             if value is not None:
-                setattr(session, name, _tidy(value))
+                setattr(session, name, _tidy_text(value))
     if session.browser is None and session.os is None:
         _add_from_agent(session, session.user_agent or arrival.headers.get("user-agent"))
     return session
 
 
-def _spell(session: Session) -> None:
+def _spell_values(session: Session) -> None:
     """Brings closed values, country and provider to the catalog's spelling."""
-    for name, values in CLOSED:
+    for name, values in CLOSED_VALUES:
         value = getattr(session, name)
         if value is not None and value not in values:
-            setattr(session, name, _spelled(value, values))
+            setattr(session, name, _spell_value(value, values))
     if type(session.asn) is int:
         session.asn = str(session.asn)
     if session.country_code is not None and session.country_code not in COUNTRIES:
-        session.country_code = _country(session.country_code)
+        session.country_code = _country_code(session.country_code)
     if session.isp is not None:
         session.isp = session.isp.lower()
 
 
-def _viewer(viewer_id: str, arrival: Arrival) -> str | None:
-    """The viewer's pseudonym; None for one who is unknown or asked not to be followed."""
-    if viewer_id in NOTHING:
+def _pseudonym_of(viewer_id: str, arrival: Arrival) -> str | None:
+    """The viewer's pseudonym; None for an unknown one, or one who asked not to be tracked."""
+    if viewer_id in EMPTY_VALUES:
         return None
     if arrival.honours_dnt and any(arrival.headers.get(name) == "1" for name in NO_TRACKING):
         return None
     return pseudonym(arrival.secret, arrival.secret_version, arrival.property, viewer_id)
 
 
-def _tidy(value: str) -> str | None:
-    return None if value in NOTHING else without_query(value)
+def _tidy_text(value: str) -> str | None:
+    return None if value in EMPTY_VALUES else without_query(value)
 
 
-def _country(value: str) -> str | None:
+def _country_code(value: str) -> str | None:
     code = value.upper()
     return code if code in COUNTRIES else None
 
 
 @lru_cache(4096)
-def _spelled(value: str, values: tuple[str, ...]) -> str | None:
-    """The catalog's spelling of a value; one it does not know is `other` where there is that, else unknown."""
+def _spell_value(value: str, values: tuple[str, ...]) -> str | None:
+    """The catalog's spelling of a value; an unknown one is `other` where the dimension has that, else None."""
     simple = value.strip().lower().replace(" ", "_").replace("-", "_")
     if simple in values:
         return simple
-    return "other" if "other" in values and simple not in NOTHING else None
+    return "other" if "other" in values and simple not in EMPTY_VALUES else None
 
 
 def _add_from_agent(session: Session, user_agent: str | None) -> None:

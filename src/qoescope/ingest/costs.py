@@ -1,4 +1,4 @@
-"""Costs: what reading a body will take, told by its bytes before anything reads it."""
+"""Estimates what parsing a body will cost from its bytes, before anything parses it."""
 
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.limits import Limits
@@ -7,12 +7,12 @@ _SEQ, _COMMA = b'"seq"', b","
 
 
 def count_named_events(body: bytes, limits: Limits) -> int:
-    """The events that the body names, one at least, and no more than one may hold."""
+    """The number of events that the body names: at least one, at most what one beacon may hold."""
     return max(1, min(limits.beacon_events, body.count(_SEQ)))
 
 
 def estimate_events(body: bytes, limits: Limits) -> int:
-    """As many events as reading the body costs: those that it names, or more where it holds values of other kinds."""
+    """The cost of parsing the body, in events: those that it names, or more where it holds other values."""
     return max(1, body.count(_SEQ), body.count(_COMMA) // limits.object_keys)
 
 
@@ -24,5 +24,5 @@ def refuse_crowded(body: bytes, limits: Limits) -> None:
 
 
 def most_inflated(body: bytes, limits: Limits) -> int:
-    """Bytes that may have been made of a body before its inflating was refused."""
+    """The most bytes that may have been decompressed before a body was refused."""
     return min(limits.inflated_bytes, limits.inflated_ratio * len(body))

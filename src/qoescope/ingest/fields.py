@@ -1,7 +1,7 @@
-"""Fields: what a sender said, one by one. What cannot be meant is unknown and counted; its event stays.
+"""Checks each member that a player sent. A value that cannot be meant is unknown and counted; its event stays.
 
-Only what makes an event meaningless refuses it: whose it is, which one, what happened, which state ended, how long that
-took. Those are left as they came, for the wire's types to judge.
+An event is refused only where a member that identifies it is wrong: session, number, type, state, duration. Those
+are passed on as they came, for the wire's types to check.
 """
 
 from collections import Counter
@@ -19,12 +19,12 @@ from qoescope.ingest.texts import DIGITS_OF_64_BITS, clean
 EVENT = {f.name: f for f in EVENT_FIELDS}
 CONTEXT = {f.name: f for f in CONTEXT_FIELDS}
 CLOCK = frozenset(("at", "started_at"))
-"""Told by the device's clock, and judged with it."""
+"""Read from the device's clock, and judged with it."""
 LENGTH = "content_duration_ms"
 
 
-def known(said: Mapping[str, object], fields: Mapping[str, Field], unknown: Counter[str]) -> dict[str, object]:
-    """The members that the catalog names, each as it can be meant; those that cannot are left out and counted."""
+def pick_known(said: Mapping[str, object], fields: Mapping[str, Field], unknown: Counter[str]) -> dict[str, object]:
+    """The members that the catalog names, with values that can be meant; the others are dropped and counted."""
     found: dict[str, object] = {}
     for name, value in said.items():
         f = fields.get(name)
@@ -44,20 +44,20 @@ def known(said: Mapping[str, object], fields: Mapping[str, Field], unknown: Coun
 
 
 def is_endless(length: object) -> bool:
-    """Whether it is a length that no content has: what players say of live."""
+    """Whether it is a length that no content has: what players report for live streams."""
     if isinstance(length, str):
         return length == "Infinity" or (length.isdecimal() and len(length) > DIGITS_OF_64_BITS)
     return isinstance(length, int | float) and length > LONGEST_CONTENT_MS
 
 
 def instant(value: object) -> int | None:
-    """What a device's own clock says, in ms, a finer one's to the nearest; None for what no clock can mean."""
+    """A time of the device's clock in epoch ms, rounded; None for one that no clock shows."""
     ms = round(value) if type(value) is float and isfinite(value) else value
     return ms if type(ms) is int and DEVICE_DATES[0] <= ms <= DEVICE_DATES[1] else None
 
 
 def _integral(value: object) -> object:
-    """A number without a fraction as the whole number that it is."""
+    """A float without a fraction as an int; other values as they are."""
     return int(value) if type(value) is float and value.is_integer() else value
 
 
@@ -79,7 +79,7 @@ def _flag(_: Field, value: object) -> bool | None:
 
 
 def _text(_: Field, value: object) -> str | None:
-    """Text; a whole number's own, for some write ids and versions so."""
+    """Text; an int as its digits, since some senders write ids and versions so."""
     if type(value) is int:
         return str(value)
     return clean(value)[:LONGEST_TEXT] if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""Forgotten: nothing is kept of who asked for that, not even among what could not be understood."""
+"""Keeps nothing of viewers who asked to be forgotten, not even in dead letters."""
 
 import base64
 from collections.abc import Collection, Sequence
@@ -13,14 +13,14 @@ _LETTER = msgspec.json.Decoder(wire.DeadLetter).decode
 
 
 class Forgotten:
-    """Who asked to be forgotten, known by every pseudonym, whichever version of the key made it."""
+    """Viewers who asked to be forgotten, by each of their pseudonyms under any version of the key."""
 
     def __init__(self, keys: pseudonyms.Keys, names: Collection[tuple[str, str]]) -> None:
         self._keys, self._names = keys, names
         self._properties = {property_id for property_id, _ in names}
 
     def is_named(self, property_id: str, body: bytes) -> bool:
-        """Whether the bytes, readable or not, name somebody who is forgotten: nothing of them may be kept."""
+        """Whether the bytes, readable or not, name a forgotten viewer: then nothing of them may be kept."""
         if property_id not in self._properties:
             return False
         named = viewer_ids.named_in(body)
@@ -29,7 +29,7 @@ class Forgotten:
         )
 
     def without_letters(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
-        """The records but for the dead letters of those who are forgotten; the books hold these events all the same."""
+        """The records without dead letters of forgotten viewers; the books still count their events."""
         if not self._names:
             return list(outgoing)
         return [one for one in outgoing if one.topic != DEAD_LETTERS.name or not self._is_theirs(one.value)]

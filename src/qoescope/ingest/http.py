@@ -1,4 +1,4 @@
-"""HTTP: listens, bounds how many connections there are, and keeps time for all of them.
+"""The HTTP server: listens, bounds the number of connections, and enforces their timeouts.
 
 Why there is a server of our own: `docs/decisions/0015`.
 """
@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 
-from qoescope.ingest.connections import Connection
+from qoescope.ingest.connections import ClientConnection
 from qoescope.ingest.heads import HEADER_BYTES
 from qoescope.ingest.requests import Request
 from qoescope.settings import Settings
@@ -20,13 +20,13 @@ from qoescope.settings import Settings
 log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[None]]
 SPARE_S = 5.0
-"""How much longer than all that it waits for an answer may take."""
+"""How much longer than all timeouts that it contains an answer may take."""
 SPARE_FILES = 256
-"""Descriptors for other things than connections."""
+"""File descriptors for everything but connections."""
 
 
 class Server:
-    """Listens, and keeps time for all connections."""
+    """Listens, and enforces the timeouts of all connections."""
 
     def __init__(self, handler: Handler, settings: Settings) -> None:
         self.handler = handler
@@ -34,7 +34,7 @@ class Server:
         self.header_s, self.body_s = settings.header_timeout_s, settings.body_timeout_s
         self.answer_s = self.body_s + settings.kafka_delivery_ms / 1000 + SPARE_S
         self.body_bytes = settings.body_bytes
-        self.most_connections = min(settings.door_connections, allow_files(settings.door_connections))
+        self.most_connections = min(settings.door_connections, raise_file_limit(settings.door_connections))
         self.message_bytes = 2 * self.body_bytes + HEADER_BYTES
         """Of one body with its framing, chunk by chunk."""
         self.ahead_bytes = 0
@@ -42,21 +42,21 @@ class Server:
         self.most_ahead_bytes = settings.door_unacknowledged_bytes
         self.failures = 0
         """Requests that ended in what nobody foresaw."""
-        self.connections: set[Connection] = set()
-        self.idle: OrderedDict[Connection, None] = OrderedDict()
+        self.connections: set[ClientConnection] = set()
+        self.idle: OrderedDict[ClientConnection, None] = OrderedDict()
         """Of them, those that give way: no request is answered, or one that takes its time; the oldest first."""
         self.stopping = False
         self.date = b""
         self._address, self._port = settings.door_address, settings.door_port
         self._shared = settings.door_workers > 1
-        self._tls = _tls(settings)
+        self._tls = _tls_context(settings)
         self._listening: asyncio.Server
-        self.look()
+        self.sweep()
 
     async def start(self) -> None:
-        """Listens from now on; raises `OSError` when the port is taken."""
+        """Starts to listen; raises `OSError` when the port is taken."""
         self._listening = await self.loop.create_server(
-            lambda: Connection(self),
+            lambda: ClientConnection(self),
             self._address,
             self._port,
             backlog=1024,
@@ -66,34 +66,34 @@ class Server:
             reuse_port=self._shared or None,
         )
 
-    def look(self) -> None:
-        """Ends what takes too long; called each second."""
+    def sweep(self) -> None:
+        """Closes connections that exceed a timeout; called each second."""
         self.date = f"date: {formatdate(usegmt=True)}\r\n".encode()
         now = time.monotonic()
         for connection in list(self.connections):
-            connection.look(now)
+            connection.sweep(now)
 
     def make_room(self) -> bool:
-        """Whether one more may connect; who asks nothing for longest gives way to it."""
+        """Whether one more connection may be accepted; evicts the one that has been idle longest if necessary."""
         if len(self.connections) < self.most_connections:
             return True
         if not self.idle:
             return False
         oldest, _ = self.idle.popitem(last=False)
         self.connections.discard(oldest)
-        oldest.give_way()
+        oldest.evict()
         return True
 
     def stop(self) -> None:
-        """Listens no more; connections end with their next answer."""
+        """Stops listening; connections close with their next answer."""
         self.stopping = True
         self._listening.close()
         for connection in list(self.connections):
             connection.close_if_idle()
 
 
-def allow_files(connections: int) -> int:
-    """Lets this process have so many descriptors for connections, or as many as the system does; how many these are."""
+def raise_file_limit(connections: int) -> int:
+    """Raises this process' limit on file descriptors; returns how many connections fit into it."""
     wanted = connections + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
@@ -106,7 +106,7 @@ def allow_files(connections: int) -> int:
     return max(soft // 2, soft - SPARE_FILES)
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def _tls_context(settings: Settings) -> ssl.SSLContext | None:
     if settings.door_tls_certificate is None or settings.door_tls_key is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -1,4 +1,4 @@
-"""Judge: each event on its own, so that a bad one never sinks its beacon."""
+"""Judges each event of a beacon on its own, so that an invalid one does not cost the others."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from qoescope.catalog.bounds import DATES
 from qoescope.compile import wire
 from qoescope.ingest import clocks, drafts, fields, texts
 from qoescope.ingest.bodies import Refused
-from qoescope.ingest.clocks import NONE, Shift
-from qoescope.ingest.context import Arrival, kept
-from qoescope.ingest.drafts import LONGEST_REASON, UNREADABLE, Bad, Draft
+from qoescope.ingest.clocks import NO_SHIFT, Shift
+from qoescope.ingest.context import Arrival, tidy_session
+from qoescope.ingest.drafts import LONGEST_REASON, UNREADABLE, Draft, Malformed
 from qoescope.ingest.limits import Limits
 
 _BEACON = msgspec.json.Decoder(wire.Beacon).decode
@@ -21,8 +21,8 @@ _URL, _SLASH, _BACKSLASH = b"://", b"/", b"\\"
 
 
 @dataclass(slots=True)
-class Judged:
-    """A beacon's accepted events with its session, its books, and what was not accepted."""
+class JudgedBeacon:
+    """A beacon's accepted events and session, its counts, and verdicts on what was not accepted."""
 
     session: wire.Session | None
     events: list[wire.Event]
@@ -30,40 +30,43 @@ class Judged:
     counts: wire.Counts
     verdicts: list[wire.Verdict]
     dead: bytes | None = None
-    """A beacon of the original bytes of the events that were not understood; None when there are none."""
+    """A beacon of the original bytes of malformed events, for a dead letter; None when there are none."""
     unknown: dict[str, int] = field(default_factory=dict)
-    """By field: values of accepted events and of their session that could not be meant."""
+    """By field: values of accepted events and of their session that cannot be meant."""
 
 
-def judged(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
+def judge_beacon(body: bytes, arrival: Arrival, limits: Limits) -> JudgedBeacon:
     """The verdict on each event of the beacon; raises `Refused` when the body as a whole cannot be read.
 
-    Most bodies are exactly as declared and pass in one reading; the others are read again, event by event.
+    Most bodies are exactly as declared and are decoded in one pass; the others are read again, event by event.
     """
-    beacon = _plain_beacon(body, arrival, limits)
+    beacon = _decode_plain(body, arrival, limits)
     if beacon is None:
-        return _patient(body, arrival, limits)
+        return _judge_each(body, arrival, limits)
     urls = _BACKSLASH in body or (_SLASH in body and _URL in body)
     if urls:
         for event in beacon.events:
             drafts.strip_queries(event)
     count = len(beacon.events)
-    session = kept(beacon.session, arrival, limits.ahead_ms, urls)
-    return Judged(session, beacon.events, beacon.sent_at, wire.Counts(count, count), [])
+    session = tidy_session(beacon.session, arrival, limits.ahead_ms, urls)
+    return JudgedBeacon(session, beacon.events, beacon.sent_at, wire.Counts(count, count), [])
 
 
-def _plain_beacon(body: bytes, arrival: Arrival, limits: Limits) -> wire.Beacon | None:
-    """The beacon if nothing about it needs a second look."""
-    if not texts.plain(body):
+def _decode_plain(body: bytes, arrival: Arrival, limits: Limits) -> wire.Beacon | None:
+    """The beacon, if all of it is exactly as declared; else None."""
+    if not texts.is_plain(body):
         return None
     try:
         beacon = _BEACON(body)
     except UNREADABLE:
         return None
     events, cap = beacon.events, limits.session_events
-    if len(events) > limits.beacon_events or (len(body) > limits.event_bytes and _oversized(body, limits)):
+    if len(events) > limits.beacon_events or (len(body) > limits.event_bytes and _has_oversized_part(body, limits)):
         return None
-    earliest, latest = clocks.oldest(_heard_at(arrival), False), arrival.received_at + limits.ahead_ms
+    earliest, latest = (
+        clocks.earliest_believed(_first_received_at(arrival), False),
+        arrival.received_at + limits.ahead_ms,
+    )
     if arrival.timeless:
         earliest, latest = DATES
     seen, last = set(), 0
@@ -72,63 +75,63 @@ def _plain_beacon(body: bytes, arrival: Arrival, limits: Limits) -> wire.Beacon 
             return None
         seen.add(event.seq)
         last = max(last, event.at)
-    if len(seen) < len(events) or not _in_time(beacon, arrival, last):
+    if len(seen) < len(events) or not _has_right_times(beacon, arrival, last):
         return None
     return beacon
 
 
-def _in_time(beacon: wire.Beacon, arrival: Arrival, last: int) -> bool:
-    """Whether the times of the beacon, of which `last` is the latest, stand as they are."""
+def _has_right_times(beacon: wire.Beacon, arrival: Arrival, last: int) -> bool:
+    """Whether the beacon's times can stay as they are; `last` is the latest of them."""
     sent_at, known = beacon.sent_at, arrival.clocks
     if known is None or sent_at is None or arrival.timeless or last > sent_at + clocks.TOLERATED_MS:
-        return _shift(arrival, beacon.session.session_id, sent_at, (last,)) == NONE
+        return _shift(arrival, beacon.session.session_id, sent_at, (last,)) == NO_SHIFT
     late = arrival.received_at - sent_at
     if -clocks.TOLERATED_MS <= late <= clocks.TOLERATED_MS:
         return known.is_right(arrival.property, beacon.session.session_id)
-    return known.shift(arrival.property, beacon.session.session_id, late) == NONE
+    return known.shift(arrival.property, beacon.session.session_id, late) == NO_SHIFT
 
 
 def _shift(arrival: Arrival, session_id: str, sent_at: int | None, times: tuple[int, ...]) -> Shift:
     """What to add to the times of a beacon of this session."""
     if arrival.timeless:
-        return NONE
-    behind = clocks.measured(_heard_at(arrival), sent_at, times)
+        return NO_SHIFT
+    behind = clocks.measure_offset(_first_received_at(arrival), sent_at, times)
     if arrival.clocks is None:
-        return NONE if behind is None else Shift(behind, behind)
+        return NO_SHIFT if behind is None else Shift(behind, behind)
     return arrival.clocks.shift(arrival.property, session_id, behind)
 
 
-def _oversized(body: bytes, limits: Limits) -> bool:
+def _has_oversized_part(body: bytes, limits: Limits) -> bool:
     envelope = drafts.ENVELOPE(body)
     return any(memoryview(raw).nbytes > limits.event_bytes for raw in (envelope.session, *envelope.events))
 
 
-def _patient(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
-    envelope = _opened(body, limits)
+def _judge_each(body: bytes, arrival: Arrival, limits: Limits) -> JudgedBeacon:
+    envelope = _open_envelope(body, limits)
     raws = [bytes(raw) for raw in envelope.events]
     unknown = Counter[str]()
     try:
-        context = drafts.context(bytes(envelope.session), limits, unknown)
-    except Bad as bad:
+        context = drafts.read_context(bytes(envelope.session), limits, unknown)
+    except Malformed as bad:
         reason = f"session: {bad}"
         verdicts = [wire.Verdict(i, "invalid", reason) for i in range(len(raws))]
         counts = wire.Counts(len(raws), invalid=len(raws))
-        return Judged(None, [], None, counts, verdicts, body if raws else None)
-    told = [drafts.draft(raw, limits) for raw in raws]
-    sent_at = _sent_at(envelope.sent_at, unknown)
+        return JudgedBeacon(None, [], None, counts, verdicts, body if raws else None)
+    told = [drafts.draft_event(raw, limits) for raw in raws]
+    sent_at = _read_sent_at(envelope.sent_at, unknown)
     times = tuple(at for draft in told if isinstance(draft, Draft) and (at := draft.at) is not None)
     shift = _shift(arrival, str(context["session_id"]), sent_at, times)
-    oldest = clocks.oldest(_heard_at(arrival), says_when_sent=sent_at is not None)
+    oldest = clocks.earliest_believed(_first_received_at(arrival), says_when_sent=sent_at is not None)
     believed = not times or any(at + shift.events >= oldest for at in times)
-    begun = drafts.begun(context, shift, DATES[0] if believed or arrival.timeless else oldest, unknown)
-    session = kept(begun, arrival, limits.ahead_ms)
+    begun = drafts.build_session(context, shift, DATES[0] if believed or arrival.timeless else oldest, unknown)
+    session = tidy_session(begun, arrival, limits.ahead_ms)
     events: list[wire.Event] = []
     verdicts = []
     bad_raws: list[bytes] = []
     seen: dict[int, wire.Event] = {}
     for index, draft in enumerate(told):
-        if isinstance(draft, Bad):
-            verdicts.append(wire.Verdict(index, "invalid", str(draft), drafts.seq(raws[index])))
+        if isinstance(draft, Malformed):
+            verdicts.append(wire.Verdict(index, "invalid", str(draft), drafts.read_seq(raws[index])))
             bad_raws.append(raws[index])
             continue
         event = draft.event(arrival, shift.events, limits, oldest)
@@ -142,13 +145,13 @@ def _patient(body: bytes, arrival: Arrival, limits: Limits) -> Judged:
     dead = None
     if bad_raws:
         dead = b'{"session":' + bytes(envelope.session) + b',"events":[' + b",".join(bad_raws) + b"]}"
-    return Judged(session, events, sent_at, _counts(len(events), verdicts), verdicts, dead, dict(unknown))
+    return JudgedBeacon(session, events, sent_at, _count(len(events), verdicts), verdicts, dead, dict(unknown))
 
 
-def _opened(body: bytes, limits: Limits) -> wire.Envelope:
-    """The beacon's parts as bytes; raises `Refused` for what is no beacon."""
+def _open_envelope(body: bytes, limits: Limits) -> wire.Envelope:
+    """The beacon's parts as bytes; raises `Refused` for what is not a beacon."""
     try:
-        envelope = drafts.envelope(body)
+        envelope = drafts.read_envelope(body)
     except msgspec.ValidationError as error:
         raise Refused(400, f"not a beacon: {error}"[:LONGEST_REASON], body) from error
     except UnicodeDecodeError as error:
@@ -164,7 +167,7 @@ def _opened(body: bytes, limits: Limits) -> wire.Envelope:
     return envelope
 
 
-def _counts(accepted: int, verdicts: list[wire.Verdict]) -> wire.Counts:
+def _count(accepted: int, verdicts: list[wire.Verdict]) -> wire.Counts:
     outcomes = [verdict.outcome for verdict in verdicts]
     return wire.Counts(
         received=accepted + len(outcomes),
@@ -175,17 +178,17 @@ def _counts(accepted: int, verdicts: list[wire.Verdict]) -> wire.Counts:
     )
 
 
-def withdrawn(found: Judged, outcome: Literal["duplicate", "filtered"], reason: str) -> Judged:
-    """The same beacon with another outcome for all that would be accepted, such as of a property switched off."""
+def withdraw(found: JudgedBeacon, outcome: Literal["duplicate", "filtered"], reason: str) -> JudgedBeacon:
+    """The same beacon with another outcome for all events that would be accepted, such as `filtered`."""
     counts = found.counts
     judged_bad = {verdict.index for verdict in found.verdicts}
     places = [index for index in range(counts.received) if index not in judged_bad]
     added = [wire.Verdict(i, outcome, reason, event.seq) for i, event in zip(places, found.events, strict=True)]
     verdicts = sorted([*found.verdicts, *added], key=lambda verdict: verdict.index)
-    return Judged(found.session, [], found.sent_at, _counts(0, verdicts), verdicts, found.dead)
+    return JudgedBeacon(found.session, [], found.sent_at, _count(0, verdicts), verdicts, found.dead)
 
 
-def _sent_at(raw: msgspec.Raw, unknown: Counter[str]) -> int | None:
+def _read_sent_at(raw: msgspec.Raw, unknown: Counter[str]) -> int | None:
     said = bytes(raw)
     if said in (b"", b"null"):
         return None
@@ -198,6 +201,6 @@ def _sent_at(raw: msgspec.Raw, unknown: Counter[str]) -> int | None:
     return sent_at
 
 
-def _heard_at(arrival: Arrival) -> int:
-    """When the beacon came, also one that is judged again."""
+def _first_received_at(arrival: Arrival) -> int:
+    """When the beacon first arrived, epoch ms; of a replayed letter its original arrival."""
     return arrival.first_at or arrival.received_at

@@ -1,4 +1,4 @@
-"""Keys: who may write to which property, known by digest only."""
+"""Write keys: who may write to which property. Only digests of keys are stored."""
 
 import hashlib
 import hmac
@@ -17,10 +17,10 @@ from qoescope.compile import pseudonyms
 
 BITS = 256
 PREFIX_LENGTH = 11  # `qw_` and eight characters: enough for people to tell keys apart
-LONGEST = 200
+LONGEST_SECRET = 200
 
 
-class Key(msgspec.Struct, frozen=True):
+class WriteKey(msgspec.Struct, frozen=True):
     """One write key as stored, a row of the table `keys`."""
 
     property: str
@@ -31,7 +31,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Property(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a property's door does, a row of the table `properties`."""
+    """A property's settings, a row of the table `properties`."""
 
     property: str
     created_at: datetime
@@ -41,32 +41,32 @@ class Property(msgspec.Struct, frozen=True, omit_defaults=True):
     honours_dnt: bool = True
 
     def allows(self, origin: str | None) -> bool:
-        """A page of this origin may write; a request without one comes from no page."""
+        """Whether a page of this origin may write; a request without an origin comes from no page."""
         return origin is None or not self.origins or origin in self.origins.split()
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All that the door must know to let in: keys, properties, and viewers that asked to be forgotten."""
+    """All that decides who may write: keys, properties, and viewers who asked to be forgotten."""
 
-    keys: tuple[Key, ...] = ()
+    keys: tuple[WriteKey, ...] = ()
     properties: tuple[Property, ...] = ()
     forgotten: tuple[tuple[str, str], ...] = ()
     """(property, pseudonym)."""
 
 
 class Keyring:
-    """A snapshot, ready to be asked."""
+    """A snapshot, indexed for look-ups."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._by_prefix: dict[str, list[Key]] = {}
+        self._by_prefix: dict[str, list[WriteKey]] = {}
         for key in snapshot.keys:
             self._by_prefix.setdefault(key.prefix, []).append(key)
         self._properties = {found.property: found for found in snapshot.properties}
         self.forgotten = frozenset(snapshot.forgotten)
 
-    def key(self, secret: str | None) -> Key | None:
-        """The key, live or revoked, whose secret this is; compared in constant time."""
-        if not secret or len(secret) > LONGEST:
+    def key(self, secret: str | None) -> WriteKey | None:
+        """The key, live or revoked, that has this secret; None where there is none. Compares in constant time."""
+        if not secret or len(secret) > LONGEST_SECRET:
             return None
         found = digest(secret)
         for key in self._by_prefix.get(secret[:PREFIX_LENGTH], ()):
@@ -75,24 +75,24 @@ class Keyring:
         return None
 
     def property(self, name: str) -> Property:
-        """The property; one without a row has every default."""
+        """The property's row; one without a row has every default."""
         return self._properties.get(name) or Property(name, datetime.fromtimestamp(0, UTC))
 
 
 @lru_cache(1024)  # a player sends its key with each request
 def digest(secret: str) -> str:
-    """SHA-256 of the key, hexadecimal: 256 random bits need no salt and no slowness."""
+    """SHA-256 of the key, hexadecimal: 256 random bits need neither salt nor a slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def made(property_id: str, now: datetime) -> tuple[str, Key]:
+def generate(property_id: str, now: datetime) -> tuple[str, WriteKey]:
     """A new key: its secret, to be shown once, and its row."""
     secret = "qw_" + secrets.token_urlsafe(BITS // 8)
-    return secret, Key(property_id, secret[:PREFIX_LENGTH], digest(secret), now)
+    return secret, WriteKey(property_id, secret[:PREFIX_LENGTH], digest(secret), now)
 
 
-def with_key(snapshot: Snapshot, key: Key) -> Snapshot:
-    """The snapshot with one more key and, if new, its property; raises `Mistake` when it has two live ones."""
+def with_key(snapshot: Snapshot, key: WriteKey) -> Snapshot:
+    """The snapshot with one more key and, if new, its property; raises `Mistake` when it has two live keys."""
     live = [other for other in snapshot.keys if other.property == key.property and other.revoked_at is None]
     if len(live) >= LIVE_KEYS:
         names = " and ".join(other.prefix for other in live)
@@ -103,7 +103,7 @@ def with_key(snapshot: Snapshot, key: Key) -> Snapshot:
 
 
 def without_key(snapshot: Snapshot, prefix: str, now: datetime) -> Snapshot:
-    """The snapshot with the key of this prefix revoked; revoking it again changes nothing."""
+    """The snapshot with the key of this prefix revoked; idempotent. Raises `UnknownName`."""
     if not any(key.prefix == prefix for key in snapshot.keys):
         raise UnknownName("key", prefix, [key.prefix for key in snapshot.keys])
     keys = tuple(
@@ -114,7 +114,7 @@ def without_key(snapshot: Snapshot, prefix: str, now: datetime) -> Snapshot:
 
 
 def token(authorization: str | None, query: str) -> str | None:
-    """The secret that a request carries: `Authorization: Bearer …`, or `?key=…` where no header can be set."""
+    """The secret in a request: `Authorization: Bearer …`, or `?key=…` where no header can be set."""
     if authorization is not None:
         scheme, _, rest = authorization.partition(" ")
         return rest.strip() if scheme.lower() == "bearer" else None
@@ -124,8 +124,8 @@ def token(authorization: str | None, query: str) -> str | None:
     return found[0] if found else None
 
 
-def merged(ours: Snapshot, theirs: Snapshot) -> Snapshot:
-    """What either knows: all keys, revoked if either says so; properties as `theirs` has them; all tombstones."""
+def merge(ours: Snapshot, theirs: Snapshot) -> Snapshot:
+    """All keys of both, revoked if either says so; properties as `theirs` has them; all tombstones."""
     keys = {key.digest: key for key in ours.keys}
     for key in theirs.keys:
         both = (key, keys.get(key.digest, key))
@@ -141,12 +141,12 @@ def merged(ours: Snapshot, theirs: Snapshot) -> Snapshot:
 
 
 def is_digested(snapshot: Snapshot) -> bool:
-    """Whether it names those who are forgotten by pseudonyms alone; an older version also kept the id itself."""
+    """Whether forgotten viewers are named by pseudonyms alone; an older version also kept the id itself."""
     return all(pseudonyms.has_form(name) for _, name in snapshot.forgotten)
 
 
-def digested(snapshot: Snapshot, viewer_keys: pseudonyms.Keys) -> Snapshot:
-    """The snapshot with the pseudonyms of those whom it names by their id, and without the id."""
+def digest_forgotten(snapshot: Snapshot, viewer_keys: pseudonyms.Keys) -> Snapshot:
+    """The snapshot with pseudonyms in place of viewers' own ids."""
     names = {
         (property_id, name)
         for property_id, known in snapshot.forgotten
@@ -155,13 +155,13 @@ def digested(snapshot: Snapshot, viewer_keys: pseudonyms.Keys) -> Snapshot:
     return Snapshot(snapshot.keys, snapshot.properties, tuple(sorted(names)))
 
 
-def encoded(snapshot: Snapshot) -> bytes:
-    """The snapshot as the file that the door reads."""
+def encode(snapshot: Snapshot) -> bytes:
+    """The snapshot as the JSON file that the collector reads."""
     return msgspec.json.format(msgspec.json.encode(snapshot))
 
 
-def decoded(data: bytes) -> Snapshot:
-    """The snapshot in the file; raises `Mistake` when it is none."""
+def decode(data: bytes) -> Snapshot:
+    """The snapshot in the file; raises `Mistake` when it cannot be read."""
     try:
         return msgspec.json.decode(data, type=Snapshot)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -169,9 +169,9 @@ def decoded(data: bytes) -> Snapshot:
 
 
 def from_rows(keys: Iterable[Any], properties: Iterable[Any], forgotten: Iterable[Any]) -> Snapshot:
-    """The snapshot out of the three tables' rows, each a mapping."""
+    """The snapshot of rows of the three tables, each a mapping."""
     return Snapshot(
-        tuple(msgspec.convert(row, Key) for row in keys),
+        tuple(msgspec.convert(row, WriteKey) for row in keys),
         tuple(msgspec.convert(row, Property) for row in properties),
         tuple((row["property"], row["viewer_id"]) for row in forgotten),
     )

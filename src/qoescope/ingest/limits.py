@@ -1,4 +1,4 @@
-"""Limits: what one request, one key and one process may take."""
+"""Limits on one request, one key and one process."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,8 +23,8 @@ class Limits:
     ahead_ms: int = 300_000
 
 
-class Bucket:
-    """One key's budget: events and bytes that flow in steadily and are taken in bursts. Its clock is passed in."""
+class KeyBudget:
+    """A token bucket of events and bytes for one key. The caller passes the time in."""
 
     __slots__ = (
         "_at",
@@ -42,7 +42,7 @@ class Bucket:
         self._events, self._bytes, self._at = self.most_events, self.most_bytes, now_s
 
     def wait_s(self, events: int, size: int, now_s: float) -> float:
-        """Seconds until so much can be taken; 0 when it can be now. What is larger than the burst needs a full one."""
+        """Seconds until so much can be taken; 0 when it can be now. More than the burst needs a full bucket."""
         passed = max(0.0, now_s - self._at)
         self._at = max(now_s, self._at)
         self._events = min(self.most_events, self._events + passed * self.events_a_second)
@@ -52,20 +52,20 @@ class Bucket:
         return max(0.0, events_short / self.events_a_second, bytes_short / self.bytes_a_second)
 
     def take(self, events: int, size: int, now_s: float) -> float:
-        """Takes all of it and returns 0, or nothing and returns the seconds to wait."""
+        """Takes all of it and returns 0, or takes nothing and returns the seconds to wait."""
         wait_s = self.wait_s(events, size, now_s)
         if wait_s == 0.0:
             self.owe(events, size)
         return wait_s
 
     def owe(self, events: int, size: int) -> None:
-        """Takes it whether it is there or not: work that is done is paid for before the next is begun."""
+        """Takes it even if the bucket goes below zero: the work is done, and delays the next request."""
         self._events -= events
         self._bytes -= size
 
 
 class InFlight:
-    """How much one process holds that it has not answered yet."""
+    """What one process has received and not answered yet."""
 
     __slots__ = ("bytes", "coming", "most_bytes", "most_requests", "requests")
 
@@ -73,15 +73,15 @@ class InFlight:
         self.requests, self.bytes = 0, 0
         self.most_requests, self.most_bytes = most_requests, most_bytes
         self.coming: dict[Request, None] = {}
-        """Requests whose body is not here yet, the oldest first."""
+        """Requests whose body has not arrived, the oldest first."""
 
     @property
     def full(self) -> bool:
-        """No more may come in; senders that take their time with a body keep nobody out."""
+        """Whether no more may be accepted; senders that are slow with a body keep nobody out."""
         return self.requests - len(self.coming) >= self.most_requests or self.bytes >= self.most_bytes
 
     def await_body(self, request: "Request") -> "Request | None":
-        """Notes that the request's body is not here yet; the one that must give way to it, when they are too many."""
+        """Notes that the request's body is not here yet; returns the request to drop when there are too many."""
         slowest = next(iter(self.coming)) if len(self.coming) >= self.most_requests else None
         if slowest is not None:
             del self.coming[slowest]

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote
 
 from qoescope.ingest import answers
 from qoescope.ingest.bodies import Refused
-from qoescope.ingest.limits import Bucket
+from qoescope.ingest.limits import KeyBudget
 from qoescope.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ async def show(request: "Request", settings: Settings) -> None:
     path = find_file(request.path, settings)
     if path is None or request.method not in ("GET", "HEAD"):
         refused = Refused(404, "no such path") if path is None else Refused(405, "read it by GET", allow="GET, HEAD")
-        request.answer(refused.status, answers.refusal_headers(refused, None), answers.of_refused(refused))
+        request.answer(refused.status, answers.refusal_headers(refused, None), answers.refusal_body(refused))
         return
     kind = next((kind for ending, kind in KINDS.items() if path.name.endswith(ending)), "application/octet-stream")
-    headers = [("content-type", kind), *answers.QUIET, ("referrer-policy", "same-origin")]
+    headers = [("content-type", kind), *answers.NO_STORE, ("referrer-policy", "same-origin")]
     if path.suffix == ".html":
         headers.append(("content-security-policy", CLOSED))
     if request.path.startswith("/v1/"):
@@ -94,8 +94,8 @@ async def _send_file(request: "Request", headers: list[answers.Header], path: Pa
         return
     a_second = (speed or MOST_KBPS) * 1000 / BITS_A_BYTE
     loop = asyncio.get_running_loop()
-    bucket = Bucket(1e9, a_second, max(0.1, chunk / a_second), loop.time())
-    request.give_way()
+    bucket = KeyBudget(1e9, a_second, max(0.1, chunk / a_second), loop.time())
+    request.allow_eviction()
     request.head(200, headers, length)
     for start in range(0, length, chunk):
         size = min(chunk, length - start)

@@ -1,4 +1,4 @@
-"""Records: what the door writes to the log for one request."""
+"""The Kafka records that the collector writes for one request."""
 
 import base64
 
@@ -7,7 +7,7 @@ import msgspec
 from qoescope.catalog.topics import BEACONS, DEAD_LETTERS
 from qoescope.compile import wire
 from qoescope.ingest.context import Arrival
-from qoescope.ingest.judge import Judged
+from qoescope.ingest.judge import JudgedBeacon
 
 DEAD_BODY_BYTES = 4 * 1024 * 1024
 """Bytes of one body that a dead letter keeps."""
@@ -15,15 +15,15 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
-    """One record to be written."""
+    """One record to send."""
 
     topic: str
     value: bytes
     key: bytes | None = None
 
 
-def of_beacon(found: Judged, arrival: Arrival) -> list[Outgoing]:
-    """A beacon's record with its books, and a dead letter of what was not understood."""
+def beacon_records(found: JudgedBeacon, arrival: Arrival) -> list[Outgoing]:
+    """A beacon's record with its counts, and a dead letter of what was not understood."""
     record = wire.Record(
         arrival.property, arrival.received_at, found.sent_at, found.counts, found.session, found.events, found.unknown
     )
@@ -32,18 +32,18 @@ def of_beacon(found: Judged, arrival: Arrival) -> list[Outgoing]:
     if found.dead is not None:
         bad = [verdict for verdict in found.verdicts if verdict.outcome == "invalid"]
         detail = "; ".join(f"{verdict.index}: {verdict.reason}" for verdict in bad[:20])
-        records.append(of_letter(arrival, bad[0].reason, detail, found.dead, len(bad)))
+        records.append(dead_letter(arrival, bad[0].reason, detail, found.dead, len(bad)))
     return records
 
 
-def of_refused(body: bytes, reason: str, arrival: Arrival) -> list[Outgoing]:
-    """A body that was refused whole: booked as one received, one invalid; its bytes in a dead letter."""
+def refusal_records(body: bytes, reason: str, arrival: Arrival) -> list[Outgoing]:
+    """A body that was refused whole: counted as one received, one invalid; its bytes in a dead letter."""
     record = wire.Record(arrival.property, arrival.received_at, None, wire.Counts(1, invalid=1), None, [])
-    return [Outgoing(BEACONS.name, _ENCODE(record)), of_letter(arrival, reason, "", body, 1)]
+    return [Outgoing(BEACONS.name, _ENCODE(record)), dead_letter(arrival, reason, "", body, 1)]
 
 
-def of_letter(arrival: Arrival, reason: str, detail: str, body: bytes, count: int) -> Outgoing:
-    """The dead letter of so many events."""
+def dead_letter(arrival: Arrival, reason: str, detail: str, body: bytes, count: int) -> Outgoing:
+    """The dead letter of `count` events, with at most `DEAD_BODY_BYTES` of the body."""
     if len(body) > DEAD_BODY_BYTES:
         body, detail = body[:DEAD_BODY_BYTES], f"cut from {len(body)} bytes; {detail}"
     text = base64.b64encode(body).decode()

@@ -1,4 +1,4 @@
-"""Reports: CMCD as players send it, told apart by session and kept as text."""
+"""CMCD reports as players send them, grouped by session and kept as text."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ from qoescope.catalog.cmcd import COUNTED_AS, MEDIA_TYPES
 from qoescope.catalog.topics import BEACONS
 from qoescope.compile import wire
 from qoescope.ingest.bodies import Refused
-from qoescope.ingest.context import Arrival, kept
-from qoescope.ingest.records import Outgoing, of_letter
+from qoescope.ingest.context import Arrival, tidy_session
+from qoescope.ingest.records import Outgoing, dead_letter
 from qoescope.sources.cmcd import transport
 from qoescope.sources.cmcd.reading import read
 
@@ -19,8 +19,8 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
-class Reports:
-    """The records of one request: those of each session, those of none, and what could not be read."""
+class CmcdReports:
+    """The records of one request: by session, without a session, and unreadable ones."""
 
     sessions: dict[str, list[str]] = field(default_factory=dict)
     without_session: int = 0
@@ -30,23 +30,23 @@ class Reports:
 
     @property
     def received(self) -> int:
-        """All records."""
+        """The number of all records."""
         return sum(map(len, self.sessions.values())) + self.without_session + len(self.unread)
 
     @property
     def left_out(self) -> Counter[str]:
-        """Values that were left out of all of them, by key."""
+        """Values that were left out of any record, by key."""
         return sum(self.unknown.values(), Counter())
 
     @property
     def counts(self) -> wire.Counts:
-        """The request's books. Nothing is a duplicate here: a repeat is for the mapping to see."""
+        """The request's counts. None is a duplicate: repeats are recognised when reports are mapped to events."""
         accepted = sum(map(len, self.sessions.values()))
         return wire.Counts(self.received, accepted, 0, len(self.unread), self.without_session)
 
 
-def in_body(body: bytes, media_type: str | None) -> Reports:
-    """The reports of a POST; raises `Refused` (415 another media type, 413 too large, 400 nothing could be read)."""
+def parse_body(body: bytes, media_type: str | None) -> CmcdReports:
+    """The reports of a POST; raises `Refused` (415 wrong media type, 413 too large, 400 nothing readable)."""
     kind = (media_type or MEDIA_TYPES[0]).partition(";")[0].strip().lower()
     if kind not in MEDIA_TYPES:
         raise Refused(415, f"not CMCD: send {', '.join(MEDIA_TYPES)}", body)
@@ -54,20 +54,20 @@ def in_body(body: bytes, media_type: str | None) -> Reports:
         sent = transport.in_body(body, kind)
     except transport.TooLarge as error:
         raise Refused(413, str(error), body) from error
-    return _sorted(sent, body)
+    return _group_by_session(sent, body)
 
 
-def in_request(headers: Iterable[tuple[str, str]], query: str) -> Reports:
-    """The report of a GET, in headers or query; raises `Refused` as `in_body` does."""
+def parse_request(headers: Iterable[tuple[str, str]], query: str) -> CmcdReports:
+    """The report of a GET, in headers or query; raises `Refused` as `parse_body` does."""
     try:
         sent = transport.in_request(headers, query)
     except transport.TooLarge as error:
         raise Refused(413, str(error), b"") from error
-    return _sorted([sent] if sent else [], b"")
+    return _group_by_session([sent] if sent else [], b"")
 
 
-def _sorted(records: list[transport.SentRecord], body: bytes) -> Reports:
-    found = Reports()
+def _group_by_session(records: list[transport.SentRecord], body: bytes) -> CmcdReports:
+    found = CmcdReports()
     for sent in records:
         reading = read(sent.text, "event")
         session = reading.texts.get("sid")
@@ -86,27 +86,41 @@ def _sorted(records: list[transport.SentRecord], body: bytes) -> Reports:
     return found
 
 
-def records(found: Reports, arrival: Arrival, target: str) -> list[Outgoing]:
-    """One record a session; what belongs to none is booked in a record of its own, what is unread a dead letter too."""
+def report_records(found: CmcdReports, arrival: Arrival, target: str) -> list[Outgoing]:
+    """One record a session; reports of none are counted in a record of their own, unreadable ones in a letter."""
     agent = arrival.headers.get("user-agent")
     outgoing = []
     for session_id, texts in found.sessions.items():
-        session = kept(wire.Session(session_id=session_id), arrival, 0)
+        session = tidy_session(wire.Session(session_id=session_id), arrival, 0)
         counts = wire.Counts(len(texts), len(texts))
         record = wire.CmcdRecord(
-            arrival.property, arrival.received_at, counts, session, texts, "event", target, agent,
+            arrival.property,
+            arrival.received_at,
+            counts,
+            session,
+            texts,
+            "event",
+            target,
+            agent,
             dict(found.unknown.get(session_id, ())),
-        )  # fmt: skip
+        )
         outgoing.append(Outgoing(BEACONS.name, _ENCODE(record), session_id.encode()))
     lost = found.without_session + len(found.unread)
     if lost:
         counts = wire.Counts(lost, invalid=len(found.unread), filtered=found.without_session)
         record = wire.CmcdRecord(
-            arrival.property, arrival.received_at, counts, None, [], "event", target, agent,
+            arrival.property,
+            arrival.received_at,
+            counts,
+            None,
+            [],
+            "event",
+            target,
+            agent,
             dict(found.unknown.get(None, ())),
-        )  # fmt: skip
+        )
         outgoing.append(Outgoing(BEACONS.name, _ENCODE(record)))
     if found.unread:
         body = "\n".join(found.unread).encode()
-        outgoing.append(of_letter(arrival, "no CMCD", "", body, len(found.unread)))
+        outgoing.append(dead_letter(arrival, "no CMCD", "", body, len(found.unread)))
     return outgoing

@@ -1,4 +1,4 @@
-"""Requests: one at a time, with the way to answer it."""
+"""One request, and how to answer it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from qoescope.ingest.bodies import Refused
 from qoescope.ingest.heads import Headers, origin_form
 
 if TYPE_CHECKING:
-    from qoescope.ingest.connections import Connection
+    from qoescope.ingest.connections import ClientConnection
 
 Header = tuple[str, str]
-KEPT_OF_TOO_LARGE = 64 * 1024
+TRUNCATED_BYTES = 64 * 1024
 """Bytes of a body beyond its limit that its dead letter keeps."""
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -26,62 +26,62 @@ def _lines(headers: tuple[Header, ...]) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1", "replace")
 
 
-class Gone(Exception):
-    """The sender closed the connection before its request was whole."""
+class ClientDisconnected(Exception):
+    """The client closed the connection before its request was complete, or its answer sent."""
 
 
 class Request:
-    """One request, and the way to answer it."""
+    """One request, and how to answer it."""
 
     __slots__ = (
         "_body",
+        "_complete",
         "_connection",
-        "_full",
-        "_wrong",
+        "_failure",
         "begun",
         "headers",
-        "held",
+        "held_bytes",
         "keeps_alive",
         "method",
         "path",
         "query",
     )
 
-    def __init__(self, connection: "Connection", method: str, url: bytes, headers: Headers) -> None:
+    def __init__(self, connection: "ClientConnection", method: str, url: bytes, headers: Headers) -> None:
         path, _, query = origin_form(url).decode("latin-1").partition("?")
         self.method, self.path, self.query, self.headers = method, path, query, headers
         self.keeps_alive = True
         self.begun = False
-        """Something of the answer is out."""
-        self.held = 0
+        """Whether part of the answer is sent."""
+        self.held_bytes = 0
         """Bytes that are counted for it while it waits."""
         self._connection = connection
         self._body: bytes | bytearray = b""
-        self._wrong: Exception | None = None
-        self._full: asyncio.Future[None] | None = None
+        self._failure: Exception | None = None
+        self._complete: asyncio.Future[None] | None = None
 
     @property
     def whole(self) -> bytes | None:
-        """The body if it is here already; most are, so that nobody has to wait."""
-        if self._wrong is not None or self._connection.incoming is self:
+        """The body if it has arrived already, as most have, so that nothing has to be awaited; else None."""
+        if self._failure is not None or self._connection.incoming is self:
             return None
         return bytes(self._body)
 
     async def body(self) -> bytes:
-        """All that was sent; raises `Refused` (413, 408), or `Gone`."""
+        """Waits for the whole body; raises `Refused` (413, 408), or `ClientDisconnected`."""
         connection = self._connection
-        if connection.incoming is self and self._wrong is None:
+        if connection.incoming is self and self._failure is None:
             if (self.headers.get("expect") or "").lower() == "100-continue":
                 connection.write(_CONTINUE)
-            self._full = connection.loop.create_future()
-            await self._full
-        if self._wrong is not None:
-            raise self._wrong
+            self._complete = connection.loop.create_future()
+            await self._complete
+        if self._failure is not None:
+            raise self._failure
         return bytes(self._body)
 
     def add(self, piece: bytes, most: int) -> None:
-        """Takes a piece of the body, unless that is too long already; many small pieces take no more room than one."""
-        if self._wrong is not None:
+        """Adds a piece of the body, unless it is too long already; many small pieces take no more memory than one."""
+        if self._failure is not None:
             return
         if not self._body:
             self._body = piece
@@ -90,19 +90,19 @@ class Request:
         else:
             self._body = bytearray(self._body) + piece
         if len(self._body) > most:
-            self.end(Refused(413, f"larger than {most} bytes", bytes(self._body[:KEPT_OF_TOO_LARGE])))
+            self.end(Refused(413, f"larger than {most} bytes", bytes(self._body[:TRUNCATED_BYTES])))
 
-    def end(self, wrong: Exception | None = None) -> None:
-        """The body is whole, or will never be."""
-        if self._wrong is None:
-            self._wrong = wrong
-        if wrong is not None:
+    def end(self, failure: Exception | None = None) -> None:
+        """The body is complete, or failed for this reason."""
+        if self._failure is None:
+            self._failure = failure
+        if failure is not None:
             self._body = b""
-        if self._full is not None and not self._full.done():
-            self._full.set_result(None)
+        if self._complete is not None and not self._complete.done():
+            self._complete.set_result(None)
 
     def answer(self, status: int, headers: Sequence[Header] = (), body: bytes = b"", length: int | None = None) -> None:
-        """Sends the whole answer; the first one counts. Who asks by HEAD may be told a `length` without the body."""
+        """Sends the whole answer, once. A HEAD may be given a `length` without the body."""
         if self.begun:
             return
         head = self._head(status, headers, len(body) if length is None else length)
@@ -123,14 +123,14 @@ class Request:
         return b"".join((STATUS_LINES[status], connection.server.date, _lines(tuple(headers)), size, end))
 
     async def send(self, piece: bytes) -> None:
-        """Sends a piece of the answer as fast as the other side reads; raises `Gone`."""
-        await self._connection.drained()
+        """Sends a piece of the answer as fast as the client reads; raises `ClientDisconnected`."""
+        await self._connection.drain()
         self._connection.write(piece)
 
-    def give_way(self) -> None:
-        """Says that this request may be ended where others have no room: it takes its time."""
-        self._connection.offer()
+    def allow_eviction(self) -> None:
+        """Lets this request's connection be evicted for another: its answer takes long."""
+        self._connection.allow_eviction()
 
     def done(self) -> None:
-        """The answer that `head` began is whole."""
+        """The answer that `head` began is complete."""
         self._connection.finish(self)

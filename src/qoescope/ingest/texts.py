@@ -1,4 +1,4 @@
-"""Texts: JSON however it was written, and texts without what no table, mail or page should have to hold."""
+"""Repairs malformed JSON, and removes control characters from texts."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 _LINE_BREAKS = dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x85\u2028\u2029"), " ")
 _NO_CHARACTERS = dict.fromkeys((*range(1, 0x20), *range(0x7F, 0xA0)), "\ufffd")
 _CLEAN = {0: None, **_NO_CHARACTERS, **_LINE_BREAKS}
-"""NUL goes, breaks of a line become spaces, other control characters the sign for what is no character."""
+"""Removes NUL, turns line breaks into spaces, and other control characters into U+FFFD."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATES = re.compile(r"\\\\|\\ud[89ab]..\\ud[c-f]..|(\\ud[89a-f]..)")
@@ -18,8 +18,8 @@ _INFINITE = float("inf")
 _BEFORE, _BEHIND = "\ufeff \t\r\n", "\0 \t\r\n"
 
 
-def plain(body: bytes) -> bool:
-    """Whether no text in the JSON holds a control character or a line separator, written or escaped."""
+def is_plain(body: bytes) -> bool:
+    """Whether no text in the JSON holds a control character or a line separator, raw or escaped."""
     if _BACKSLASH in body and _ESCAPED_CONTROL.search(body):  # one byte is found twenty times faster than a pattern
         return False
     return _DELETE not in body and (body.isascii() or _WRITTEN_CONTROL.search(body) is None)
@@ -31,16 +31,15 @@ def clean(text: str) -> str:
 
 
 def holds_no_character(text: str) -> bool:
-    """Whether something in it is no character: then it is not what its sender meant."""
+    """Whether the text holds U+FFFD or a control character: then it is not what its sender meant."""
     return "\ufffd" in text or _CONTROL.search(text) is not None
 
 
-def mended(body: bytes) -> bytes | None:
-    """JSON that was written in a way that is not quite allowed, as it should have been; None for what is no JSON.
+def repair_json(body: bytes) -> bytes | None:
+    """Almost valid JSON as valid JSON; None for what is no JSON at all.
 
-    Byte order marks before it, NUL behind it, bytes that are no UTF-8, half of a pair of surrogates, control characters
-    inside texts, NaN and Infinity, numbers that no computer holds: the last three become texts, which no number can be
-    mistaken for.
+    Repairs byte order marks before it, NUL behind it, invalid UTF-8, lone surrogates, control characters inside texts,
+    NaN, Infinity and numbers beyond 64 bits; the last three become texts, which cannot be mistaken for numbers.
     """
     try:
         text = body.decode(json.detect_encoding(body), "replace").lstrip(_BEFORE).rstrip(_BEHIND)

@@ -1,1 +1,1 @@
-"""Kafka to Delta, streaming: events and sessions, each once."""
+"""Stage 3, Kafka to Delta: events and sessions, each once."""

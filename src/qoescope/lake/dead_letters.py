@@ -1,4 +1,4 @@
-"""Dead letters: what was not understood, as rows for people to look through; nothing in them can stop a stream."""
+"""Dead letters as rows of the catalog's table; nothing in one can stop the stream."""
 
 import base64
 import binascii
@@ -18,26 +18,30 @@ Letter = tuple[int, int, bytes | None, datetime]
 
 
 def rows(letters: Iterable[Letter]) -> pa.Table:
-    """Rows of the catalog's `dead_letters`; a letter that cannot be read itself is kept as it came."""
+    """Rows of `dead_letters`; a letter that cannot be read itself is kept with its original bytes."""
     return pa.Table.from_pylist([_row(*letter) for letter in letters], arrow.schema(DEAD_LETTERS))
 
 
 def _row(partition: int, offset: int, record: bytes | None, logged_at: datetime) -> dict[str, Any]:
-    place = {"kafka_partition": partition, "kafka_offset": offset}
+    position = {"kafka_partition": partition, "kafka_offset": offset}
     try:
-        told = json.loads(record or b"")
-        return place | {
-            "property": str(told["property"]),
-            "received_at": datetime.fromtimestamp(told["received_at"] / 1000, UTC),
-            "stage": str(told["stage"]),
-            "reason": str(told["reason"]),
-            "detail": str(told.get("detail") or ""),
-            "body": base64.b64decode(told.get("body_base64") or "", validate=True),
-            "count": int(told.get("count", 1)),
+        fields = json.loads(record or b"")
+        return position | {
+            "property": str(fields["property"]),
+            "received_at": datetime.fromtimestamp(fields["received_at"] / 1000, UTC),
+            "stage": str(fields["stage"]),
+            "reason": str(fields["reason"]),
+            "detail": str(fields.get("detail") or ""),
+            "body": base64.b64decode(fields.get("body_base64") or "", validate=True),
+            "count": int(fields.get("count", 1)),
         }
     except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError, binascii.Error) as error:
-        return place | {
-            "property": UNKNOWN, "received_at": logged_at, "stage": "lake", "reason": "unreadable",
+        return position | {
+            "property": UNKNOWN,
+            "received_at": logged_at,
+            "stage": "lake",
+            "reason": "unreadable",
             "detail": str(error)[:512],
-            "body": record or b"", "count": 1,
-        }  # fmt: skip
+            "body": record or b"",
+            "count": 1,
+        }

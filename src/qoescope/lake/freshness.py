@@ -1,4 +1,4 @@
-"""Freshness: when the events of a batch were sent, told beside the numbers that they are in."""
+"""When the events of a batch were sent, stored beside the live numbers that they are in."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -8,13 +8,13 @@ import pyarrow.compute as pc
 
 TICK_MS = 100
 TICKS = 3_000
-"""Freshness is told for what was sent in the last five minutes; what a player kept back longer is counted as older."""
+"""Ticks of the last five minutes are counted one by one; older events only as a total."""
 
 
 def sent_ticks(events: pa.Table) -> pa.Table:
-    """(tick, events): when events were sent, in ticks since the epoch.
+    """(tick, events): how many events were sent in each tick since the epoch.
 
-    A player that does not say when it sent them, or whose clock is ahead of the collector's, sent them when they came.
+    An event counts as sent when it was received, if its player does not say when, or says a later time.
     """
     came, said = (_milliseconds(events[name]) for name in ("received_at", "sent_at"))
     ms = pc.min_element_wise(pc.coalesce(said, came), came)
@@ -26,8 +26,10 @@ def _milliseconds(instants: pa.ChunkedArray) -> pa.ChunkedArray:
     return instants.cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64())
 
 
-def row(query: str, batch: int, ticks: Iterable[tuple[int | None, int]], committed_at: datetime) -> dict[str, object]:
-    """A batch's row of `freshness`: events by the tick in which they were sent, from the first that counts."""
+def freshness_row(
+    query: str, batch: int, ticks: Iterable[tuple[int | None, int]], committed_at: datetime
+) -> dict[str, object]:
+    """A batch's row of `freshness`: events by the tick in which they were sent."""
     known = {tick: 0 for tick, _ in ticks if tick is not None}
     total = 0
     for tick, events in ticks:
@@ -42,7 +44,12 @@ def row(query: str, batch: int, ticks: Iterable[tuple[int | None, int]], committ
     for tick, events in recent.items():
         sent[tick - first] = events
     return {
-        "query": query, "batch": batch, "committed_at": committed_at, "tick_ms": TICK_MS, "sent": sent,
-        "first_at": datetime.fromtimestamp(first * TICK_MS / 1000, UTC), "events": total,
+        "query": query,
+        "batch": batch,
+        "committed_at": committed_at,
+        "tick_ms": TICK_MS,
+        "sent": sent,
+        "first_at": datetime.fromtimestamp(first * TICK_MS / 1000, UTC),
+        "events": total,
         "older": sum(known.values()) - sum(recent.values()),
-    }  # fmt: skip
+    }

@@ -1,4 +1,4 @@
-"""Isolation: one record that breaks what is done with its batch is set aside, and the others go on."""
+"""Sets aside a record that breaks its batch, so that the other records are processed."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,67 +12,82 @@ from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.compile import arrow
 
-Done = TypeVar("Done")
-MOST_ALIKE = 20
-"""Where more records than these break and no record passes, it is not they that are broken."""
+Result = TypeVar("Result")
+MOST_BROKEN = 20
+"""If more records than these break and none passes, the fault is the program's, not the records'."""
 LONGEST_REASON = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Culprit:
-    """A record that breaks what is done with it, and how."""
+class BrokenRecord:
+    """A record that breaks its batch, and the exception."""
 
     record: pa.Table
-    """One row."""
+    """A table of one row."""
     error: Exception
 
 
-def isolated(
-    work: Callable[[pa.Table], Done], rows: pa.Table, environment: tuple[type[BaseException], ...]
-) -> Iterator[Done | Culprit]:
-    """What `work` makes of the rows, by halves of halves around those on which it raises, in their order.
+def isolate(
+    work: Callable[[pa.Table], Result], rows: pa.Table, environment: tuple[type[BaseException], ...]
+) -> Iterator[Result | BrokenRecord]:
+    """The results of `work` on the rows, bisected around those on which it raises, in their order.
 
-    What a machine does to us, `environment`, is raised: no record is to blame for a full disk.
+    Exceptions in `environment` are raised: a full disk is no record's fault.
     """
     try:
-        done: Done | Culprit = work(rows)
+        done: Result | BrokenRecord = work(rows)
     except environment:
         raise
     except Exception as error:  # noqa: BLE001
         if len(rows) > 1:
             half = len(rows) // 2
-            yield from isolated(work, rows.slice(0, half), environment)
-            yield from isolated(work, rows.slice(half), environment)
+            yield from isolate(work, rows.slice(0, half), environment)
+            yield from isolate(work, rows.slice(half), environment)
             return
-        done = Culprit(rows, error)
+        done = BrokenRecord(rows, error)
     yield done
 
 
-def ours(done: list[Done | Culprit]) -> Exception | None:
-    """The error of the first culprit where nothing passed and many broke: then it is the program that is broken."""
-    culprits = [one for one in done if isinstance(one, Culprit)]
-    return culprits[0].error if len(culprits) > MOST_ALIKE and len(culprits) == len(done) else None
+def program_error(done: list[Result | BrokenRecord]) -> Exception | None:
+    """The first record's error if no record passed and many broke: the program is at fault; else None."""
+    culprits = [one for one in done if isinstance(one, BrokenRecord)]
+    return culprits[0].error if len(culprits) > MOST_BROKEN and len(culprits) == len(done) else None
 
 
-def set_aside(culprit: Culprit, now: datetime) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """(rows of `quarantine`, counts, offsets) of a culprit: it was accepted and is kept with its bytes.
+def quarantine_record(culprit: BrokenRecord, now: datetime) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """(rows of `quarantine`, counts, offsets) of a broken record, which was accepted and is kept with its bytes.
 
-    Its property is named where it says one; its books are those of one event, as of a record that cannot be read.
+    Its property is the one it names, if any; it is counted as one event.
     """
     (row,) = culprit.record.to_pylist()
-    property_id = _property(row["value"])
-    place = {"kafka_partition": row["kafka_partition"], "kafka_offset": row["kafka_offset"]}
+    property_id = _property_of(row["value"])
+    position = {"kafka_partition": row["kafka_partition"], "kafka_offset": row["kafka_offset"]}
     reason = f"{type(culprit.error).__name__}: {culprit.error}".replace("\0", "")[:LONGEST_REASON]
     kept = {
-        "property": property_id, "session_id": UNKNOWN, "seq": 0, "at": now, "type": UNKNOWN, "state": UNKNOWN,
-        "state_ms": 0, "received_at": now, "session_day": now.date(), "bucket": 0, **place,
-        "reason_kept": f"broken: {reason}", "record": _text(row["value"]),
-    }  # fmt: skip
+        "property": property_id,
+        "session_id": UNKNOWN,
+        "seq": 0,
+        "at": now,
+        "type": UNKNOWN,
+        "state": UNKNOWN,
+        "state_ms": 0,
+        "received_at": now,
+        "session_day": now.date(),
+        "bucket": 0,
+        **position,
+        "reason_kept": f"broken: {reason}",
+        "record": _text(row["value"]),
+    }
     minute = now.astimezone(UTC).replace(second=0, microsecond=0, tzinfo=None)
     counts = {"property": property_id, "minute_at": minute, "received": 1, "accepted": 1, "quarantined": 1}
     offset = row["kafka_offset"]
-    read = {"kafka_partition": row["kafka_partition"], "first_offset": offset, "next_offset": offset + 1,
-            "records": 1, "complete_until": None}  # fmt: skip
+    read = {
+        "kafka_partition": row["kafka_partition"],
+        "first_offset": offset,
+        "next_offset": offset + 1,
+        "records": 1,
+        "complete_until": None,
+    }
     return (
         arrow.conform(pa.Table.from_pylist([kept]), QUARANTINE),
         pa.Table.from_pylist([counts]),
@@ -84,10 +99,10 @@ def _text(value: bytes | None) -> str:
     return (value or b"").decode(errors="backslashreplace").replace("\0", "")
 
 
-def _property(value: bytes | None) -> str:
-    """The property that the record names, where it can be read so far."""
+def _property_of(value: bytes | None) -> str:
+    """The property that the record names, where that can be read; else `unknown`."""
     try:
-        said: Any = json.loads(value or b"")
-        return said["property"].replace("\0", "") if isinstance(said["property"], str) else UNKNOWN
+        members: Any = json.loads(value or b"")
+        return members["property"].replace("\0", "") if isinstance(members["property"], str) else UNKNOWN
     except (ValueError, KeyError, TypeError, RecursionError):
         return UNKNOWN

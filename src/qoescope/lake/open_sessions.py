@@ -1,7 +1,7 @@
-"""Open sessions: what the lake holds of sessions that have not been measured since they last spoke.
+"""Open sessions: what the lake holds of sessions that have new events since their row was last computed.
 
-A mark says that a batch put events of a session into the lake, how many, and when the first and the last of them were
-received. That is all the state there is, about sixty bytes a session.
+A mark says that a batch stored events of a session, how many, and when the first and the last were received. Marks
+are the only state, about sixty bytes a session.
 """
 
 import time
@@ -28,25 +28,25 @@ MARKS = pa.schema(
     ]
 )
 FOLLOWED = MARKS.append(pa.field("marked", pa.float64()))
-"""Marks, and when by our own clock the last one came."""
+"""Marks, and when the last one was made, by our own monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
-    """From where marks are found again in the lake after a start, whatever was open."""
+class RestartPoint:
+    """From where a restart has to look for marks in the lake."""
 
     closed_until: datetime
-    """Each event received before it is in its session's row."""
+    """Each event received before is in its session's row."""
     open_since: datetime
-    """No session that is open has an event from before this time that is not in its row."""
+    """No open session has an event received before this that is not in its row."""
 
 
 def marks(rows: pa.Table) -> pa.Table:
-    """The marks of stored events or reports."""
+    """The marks (`MARKS`) of stored events or reports."""
     if not len(rows):
         return MARKS.empty_table()
     named = rows.select(["property", "session_id", "bucket", "received_at"])
-    return _utc(answered(_MARKS_SQL, named=naive(named)), MARKS)
+    return _cast(answered(_MARKS_SQL, named=naive(named)), MARKS)
 
 
 _MARKS_SQL = """
@@ -55,13 +55,13 @@ select property, session_id, bucket, min(received_at) as first_received_at, max(
 from named group by property, session_id, bucket"""
 
 
-def stale(identities: pa.Table, rows: pa.Table) -> pa.Table:
-    """Marks of the sessions whose row, if any, counts other events than are there.
+def stale_marks(identities: pa.Table, rows: pa.Table) -> pa.Table:
+    """Marks of the sessions without a row, or whose row counts another number of events than are stored.
 
     `identities` has (property, session_id, seq, bucket, received_at) of all events of a part of the lake.
     """
     known = versions.latest(rows).select(["property", "session_id", "event_count"])
-    return _utc(answered(_STALE_SQL, named=naive(identities), known=known), MARKS)
+    return _cast(answered(_STALE_SQL, named=naive(identities), known=known), MARKS)
 
 
 _STALE_SQL = f"""
@@ -74,10 +74,10 @@ stale as (
 
 
 class OpenSessions:
-    """The marks that no fold has seen yet. One thread measures; any may mark.
+    """Marks of events that are in no session row yet. One thread folds sessions; any thread may add marks.
 
-    A session is due once it has been silent for the gap by the door's clock, as far as the log is read, and was not
-    marked in the last `calm` by our own: with doors whose clocks differ a session may seem silent while it speaks.
+    A session is due once it has been silent for `gap` by the collector's clock, as far as the log is read, and was not
+    marked within `calm` by our own clock: collectors' clocks may differ.
     """
 
     def __init__(self, gap: timedelta, calm: timedelta, clock: Callable[[], float] = time.monotonic) -> None:
@@ -88,25 +88,25 @@ class OpenSessions:
         self._restored = False
 
     def __len__(self) -> int:
-        """How many sessions are open, about: marks of the last seconds may be of the same one."""
+        """The approximate number of open sessions: recent marks may belong to the same session."""
         with self._changed:
             return sum(map(len, (self._known, *self._new)))
 
     @property
     def restored(self) -> bool:
-        """Whether what was open before the start is known."""
+        """Whether the sessions that were open before the start are known."""
         return self._restored
 
-    def restore(self, found: Sequence[pa.Table], complete_until: datetime | None) -> None:
-        """Takes up the marks found in the lake; call it before the first batch of the log."""
-        for marked in found:
+    def restore(self, marks: Sequence[pa.Table], complete_until: datetime | None) -> None:
+        """Adds the marks found in the lake; call it before the first batch of the log."""
+        for marked in marks:
             self.mark(marked)
         self.advance(complete_until)
         with self._changed:
             self._restored = True
 
     def mark(self, marked: pa.Table) -> None:
-        """Sessions of which a batch put events into the lake (`MARKS`); call it before the batch is booked."""
+        """Adds marks (`MARKS`) of a batch; call it before the batch is booked."""
         if not len(marked):
             return
         now = pa.array(np.full(len(marked), self._clock(), np.float64))
@@ -115,29 +115,29 @@ class OpenSessions:
             self._changed.notify_all()
 
     def advance(self, complete_until: datetime | None) -> None:
-        """Everything received before then is in the lake."""
+        """Everything received before `complete_until` is in the lake."""
         with self._changed:
             if complete_until and (self._complete_until is None or complete_until > self._complete_until):
                 self._complete_until = complete_until
                 self._changed.notify_all()
 
-    def floor(self) -> Floor | None:
-        """To be written in the transaction that books a batch, after its marks; None when nothing is known yet."""
+    def restart_point(self) -> RestartPoint | None:
+        """Where a restart must begin, to be stored with a batch, after its marks; None when nothing is known."""
         with self._changed:
             if not self._restored:
                 raise RuntimeError("what was open before the start is not known yet: restore it first")
             parts = [part for part in (self._known, *self._new) if len(part)]
             until = self._complete_until
         if parts:
-            return Floor(*(min(pc.min(part[name]).as_py() for part in parts) for name in _TIMES))
-        return Floor(until, until) if until else None
+            return RestartPoint(*(min(pc.min(part[name]).as_py() for part in parts) for name in _TIMES))
+        return RestartPoint(until, until) if until else None
 
     def due(self, most: int | None = None) -> pa.Table:
-        """Sessions to measure now (`MARKS`), at most so many; give them to `forget` when their rows are written."""
+        """Marks of sessions to fold now, at most so many; pass them to `forget` once their rows are written."""
         with self._changed:
             known, new, until = self._known, list(self._new), self._complete_until
         if new:
-            known = _utc(answered(_FOLLOWED_SQL, marked=naive(pa.concat_tables([known, *new]))), FOLLOWED)
+            known = _cast(answered(_FOLLOWED_SQL, marked=naive(pa.concat_tables([known, *new]))), FOLLOWED)
             with self._changed:
                 self._known, self._new = known, self._new[len(new) :]
         if until is None:
@@ -147,13 +147,13 @@ class OpenSessions:
         return known.filter(pc.and_(silent, calm)).select(MARKS.names)[:most]
 
     def forget(self, measured: pa.Table) -> None:
-        """These are in their sessions' rows; what was marked since they were due stays."""
+        """Removes marks that are in their sessions' rows; marks made since then stay."""
         kept = versions.without(self._known, measured)
         with self._changed:
             self._known = kept
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether a session may be due before this time is over; the log's ticks let it look again."""
+        """Waits until a session may be due; False when none is within `timeout_s`."""
         with self._changed:
             return self._changed.wait_for(self._may_be_due, timeout_s)
 
@@ -172,5 +172,5 @@ select property, session_id, bucket, min(first_received_at) as first_received_at
 from marked group by property, session_id, bucket"""
 
 
-def _utc(rows: pa.Table, like: pa.Schema) -> pa.Table:
+def _cast(rows: pa.Table, like: pa.Schema) -> pa.Table:
     return rows.cast(like).combine_chunks()

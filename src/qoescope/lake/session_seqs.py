@@ -1,7 +1,7 @@
-"""Session numbers: how far the numbers of each session have come in the lake, and on which days it lies there.
+"""The greatest event number of each session in the lake, and the days that hold its events.
 
-A player numbers its events 1, 2, 3 …: one beyond the greatest number of its session is new, whatever any clock says.
-Only what is not beyond it has to be looked for among stored events, in every day on which its session lies.
+Players number events 1, 2, 3 …: a number beyond its session's greatest is new, whatever any clock says. Only others
+have to be looked up, on every day that holds events of their session.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,12 +15,12 @@ Ints = npt.NDArray[np.int64]
 SESSION, SEQ, DAY = range(3)
 """Rows of a run: hash of (property, session_id), greatest seq, day since 1970; columns are in that order."""
 NONE = np.zeros((3, 0), np.int64)
-FEWER = 2
-"""A run is joined with a newer one unless it is so many times as long: there are few, and each is joined rarely."""
+JOIN_RATIO = 2
+"""A run is joined with a newer one unless it is this many times as long, so that there are few."""
 
 
-def run(sessions: Ints, seqs: Ints, days: Ints) -> Ints:
-    """One column a session and day, in order: the greatest seq of the events given."""
+def build_run(sessions: Ints, seqs: Ints, days: Ints) -> Ints:
+    """A run of these events: one column a session and day, sorted, with the greatest seq."""
     order = np.lexsort((seqs, days, sessions))
     rows = np.stack([sessions[order], seqs[order], days[order]])
     last = np.append((np.diff(rows[SESSION]) != 0) | (np.diff(rows[DAY]) != 0), True)[: rows.shape[1]]
@@ -29,32 +29,32 @@ def run(sessions: Ints, seqs: Ints, days: Ints) -> Ints:
 
 
 def run_of(events: pa.Table, sessions: Ints) -> Ints:
-    """The run of these rows of `events`, whose sessions have these hashes."""
+    """The run of rows of `events`, whose sessions have these hashes."""
     if not len(events):
         return NONE
     days = events["session_day"].cast(pa.int32()).to_numpy().astype(np.int64)
-    return run(sessions, events["seq"].to_numpy(), days)
+    return build_run(sessions, events["seq"].to_numpy(), days)
 
 
-def joined(runs: Sequence[Ints]) -> Ints:
-    """Runs as one."""
+def join_runs(runs: Sequence[Ints]) -> Ints:
+    """One run of several."""
     rows = np.concatenate(runs, axis=1) if runs else NONE
-    return run(rows[SESSION], rows[SEQ], rows[DAY])
+    return build_run(rows[SESSION], rows[SEQ], rows[DAY])
 
 
-def reached(runs: Iterable[Ints], sessions: Ints) -> Ints:
-    """For each session the greatest seq that a run knows; one below all for a session that none knows."""
+def greatest_seqs(runs: Iterable[Ints], sessions: Ints) -> Ints:
+    """For each session the greatest seq in any run; the least integer for one that is in none."""
     greatest = np.full(len(sessions), np.iinfo(np.int64).min)
     for rows in runs:
         if rows.shape[1]:
-            place = rows[SESSION].searchsorted(sessions, side="right") - 1
-            there = (place >= 0) & (rows[SESSION][place] == sessions)
-            greatest[there] = np.maximum(greatest[there], rows[SEQ][place[there]])
+            position = rows[SESSION].searchsorted(sessions, side="right") - 1
+            there = (position >= 0) & (rows[SESSION][position] == sessions)
+            greatest[there] = np.maximum(greatest[there], rows[SEQ][position[there]])
     return greatest
 
 
-def days(runs: Iterable[Ints], sessions: Ints) -> set[int]:
-    """Days of the lake on which one of these sessions lies."""
+def days_of(runs: Iterable[Ints], sessions: Ints) -> set[int]:
+    """The days, since 1970, that hold events of one of these sessions."""
     wanted = np.unique(sessions)
     found: set[int] = set()
     for rows in runs:
@@ -65,16 +65,16 @@ def days(runs: Iterable[Ints], sessions: Ints) -> set[int]:
 
 
 @dataclass(slots=True)
-class Runs:
-    """Runs from the longest to the newest, joined as they come: a dozen for millions of sessions."""
+class SeqRuns:
+    """Runs from the longest to the newest, joined as they are added: a dozen for millions of sessions."""
 
-    held: list[Ints] = field(default_factory=list)
+    items: list[Ints] = field(default_factory=list)
 
     def add(self, rows: Ints) -> None:
-        """Adds what a batch has written."""
+        """Adds the run of a batch."""
         if not rows.shape[1]:
             return
-        self.held.append(rows)
-        while len(self.held) > 1 and self.held[-2].shape[1] < FEWER * self.held[-1].shape[1]:
-            newest = self.held.pop()
-            self.held[-1] = joined([self.held[-1], newest])
+        self.items.append(rows)
+        while len(self.items) > 1 and self.items[-2].shape[1] < JOIN_RATIO * self.items[-1].shape[1]:
+            newest = self.items.pop()
+            self.items[-1] = join_runs([self.items[-1], newest])

@@ -1,1 +1,1 @@
-"""Lake to Postgres, live and batch: quality and audience."""
+"""Stage 4, lake to Postgres: checks, measures, restatements, and the ledger that compares them."""

@@ -1,7 +1,6 @@
-"""Books: pairs of them compared; each function names what differs, and nothing else."""
+"""Compares the ledger's books, each with its counterpart; pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED
 from qoescope.catalog.marts import Mart
 from qoescope.catalog.tables import SESSIONS
 from qoescope.compile.duck import connected, naive
-from qoescope.mart.ledger import Difference
+from qoescope.mart.ledger_result import Difference
 
 Rows = list[tuple[Any, ...]]
 Named = tuple[tuple[str, str], Difference]
@@ -23,52 +22,55 @@ KEPT = {"lake": "lake + reports", "late": "late", "quarantined": "quarantined"}
 ACCEPTED = ("lake", "reports", "late", "quarantined", "erased")
 
 
-def _asked(tables: Mapping[str, pa.Table], sql: str) -> Rows:
+def _query(tables: Mapping[str, pa.Table], sql: str) -> Rows:
     with connected(2) as engine:
         for name, table in tables.items():
             engine.register(name, naive(table))
         return engine.sql(sql).fetchall()
 
 
-def _when(minute: datetime) -> str:
+def _minute(minute: datetime) -> str:
     return minute.strftime("%Y-%m-%d %H:%M")
 
 
-def door(outcomes: Sequence[Mapping[str, Any]]) -> list[Difference]:
-    """Rows of `outcomes` whose parts are not their whole."""
+def compare_door(outcomes: Sequence[Mapping[str, Any]]) -> list[Difference]:
+    """Rows of `outcomes` whose parts do not add up to what was received."""
     return [
         Difference(
-            "door", f"{row['property']} {_when(row['minute_at'])} received", sum(row[n] for n in DOOR), row["received"]
+            "door",
+            f"{row['property']} {_minute(row['minute_at'])} received",
+            sum(row[n] for n in DOOR),
+            row["received"],
         )
         for row in outcomes
         if row["received"] != sum(row[n] for n in DOOR)
     ]
 
 
-def lake(outcomes: pa.Table, counted: pa.Table, since: datetime | None = None) -> list[Difference]:
-    """`outcomes` against the rows of the lake, `counted` as (property, minute_at, kept, n), one of `KEPT` each.
+def compare_lake(outcomes: pa.Table, counted: pa.Table, since: datetime | None = None) -> list[Difference]:
+    """`outcomes` against the lake's rows, `counted` as (property, minute_at, kept, n), each kind one of `KEPT`.
 
-    Of the minutes `since` then, where what was received before may be past its retention.
+    Only minutes since `since`, if given: older rows may be past their retention.
     """
     if since is not None:
         outcomes, counted = (rows.filter(pc.field("minute_at") >= pc.scalar(since)) for rows in (outcomes, counted))
     kept = "select property, minute_at, '{}' as kept, {} as n from outcomes where n <> 0"
-    told = " union all ".join(kept.format(*pair) for pair in KEPT.items())
-    rows = _asked(
+    expected = " union all ".join(kept.format(*pair) for pair in KEPT.items())
+    rows = _query(
         {"outcomes": outcomes, "counted": counted},
         f"""
-with told as ({told}),
+with told as ({expected}),
 counted as (select property, minute_at, kept, sum(n)::bigint as n from counted group by all)
 select coalesce(a.property, b.property), coalesce(a.minute_at, b.minute_at), coalesce(a.kept, b.kept),
   coalesce(a.n, 0), coalesce(b.n, 0)
 from told a full join counted b using (property, minute_at, kept)
 where coalesce(a.n, 0) <> coalesce(b.n, 0) order by all""",
     )
-    found = [Difference("lake", f"{p} {_when(m)} {kept}", told_n, there) for p, m, kept, told_n, there in rows]
+    found = [Difference("lake", f"{p} {_minute(m)} {kept}", told_n, there) for p, m, kept, told_n, there in rows]
     return found + [
         Difference(
             "lake",
-            f"{row['property']} {_when(row['minute_at'])} accepted",
+            f"{row['property']} {_minute(row['minute_at'])} accepted",
             sum(row[n] for n in ACCEPTED),
             row["accepted"],
         )
@@ -77,7 +79,7 @@ where coalesce(a.n, 0) <> coalesce(b.n, 0) order by all""",
     ]
 
 
-def twice(found: pa.Table) -> list[Difference]:
+def report_repeats(found: pa.Table) -> list[Difference]:
     """Identities that are in the lake more than once: (property, session_id, seq, n)."""
     return [
         Difference("lake", f"{r['property']} session {r['session_id']} seq {r['seq']}", 1, r["n"])
@@ -85,10 +87,12 @@ def twice(found: pa.Table) -> list[Difference]:
     ]
 
 
-def epochs(written: Iterable[tuple[str, int]], booked: Iterable[tuple[str, int]], under_way: int) -> list[Difference]:
-    """Batches (query, number) that the lake has and the books have not.
+def compare_epochs(
+    written: Iterable[tuple[str, int]], booked: Iterable[tuple[str, int]], under_way: int
+) -> list[Difference]:
+    """Batches (query, number) that are in the lake and not booked.
 
-    One that follows all that are booked of its query may be under way: then rows of it are in the lake, and not booked.
+    A batch behind all booked ones of its query may be under way: then `under_way` rows of the lake are not booked.
     """
     known, last = set(booked), dict[str, int]()
     for query, number in known:
@@ -100,14 +104,20 @@ def epochs(written: Iterable[tuple[str, int]], booked: Iterable[tuple[str, int]]
     ]
 
 
-_STATES = {"starting": "starting_ms", "playing": "play_ms + ad_play_ms", "stalled": "stall_ms", "seeking": "seek_ms",
-           "resuming": "resume_ms", "paused": "paused_ms"}  # fmt: skip
+_STATES = {
+    "starting": "starting_ms",
+    "playing": "play_ms + ad_play_ms",
+    "stalled": "stall_ms",
+    "seeking": "seek_ms",
+    "resuming": "resume_ms",
+    "paused": "paused_ms",
+}
 
 
-def sessions(events: pa.Table, rows: pa.Table, still_open: pa.Table) -> list[Named]:
+def compare_sessions(events: pa.Table, rows: pa.Table, still_open: pa.Table) -> list[Named]:
     """Time by state of events against their sessions' rows.
 
-    Sessions that are `still_open` (property, session_id) are left out: their rows follow.
+    Sessions that are `still_open` (property, session_id) are left out: their rows are not final.
     """
     watched = ", ".join(f"'{state}'" for state in WATCHED)
     asleep = f"state in ({watched}) and state_ms > {LONGEST_INTERVAL_MS}"
@@ -119,7 +129,7 @@ def sessions(events: pa.Table, rows: pa.Table, still_open: pa.Table) -> list[Nam
         f"coalesce(r.{sum_.replace(' + ', ' + r.')}, 0) as row from e full join r using (property, session_id)"
         for s, sum_ in _STATES.items()
     )
-    differing = _asked(
+    differing = _query(
         {"events": events, "rows": rows, "still_open": still_open},
         f"""
 with once as (select distinct on (property, session_id, seq) * from events
@@ -135,25 +145,25 @@ select * from compared where events <> row order by all""",
     return [((p, s), Difference("sessions", f"{p} session {s} {state} ms", a, b)) for p, s, state, a, b in differing]
 
 
-def folded(again: pa.Table, rows: pa.Table, still_open: pa.Table) -> list[Named]:
-    """Rows of sessions against the same folded `again` from their events, one difference a session."""
+def compare_refolded(again: pa.Table, rows: pa.Table, still_open: pa.Table) -> list[Named]:
+    """Session rows against the same sessions folded `again` from events; one difference a session."""
     without = "anti join still_open using (property, session_id)"
     tables = {"e": again, "r": rows, "still_open": still_open}
     made = f"(select * from r {without} where source <> 'import')"
-    found = _unequal(tables, f"(select * from e {without})", made, SESSIONS.names)
+    found = _differing_rows(tables, f"(select * from e {without})", made, SESSIONS.names)
     return [((p, s), Difference("sessions", f"{p} session {s}{what}", a, b)) for p, s, what, a, b in found]
 
 
-def published(latest: pa.Table, stored: pa.Table, names: Sequence[str]) -> list[Named]:
-    """Rows in Postgres that are not the lake's latest ones."""
-    found = _unequal({"latest": latest, "stored": stored}, "latest", "stored", names)
+def compare_rows(latest: pa.Table, stored: pa.Table, names: Sequence[str]) -> list[Named]:
+    """Rows in Postgres that are not the lake's latest."""
+    found = _differing_rows({"latest": latest, "stored": stored}, "latest", "stored", names)
     return [((p, s), Difference("rows", f"{p} session {s}{what}", a, b)) for p, s, what, a, b in found]
 
 
-def _unequal(tables: Mapping[str, pa.Table], left: str, right: str, names: Sequence[str]) -> Rows:
-    """(property, session_id, what, left's value, right's value) of sessions that differ, by the first column that does.
+def _differing_rows(tables: Mapping[str, pa.Table], left: str, right: str, names: Sequence[str]) -> Rows:
+    """(property, session_id, what, left's value, right's value) of differing sessions, by their first column.
 
-    What is ahead of the columns: a session that only one side has, or has in another version.
+    A session that only one side has, or that has another version there, is reported before any column.
     """
     both = [name for name in names if name not in ("property", "session_id")]
     same = " and ".join(f"a.{name} is not distinct from b.{name}" for name in both)
@@ -162,7 +172,7 @@ def _unequal(tables: Mapping[str, pa.Table], left: str, right: str, names: Seque
         "'version ' || {0}.version end" if "version" in names else "{0}.event_count || ' events' end"
     )
     version = "a.version is distinct from b.version" if "version" in names else "false"
-    return _asked(
+    return _query(
         tables,
         f"""
 with differing as (
@@ -182,7 +192,7 @@ from differing order by all""",
     )
 
 
-def marts(there: pa.Table, again: pa.Table, mart: Mart) -> list[Difference]:
+def compare_mart(there: pa.Table, again: pa.Table, mart: Mart) -> list[Difference]:
     """A mart against its recomputation, measure by measure; sketches may only have grown.
 
     One difference an hour, day or window: its first cell, the total's where that differs.
@@ -200,15 +210,15 @@ def marts(there: pa.Table, again: pa.Table, mart: Mart) -> list[Difference]:
 def _first_cells(
     tables: Mapping[str, pa.Table], join: str, left: str, right: str, unequal: Mapping[str, str], at: str
 ) -> Rows:
-    """Of each property and `at`, the first cell of a mart's rows that is `unequal` by its measure's condition.
+    """Of each property and `at`, the first cell in which a measure is `unequal` by its condition.
 
-    (property, at, grouping, value_1, value_2, measure, left's value, right's value, how many more cells differ).
+    (property, at, grouping, value_1, value_2, measure, left's value, right's value, number of other differing cells).
     """
     cells = ", ".join(
         f"{{'measure': '{n}', 'a': {left}.{n}::varchar, 'b': {right}.{n}::varchar, 'unequal': {condition}}}"
         for n, condition in sorted(unequal.items())
     )
-    return _asked(
+    return _query(
         tables,
         f"""
 with differing as (
@@ -234,7 +244,7 @@ def _value(side: str, name: str, kind: str) -> str:
     return f"coalesce({side}.{name}, 0)"
 
 
-def hours(hour: pa.Table, day: pa.Table, mart: Mart) -> list[Difference]:
+def compare_hours(hour: pa.Table, day: pa.Table, mart: Mart) -> list[Difference]:
     """Days that are not the sum of their hours; one difference a day."""
     names = [m.name for m in mart.measures if m.type not in ("sketch", "ints")]
     key = "property, day, grouping, value_1, value_2"
@@ -248,45 +258,9 @@ def hours(hour: pa.Table, day: pa.Table, mart: Mart) -> list[Difference]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A partition of the log and how far a stream has read it; None of a partition that the topic no longer has."""
-
-    first: int | None
-    end: int | None
-    started: int
-    next: int
-    records: int
-    lost: int
-    answered: int = 0
-    """Behind the last record that a collector answered for."""
-
-
-def log(partitions: Mapping[int, Reading]) -> list[Difference]:
-    """Partitions where records read do not fill the offsets, or where records went before they were read."""
-    found = []
-    for number, p in partitions.items():
-        if p.next - p.started != p.records + p.lost:
-            found.append(Difference("log", f"partition {number} records read", p.next - p.started - p.lost, p.records))
-        if p.lost:
-            found.append(Difference("log", f"partition {number} records lost before they were read", 0, p.lost))
-        if p.first is not None and p.first > p.next:
-            found.append(
-                Difference(
-                    "log", f"partition {number} offsets {p.next} to {p.first - 1} gone unread", 0, p.first - p.next
-                )
-            )
-        if p.end is not None and p.next > p.end:
-            found.append(Difference("log", f"partition {number} end", p.next, p.end))
-        unread = p.answered - max(p.next, p.end or 0)
-        if unread > 0:
-            found.append(Difference("log", f"partition {number} records answered and gone unread", 0, unread))
-    return found
-
-
-def sender(book: pa.Table, stored: pa.Table) -> list[Difference]:
+def compare_sender(book: pa.Table, stored: pa.Table) -> list[Difference]:
     """Acknowledged events that are not stored exactly once. `stored`: (property, session_id, seq, n)."""
-    rows = _asked(
+    rows = _query(
         {"book": book, "stored": stored},
         """
 with sent as (

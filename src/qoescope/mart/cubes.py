@@ -1,4 +1,4 @@
-"""Cubes: what corrections add to the marts of closed sessions."""
+"""What corrected session rows add to the marts."""
 
 import pyarrow as pa
 
@@ -8,7 +8,7 @@ from qoescope.compile.cube import cube
 
 
 def corrections(new: pa.Table, old: pa.Table, mart: Mart) -> pa.Table:
-    """What to add to the mart when the session rows `old` become `new`. Sketches only grow: nothing leaves a union."""
+    """What to add to the mart when session rows `old` become `new`. Sketches cannot shrink."""
     if not len(old):
         return added([cube(new, mart)], mart.table)
     return added([cube(new, mart), negated(cube(old, mart), mart.table)], mart.table)

@@ -1,4 +1,4 @@
-"""Freshness: how old an event is when its number can be seen, from the player's clock to the mart's commit."""
+"""Freshness: the age of an event when it shows in live numbers, from the player's clock to the mart's commit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """Ages in ms over `events` events, exact to a tick; None when there were none."""
+    """Quantiles of ages in ms over `events` events, exact to a tick; None when there were none."""
 
     events: int
     older: int
@@ -17,7 +17,7 @@ class Freshness:
 
 
 def freshness(rows: Sequence[tuple[datetime, datetime, int, Sequence[int], int]]) -> Freshness:
-    """Over rows of (committed_at, first_at, tick_ms, sent, older): each event's age is commit − start of its tick."""
+    """Over rows of (committed_at, first_at, tick_ms, sent, older): an event's age is commit minus start of its tick."""
     ages: dict[int, int] = {}
     older = 0
     for committed_at, first_at, tick_ms, sent, kept_back in rows:

@@ -1,4 +1,4 @@
-"""The gate: a day's sessions held to the catalog's rules before they may go from the lake to the marts."""
+"""The quality gate: a day's sessions must keep the catalog's rules before they are published to the marts."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -17,17 +17,17 @@ from qoescope.compile.duck import naive
 
 IDENTITY = ("property", "session_id", "seq")
 STORED = pa.schema([("property", pa.string()), ("session_id", pa.string()), ("repeated_events", pa.int64())])
-"""Sessions that have events in the lake, and how many of these are there more than once."""
+"""Sessions that have events in the lake, and how many of their events are repeated."""
 Usuals = Mapping[tuple[str, str], float]
 """By (property, rule)."""
 
 
 class BrokenDay(Mistake):
-    """A day that breaks a rule: it stays out of the marts, which keep what they had."""
+    """A day breaks a rule: it is not published, and the marts keep what they had."""
 
 
-def stored(events: pa.Table) -> pa.Table:
-    """`STORED` of a part of the lake's events (columns `IDENTITY`), all of a session's events among them."""
+def count_stored_events(events: pa.Table) -> pa.Table:
+    """`STORED` of a part of the lake's events (columns `IDENTITY`), which holds all events of its sessions."""
     with duckdb.connect(config={"threads": 1}) as engine:
         engine.register("events", events.select(list(IDENTITY)))
         found = engine.sql(
@@ -36,38 +36,44 @@ def stored(events: pa.Table) -> pa.Table:
     return found.cast(STORED)
 
 
-def checked(
-    rows: pa.Table, day: date, there: pa.Table | None = None, usual: Usuals | None = None,
-    seen: Mapping[str, int] | None = None, accepted: Collection[str] = (), now: datetime | None = None,
-) -> pa.Table:  # fmt: skip
+def check_sessions(
+    rows: pa.Table,
+    day: date,
+    stored: pa.Table | None = None,
+    usual: Usuals | None = None,
+    published: Mapping[str, int] | None = None,
+    accepted: Collection[str] = (),
+    now: datetime | None = None,
+) -> pa.Table:
     """One row of `checks` a property and rule.
 
-    `there`: what `stored` says of the day's events; None leaves those rules out. `usual`: what `usuals` says. `seen`:
-    sessions of the day in the marts by property. `accepted` names rules that a person has decided to let pass.
+    `stored`: what `count_stored_events` gives; None leaves those rules out. `usual`: what `usual_values` gives.
+    `published`: sessions of the day in the marts, by property. `accepted` names rules that may be broken. Raises
+    `UnknownName` for a rule that does not exist.
     """
     for name in accepted:
         if name not in RULE_NAMES:
             raise UnknownName("rule", name, RULE_NAMES)
     at = now or datetime.now(UTC)
     found = []
-    for property_id, total, results in _measured(rows, there):
+    for property_id, total, results in _evaluate_rules(rows, stored):
         judged = [
-            _judged(rule, total, result, (usual or {}).get((property_id, rule.name)), day < at.date())
+            _judge(rule, total, result, (usual or {}).get((property_id, rule.name)), day < at.date())
             for rule, result in zip(DAY_RULES, results, strict=True)
         ]
         found += [{"property": property_id, **row} for row in judged]
-    found += _shrunk(rows, seen or {})
+    found += _check_shrinkage(rows, published or {})
     for row in found:
         row |= {"day": day, "checked_at": at, "passed": row["passed"] or row["rule"] in accepted}
     return pa.Table.from_pylist(found, arrow.schema(CHECKS))
 
 
-def _measured(rows: pa.Table, there: pa.Table | None) -> list[tuple[str, int, Sequence[Any]]]:
-    """(property, sessions, what each rule counts: (among, broken) or (numerator, denominator))."""
-    counted = ", ".join(f"[{_counted(rule)}]::double[]" for rule in DAY_RULES)
+def _evaluate_rules(rows: pa.Table, stored: pa.Table | None) -> list[tuple[str, int, Sequence[Any]]]:
+    """(property, sessions, each rule's counts: (among, broken) or (numerator, denominator))."""
+    counted = ", ".join(f"[{_rule_sql(rule)}]::double[]" for rule in DAY_RULES)
     with duckdb.connect(config={"threads": 1}) as engine:
         engine.register("given", naive(rows))
-        engine.register("there", STORED.empty_table() if there is None else there)
+        engine.register("there", STORED.empty_table() if stored is None else stored)
         engine.execute("set preserve_insertion_order = false")
         found = engine.execute(
             f"""
@@ -82,12 +88,12 @@ known as (
   from placed left join there using (property, session_id)
 )
 select property, count(*), {counted} from known group by property order by property""",
-            {"compared": there is not None},
+            {"compared": stored is not None},
         ).fetchall()
     return [(name, total, results) for name, total, *results in found]
 
 
-def _counted(rule: Rule) -> str:
+def _rule_sql(rule: Rule) -> str:
     if isinstance(rule, Share):
         return f"count(*) filter (where {rule.among}), count(*) filter (where ({rule.among}) and ({rule.broken}))"
     return f"{_sum(rule.numerator)}, {_sum(rule.denominator) if rule.denominator else '1'}"
@@ -98,8 +104,8 @@ def _sum(names: Sequence[str]) -> str:
     return " + ".join(f"coalesce(sum({m.of}) filter (where {m.where or 'true'}), 0)" for m in measures)
 
 
-def _judged(rule: Rule, total: int, result: Sequence[float], usual: float | None, over: bool) -> dict[str, Any]:
-    """A rule's row; `over` says that the day is over, so that too little of it is too little."""
+def _judge(rule: Rule, total: int, result: Sequence[float], usual: float | None, over: bool) -> dict[str, Any]:
+    """A rule's row of `checks`; too few sessions break it only if the day is `over`."""
     if isinstance(rule, Share):
         among, broken = map(int, result)
         value = broken / among if among else 0.0
@@ -123,24 +129,42 @@ def _is_alike(rule: Usual, value: float, usual: float, over: bool) -> bool:
 def _row(
     rule: Rule, rows: int, broken: int, allowed: float, value: float | None, usual: float | None, passed: bool
 ) -> dict[str, Any]:
-    return {"rule": rule.name, "rows": rows, "broken": broken, "allowed": allowed, "value": value, "usual": usual,
-            "passed": passed}  # fmt: skip
+    return {
+        "rule": rule.name,
+        "rows": rows,
+        "broken": broken,
+        "allowed": allowed,
+        "value": value,
+        "usual": usual,
+        "passed": passed,
+    }
 
 
-def _shrunk(rows: pa.Table, seen: Mapping[str, int]) -> list[dict[str, Any]]:
+def _check_shrinkage(rows: pa.Table, published: Mapping[str, int]) -> list[dict[str, Any]]:
     counts: dict[str, int] = defaultdict(int)
     for part in rows.group_by("property").aggregate([([], "count_all")]).to_pylist():
         counts[part["property"]] = part["count_all"]
-    gone = {name: max(0, count - counts[name]) for name, count in seen.items()}
+    gone = {name: max(0, count - counts[name]) for name, count in published.items()}
     return [
-        {"property": name, **_row(SHRINKS, seen[name], n, SHRINKS.allowed, n / seen[name], None,
-                                  seen[name] < FEW or n <= SHRINKS.allowed * seen[name])}
-        for name, n in gone.items() if seen[name]
-    ]  # fmt: skip
+        {
+            "property": name,
+            **_row(
+                SHRINKS,
+                published[name],
+                n,
+                SHRINKS.allowed,
+                n / published[name],
+                None,
+                published[name] < FEW or n <= SHRINKS.allowed * published[name],
+            ),
+        }
+        for name, n in gone.items()
+        if published[name]
+    ]
 
 
-def usuals(past: pa.Table) -> Usuals:
-    """What is usual, of the `checks` of the days before that passed; not known below `LEAST_DAYS`."""
+def usual_values(past: pa.Table) -> Usuals:
+    """The usual value of each rule: the median of the passed `checks` of earlier days, if there are enough."""
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in past.select(["property", "rule", "value", "passed"]).to_pylist():
         if row["passed"] and row["value"] is not None:
@@ -148,17 +172,19 @@ def usuals(past: pa.Table) -> Usuals:
     return {key: median(known) for key, known in values.items() if len(known) >= LEAST_DAYS}
 
 
-def complaint(checks: pa.Table) -> str | None:
-    """The rules that were broken, in a line; None when all were kept."""
+def describe_failures(checks: pa.Table) -> str | None:
+    """The broken rules in one line; None when all are kept."""
     docs = {rule.name: rule for rule in (*DAY_RULES, SHRINKS)}
     broken = [row for row in checks.to_pylist() if not row["passed"]]
     if not broken:
         return None
-    said = "; ".join(f"{row['rule']} ({docs[row['rule']].doc}): {_said(row, docs[row['rule']])}" for row in broken)
-    return f"{broken[0]['day']} stays out of the marts, it breaks {said}"
+    failures = "; ".join(
+        f"{row['rule']} ({docs[row['rule']].doc}): {_describe(row, docs[row['rule']])}" for row in broken
+    )
+    return f"{broken[0]['day']} stays out of the marts, it breaks {failures}"
 
 
-def _said(row: Mapping[str, Any], rule: Rule) -> str:
+def _describe(row: Mapping[str, Any], rule: Rule) -> str:
     if isinstance(rule, Share):
         return f"{row['broken']} of {row['rows']} sessions of {row['property']}"
     return f"{row['property']} has {row['value']:.4g}, usually {row['usual']:.4g}"

@@ -93,14 +93,14 @@ class Stage:
 
 def door_key(settings: Settings) -> str:
     """The demo's write key: the one of the last run while it is live, else a new one."""
-    from qoescope.ingest import jobs
+    from qoescope.ingest.jobs import manage_keys
 
     path = secrets.folder(settings) / "demo.key"
     if path.exists():
         kept = path.read_text().strip()
-        if any(kept.startswith(key.prefix) and key.revoked_at is None for key in jobs.listed(settings)):
+        if any(kept.startswith(key.prefix) and key.revoked_at is None for key in manage_keys.list_keys(settings)):
             return kept
-    made = jobs.new_key(settings, PROPERTY)
+    made = manage_keys.create_key(settings, PROPERTY)
     secrets.write(path, made)
     return made
 

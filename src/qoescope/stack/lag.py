@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qoescope.settings import Settings
 
 if TYPE_CHECKING:
-    from qoescope.connect.health import Board
+    from qoescope.connect.health import HealthBoard
 
 KAFKA, POSTGRES = "kafka", "postgres"
 SOURCES = (KAFKA, POSTGRES)
@@ -18,13 +18,13 @@ LOOK_S, AGAIN_S = 10.0, 3.0
 COMPLETE = "select complete_until from stream_progress where stream = 'events'"
 
 
-def watch(settings: Settings, board: Board, stopping: threading.Event) -> None:
+def watch(settings: Settings, board: HealthBoard, stopping: threading.Event) -> None:
     """Looks every few seconds until told to stop."""
     while not stopping.wait(LOOK_S if look(settings, board) else AGAIN_S):
         pass
 
 
-def look(settings: Settings, board: Board) -> bool:
+def look(settings: Settings, board: HealthBoard) -> bool:
     """Tells how far the stream `events` is behind; whether Kafka and Postgres answered."""
     from qoescope.connect import postgres
     from qoescope.stack import progress

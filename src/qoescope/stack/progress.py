@@ -92,7 +92,7 @@ def streams(settings: Settings) -> list[dict[str, Any]]:
 
 def freshness(settings: Settings, since: datetime | None = None) -> dict[str, Any]:
     """How old events were when live numbers showed them, over the last minutes or since a time."""
-    from qoescope.mart.jobs.measure_freshness import fresh
+    from qoescope.mart.jobs.measure_freshness import measure_freshness
 
-    found = fresh(settings, since or datetime.now(UTC) - RECENT)
+    found = measure_freshness(settings, since or datetime.now(UTC) - RECENT)
     return {"events": found.events, "p50_ms": found.p50_ms, "p95_ms": found.p95_ms, "worst_ms": found.worst_ms}

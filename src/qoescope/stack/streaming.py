@@ -12,7 +12,7 @@ from qoescope.stack import lag, signals
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from qoescope.connect.health import Board
+    from qoescope.connect.health import HealthBoard
     from qoescope.connect.loops import Worker
     from qoescope.connect.spark import Stream
 
@@ -23,34 +23,34 @@ PART = "stream"
 def run(settings: Settings) -> None:
     """Runs every stream until SIGTERM or SIGINT, then lets the batches under way finish; blocks."""
     from qoescope.connect import health_http, health_rows, locks, loops, readiness, spark
-    from qoescope.connect.health import Board, folder
+    from qoescope.connect.health import HealthBoard, folder
 
     stopping = signals.told()
     with ExitStack() as open_until_the_end:
         enter = open_until_the_end.enter_context
         enter(locks.own(folder(settings) / f"{PART}.lock", f"the streams of {settings.var}"))
-        board = enter(Board(settings, PART, (*STREAMS, *lag.SOURCES)))
-        enter(health_http.serve(board, settings.stream_port, readiness.limits(settings)))
+        board = enter(HealthBoard(settings, PART, (*STREAMS, *lag.SOURCES)))
+        enter(health_http.serve(board, settings.stream_port, readiness.readiness_limits(settings)))
         for beside in (lag.watch, health_rows.publish):
             threading.Thread(target=beside, args=(settings, board, stopping), daemon=True).start()
-        session = spark.session(settings)
+        session = spark.open_session(settings)
         try:
             queries, workers = parts(session, settings, stopping, board)
-            with loops.running(workers, stopping, board):
+            with loops.run_workers(workers, stopping, board):
                 spark.keep_running(queries, stopping, board, settings)
         finally:
             spark.stop(session)
 
 
 def parts(
-    session: SparkSession, settings: Settings, stopping: threading.Event, board: Board | None = None
+    session: SparkSession, settings: Settings, stopping: threading.Event, board: HealthBoard | None = None
 ) -> tuple[list[Stream], list[Worker]]:
     """Spark's queries, ready to be kept running, and the workers beside them."""
     from qoescope.lake.jobs import dead_letters, events, marks, reports, sessions
     from qoescope.mart.jobs import quality
 
     written = threading.Event()
-    still_open = {name: marks.following(settings) for name in (marks.SESSIONS, marks.REPORTED)}
+    still_open = {name: marks.new_open_sessions(settings) for name in (marks.SESSIONS, marks.REPORTED)}
     loop = dict.fromkeys(STREAMS) if board is None else {name: board[name] for name in STREAMS}
     queries = [events.stream(session, settings, stopping, still_open, loop["events"])]
     workers = [

@@ -16,7 +16,7 @@ from qoescope.settings import Settings
 
 if TYPE_CHECKING:
     from qoescope.connect.postgres import Connection
-    from qoescope.connect.readiness import Problem
+    from qoescope.connect.readiness import HealthProblem
 
 log = logging.getLogger("qoescope.system")
 PROPERTY = "(system)"
@@ -58,7 +58,7 @@ def look(settings: Settings, connection: Connection) -> None:
     from qoescope.monitor.jobs.incident_rows import read_rows
 
     now = time.time()
-    limits = readiness.limits(settings)
+    limits = readiness.readiness_limits(settings)
     parts = health_rows.read(settings, connection, now)
     problems = [problem for part in parts for problem in readiness.find_problems(part, now, limits)]
     rows = changes(read_rows(connection, OPEN, (PROPERTY,)), problems, datetime.fromtimestamp(now, UTC))
@@ -71,10 +71,10 @@ def look(settings: Settings, connection: Connection) -> None:
             log.warning("%s: %s", row["state"], row["story"])
 
 
-def changes(known: Sequence[Mapping[str, Any]], problems: Iterable[Problem], now: datetime) -> list[Row]:
+def changes(known: Sequence[Mapping[str, Any]], problems: Iterable[HealthProblem], now: datetime) -> list[Row]:
     """Rows of `incidents` that change: problems that are new or go on, and those that are over."""
     open_ = {tuple(row["slice"].get(name, "") for name in PLACE): row for row in known}
-    told: dict[tuple[str, str, str], list[Problem]] = {}
+    told: dict[tuple[str, str, str], list[HealthProblem]] = {}
     for problem in problems:
         about = "" if problem.blocks else problem.anchor  # of a part that works: it has an incident of its own
         told.setdefault((problem.part, problem.loop, about), []).append(problem)
@@ -115,7 +115,7 @@ def _opened(part: str, loop: str, about: str, now: datetime) -> Row:
     }
 
 
-def _seen(row: Mapping[str, Any], found: Sequence[Problem], now: datetime) -> Row:
+def _seen(row: Mapping[str, Any], found: Sequence[HealthProblem], now: datetime) -> Row:
     story = "; ".join(str(problem) for problem in found)
     return {**row, "story": story, "last_seen_at": now, "updated_at": now, "version": row["version"] + 1}
 

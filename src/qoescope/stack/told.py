@@ -11,7 +11,7 @@ class Told:
     """The health of one part's present process; what an earlier one left is not believed."""
 
     def __init__(self, settings: Settings, part: str) -> None:
-        self._path, self._limits = health.path(settings, part), readiness.limits(settings)
+        self._path, self._limits = health.path(settings, part), readiness.readiness_limits(settings)
         self._since = 0.0
 
     def forget(self) -> None:

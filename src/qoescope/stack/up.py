@@ -82,7 +82,7 @@ def status(settings: Settings) -> dict[str, Any]:
 
     place, told, now = state.read(settings), health.read(settings), time.time()
     told = [part for part in told if part.state != "stopped"]
-    limits = readiness.limits(settings)
+    limits = readiness.readiness_limits(settings)
     found: dict[str, Any] = {"running": place is not None or bool(told), "healthy": False}
     found |= {"parts": [], "loops": [], "streams": [], "freshness": [], "problems": {}}
     if not found["running"]:

@@ -1,4 +1,4 @@
-"""Compaction: small files become large ones, and files that no version needs go."""
+"""Compaction: joins small files, and deletes files that no version needs."""
 
 from collections import Counter
 
@@ -17,10 +17,10 @@ def compact_table(
     most_bytes: int = 256 * 1024 * 1024,
     most_parts: int | None = None,
 ) -> int:
-    """Joins small files of parts that hold more than `files_a_part`; how many files went. Rows stay as they are.
+    """Joins small files of parts that have more than `files_a_part`; returns how many files went.
 
-    Files of half of `most_bytes` and more are left alone, so that who joins often copies little again; with
-    `most_parts` only those parts that hold the most of them are looked after.
+    Files of at least half of `most_bytes` are left alone, so that frequent runs rewrite little; with `most_parts` only
+    the parts with the most small files are joined.
     """
     delta = open_table(settings, table)
     small = Counter((f.session_day, f.bucket) for f in list_files(delta) if f.size < most_bytes // 2)
@@ -28,16 +28,16 @@ def compact_table(
     gone = 0
     for day, bucket in full[:most_parts]:
         try:
-            told = delta.optimize.compact(
+            result = delta.optimize.compact(
                 [("session_day", "=", day), ("bucket", "=", str(bucket))], target_size=most_bytes
             )
         except CommitFailedError:  # someone else changed these files: the next round joins them
             delta.update_incremental()
             continue
-        gone += int(told["numFilesRemoved"])
+        gone += int(result["numFilesRemoved"])
     return gone
 
 
 def vacuum_table(settings: Settings, table: Table, hours: int = 168) -> list[str]:
-    """Deletes files that no version of the last hours needs; their names."""
+    """Deletes files that no version of the last hours needs; returns their names."""
     return open_table(settings, table).vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)

@@ -1,4 +1,4 @@
-"""Deletion: days that are over, rows that the log will bring again, and viewers who ask for it."""
+"""Deletion: expired days, rows that will be read again, and viewers who asked to be forgotten."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -14,23 +14,23 @@ from qoescope.settings import Settings
 
 
 def expire_days(settings: Settings, table: Table, before: date) -> int:
-    """Deletes the table's days before this one, but no day of which something was received since; how many rows went.
+    """Deletes days before this one, unless events of them were received since; returns the number of rows.
 
-    A clock that is a year behind sends such a day today, and the books count it.
+    A device whose clock is a year behind sends such a day today, and the books count it.
     """
     delta = open_table(settings, table)
-    found = list_files(delta)
-    received = {f.session_day for f in found if f.until and f.until.date() >= before}
-    gone = [f for f in found if f.session_day < before.isoformat() and f.session_day not in received]
+    files = list_files(delta)
+    received = {f.session_day for f in files if f.until and f.until.date() >= before}
+    gone = [f for f in files if f.session_day < before.isoformat() and f.session_day not in received]
     if gone:
         delta.delete(f"session_day in ({', '.join(repr(day) for day in sorted({f.session_day for f in gone}))})")
     return sum(f.rows for f in gone)
 
 
 def delete_from_offset(settings: Settings, table: Table, following: Mapping[int, int]) -> int:
-    """Deletes the rows of records that lie at or behind these offsets of the log, by partition; how many went.
+    """Deletes rows of records at or behind these offsets, by partition; returns their number.
 
-    What was imported never was in the log and stays: its partition is negative.
+    Imported rows never were in the log and stay: their partition is negative.
     """
     read = " or ".join(f"(kafka_partition = {p} and kafka_offset < {o})" for p, o in following.items())
     unread = f"not ({read})" if read else "true"
@@ -38,14 +38,14 @@ def delete_from_offset(settings: Settings, table: Table, following: Mapping[int,
 
 
 def erase_viewer(settings: Settings, table: Table, property_id: str, viewer: str) -> pa.Table:
-    """Deletes a viewer's rows and answers them; their parts of the table are written again without them.
+    """Deletes a viewer's rows and returns them; their parts of the table are rewritten without them.
 
-    Not by a condition that Delta would keep in its log: no file of the table says whom it is about.
+    Not by a delete predicate, which Delta would keep in its log: no file may name the viewer.
     """
     delta = open_table(settings, table)
-    found = list_files(delta)
+    files = list_files(delta)
     gone = read_rows(
-        settings, table, found, where=(ds.field("property") == property_id) & (ds.field("viewer_id") == viewer)
+        settings, table, files, where=(ds.field("property") == property_id) & (ds.field("viewer_id") == viewer)
     )
     another = ds.field("viewer_id").is_null() | (ds.field("viewer_id") != viewer)
     touched = {(part["session_day"][0].as_py(), part["bucket"][0].as_py()) for part in split_parts(gone)}
@@ -53,7 +53,7 @@ def erase_viewer(settings: Settings, table: Table, property_id: str, viewer: str
         buckets = [bucket for place, bucket in sorted(touched) if place == day]
         added: list[File] = []
         for bucket in buckets:
-            mine = [f for f in found if (f.session_day, f.bucket) == (day.isoformat(), bucket)]
+            mine = [f for f in files if (f.session_day, f.bucket) == (day.isoformat(), bucket)]
             kept = read_rows(settings, table, mine, where=(ds.field("property") != property_id) | another)
             added += write_files(settings, table, kept)
         replace_parts(delta, table, day, buckets, added, {"erased": day.isoformat()})

@@ -32,7 +32,7 @@ def list_files(
         return []
     names = set(actions.column_names)
     latest = actions["max.received_at"].to_pylist() if "max.received_at" in names else [None] * len(actions)
-    found = []
+    files = []
     least, most = ([None] * len(actions),) * 2
     if holding is not None and {"min.day", "max.day"} <= names:
         least, most = actions["min.day"].to_pylist(), actions["max.day"].to_pylist()
@@ -55,14 +55,14 @@ def list_files(
             continue
         if since is not None and until is not None and until + timedelta(milliseconds=1) < since:
             continue
-        found.append(File(path, size, rows or 0, str(place), int(bucket), until=until))
-    return found
+        files.append(File(path, size, rows or 0, str(place), int(bucket), until=until))
+    return files
 
 
 def group_buckets(files: Iterable[File], most_rows: int) -> Iterator[set[int]]:
-    """The files' buckets, as many together as have at most so many rows; one alone where it has more.
+    """The files' buckets in groups of at most so many rows; alone where one has more.
 
-    All rows of a session lie in one bucket: what is asked of sessions can be asked of some buckets after others.
+    All rows of a session lie in one bucket, so that sessions can be processed by groups.
     """
     rows = Counter[int]()
     for f in files:
@@ -84,7 +84,7 @@ def read_table(
     buckets: Sequence[int] | None = None,
     columns: Sequence[str] | None = None,
 ) -> pa.Table:
-    """The table's rows now, of these days and buckets."""
+    """The table's rows now, of these days and buckets; empty when it does not exist."""
     try:
         return read_rows(settings, table, list_files(open_table(settings, table), days, buckets), columns)
     except TableNotFoundError:
@@ -94,24 +94,24 @@ def read_table(
 def read_rows(
     settings: Settings,
     table: Table,
-    found: Sequence[File],
+    files: Sequence[File],
     columns: Sequence[str] | None = None,
     where: pc.Expression | None = None,
 ) -> pa.Table:
-    """Rows of these files; `session_day` and `bucket` come from the files' places."""
+    """Rows of these files; `session_day` and `bucket` come from the files' paths."""
     names = list(columns or table.names)
     schema = arrow.schema(table)
-    if not found:
+    if not files:
         return pa.schema([schema.field(n) for n in names]).empty_table()
     return _with_defaults(
-        open_dataset(settings, table, found).to_table(columns=names, filter=where, use_threads=False), table
+        open_dataset(settings, table, files).to_table(columns=names, filter=where, use_threads=False), table
     )
 
 
-def read_batches(settings: Settings, table: Table, found: Sequence[File], most_rows: int) -> Iterator[pa.Table]:
-    """Rows of these files, so many at a time, about: what is in memory does not grow with them."""
+def read_batches(settings: Settings, table: Table, files: Sequence[File], most_rows: int) -> Iterator[pa.Table]:
+    """Rows of these files in parts of about so many, with bounded memory."""
     part: list[pa.RecordBatch] = []
-    source = open_dataset(settings, table, found)
+    source = open_dataset(settings, table, files)
     names = list(table.names)
     for batch in source.to_batches(columns=names, batch_size=most_rows, use_threads=False, fragment_readahead=1):
         if part and sum(map(len, part)) + len(batch) > most_rows:
@@ -122,14 +122,14 @@ def read_batches(settings: Settings, table: Table, found: Sequence[File], most_r
         yield _with_defaults(pa.Table.from_batches(part), table)
 
 
-def open_dataset(settings: Settings, table: Table, found: Sequence[File]) -> ds.Dataset:
-    """These files, to be read as they are needed."""
+def open_dataset(settings: Settings, table: Table, files: Sequence[File]) -> ds.Dataset:
+    """These files as a dataset."""
     schema = arrow.schema(table)
     store, folder = open_filesystem(settings, table)
     stored = pa.schema([f for f in schema if f.name not in ("session_day", "bucket")])
     fragments = []
     form = ds.ParquetFileFormat()
-    for f in found:
+    for f in files:
         place = (ds.field("session_day") == pa.scalar(date.fromisoformat(f.session_day))) & (
             ds.field("bucket") == f.bucket
         )
@@ -140,22 +140,22 @@ def open_dataset(settings: Settings, table: Table, found: Sequence[File]) -> ds.
 
 
 def read_session_rows(
-    settings: Settings, table: Table, found: Sequence[File], sessions: pa.Table, columns: Sequence[str] | None = None
+    settings: Settings, table: Table, files: Sequence[File], sessions: pa.Table, columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """Rows of these sessions, told by (property, session_id), in these files.
+    """Rows of these sessions (property, session_id) in these files.
 
-    DuckDB decodes the other columns only where a session is met: four times faster than to filter what was read.
+    DuckDB decodes the other columns only for matching sessions: four times faster than filtering what was read.
     """
     names = list(columns or table.names)
-    if not found or not len(sessions):
+    if not files or not len(sessions):
         return read_rows(settings, table, [], names)
     asked = replace(table, fields=tuple(f for f in table.fields if f.name in names))
     store, folder = open_filesystem(settings, table)
     with connected() as engine:
         engine.register("sessions", sessions.select(["property", "session_id"]))
-        source, paths = _STORED, [f"{folder}/{f.path}" for f in found]
+        source, paths = _STORED, [f"{folder}/{f.path}" for f in files]
         if not isinstance(store, fs.LocalFileSystem):
-            engine.register("stored", open_dataset(settings, table, found))
+            engine.register("stored", open_dataset(settings, table, files))
             source, paths = "stored", []
         known = f"columns(lambda name: name in {list(asked.names)})"
         met = engine.sql(
@@ -170,7 +170,7 @@ _STORED = """read_parquet($paths, union_by_name = true, hive_partitioning = true
 
 
 def _with_defaults(rows: pa.Table, table: Table) -> pa.Table:
-    """The rows, in which a column that is younger than a file holds its default for the file's rows."""
+    """The rows, in which a column that is newer than a file has its default for that file's rows."""
     for f in table.fields:
         if f.default is not None and f.name in rows.column_names and rows[f.name].null_count:
             place = rows.column_names.index(f.name)

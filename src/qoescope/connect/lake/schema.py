@@ -1,4 +1,4 @@
-"""Schema: makes the tables that are missing, and adds the columns that were declared since."""
+"""Schema: creates missing tables, and adds columns that were declared since."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,7 +22,7 @@ RETENTION = {
 
 
 def ensure_tables(settings: Settings, tables: Iterable[Table] = LAKE_TABLES) -> None:
-    """Creates the tables and the columns that are missing; columns that are no longer declared stay."""
+    """Creates missing tables and columns; columns that are no longer declared stay."""
     for table in tables:
         where = table_uri(settings, table)
         if "://" not in where:
@@ -41,7 +41,7 @@ def ensure_tables(settings: Settings, tables: Iterable[Table] = LAKE_TABLES) -> 
 
 
 def _add_missing_columns(delta: DeltaTable, table: Table) -> None:
-    """Rows that lie there already read as the column's default."""
+    """Adds the columns; existing rows read as the column's default."""
     known = {field.name for field in delta.schema().fields}
     declared = Schema.from_arrow(arrow.schema(table)).fields
     missing = [StoredField(field.name, field.type, nullable=True) for field in declared if field.name not in known]
@@ -51,5 +51,5 @@ def _add_missing_columns(delta: DeltaTable, table: Table) -> None:
 
 
 def _table_properties(table: Table) -> dict[str, str]:
-    told = ",".join(name for name in STATISTICS if name in table.names)
-    return RETENTION | {"delta.dataSkippingStatsColumns": told}
+    tracked = ",".join(name for name in STATISTICS if name in table.names)
+    return RETENTION | {"delta.dataSkippingStatsColumns": tracked}

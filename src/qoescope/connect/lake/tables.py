@@ -1,4 +1,4 @@
-"""Tables: where the lake's tables are, and how they are opened."""
+"""Tables of the lake: where they are, and how they are opened."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +11,12 @@ from qoescope.catalog.schema import Table
 from qoescope.settings import Settings
 
 STATISTICS = ("received_at", "day")
-"""Columns whose least and greatest value a file tells, so that readers can pass it over. The log keeps them: no ids."""
+"""Columns whose minimum and maximum are in the log, so that readers can skip files. None of them names a viewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a table: where it is, what part of the table it holds, and how far it reaches in time."""
+    """A file of a table: its path, the part of the table it holds, and the last arrival in it."""
 
     path: str
     size: int
@@ -28,13 +28,13 @@ class File:
 
 
 def table_uri(settings: Settings, table: Table) -> str:
-    """Where the table is."""
+    """The table's URI, or path."""
     root = settings.lake or str((settings.var / "lake").absolute())
     return f"{root.rstrip('/')}/{table.name}"
 
 
 def storage_options(settings: Settings) -> dict[str, str] | None:
-    """What the object store is told; None where the lake is a folder."""
+    """Options of the object store; None where the lake is a folder."""
     if not settings.lake_options:
         return None
     within = f"{settings.lake_timeout_s:g}s"
@@ -42,12 +42,12 @@ def storage_options(settings: Settings) -> dict[str, str] | None:
 
 
 def open_table(settings: Settings, table: Table) -> DeltaTable:
-    """The table as it is now; raises TableNotFoundError when it was never made."""
+    """The table as it is now; raises `TableNotFoundError` when it does not exist."""
     return DeltaTable(table_uri(settings, table), storage_options=storage_options(settings))
 
 
 def has_files(settings: Settings, table: Table) -> bool:
-    """Whether it holds anything."""
+    """Whether it exists and has files."""
     try:
         return len(open_table(settings, table).get_add_actions()) > 0
     except TableNotFoundError:
@@ -55,7 +55,7 @@ def has_files(settings: Settings, table: Table) -> bool:
 
 
 def open_filesystem(settings: Settings, table: Table) -> tuple[fs.FileSystem, str]:
-    """What reads and writes files of the table, and the table's folder in it."""
+    """The file system of the table, and the table's folder in it."""
     where = table_uri(settings, table)
     if "://" not in where:
         return fs.LocalFileSystem(), where

@@ -23,13 +23,13 @@ from qoescope.connect.lake.tables import STATISTICS, File, open_filesystem
 from qoescope.settings import Settings
 
 RETRIES = 50
-"""How often a commit is tried again beside others'."""
+"""How often a commit is retried beside concurrent ones."""
 SMALL = 5_000
-"""Rows. Smaller files are joined before long: a quick compression does for them."""
+"""Rows. Smaller files are joined before long, and compressed quickly."""
 
 
 def write_files(settings: Settings, table: Table, rows: pa.Table) -> list[File]:
-    """The rows in new files, one a partition, that no reader sees before `commit`."""
+    """Writes the rows to new files, one a part; no reader sees them before they are committed."""
     store, folder = open_filesystem(settings, table)
     sought = [name for name in table.names if name in (*table.key, *STATISTICS)]
     written = []
@@ -78,7 +78,7 @@ def _statistics(part: pa.Table) -> str:
 
 
 def _delta_value(value: str | date | datetime, *, up: bool) -> str:
-    """As Delta says it: milliseconds, so that the greatest is rounded up."""
+    """The value in Delta's statistics: in milliseconds, a maximum rounded up."""
     if not isinstance(value, datetime):
         return str(value)
     value += timedelta(microseconds=999 if up else 0)
@@ -86,7 +86,7 @@ def _delta_value(value: str | date | datetime, *, up: bool) -> str:
 
 
 def commit_files(delta: DeltaTable, table: Table, added: Sequence[File], app: str, batch: int) -> bool:
-    """Makes the files visible, all at once, and once for a (app, batch); False when that was done before."""
+    """Commits the files at once, and once for (app, batch); False when that was committed before."""
     delta.update_incremental()
     done = delta.transaction_version(app)
     if done is not None and done >= batch:
@@ -98,7 +98,7 @@ def commit_files(delta: DeltaTable, table: Table, added: Sequence[File], app: st
 
 
 def append_files(delta: DeltaTable, table: Table, added: Sequence[File], note: dict[str, str]) -> None:
-    """Makes the files visible, all at once; nothing for none."""
+    """Commits the files at once; does nothing for none."""
     if added:
         _append(delta, table, added, note)
 
@@ -125,7 +125,7 @@ def _append(
 def replace_parts(
     delta: DeltaTable, table: Table, day: date, buckets: Sequence[int], added: Sequence[File], note: dict[str, str]
 ) -> None:
-    """These parts of the table, as `delta` has it, become these files; what came since then stays."""
+    """Replaces these parts of the table, as `delta` has it, by these files; concurrent appends stay."""
     delta.create_write_transaction(
         [_action(f) for f in added],
         "overwrite",
@@ -142,10 +142,10 @@ def _action(f: File) -> AddAction:
 
 
 def pack_files(added: Iterable[File]) -> list[str]:
-    """Files as lines that travel from a task to the driver."""
+    """Files as lines of JSON that a task can send to the driver."""
     return [json.dumps({k: v for k, v in asdict(f).items() if k != "until"}) for f in added]
 
 
 def unpack_files(lines: Iterable[bytes | str]) -> list[File]:
-    """The files of such lines."""
+    """The files in such lines."""
     return [File(**json.loads(line)) for line in lines]

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile.buckets import spark_bucket
-from qoescope.compile.spark import schema
+from qoescope.compile.frames import schema
 from qoescope.connect import spark
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import table_uri
@@ -38,7 +38,7 @@ def write_to_lake(
     run = build_scenario(sessions, days, seed, end, faults, random_faults)
     ensure_tables(settings, (EVENTS,))
     written_before = {"txnAppId": f"generate-{hashlib.sha256(repr(run).encode()).hexdigest()[:16]}", "txnVersion": "1"}
-    job = spark.session(settings, "qoescope generate")
+    job = spark.open_session(settings, "qoescope generate")
     try:
         rows = job.range(0, run.chunks, 1, numPartitions=run.chunks).mapInArrow(
             partial(_generate_chunks, run), schema(EVENTS)

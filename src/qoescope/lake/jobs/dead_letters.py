@@ -1,4 +1,4 @@
-"""Dead letters: what was not understood, from the log into Postgres, each once: its place in the log is its key."""
+"""Dead letters from the log into Postgres, each once: partition and offset are their key."""
 
 from threading import Event
 from typing import LiteralString
@@ -6,8 +6,8 @@ from typing import LiteralString
 from qoescope.catalog.operations import DEAD_LETTERS
 from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
 from qoescope.connect import postgres, streams
-from qoescope.connect.following import Tail
 from qoescope.connect.health import Loop
+from qoescope.connect.log_readers import Tail
 from qoescope.connect.loops import Worker
 from qoescope.connect.postgres import Connection, Write
 from qoescope.connect.writing import Writer, progress
@@ -16,19 +16,19 @@ from qoescope.lake.dead_letters import Letter
 from qoescope.settings import Settings
 
 LETTERS = 200
-"""Dead letters that are written at once at most; each may hold a body."""
+"""Letters that are written at once, at most; each may hold a whole body."""
 WAIT_S = 1.0
 _REACHED: LiteralString = "select kafka_partition, max(kafka_offset) + 1 from dead_letters group by kafka_partition"
 
 
 def worker(settings: Settings, stopping: Event, loop: Loop | None = None) -> Worker:
-    """The worker, ready to be kept going."""
-    letters = _Letters(settings, Writer(settings, stopping, loop))
+    """The worker that copies dead letters."""
+    letters = _LetterWriter(settings, Writer(settings, stopping, loop))
     return Worker("dead_letters", letters.wait, letters.write)
 
 
-class _Letters:
-    """How far it is lies in the table itself: the next letter is the one behind the last."""
+class _LetterWriter:
+    """Copies letters. Its progress is the table itself: the next letter is the one behind the last row."""
 
     def __init__(self, settings: Settings, writer: Writer) -> None:
         self.settings, self.writer = settings, writer
@@ -37,11 +37,11 @@ class _Letters:
         self.shifts: dict[int, int] = {}
 
     def wait(self) -> bool:
-        """Whether letters came."""
+        """Reads letters for up to a second; whether there are any."""
         try:
             if not self.tail.began:
                 self.came = []
-                self.shifts = streams.meet(self.settings, self.writer, TOPIC_OF_LETTERS.name, ()).shifts
+                self.shifts = streams.open_topic(self.settings, self.writer, TOPIC_OF_LETTERS.name, ()).shifts
                 reached = dict(self.writer.ask(_REACHED))
                 self.tail.begin({p: reached[p] - shift for p, shift in self.shifts.items() if p in reached})
             letters = self.tail.letters(LETTERS - len(self.came), WAIT_S)
@@ -52,7 +52,7 @@ class _Letters:
         return bool(self.came)
 
     def write(self) -> None:
-        """Writes the letters that came; they stay until that is done."""
+        """Writes the letters that were read; they stay in memory until that succeeds."""
         writes = [Write(DEAD_LETTERS, dead_letters.rows(self.came)), progress("dead_letters", None)]
 
         def written(connection: Connection) -> None:

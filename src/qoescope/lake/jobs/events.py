@@ -1,4 +1,4 @@
-"""Events: the log into the lake, the live windows and the books, as a stream that may be killed at any moment."""
+"""Events: the log into the lake, the live windows and the books; may be killed at any moment."""
 
 import logging
 from collections import Counter
@@ -26,50 +26,52 @@ from qoescope.catalog.operations import (
 )
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
-from qoescope.compile import arrow
-from qoescope.compile import spark as frames
+from qoescope.compile import arrow, frames
 from qoescope.compile.adding import added
 from qoescope.compile.live import LIVE_TABLES
 from qoescope.connect import kafka, streams
-from qoescope.connect.following import Follower
 from qoescope.connect.health import Loop
 from qoescope.connect.lake.deletion import delete_from_offset
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import has_files
+from qoescope.connect.log_readers import RangeReader
 from qoescope.connect.postgres import Write
 from qoescope.connect.spark import Stream
-from qoescope.connect.witness import Met
+from qoescope.connect.topic_history import TopicState
 from qoescope.connect.writing import Writer, crash, progress
 from qoescope.lake import freshness
 from qoescope.lake.jobs import marks, messages, storing
-from qoescope.lake.jobs.shelves import Shelves
-from qoescope.lake.jobs.storing import ASIDE, COUNTS, MARKS, OFFSETS, SENT, UNKNOWN, Stored
+from qoescope.lake.jobs.event_tables import EventTables
+from qoescope.lake.jobs.storing import COUNTS, MARKS, OFFSETS, SENT, SET_ASIDE, UNKNOWN, StoredBatch
 from qoescope.lake.open_sessions import OpenSessions
 from qoescope.settings import Settings
 
-_SEEN: LiteralString = (
+_MARK_COMMITTED: LiteralString = (
     "update freshness set committed_at = clock_timestamp() where query = %s and batch = %s returning batch"
 )
 FEW, FEW_BYTES = 10_000, 16 * 1024 * 1024
 """Records, and their bytes, that are stored in the driver's process: they are done before tasks would have begun."""
 READ_S = 10.0
-"""How long the broker may take to give them."""
-WORTH_A_TASK = 3_000
-"""Records. A task costs a fifth of a second of a core before its first one, and live parts of two tasks are to add."""
+"""How long the broker may take to deliver them."""
+RECORDS_A_TASK = 3_000
+"""Starting a Spark task costs a fifth of a core-second; fewer records are not worth one."""
 log = logging.getLogger("qoescope.lake")
 
 
 def stream(
-    spark: SparkSession, settings: Settings, stopping: Event, still_open: Mapping[str, OpenSessions],
+    spark: SparkSession,
+    settings: Settings,
+    stopping: Event,
+    still_open: Mapping[str, OpenSessions],
     loop: Loop | None = None,
-) -> Stream:  # fmt: skip
-    """The stream, ready to be kept running; it marks the sessions whose events, or reports, it stores."""
+) -> Stream:
+    """The stream, ready to be run; it marks the sessions whose events or reports it stores."""
     return Stream("events", partial(_start_events, spark, settings, stopping, still_open, loop), warms_up=True)
 
 
 @dataclass(slots=True)
-class Place:
-    """Where a stream of the log is: for each partition its first and next offset and the last time of arrival."""
+class StreamPosition:
+    """Where a stream of the log is: by partition its first and next offset, and the latest arrival time."""
 
     first: dict[int, int] = field(default_factory=dict)
     next: dict[int, int] = field(default_factory=dict)
@@ -77,26 +79,26 @@ class Place:
 
     @property
     def complete_until(self) -> datetime | None:
-        """Everything received before has been read."""
+        """Everything received before has been read; None when nothing has."""
         return min(self.until.values()) if self.until else None
 
-    def passed(self, offsets: pa.Table) -> list[int]:
-        """Partitions of a batch's rows of `stream_offsets` that end before they are: no batch after the first may."""
+    def restarted_partitions(self, offsets: pa.Table) -> list[int]:
+        """Partitions whose offsets went back: their topic was created again."""
         ends = zip(offsets["kafka_partition"].to_pylist(), offsets["next_offset"].to_pylist(), strict=True)
         return [partition for partition, end in ends if end <= self.next.get(partition, 0)]
 
-    def moved(self, told: Iterable[dict[str, Any]], stream: str) -> tuple["Place", pa.Table]:
-        """The place after a batch, and its rows of `stream_offsets`: what was read, and what the log had lost."""
-        after = Place(dict(self.first), dict(self.next), dict(self.until))
+    def advanced(self, offsets_read: Iterable[dict[str, Any]], stream: str) -> tuple["StreamPosition", pa.Table]:
+        """(the position after a batch, its rows of `stream_offsets` with the records that the log lost)."""
+        after = StreamPosition(dict(self.first), dict(self.next), dict(self.until))
         merged: dict[int, dict[str, Any]] = {}
-        for part in told:
-            seen = merged.setdefault(part["kafka_partition"], dict(part))
-            if seen is not part and seen != part:
-                seen["first_offset"] = min(seen["first_offset"], part["first_offset"])
-                seen["next_offset"] = max(seen["next_offset"], part["next_offset"])
-                seen["records"] += part["records"]
-                seen["complete_until"] = max(
-                    filter(None, (seen["complete_until"], part["complete_until"])), default=None
+        for part in offsets_read:
+            total = merged.setdefault(part["kafka_partition"], dict(part))
+            if total is not part and total != part:
+                total["first_offset"] = min(total["first_offset"], part["first_offset"])
+                total["next_offset"] = max(total["next_offset"], part["next_offset"])
+                total["records"] += part["records"]
+                total["complete_until"] = max(
+                    filter(None, (total["complete_until"], part["complete_until"])), default=None
                 )
         rows = []
         for number, part in merged.items():
@@ -108,9 +110,17 @@ class Place:
             if part["complete_until"]:
                 until = part["complete_until"].replace(tzinfo=UTC)
                 after.until[number] = max(until, self.until.get(number, until))
-            rows.append({"stream": stream, "topic": BEACONS.name, "kafka_partition": number, "lost": hole,
-                         "first_offset": after.first[number], "next_offset": after.next[number],
-                         "records": part["records"]})  # fmt: skip
+            rows.append(
+                {
+                    "stream": stream,
+                    "topic": BEACONS.name,
+                    "kafka_partition": number,
+                    "lost": hole,
+                    "first_offset": after.first[number],
+                    "next_offset": after.next[number],
+                    "records": part["records"],
+                }
+            )
         return after, pa.Table.from_pylist(rows)
 
 
@@ -119,83 +129,86 @@ def _start_events(
 ) -> StreamingQuery:
     writer = Writer(settings, stopping, loop)
     ensure_tables(settings)
-    met = streams.meet(settings, writer, BEACONS.name, ("events",))
+    topic = streams.open_topic(settings, writer, BEACONS.name, ("events",))
     for name, sessions in still_open.items():
         marks.restore(settings, writer, sessions, name)
-    start = streams.beginning(settings, writer, "events", met, has_files(settings, EVENTS))
-    if (
-        start != "earliest"
-    ):  # what a batch left that the books do not have is read again; events are told by their place
+    start = streams.starting_offsets(settings, writer, "events", topic, has_files(settings, EVENTS))
+    if start != "earliest":  # rows of a batch that was not booked are written again; events are recognised
         for table in (LATE, QUARANTINE, REPORTS):
-            delete_from_offset(settings, table, streams.reached(writer, "events", BEACONS.name))
-    kafka = streams.kafka(spark, settings, met, start, settings.batch_records)
-    write = _Events(settings, writer, still_open, met, loop)
-    return streams.written(kafka, settings, "events", settings.events_every_s, write)
+            delete_from_offset(settings, table, streams.next_offsets(writer, "events", BEACONS.name))
+    records = streams.read_topic(spark, settings, topic, start, settings.batch_records)
+    write = _EventWriter(settings, writer, still_open, topic, loop)
+    return streams.start_query(records, settings, "events", settings.events_every_s, write)
 
 
-class _Events:
-    """Batches of the log into the lake, then into the books. A batch that comes again changes nothing."""
+class _EventWriter:
+    """Writes batches of the log into the lake, then into the books. Idempotent for a batch that is retried."""
 
     def __init__(
-        self, settings: Settings, writer: Writer, still_open: Mapping[str, OpenSessions], met: Met, loop: Loop | None
+        self,
+        settings: Settings,
+        writer: Writer,
+        still_open: Mapping[str, OpenSessions],
+        topic: TopicState,
+        loop: Loop | None,
     ) -> None:
-        self.settings, self.writer, self.still_open, self.met = settings, writer, still_open, met
+        self.settings, self.writer, self.still_open, self.topic = settings, writer, still_open, topic
         self.loop = loop
-        self.place: Place | None = None
-        self.shelves = Shelves(settings)
-        self.follower = Follower(settings, BEACONS.name)
+        self.position: StreamPosition | None = None
+        self.tables = EventTables(settings)
+        self.follower = RangeReader(settings, BEACONS.name)
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         """Writes one batch."""
         query = streams.query_id(batch)
-        place = self.place or self._place()
-        stored = self._stored(batch, number)
+        position = self.position or self._stored_position()
+        stored = self._store(batch, number)
         read = {row["kafka_partition"] for row in stored.rows(OFFSETS)}
-        self.met = streams.meet_added(self.settings, self.writer, self.met, read)
+        self.topic = streams.open_added_partitions(self.settings, self.writer, self.topic, read)
         crash(self.settings, "lake.before_delta")
-        after, offsets = place.moved(stored.rows(OFFSETS), "events")
-        if self.place and (back := place.passed(offsets)):
+        after, offsets = position.advanced(stored.rows(OFFSETS), "events")
+        if self.position and (back := position.restarted_partitions(offsets)):
             raise RuntimeError(f"{BEACONS.name} partition {back[0]} begins again: the topic was made again")
-        self.shelves.commit(stored, query, number)
+        self.tables.commit(stored, query, number)
         crash(self.settings, "lake.after_delta")
         for name, sessions in self.still_open.items():
             for marked in stored.tables.get(MARKS[name], ()):
                 sessions.mark(marked)
         writes = [
-            Write(OUTCOMES, _books(stored.rows(COUNTS))),
-            Write(UNKNOWN_FIELDS, unknown_fields(stored.rows(UNKNOWN))),
+            Write(OUTCOMES, _outcome_rows(stored.rows(COUNTS))),
+            Write(UNKNOWN_FIELDS, unknown_field_rows(stored.rows(UNKNOWN))),
             Write(STREAM_OFFSETS, offsets),
             *self._live(query, number, stored),
-            *(progress(name, after.complete_until, self.shelves.version) for name in ("events", "live")),
-            *(write for name, sessions in self.still_open.items() for write in marks.floors(name, sessions)),
+            *(progress(name, after.complete_until, self.tables.version) for name in ("events", "live")),
+            *(write for name, sessions in self.still_open.items() for write in marks.progress_writes(name, sessions)),
         ]
         if self.writer.write(query, number, [w for w in writes if len(w.rows)]):
-            self.writer.ask(_SEEN, (query, number))
+            self.writer.ask(_MARK_COMMITTED, (query, number))
         if self.loop is not None:
-            tell_set_aside(self.loop, stored.rows(ASIDE))
+            report_set_aside(self.loop, stored.rows(SET_ASIDE))
         crash(self.settings, "lake.before_commit")
         for sessions in self.still_open.values():
             sessions.advance(after.complete_until)
-        self.place = after
-        self.shelves.tidy()
+        self.position = after
+        self.tables.tidy()
 
-    def _place(self) -> Place:
+    def _stored_position(self) -> StreamPosition:
         rows = self.writer.ask(
             "select kafka_partition, o.first_offset, next_offset from stream_offsets o "
             "join log_partitions using (topic, kafka_partition) where stream = 'events' and topic_id <> ''"
         )
         until = self.writer.complete_until("events")
         known = {number: until for number, _, _ in rows} if until else {}
-        return Place({p: first for p, first, _ in rows}, {p: following for p, _, following in rows}, known)
+        return StreamPosition({p: first for p, first, _ in rows}, {p: following for p, _, following in rows}, known)
 
-    def _stored(self, batch: DataFrame, number: int) -> Stored:
-        """Few records are stored in this process, more by tasks; so are those that cannot be read here."""
-        bounds = streams.bounds(self.settings, "events", number, BEACONS.name)
+    def _store(self, batch: DataFrame, number: int) -> StoredBatch:
+        """Stores few records in this process and more by tasks; also those that cannot be read here."""
+        bounds = streams.planned_bounds(self.settings, "events", number, BEACONS.name)
         if bounds is None:
-            return by_tasks(self.settings, self.shelves, batch, self.settings.batch_records)
+            return store_by_tasks(self.settings, self.tables, batch, self.settings.batch_records)
         count = sum(end - first for first, end in bounds.values())
         if not count:
-            return Stored()
+            return StoredBatch()
         if count <= FEW:
             try:
                 records = self.follower.read(bounds, FEW_BYTES, READ_S)
@@ -203,46 +216,46 @@ class _Events:
                 log.warning("records of batch %d are not read here: %s", number, error)
             else:
                 if records is not None:
-                    return storing.store_parts(self.settings, self.shelves.known(), [self.met.shift(records)])
-        return by_tasks(self.settings, self.shelves, batch, count)
+                    return storing.store_parts(self.settings, self.tables.known(), [self.topic.shift(records)])
+        return store_by_tasks(self.settings, self.tables, batch, count)
 
-    def _live(self, query: str, number: int, stored: Stored) -> list[Write]:
-        """What the batch adds to live numbers, and how old its events are."""
+    def _live(self, query: str, number: int, stored: StoredBatch) -> list[Write]:
+        """What the batch adds to live marts, and its row of `freshness`."""
         ticks = [(row["tick"], row["events"]) for row in stored.rows(SENT)]
         if not ticks:
             return []
-        age = freshness.row(query, number, ticks, datetime.now(UTC))
+        age = freshness.freshness_row(query, number, ticks, datetime.now(UTC))
         return [
             *(Write(table, added(stored.tables.get(name, ()), table)) for name, table in LIVE_TABLES.items()),
             Write(FRESHNESS, pa.Table.from_pylist([age], arrow.schema(FRESHNESS))),
         ]
 
 
-def by_tasks(settings: Settings, shelves: Shelves, batch: DataFrame, count: int) -> Stored:
-    """Stores a batch of about so many records by tasks, a session in one of them."""
-    found = shelves.files()
-    parts = min(settings.spark_partitions, 1 + count // WORTH_A_TASK)
+def store_by_tasks(settings: Settings, tables: EventTables, batch: DataFrame, count: int) -> StoredBatch:
+    """Stores a batch of about `count` records by Spark tasks, each session in one of them."""
+    files = tables.files()
+    parts = min(settings.spark_partitions, 1 + count // RECORDS_A_TASK)
     rows = frames.records(batch, settings.lake_buckets)
-    task = storing.storing(settings, found, shelves.index.shared())
+    task = storing.storing_task(settings, files, tables.index.shared())
     if parts > 1:
         spread = rows.repartitionById(parts, F.col("bucket") % parts)
         try:
-            return storing.of_tasks(streams.collected(spread.mapInArrow(task, messages.TOLD)))
-        except storing.Torn:
+            return storing.merge_results(streams.collect_messages(spread.mapInArrow(task, messages.SCHEMA)))
+        except storing.SplitSession:
             log.warning("records of one session have several keys: one task stores the batch")
     alone = rows.drop("bucket").coalesce(1)  # Spark need not know the bucket
-    return storing.of_tasks(streams.collected(alone.mapInArrow(task, messages.TOLD)))
+    return storing.merge_results(streams.collect_messages(alone.mapInArrow(task, messages.SCHEMA)))
 
 
-def tell_set_aside(loop: Loop, records: Iterable[Mapping[str, Any]]) -> None:
-    """Tells the stream's health of records that broke their batch, and of the last one where it lies and why."""
-    found = list(records)
-    if found:
-        place = f"{BEACONS.name} partition {found[-1]['kafka_partition']} offset {found[-1]['kafka_offset']}"
-        loop.set_aside(len(found), f"at {place}, {found[-1]['reason_kept']}")
+def report_set_aside(loop: Loop, records: Iterable[Mapping[str, Any]]) -> None:
+    """Reports records that broke their batch to the stream's health, with the last one's position and reason."""
+    broken = list(records)
+    if broken:
+        position = f"{BEACONS.name} partition {broken[-1]['kafka_partition']} offset {broken[-1]['kafka_offset']}"
+        loop.set_aside(len(broken), f"at {position}, {broken[-1]['reason_kept']}")
 
 
-def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:
+def _outcome_rows(counts: Iterable[dict[str, Any]]) -> pa.Table:
     books: dict[tuple[str, datetime], Counter[str]] = {}
     for row in counts:
         books.setdefault((row["property"], row["minute_at"]), Counter()).update(
@@ -255,8 +268,8 @@ def _books(counts: Iterable[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
-def unknown_fields(counts: Iterable[dict[str, Any]]) -> pa.Table:
-    """Rows of the table of that name, of what was counted in all parts."""
+def unknown_field_rows(counts: Iterable[dict[str, Any]]) -> pa.Table:
+    """Rows of `unknown_fields`, added up over all parts."""
     total = Counter[tuple[str, datetime, str]]()
     for row in counts:
         total[row["property"], row["minute_at"], row["field"]] += row["count"]

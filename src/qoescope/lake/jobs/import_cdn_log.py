@@ -1,4 +1,4 @@
-"""Import of a CDN's log: its CMCD records into the lake, once each, and on as beacons."""
+"""Imports a CDN's log: its CMCD records into the lake, once each, and from there into the log as beacons."""
 
 import hashlib
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from qoescope.connect.lake.writing import commit_files, write_files
 from qoescope.connect.postgres import Write
 from qoescope.connect.writing import Writer, crash
 from qoescope.lake import reports
-from qoescope.lake.jobs.reports import Teller
+from qoescope.lake.jobs.reports import CmcdPublisher
 from qoescope.settings import Settings
 from qoescope.sources import packing, registry
 from qoescope.sources.cdn_logs.reports import log_reports
@@ -31,7 +31,7 @@ DEFAULT = registry.CDN_LOGS[0]
 
 @dataclass(slots=True)
 class ImportedLog:
-    """What became of a CDN's log."""
+    """The result of an import."""
 
     lines: int = 0
     records: int = 0
@@ -64,14 +64,14 @@ def import_log(
     app += "" if source is DEFAULT else f":{source.name}"  # read by another format, a file holds something else
     app += f":{hashlib.sha256(layout.encode()).hexdigest()[:16]}" if layout else ""
     writer, made, now = Writer(settings, Event()), ImportedLog(), datetime.now(UTC)
-    teller, touched = Teller(settings, writer), list[pa.Table]()
+    publisher, touched = CmcdPublisher(settings, writer), list[pa.Table]()
     entries = source.parse(_lines(path))
     for number, chunk in enumerate(takewhile(bool, (list(islice(entries, CHUNK)) for _ in count()))):
         log = log_reports(chunk, property_id, settings.lake_buckets, now)
         rows = log.reports
-        done = teller.delta.transaction_version(app)
+        done = publisher.delta.transaction_version(app)
         if done is None or done < number:
-            commit_files(teller.delta, REPORTS, write_files(settings, REPORTS, rows), app, number)
+            commit_files(publisher.delta, REPORTS, write_files(settings, REPORTS, rows), app, number)
         crash(settings, "lake.after_chunk")
         books = [Write(OUTCOMES, log.outcomes(property_id)), Write(UNKNOWN_FIELDS, log.unknown_fields(property_id))]
         writer.write(app, number, [write for write in books if len(write.rows)])
@@ -79,12 +79,12 @@ def import_log(
         made.lines, made.records = made.lines + len(chunk), made.records + len(rows)
         made.without_cmcd += log.without_cmcd
         made.bad += log.bad
-    seen = pa.concat_tables(touched) if touched else pa.table({"bucket": []})
-    for bucket in pc.unique(seen["bucket"]).to_pylist():
-        mine = seen.filter(pc.equal(seen["bucket"], bucket))
+    touched_rows = pa.concat_tables(touched) if touched else pa.table({"bucket": []})
+    for bucket in pc.unique(touched_rows["bucket"]).to_pylist():
+        mine = touched_rows.filter(pc.equal(touched_rows["bucket"], bucket))
         sessions = mine.group_by([*reports.KEY, "bucket"]).aggregate([])
-        first = pc.min(mine["received_at"]).as_py() - reports.LOOKED_BACK
-        made.events += teller.tell(sessions, first, f"{app}:{now.isoformat()}", bucket)
+        first = pc.min(mine["received_at"]).as_py() - reports.LOOK_BACK
+        made.events += publisher.publish(sessions, first, f"{app}:{now.isoformat()}", bucket)
         made.sessions += len(sessions)
     return made
 

@@ -1,4 +1,4 @@
-"""Messages: what a task tells the driver, as rows of a kind and a body."""
+"""Results that a Spark task sends to the driver, as rows of a kind and a body."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,21 +7,21 @@ import pyarrow as pa
 from qoescope.connect.lake.tables import File
 from qoescope.connect.lake.writing import pack_files
 
-TOLD = "kind string, body binary"
-"""What a task tells the driver: names of files that it wrote, and small tables as Arrow streams."""
+SCHEMA = "kind string, body binary"
+"""Spark's schema of a message: names of files that were written, and small tables as Arrow streams."""
 
 
-def lines(kind: str, bodies: Sequence[bytes]) -> pa.Table:
-    """Bodies of one kind."""
+def body_messages(kind: str, bodies: Sequence[bytes]) -> pa.Table:
+    """One message a body, all of one kind."""
     return pa.table({"kind": pa.repeat(pa.scalar(kind), len(bodies)), "body": pa.array(bodies, pa.binary())})
 
 
-def files(kind: str, written: Iterable[File]) -> pa.Table:
-    """Names of files that were written."""
-    return lines(kind, [line.encode() for line in pack_files(written)])
+def file_messages(kind: str, written: Iterable[File]) -> pa.Table:
+    """One message a file that was written."""
+    return body_messages(kind, [line.encode() for line in pack_files(written)])
 
 
-def packed(table: pa.Table) -> bytes:
+def to_ipc(table: pa.Table) -> bytes:
     """The table as an Arrow stream."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as out:
@@ -29,6 +29,6 @@ def packed(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def unpacked(stream: bytes) -> pa.Table:
-    """The table of an Arrow stream."""
+def from_ipc(stream: bytes) -> pa.Table:
+    """The table in an Arrow stream."""
     return pa.ipc.open_stream(stream).read_all()

@@ -1,4 +1,4 @@
-"""Reports: CMCD sessions that fell silent, from the lake back into the log as beacons."""
+"""CMCD sessions that fell silent, from the lake back into the log as beacons."""
 
 from datetime import UTC, datetime
 from threading import Event
@@ -26,29 +26,29 @@ from qoescope.sources.cmcd.mapping import Mapped
 
 NAME = "reports"
 AT_ONCE = 2_000
-"""Sessions whose reports are in memory together."""
+"""Sessions whose reports are in memory at once."""
 
 
 def worker(settings: Settings, stopping: Event, still_open: OpenSessions, loop: Loop | None = None) -> Worker:
-    """Reports to beacons, as sessions told by CMCD fall silent."""
-    reporter = _Reports(settings, Writer(settings, stopping, loop), stopping, still_open)
-    return Worker(NAME, reporter.wait, reporter.tell)
+    """The worker that publishes CMCD sessions as they fall silent."""
+    reporter = _SilentReports(settings, Writer(settings, stopping, loop), stopping, still_open)
+    return Worker(NAME, reporter.wait, reporter.publish)
 
 
-class Teller:
-    """What sessions told by CMCD, into the log as events and into Postgres as delivery; told again, it repeats."""
+class CmcdPublisher:
+    """Maps sessions' CMCD reports to events in the log and to delivery rows in Postgres; idempotent."""
 
     def __init__(self, settings: Settings, writer: Writer) -> None:
         self.settings, self.writer = settings, writer
         self.delta = open_table(settings, REPORTS)
-        self.log = kafka.Log(settings)
+        self.log = kafka.RecordProducer(settings)
 
-    def tell(self, sessions: pa.Table, since: datetime | None, query: str, number: int) -> int:
-        """Maps all reports of the sessions, which came after `since`; how many events they made."""
+    def publish(self, sessions: pa.Table, since: datetime | None, query: str, number: int) -> int:
+        """Maps all reports of the sessions that were received after `since`; returns the number of events."""
         self.delta.update_incremental()
         files = list_files(self.delta, buckets=pc.unique(sessions["bucket"]).to_pylist(), since=since)
         who = pc.field("session_id").isin(pc.unique(sessions["session_id"]))
-        rows = reports.of_sessions(read_rows(self.settings, REPORTS, files, where=who), sessions)
+        rows = reports.filter_sessions(read_rows(self.settings, REPORTS, files, where=who), sessions)
         mapped = registry.CMCD.parse(rows, None)
         self._send(mapped.events)
         crash(self.settings, "lake.after_reports")
@@ -56,15 +56,15 @@ class Teller:
         return len(mapped.events)
 
     def _send(self, events: pa.Table) -> None:
-        """Comes back once Kafka has all of them; raises `TimeoutError` when it does not say so."""
+        """Sends the events and waits for Kafka; raises `TimeoutError` when it does not acknowledge all."""
         lost = 0
 
-        def told(error: object | None, _: object) -> None:
+        def on_delivery(error: object | None, _: object) -> None:
             nonlocal lost
             lost += error is not None
 
         for key, value in reports.beacons(events, round(datetime.now(UTC).timestamp() * 1000)):
-            while not self.log.send(BEACONS.name, value, told, key):
+            while not self.log.send(BEACONS.name, value, on_delivery, key):
                 self.log.poll(1.0)
         left = self.log.flush(self.settings.kafka_delivery_ms / 1000 + 1)
         if lost or left:
@@ -74,61 +74,60 @@ class Teller:
 
 
 def write_delivery(connection: Connection, query: str, number: int, mapped: Mapped) -> None:
-    """Writes what the sessions told of delivery, once, in place of what is there of them, unless that knows more.
+    """Replaces the sessions' delivery rows, once a (query, number), unless the stored ones are newer.
 
-    An import and the stream may tell of a session at the same time; who read the lake first may come last.
+    An import and the stream may write the same session at once; the one that read the lake first may be last.
     """
     with connection.transaction():
-        if not postgres.noted(connection, query, number):
+        if not postgres.note_batch(connection, query, number):
             return
         connection.execute("select pg_advisory_xact_lock(hashtext('qoescope.cmcd_sessions'))")
-        told = mapped.observed.select([*reports.KEY, "last_at", "record_count"]).to_pylist()
-        found = connection.execute(
+        observed_rows = mapped.observed.select([*reports.KEY, "last_at", "record_count"]).to_pylist()
+        stored = connection.execute(
             "select property, session_id, last_at, record_count from cmcd_sessions where session_id = any(%s)",
-            ([row["session_id"] for row in told],),
+            ([row["session_id"] for row in observed_rows],),
         )
-        there = {(property_id, session): known for property_id, session, *known in found.fetchall()}
+        there = {(property_id, session): known for property_id, session, *known in stored.fetchall()}
         newest = [
-            there.get((property_id, session), []) <= known for property_id, session, *known in map(dict.values, told)
+            there.get((property_id, session), []) <= known
+            for property_id, session, *known in map(dict.values, observed_rows)
         ]
         observed = mapped.observed.filter(pa.array(newest, pa.bool_()))
-        requests = reports.of_sessions(mapped.requests, observed)
+        requests = reports.filter_sessions(mapped.requests, observed)
         columns = [observed[name].to_pylist() for name in reports.KEY]
         connection.execute(
             "delete from cmcd_requests r using unnest(%s::text[], %s::text[]) as told (property, session_id) "
-            "where (r.property, r.session_id) = (told.property, told.session_id)", columns,
-        )  # fmt: skip
+            "where (r.property, r.session_id) = (told.property, told.session_id)",
+            columns,
+        )
         for write in (Write(OBSERVED, observed), Write(REQUESTS, requests)):
             postgres.upsert(connection, write)
 
 
-class _Reports:
-    """Sessions whose reports stopped.
-
-    What comes again after a kill are repeats, which the lake knows.
-    """
+class _SilentReports:
+    """Sessions without new reports. After a kill some are published again; the lake recognises the repeats."""
 
     def __init__(self, settings: Settings, writer: Writer, stopping: Event, still_open: OpenSessions) -> None:
         self.settings, self.writer, self.stopping, self.still_open = settings, writer, stopping, still_open
-        self.teller: Teller | None = None
+        self.publisher: CmcdPublisher | None = None
         self.run, self.rounds = uuid4().hex, 0
         self.next_at = 0.0
 
     def wait(self) -> bool:
-        """Whether there is something to tell, and the last time is long enough ago."""
+        """Waits for the next round; whether a session is due."""
         if (left := self.next_at - monotonic()) > 0:
             self.stopping.wait(min(left, 1.0))
             return False
         return self.still_open.wait(1.0) and self.still_open.restored
 
-    def tell(self) -> None:
-        """Tells what is due, some sessions at a time."""
+    def publish(self) -> None:
+        """Publishes the sessions that are due, some at a time."""
         due = self.still_open.due(AT_ONCE)
         if len(due):
-            self.teller = self.teller or Teller(self.settings, self.writer)
-            since = pc.min(due["first_received_at"]).as_py() - reports.LOOKED_BACK
+            self.publisher = self.publisher or CmcdPublisher(self.settings, self.writer)
+            since = pc.min(due["first_received_at"]).as_py() - reports.LOOK_BACK
             self.rounds += 1
-            self.teller.tell(due, since, f"{NAME}:{self.run}", self.rounds)
+            self.publisher.publish(due, since, f"{NAME}:{self.run}", self.rounds)
             self.still_open.forget(due)
         if len(due) < AT_ONCE:
             self.next_at = monotonic() + self.settings.sessions_every_s

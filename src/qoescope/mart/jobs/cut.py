@@ -1,8 +1,8 @@
-"""Cut: one state of Postgres, and what of log and lake belongs to it, so that books are compared while traffic flows.
+"""A consistent cut through Postgres, log and lake, so that books can be compared while traffic flows.
 
-Postgres is read in one transaction that sees one moment. Its books say to which record of each partition they go,
-until when sessions are measured, and which version of the lake's sessions they hold: the lake, opened after that
-moment, holds all of it and perhaps more. What it has beyond is under way, and is counted, not compared.
+Postgres is read in one transaction, which sees one moment. Its books say how far each partition was read, until when
+sessions are folded, and which version of the lake's sessions was published. The lake is opened after that moment and
+holds all of it, perhaps more; what it has beyond is under way, and is counted instead of compared.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,67 +18,69 @@ from qoescope.catalog.operations import LATE, QUARANTINE, REPORTS, SESSION_VERSI
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS, DEAD_LETTERS
-from qoescope.connect import kafka, postgres, scan, witness
-from qoescope.connect.kafka import Described
+from qoescope.connect import kafka, postgres, scan, topic_history
+from qoescope.connect.kafka import TopicDescription
 from qoescope.connect.lake.reading import list_files
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import File, open_table, table_uri
 from qoescope.connect.postgres import Connection
 from qoescope.connect.scan import Scan
-from qoescope.connect.witness import Known
+from qoescope.connect.topic_history import TopicHistory
 from qoescope.settings import Settings
 
 FOLDING_S = 900
-"""How long a session that is due may take to be measured, where its stream does not say until when it measured all."""
-READ = (SESSION_VERSIONS, EVENTS, LATE, QUARANTINE, REPORTS)
-"""In this order: events of which a session's row was made are there when its row is."""
+"""How long folding a due session may take, where its stream does not say how far it is."""
+READ_TABLES = (SESSION_VERSIONS, EVENTS, LATE, QUARANTINE, REPORTS)
+"""In this order: the events that a session's row was folded from are opened after the row."""
 
 
 @dataclass(slots=True)
-class Cut:
-    """One state of Postgres, and the tables of the lake, opened just after it."""
+class LedgerCut:
+    """One state of Postgres, and the lake's tables opened just after it."""
 
     settings: Settings
     connection: Connection
     scan: Scan
-    logs: dict[str, Described]
-    """Topics, as they were just after."""
-    known: dict[str, Known]
-    following: dict[int, int]
-    """By partition of the log, the first record that the books do not have; empty where nothing was ever streamed."""
+    logs: dict[str, TopicDescription]
+    """The topics, as described just after."""
+    history: dict[str, TopicHistory]
+    next_offsets: dict[int, int]
+    """By partition of the log, the first record that is not booked; empty where nothing was streamed."""
     measured_until: datetime | None
-    """Each session of which nothing was received since is in the lake as its events say; None where nothing streams."""
+    """Sessions without events received since then are folded completely; None where nothing streams."""
     applied: int | None
-    """The version of the lake's sessions that Postgres holds; None where its stream does not say."""
+    """The version of the lake's sessions that Postgres holds; None where that is not known."""
     applied_at: datetime | None
-    held: set[tuple[str, date]]
-    """(property, day) that broke a rule: people see what was there before."""
+    withheld: set[tuple[str, date]]
+    """(property, day) that broke a rule: the marts keep the version before."""
     tables: dict[str, DeltaTable]
-    broken: dict[str, dict[str, int | None]]
-    """By table, files that are not there (None) or not as large as they were written, with their size."""
+    unreadable: dict[str, dict[str, int | None]]
+    """By table, files that are missing (None) or have another size than written, with that size."""
 
     def files(self, table: Table) -> list[File]:
-        """Files of the table that can be read."""
-        return self.whole(table, list_files(self.tables[table.name]))
+        """The table's readable files."""
+        return self.readable(table, list_files(self.tables[table.name]))
 
-    def whole(self, table: Table, found: Sequence[File]) -> list[File]:
-        """Those of the files that can be read."""
-        return [f for f in found if f.path not in self.broken[table.name]]
+    def readable(self, table: Table, files: Sequence[File]) -> list[File]:
+        """Those of the files that are readable."""
+        return [f for f in files if f.path not in self.unreadable[table.name]]
 
     @property
-    def read(self) -> str:
-        """A condition in SQL: the row's record belongs to the books. What was imported never was in the log."""
-        if not self.following:
+    def booked_sql(self) -> str:
+        """A condition in SQL: the row's record is booked. Imported rows never were in the log."""
+        if not self.next_offsets:
             return "true"
-        places = [f"(kafka_partition = {p} and kafka_offset < {following})" for p, following in self.following.items()]
+        places = [
+            f"(kafka_partition = {p} and kafka_offset < {following})" for p, following in self.next_offsets.items()
+        ]
         return f"(kafka_partition < 0 or {' or '.join(places)})"
 
     def rows(self, like: Table, where: str, **values: object) -> pa.Table:
         """Rows of Postgres at the cut."""
-        return scan.rows(self.connection, like, where, **values)
+        return scan.read_rows(self.connection, like, where, **values)
 
     def sessions_applied(self) -> DeltaTable | None:
-        """The lake's sessions as Postgres has them; None where that is not known, or older than what is kept."""
+        """The lake's sessions as published; None where the version is unknown or vacuumed."""
         newest = self.tables[SESSION_VERSIONS.name]
         if self.applied is None or self.applied > newest.version():
             return None
@@ -90,9 +92,9 @@ class Cut:
 
 
 @contextmanager
-def cut(settings: Settings) -> Iterator[Cut]:
-    """The cut of now."""
-    with scan.opened(settings) as engine, postgres.connect(settings, "writer") as connection:
+def open_cut(settings: Settings) -> Iterator[LedgerCut]:
+    """Opens a cut through the present state."""
+    with scan.open_scan(settings) as engine, postgres.connect(settings, "writer") as connection:
         ensure_tables(settings)
         with postgres.snapshot(connection):
             progress = {
@@ -101,36 +103,38 @@ def cut(settings: Settings) -> Iterator[Cut]:
                     "select stream, complete_until, version, updated_at from stream_progress"
                 )
             }
-            known = {topic.name: witness.read_known(connection, topic.name) for topic in (BEACONS, DEAD_LETTERS)}
-            held = connection.execute("select distinct property, day from checks where not passed").fetchall()
-            logs = {name: _describe(settings, name) for name in known}  # what was read, or answered, is in it
-            tables = {table.name: open_table(settings, table) for table in READ}
+            history = {
+                topic.name: topic_history.read_history(connection, topic.name) for topic in (BEACONS, DEAD_LETTERS)
+            }
+            withheld = connection.execute("select distinct property, day from checks where not passed").fetchall()
+            logs = {name: _describe(settings, name) for name in history}  # what was read, or answered, is in it
+            tables = {table.name: open_table(settings, table) for table in READ_TABLES}
             _, applied, applied_at = progress.get("quality", (None, None, None))
-            yield Cut(
+            yield LedgerCut(
                 settings,
                 connection,
                 engine,
                 logs,
-                known,
-                known[BEACONS.name].following,
+                history,
+                history[BEACONS.name].next_offsets,
                 _measured_until(settings, progress),
                 applied,
                 applied_at,
-                {(property_id, day) for property_id, day in held},
+                {(property_id, day) for property_id, day in withheld},
                 tables,
-                {table.name: _broken(settings, table, tables[table.name]) for table in READ},
+                {table.name: _find_broken(settings, table, tables[table.name]) for table in READ_TABLES},
             )
 
 
-def _describe(settings: Settings, topic: str) -> Described:
+def _describe(settings: Settings, topic: str) -> TopicDescription:
     try:
         return kafka.describe(settings, topic)
     except kafka.AWAY as error:
         raise Mistake(f"no Kafka at {settings.brokers}: is the broker up? ({error})") from error
 
 
-def _broken(settings: Settings, table: Table, delta: DeltaTable) -> dict[str, int | None]:
-    return {f.path: size for f, size in scan.broken(settings, table, list_files(delta))}
+def _find_broken(settings: Settings, table: Table, delta: DeltaTable) -> dict[str, int | None]:
+    return {f.path: size for f, size in scan.find_broken(settings, table, list_files(delta))}
 
 
 Progress = Mapping[str, tuple[datetime | None, int | None, datetime]]

@@ -1,4 +1,4 @@
-"""Erasure of one viewer from the lake, the marts and what was kept aside; their own id is stored nowhere."""
+"""Erases one viewer from the lake, the marts and the dead letters; the viewer's own id is stored nowhere."""
 
 import csv
 from collections import Counter
@@ -23,27 +23,27 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, pseudonyms, versions, viewer_ids
 from qoescope.compile.adding import negated
 from qoescope.compile.live import LIVE_TABLES, live
-from qoescope.connect import days, doors, letters, postgres, viewer_keys
+from qoescope.connect import days, letters, postgres, viewer_keys, write_access
 from qoescope.connect.lake.deletion import erase_viewer
 from qoescope.connect.lake.reading import list_files, read_rows
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import open_table
 from qoescope.connect.postgres import Connection, Write
-from qoescope.mart import ledger as accounts
+from qoescope.mart import ledger_result
 from qoescope.mart.jobs import lake_days
 from qoescope.settings import Settings
 
-NAMING = (EVENTS, LATE, QUARANTINE, SESSION_VERSIONS)
+TABLES_WITH_VIEWERS = (EVENTS, LATE, QUARANTINE, SESSION_VERSIONS)
 """Tables of the lake that name viewers."""
-GONE_DAYS = 38
-"""Until the log has dropped its dead letters (30 days) and the lake the files of before (7 days)."""
-AGAIN_DAYS = 3
-"""What came while doors did not know of an erasure yet is erased by the nights after it."""
+PURGE_DAYS = 38
+"""Until the log has dropped its dead letters (30 days) and the lake its old files (7 days)."""
+REPEAT_DAYS = 3
+"""Events that collectors accepted before they knew of the erasure are erased in the following nights."""
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What an erasure took, and the day by which no byte is left."""
+class ErasureReceipt:
+    """What an erasure deleted, and the day by which all data will be purged."""
 
     property: str
     viewers: tuple[str, ...]
@@ -52,51 +52,54 @@ class Receipt:
     sessions: int
     marts: int
     letters: int
-    """Dead letters, and rows of imported files that were kept aside."""
+    """Dead letters, and rows of imported files that were quarantined."""
     gone_by: date
 
     def __str__(self) -> str:
         """A line for people."""
         return (
             f"{self.property}: {self.events} events, {self.sessions} sessions, {self.marts} rows of Postgres and "
-            f"{self.letters} letters erased; no byte is left by {self.gone_by}"
+            f"{self.letters} letters erased; all data will be purged by {self.gone_by}"
         )
 
 
 def find_pseudonyms(settings: Settings, property_id: str, viewer: str) -> tuple[str, ...]:
-    """What a viewer is called here, under each version of the key: with these an erasure can be asked for."""
+    """The viewer's pseudonyms under each version of the key, by which an erasure is requested.
+
+    Raises `Mistake` for an empty id.
+    """
     if not viewer:
         raise Mistake("no viewer's id: give it on a line of standard input")
     return pseudonyms.of(viewer_keys.read(settings), property_id, viewer)
 
 
-def forget_viewer(settings: Settings, property_id: str, names: Sequence[str]) -> Receipt:
-    """Erases the viewer of these pseudonyms from lake and Postgres, and answers the receipt.
+def forget_viewer(settings: Settings, property_id: str, names: Sequence[str]) -> ErasureReceipt:
+    """Erases the viewer of these pseudonyms from lake and Postgres, and returns the receipt.
 
-    Tombstones make the door filter what still comes. Deleted files are gone after a week, the log after its retention.
-    Again, it finds nothing and erases nothing.
+    Tombstones make the collector filter later events. Deleted files are purged after a week, the log after its
+    retention. Idempotent. Raises `Mistake` for names that are not pseudonyms.
     """
     if not names or not all(map(pseudonyms.has_form, names)):
         raise Mistake("an erasure is asked for by pseudonyms, never by the id: `qoescope batch pseudonyms` gives them")
     ensure_tables(settings)
     keys, asked_at = viewer_keys.read(settings), datetime.now(UTC)
-    doors.digest_forgotten(settings, keys)
-    gone_by, total = asked_at.date() + timedelta(days=GONE_DAYS), Counter[str]()
+    write_access.digest_forgotten(settings, keys)
+    gone_by, total = asked_at.date() + timedelta(days=PURGE_DAYS), Counter[str]()
     with postgres.connect(settings, "writer") as connection:
         for name in names:
             connection.execute(
                 "insert into forgotten (property, viewer_id, forgotten_at) values (%s, %s, %s) on conflict do nothing",
                 (property_id, name, asked_at),
             )
-        for name, as_sent in _known_as(settings, keys, connection, property_id, names).items():
-            letters_too = frozenset(names) if name == names[-1] else frozenset()
+        for name, as_sent in _ids_as_sent(settings, keys, connection, property_id, names).items():
+            letters_of = frozenset(names) if name == names[-1] else frozenset()
             receipt = {"property": property_id, "viewer_id": name, "asked_at": asked_at, "gone_by": gone_by}
-            total.update(_erase(settings, connection, receipt, (name, *as_sent), keys, letters_too))
-    return Receipt(property_id, tuple(names), gone_by=gone_by, **total)
+            total.update(_erase(settings, connection, receipt, (name, *as_sent), keys, letters_of))
+    return ErasureReceipt(property_id, tuple(names), gone_by=gone_by, **total)
 
 
 def without_forgotten(settings: Settings, connection: Connection, property_id: str, rows: pa.Table) -> pa.Table:
-    """Rows that name viewers as sent, but for those who are forgotten."""
+    """The rows, which name viewers by their own ids, without those of forgotten viewers."""
     asked = connection.execute("select viewer_id from forgotten where property = %s", (property_id,)).fetchall()
     names = {name for (name,) in asked}
     if not names:
@@ -107,25 +110,26 @@ def without_forgotten(settings: Settings, connection: Connection, property_id: s
     return rows.filter(pc.invert(pc.is_in(rows["viewer_id"], pa.array(theirs, rows["viewer_id"].type))))
 
 
-def forget_again(settings: Settings, today: date) -> int:
-    """Erases once more who was forgotten in the last days; how many rows that found."""
+def repeat_erasures(settings: Settings, today: date) -> int:
+    """Erases the viewers of the last days' erasures again; returns the number of rows deleted."""
     with postgres.connect(settings, "writer") as connection:
         recent = connection.execute(
             "select property, array_agg(viewer_id order by viewer_id) from forgotten where forgotten_at >= %s "
-            "group by property, forgotten_at", (today - timedelta(days=AGAIN_DAYS),),
-        ).fetchall()  # fmt: skip
+            "group by property, forgotten_at",
+            (today - timedelta(days=REPEAT_DAYS),),
+        ).fetchall()
     receipts = [forget_viewer(settings, property_id, names) for property_id, names in recent]
     return sum(found.events + found.sessions + found.marts + found.letters for found in receipts)
 
 
-def _known_as(
+def _ids_as_sent(
     settings: Settings, keys: pseudonyms.Keys, connection: Connection, property_id: str, names: Sequence[str]
 ) -> dict[str, list[str]]:
-    """Each pseudonym; with the last of them the id as sent, where an import, which passes no door, brought it."""
-    there = connection.execute("select distinct viewer_id from sessions where property = %s", (property_id,)).fetchall()
-    sent = {viewer for (viewer,) in there if viewer and not pseudonyms.has_form(viewer)}
+    """By pseudonym, the viewer's own ids in the lake, which imports have brought; all under the last pseudonym."""
+    rows = connection.execute("select distinct viewer_id from sessions where property = %s", (property_id,)).fetchall()
+    sent = {viewer for (viewer,) in rows if viewer and not pseudonyms.has_form(viewer)}
     of_property = pc.field("property") == property_id
-    for table in NAMING:
+    for table in TABLES_WITH_VIEWERS:
         found = list_files(open_table(settings, table))
         viewers = pc.unique(read_rows(settings, table, found, ["viewer_id"], of_property)["viewer_id"]).to_pylist()
         sent |= {viewer for viewer in viewers if viewer and not pseudonyms.has_form(viewer)}
@@ -134,8 +138,8 @@ def _known_as(
     return {name: theirs if name == names[-1] else [] for name in names}
 
 
-def _letters_erased(connection: Connection, keys: pseudonyms.Keys, property_id: str, names: frozenset[str]) -> int:
-    """Deletes dead letters and kept rows of imports that name the viewer, readable or not; how many went."""
+def _erase_letters(connection: Connection, keys: pseudonyms.Keys, property_id: str, names: frozenset[str]) -> int:
+    """Deletes dead letters and quarantined import rows that name the viewer; returns their number."""
 
     def is_named(viewer: str) -> bool:
         return not names.isdisjoint(pseudonyms.of(keys, property_id, viewer))
@@ -164,13 +168,15 @@ def _erase(
     keys: pseudonyms.Keys,
     letters_of: frozenset[str],
 ) -> dict[str, int]:
-    """Erases what the lake and Postgres hold under these names of one viewer; how many rows went.
+    """Erases one viewer, under all of these names, from lake and Postgres; returns the numbers of rows deleted.
 
-    In Postgres all goes together with the receipt: by that a writer that read the lake before sees that it is late.
+    In Postgres everything is deleted together with writing the receipt, by which a writer that has read the lake before
+    notices the erasure.
     """
     property_id = str(receipt["property"])
     erased = {
-        t.name: pa.concat_tables([erase_viewer(settings, t, property_id, each) for each in names]) for t in NAMING
+        t.name: pa.concat_tables([erase_viewer(settings, t, property_id, each) for each in names])
+        for t in TABLES_WITH_VIEWERS
     }
     events, sessions = erased[EVENTS.name], versions.latest(erased[SESSION_VERSIONS.name])
     taken = [Write(LIVE_TABLES[n], negated(t, LIVE_TABLES[n])) for n, t in live(events).items() if len(events)]
@@ -178,16 +184,16 @@ def _erase(
     with connection.transaction():
         days.lock(connection)
         gone = sum(days.erase(connection, table, property_id, each) for table in personal for each in names)
-        letters_gone = _letters_erased(connection, keys, property_id, letters_of) if letters_of else 0
-        found = {"events": len(events), "sessions": len(sessions), "marts": gone, "letters": letters_gone}
-        for write in (Write(OUTCOMES, accounts.erased(erased)), *taken):
+        letters_gone = _erase_letters(connection, keys, property_id, letters_of) if letters_of else 0
+        counts = {"events": len(events), "sessions": len(sessions), "marts": gone, "letters": letters_gone}
+        for write in (Write(OUTCOMES, ledger_result.erasure_outcomes(erased)), *taken):
             postgres.upsert(connection, write)
-        postgres.upsert(connection, Write(ERASURES, pa.Table.from_pylist([receipt | found])))
+        postgres.upsert(connection, Write(ERASURES, pa.Table.from_pylist([receipt | counts])))
     if started := pc.unique(sessions["day"]).to_pylist():
         days.replace(
             connection,
             started,
-            lambda: arrow.conform(lake_days.rows_of(settings, started), SESSION_ROWS),
-            lake_days.cubed,
+            lambda: arrow.conform(lake_days.read_sessions_of(settings, started), SESSION_ROWS),
+            lake_days.mart_writes,
         )
-    return found
+    return counts

@@ -1,4 +1,4 @@
-"""Import of the data set's CSV into the lake and the marts."""
+"""Imports the data set's CSV into the lake and the marts."""
 
 import hashlib
 from dataclasses import dataclass
@@ -40,8 +40,8 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Import:
-    """What an import found and did."""
+class CsvImport:
+    """The result of an import."""
 
     rows: int
     sessions: int
@@ -59,10 +59,11 @@ class Import:
         )
 
 
-def import_csv(settings: Settings, path: Path, property_id: str = "import") -> Import:
-    """The data set's CSV into the lake and the marts; importing it again changes nothing.
+def import_csv(settings: Settings, path: Path, property_id: str = "import") -> CsvImport:
+    """Imports the data set's CSV into the lake and the marts; importing it again changes nothing.
 
-    Its rows are held to the file's rules; the gate, which asks what is usual, is for days that are restated.
+    Rows must keep the file's own rules; the quality gate, which compares with usual values, is for restated days.
+    Raises `Mistake` when there is no such file.
     """
     if not path.is_file():
         raise Mistake(f"no file {path}: make it with `python generate_telemetry.py`, or name another")
@@ -85,13 +86,13 @@ def import_csv(settings: Settings, path: Path, property_id: str = "import") -> I
         days.replace(
             connection,
             started,
-            lambda: arrow.conform(lake_days.rows_of(settings, started), SESSION_ROWS),
-            lake_days.cubed,
+            lambda: arrow.conform(lake_days.read_sessions_of(settings, started), SESSION_ROWS),
+            lake_days.mart_writes,
         )
         with connection.transaction():
             _note_import(connection, found, property_id, path.name, digest)
     kept_aside = _reasons(found.quarantined)
-    return Import(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started), kept_aside)
+    return CsvImport(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started), kept_aside)
 
 
 def _reasons(quarantined: pa.Table) -> tuple[Reason, ...]:
@@ -103,9 +104,15 @@ def _reasons(quarantined: pa.Table) -> tuple[Reason, ...]:
 
 def _note_import(connection: Connection, found: CsvSessions, property_id: str, name: str, digest: str) -> None:
     note = {
-        "checksum": digest, "property": property_id, "name": name, "rows": found.rows, "sessions": len(found.sessions),
-        "repeated": found.repeated, "quarantined": len(found.quarantined), "finished_at": datetime.now(UTC),
-    }  # fmt: skip
+        "checksum": digest,
+        "property": property_id,
+        "name": name,
+        "rows": found.rows,
+        "sessions": len(found.sessions),
+        "repeated": found.repeated,
+        "quarantined": len(found.quarantined),
+        "finished_at": datetime.now(UTC),
+    }
     kept = found.quarantined.append_column("property", pa.repeat(pa.scalar(property_id), len(found.quarantined)))
     kept = kept.append_column("checksum", pa.repeat(pa.scalar(digest), len(kept)))
     postgres.upsert(connection, Write(IMPORTS, pa.Table.from_pylist([note])))

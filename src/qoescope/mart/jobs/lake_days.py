@@ -1,4 +1,4 @@
-"""Days of the lake: what it holds of the sessions that began in a day."""
+"""Reads what the lake holds of the sessions that began on a day."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -22,65 +22,65 @@ from qoescope.connect.postgres import Write
 from qoescope.settings import Settings
 
 
-def day(text: str) -> date:
-    """The day that a text names; raises `Mistake` when it names none."""
+def parse_day(text: str) -> date:
+    """The date in a text; raises `Mistake` for an invalid one."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise Mistake(f"'{text}' is no day: say it like 2026-01-02") from error
+        raise Mistake(f"invalid date '{text}'; use YYYY-MM-DD") from error
 
 
-def silent_since(settings: Settings) -> datetime | None:
-    """Sessions heard of later than this are open: the streams will close them."""
+def silent_before(settings: Settings) -> datetime | None:
+    """Sessions with events received later than this are open; the streams will close them. None without streams."""
     with postgres.connect(settings, "writer") as connection:
         row = connection.execute("select complete_until from stream_progress where stream = 'events'").fetchone()
     return row[0] - timedelta(seconds=settings.session_gap_s) if row and row[0] else None
 
 
 def files_around(settings: Settings, day: date) -> list[File]:
-    """Files of events of the day, of the day before, and of those in which its sessions may go on."""
+    """Files of events of the day, the day before, and the days on which its sessions may continue."""
     return list_files(
         open_table(settings, EVENTS), [day + timedelta(days=n) for n in range(-1, versions.GOES_ON_DAYS + 1)]
     )
 
 
-def events_of(settings: Settings, day: date, found: Sequence[File]) -> pa.Table:
-    """Events of the sessions that began in this day of the lake, out of some of the files around it.
+def read_day_events(settings: Settings, day: date, files: Sequence[File]) -> pa.Table:
+    """Events of the sessions that began on this day of the lake, from some of the files around it.
 
-    A beacon that does not say when its session began lies in the day of its own first event. Past midnight it belongs
-    to the session all the same, as it does in the stream.
+    A beacon that does not say when its session began lies in the day of its own first event; past midnight it still
+    belongs to the session, as in the stream.
     """
 
     def on(n: int) -> list[File]:
-        return [f for f in found if f.session_day == (day + timedelta(days=n)).isoformat()]
+        return [f for f in files if f.session_day == (day + timedelta(days=n)).isoformat()]
 
-    events, unsaid = read_rows(settings, EVENTS, on(0)), pc.field("session_started_at").is_null()
+    events, is_undated = read_rows(settings, EVENTS, on(0)), pc.field("session_started_at").is_null()
     if events["session_started_at"].null_count:
-        said, held = events.filter(~unsaid), events.filter(unsaid)
-        begun = read_session_rows(settings, EVENTS, on(-1), held, versions.KEY)
-        events = pa.concat_tables([said, versions.without(held, begun)])
-    parts, held = [events], events
+        dated, undated = events.filter(~is_undated), events.filter(is_undated)
+        begun = read_session_rows(settings, EVENTS, on(-1), undated, versions.KEY)
+        events = pa.concat_tables([dated, versions.without(undated, begun)])
+    parts, undated = [events], events
     for n in range(1, versions.GOES_ON_DAYS + 1):
-        on_that_day = read_rows(settings, EVENTS, on(n), versions.KEY, unsaid)
-        held = read_session_rows(settings, EVENTS, on(n), versions.known(on_that_day, held)).filter(unsaid)
-        if not len(held):
+        on_that_day = read_rows(settings, EVENTS, on(n), versions.KEY, is_undated)
+        undated = read_session_rows(settings, EVENTS, on(n), versions.known(on_that_day, undated)).filter(is_undated)
+        if not len(undated):
             break
-        parts.append(held)
+        parts.append(undated)
     return pa.concat_tables(parts)
 
 
-def rows_of(settings: Settings, started: Sequence[date]) -> pa.Table:
+def read_sessions_of(settings: Settings, started: Sequence[date]) -> pa.Table:
     """The last version of each session that started on these days."""
     sessions = open_table(settings, SESSION_VERSIONS)
     rows = versions.latest(read_rows(settings, SESSION_VERSIONS, list_files(sessions, holding=started)))
     return rows.filter(pc.is_in(rows["day"], pa.array(started, pa.date32())))
 
 
-def kept_since(for_days: int) -> date:
-    """The first day that `maintain` leaves, were it to run now."""
+def retained_since(for_days: int) -> date:
+    """The first day that `maintain` would keep if it ran now."""
     return datetime.now(UTC).date() - timedelta(days=for_days)
 
 
-def cubed(rows: pa.Table) -> Sequence[Write]:
+def mart_writes(rows: pa.Table) -> Sequence[Write]:
     """What session rows add to each mart."""
     return [Write(mart.table, added([cube(rows, mart)], mart.table)) for mart in SESSION_MARTS]

@@ -1,4 +1,4 @@
-"""The ledger: the books compared from end to end, at one cut."""
+"""The ledger: compares all books from end to end, at one cut."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
@@ -20,114 +20,127 @@ from qoescope.catalog.topics import BEACONS
 from qoescope.connect.lake.reading import group_buckets, list_files
 from qoescope.mart import books
 from qoescope.mart.jobs import lake_days, ledger_days, ledger_log
-from qoescope.mart.jobs.cut import READ, Cut, cut
-from qoescope.mart.ledger import Difference, LedgerResult
+from qoescope.mart.jobs.cut import READ_TABLES, LedgerCut, open_cut
+from qoescope.mart.ledger_result import Difference, LedgerResult
 from qoescope.settings import Settings
 
 LEDGER_DAYS = 3
-"""Days of which sessions and marts are compared when no day is named."""
+"""The last days whose sessions and marts are compared when no day is given."""
 IDENTITIES_AT_ONCE = 5_000_000
-"""Events whose identities are held in memory together, where no bucket alone has more."""
-Tell = Callable[[str], None]
+"""Events whose identities are in memory together, unless one bucket alone has more."""
+Report = Callable[[str], None]
 
 
-def _nobody(_: str) -> None:
-    """Nobody looks on."""
+def _report_nothing(_: str) -> None:
+    """Ignores progress."""
 
 
 def check_books(
-    settings: Settings, only: date | None = None, book: Path | None = None, tell: Tell = _nobody
+    settings: Settings, only: date | None = None, book: Path | None = None, report: Report = _report_nothing
 ) -> LedgerResult:
-    """The books compared from end to end, while traffic flows or not: see `cut`. `tell` hears what is looked at.
+    """Compares all books from end to end, also while traffic flows.
 
-    Sessions and marts of one day, or of the last days; the others whole.
+    Sessions and marts of the day `only`, or of the last days; other books as a whole. `report` is called with what is
+    compared next. Raises `Mistake` when the sender's `book` does not exist, or Kafka is away.
     """
     if book is not None and not book.is_file():
         raise Mistake(f"no sender's book {book}")
     result = LedgerResult()
-    with cut(settings) as now:
-        tell("the log and the door")
-        ledger_log.compare_log(now, result)
-        _compare_door(now, result, tell)
+    with open_cut(settings) as cut:
+        report("the log and the door")
+        ledger_log.compare_log(cut, result)
+        _compare_door(cut, result, report)
         if book is not None:
-            tell(f"the sender's book {book}")
-            _compare_sender(now, book, result)
-        held = {date.fromisoformat(f.session_day) for f in list_files(now.tables[EVENTS.name])}
+            report(f"the sender's book {book}")
+            _compare_sender(cut, book, result)
+        held = {date.fromisoformat(f.session_day) for f in list_files(cut.tables[EVENTS.name])}
         for day in [only] if only else sorted(held)[-LEDGER_DAYS:]:
-            tell(f"{day}: its sessions")
-            ledger_days.compare_sessions(now, day, result)
-            tell(f"{day}: its marts")
-            ledger_days.compare_marts(now, day, result)
+            report(f"{day}: its sessions")
+            ledger_days.compare_sessions(cut, day, result)
+            report(f"{day}: its marts")
+            ledger_days.compare_marts(cut, day, result)
     return result
 
 
-def _compare_door(now: Cut, result: LedgerResult, tell: Tell) -> None:
-    outcomes = now.rows(OUTCOMES, "true")
-    result.add("door", len(outcomes), books.door(outcomes.to_pylist()))
+def _compare_door(cut: LedgerCut, result: LedgerResult, report: Report) -> None:
+    outcomes = cut.rows(OUTCOMES, "true")
+    result.add("door", len(outcomes), books.compare_door(outcomes.to_pylist()))
     for name in ("received", *books.DOOR, *books.ACCEPTED):
         result.totals[name] = pc.sum(outcomes[name]).as_py() or 0
-    kept_since = datetime.combine(lake_days.kept_since(now.settings.events_days), time(), UTC)
-    counted, beyond = _count_rows(now, tell)
-    result.leave_open("rows of the lake to be booked", sum(beyond.values()))
-    found = [*books.lake(outcomes, counted, kept_since), *books.twice(_find_twice(now, tell)), *_name_broken(now)]
-    result.add("lake", pc.sum(counted["n"]).as_py() or 0, found)
-    written = ledger_log.find_batches(now)
-    booked = ledger_log.booked_batches(now, written)
-    result.add("epochs", len(written), books.epochs(written, booked, beyond[EVENTS.name]))
+    kept_since = datetime.combine(lake_days.retained_since(cut.settings.events_days), time(), UTC)
+    counted, beyond = _count_rows(cut, report)
+    result.add_open("rows of the lake to be booked", sum(beyond.values()))
+    repeats = [
+        *books.compare_lake(outcomes, counted, kept_since),
+        *books.report_repeats(_find_repeats(cut, report)),
+        *_name_broken(cut),
+    ]
+    result.add("lake", pc.sum(counted["n"]).as_py() or 0, repeats)
+    written = ledger_log.find_batches(cut)
+    booked = ledger_log.booked_batches(cut, written)
+    result.add("epochs", len(written), books.compare_epochs(written, booked, beyond[EVENTS.name]))
 
 
-KEPT_AS = {EVENTS.name: "lake", REPORTS.name: "lake", LATE.name: "late", QUARANTINE.name: "quarantined"}
+COUNTED_AS = {EVENTS.name: "lake", REPORTS.name: "lake", LATE.name: "late", QUARANTINE.name: "quarantined"}
 
 
-def _count_rows(now: Cut, tell: Tell) -> tuple[pa.Table, dict[str, int]]:
-    """(property, minute_at, kept, n) of what the books should have, and by table how many rows are beyond that."""
+def _count_rows(cut: LedgerCut, report: Report) -> tuple[pa.Table, dict[str, int]]:
+    """(rows of (property, minute_at, kept, n) that should be booked, number of rows beyond the cut by table)."""
     counted, beyond = [], {}
     for table in (EVENTS, REPORTS, LATE, QUARANTINE):
-        tell(f"the lake's {table.name}")
-        found = now.scan.answer(
+        report(f"the lake's {table.name}")
+        repeats = cut.scan.answer(
             table,
-            now.files(table),
+            cut.files(table),
             f"select property, time_bucket(interval '1 minute', make_timestamp(epoch_us(received_at))) as minute_at, "
-            f"'{KEPT_AS[table.name]}' as kept, count(*) filter ({now.read}) as n, "
-            f"count(*) filter (not {now.read}) as beyond from stored group by all",
+            f"'{COUNTED_AS[table.name]}' as kept, count(*) filter ({cut.booked_sql}) as n, "
+            f"count(*) filter (not {cut.booked_sql}) as beyond from stored group by all",
         )
-        beyond[table.name] = pc.sum(found["beyond"]).as_py() or 0
-        minute = found["minute_at"].cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
-        counted.append(found.drop_columns(["beyond"]).set_column(1, "minute_at", minute))
+        beyond[table.name] = pc.sum(repeats["beyond"]).as_py() or 0
+        minute = repeats["minute_at"].cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
+        counted.append(repeats.drop_columns(["beyond"]).set_column(1, "minute_at", minute))
     rows = pa.concat_tables(counted)
     return rows.filter(pc.field("n") > 0), beyond
 
 
-def _find_twice(now: Cut, tell: Tell) -> pa.Table:
-    """Identities that are there twice, some buckets at a time: all events of a session lie in one."""
-    identity, found, every = "property, session_id, seq", [], now.files(EVENTS)
+def _find_repeats(cut: LedgerCut, report: Report) -> pa.Table:
+    """Identities that are stored more than once, some buckets at a time: a session's events lie in one."""
+    identity, repeats, every = "property, session_id, seq", [], cut.files(EVENTS)
     for buckets in group_buckets(every, IDENTITIES_AT_ONCE):
-        tell(f"identities of buckets {min(buckets)} to {max(buckets)}")
+        report(f"identities of buckets {min(buckets)} to {max(buckets)}")
         files = [f for f in every if f.bucket in buckets]
         hashed = f"select hash({identity}) as h from stored group by h having count(*) > 1"
-        again = now.scan.answer(EVENTS, files, hashed)["h"].to_pylist()
+        again = cut.scan.answer(EVENTS, files, hashed)["h"].to_pylist()
         if again:
             met = ", ".join(map(str, again[:100_000]))
             twice = (
                 f"select {identity}, count(*) as n from stored where hash({identity}) in ({met}) "
                 "group by all having count(*) > 1"
             )
-            found.append(now.scan.answer(EVENTS, files, twice))
-    return pa.concat_tables(found) if found else pa.table({})
+            repeats.append(cut.scan.answer(EVENTS, files, twice))
+    return pa.concat_tables(repeats) if repeats else pa.table({})
 
 
-def _name_broken(now: Cut) -> list[Difference]:
-    rows = {(table.name, f.path): f for table in READ for f in list_files(now.tables[table.name])
-            if f.path in now.broken[table.name]}  # fmt: skip
+def _name_broken(cut: LedgerCut) -> list[Difference]:
+    rows = {
+        (table.name, f.path): f
+        for table in READ_TABLES
+        for f in list_files(cut.tables[table.name])
+        if f.path in cut.unreadable[table.name]
+    }
     return [
-        Difference("lake", f"{name} file {path} of {f.rows} rows", f"{f.size} bytes",
-                   "no file" if now.broken[name][path] is None else f"{now.broken[name][path]} bytes")
+        Difference(
+            "lake",
+            f"{name} file {path} of {f.rows} rows",
+            f"{f.size} bytes",
+            "no file" if cut.unreadable[name][path] is None else f"{cut.unreadable[name][path]} bytes",
+        )
         for (name, path), f in rows.items()
-    ]  # fmt: skip
+    ]
 
 
-def _compare_sender(now: Cut, book: Path, result: LedgerResult) -> None:
-    """What was acknowledged must be there once; what was kept aside may be there more than once."""
+def _compare_sender(cut: LedgerCut, book: Path, result: LedgerResult) -> None:
+    """Acknowledged events must be stored exactly once; quarantined ones at least once."""
     sent = pq.read_table(book)
     if len(sent):
         stored = []
@@ -138,7 +151,7 @@ def _compare_sender(now: Cut, book: Path, result: LedgerResult) -> None:
                 f"select property, session_id, seq, {count} as n from stored "
                 "semi join sent using (property, session_id) group by all"
             )
-            stored.append(now.scan.answer(table, now.files(table), sql))
-        result.add("sender", len(sent), books.sender(sent, pa.concat_tables(stored)))
-    unread = sum(now.known[BEACONS.name].unread(p) for p in now.known[BEACONS.name].shifts)
-    result.leave_open("answered records to be read", unread)
+            stored.append(cut.scan.answer(table, cut.files(table), sql))
+        result.add("sender", len(sent), books.compare_sender(sent, pa.concat_tables(stored)))
+    unread = sum(cut.history[BEACONS.name].unread(p) for p in cut.history[BEACONS.name].shifts)
+    result.add_open("answered records to be read", unread)

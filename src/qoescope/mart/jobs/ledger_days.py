@@ -1,4 +1,4 @@
-"""The ledger's books of a day: sessions against their events, rows against sessions, marts against both."""
+"""The ledger's books of a day: sessions against events, rows against sessions, marts against both."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,92 +20,92 @@ from qoescope.compile.records.reading import SANE_START_DAYS
 from qoescope.connect.lake.reading import group_buckets, list_files, read_rows
 from qoescope.mart import books
 from qoescope.mart.jobs import lake_days
-from qoescope.mart.jobs.cut import Cut
-from qoescope.mart.ledger import LedgerResult
+from qoescope.mart.jobs.cut import LedgerCut
+from qoescope.mart.ledger_result import LedgerResult
 
-RECENT_COMMITS, PUBLISHING = 200, timedelta(minutes=15)
+RECENT_COMMITS, PUBLISH_WITHIN = 200, timedelta(minutes=15)
 """A restatement is looked for among so many commits, and publishes its day within this time, or did not end well."""
-ERASING = timedelta(minutes=1)
-"""Between an erasure in the lake and in Postgres there are some seconds."""
+ERASE_WITHIN = timedelta(minutes=1)
+"""An erasure takes some seconds from the lake to Postgres."""
 ROWS_AT_ONCE = 500_000
-"""Rows of the lake in memory together, where no bucket alone has more."""
+"""Rows of the lake in memory together, unless one bucket alone has more."""
 APPLYING_S = 900
-"""How long a session's new row may take to Postgres, where its stream does not say which version it holds."""
+"""How long a session's new row may take to reach Postgres, where its stream does not say how far it is."""
 
 
-def compare_sessions(now: Cut, day: date, result: LedgerResult) -> None:
-    """The day's sessions in the lake against their events, some at a time, but for parts with a broken file."""
-    if day < lake_days.kept_since(now.settings.events_days):
+def compare_sessions(cut: LedgerCut, day: date, result: LedgerResult) -> None:
+    """Compares the day's sessions in the lake with their events; skips parts with an unreadable file."""
+    if day < lake_days.retained_since(cut.settings.events_days):
         return
     around = {(day + timedelta(days=n)).isoformat() for n in range(-1, versions.GOES_ON_DAYS + 1)}
-    events = [f for f in now.files(EVENTS) if f.session_day in around]
-    measured = [f for f in now.files(SESSION_VERSIONS) if f.session_day == day.isoformat()]
+    events = [f for f in cut.files(EVENTS) if f.session_day in around]
+    measured = [f for f in cut.files(SESSION_VERSIONS) if f.session_day == day.isoformat()]
     broken = {
         f.bucket
         for table in (EVENTS, SESSION_VERSIONS)
-        for f in list_files(now.tables[table.name])
-        if f.path in now.broken[table.name] and f.session_day in around
+        for f in list_files(cut.tables[table.name])
+        if f.path in cut.unreadable[table.name] and f.session_day in around
     }
     of_day = {f.bucket for f in (*events, *measured) if f.session_day == day.isoformat()} - broken
     for buckets in group_buckets((f for f in (*events, *measured) if f.bucket in of_day), ROWS_AT_ONCE):
-        mine = lake_days.events_of(now.settings, day, [f for f in events if f.bucket in buckets])
+        mine = lake_days.read_day_events(cut.settings, day, [f for f in events if f.bucket in buckets])
         held = [f for f in measured if f.bucket in buckets]
-        rows = versions.latest(read_rows(now.settings, SESSION_VERSIONS, held))
-        still_open = _find_open(now, mine)
-        found = books.sessions(mine, rows, still_open)
+        rows = versions.latest(read_rows(cut.settings, SESSION_VERSIONS, held))
+        still_open = _find_open(cut, mine)
+        found = books.compare_sessions(mine, rows, still_open)
         known = {session for session, _ in found}
-        again = books.folded(fold.sessions(mine), arrow.conform(rows, SESSIONS), still_open)
+        again = books.compare_refolded(fold.sessions(mine), arrow.conform(rows, SESSIONS), still_open)
         found += [(session, difference) for session, difference in again if session not in known]
         result.add("sessions", len(rows), [difference for _, difference in found])
-        result.leave_open("open sessions", len(still_open))
+        result.add_open("open sessions", len(still_open))
 
 
-def _find_open(now: Cut, events: pa.Table) -> pa.Table:
-    """(property, session_id) of sessions that are still to be measured, or were heard of since the cut."""
+def _find_open(cut: LedgerCut, events: pa.Table) -> pa.Table:
+    """(property, session_id) of sessions that are not folded yet, or have events beyond the cut."""
     heard = events.select(["property", "session_id", "received_at", "kafka_partition", "kafka_offset"])
     us = heard["received_at"].cast(pa.int64())
-    until = now.measured_until
+    until = cut.measured_until
     limit = "false" if until is None else f"max(us) >= {round(until.timestamp() * 1_000_000)}"
     with connected() as engine:
         engine.register("heard", heard.drop_columns(["received_at"]).append_column("us", us))
         return engine.sql(
-            f"select property, session_id from heard group by all having {limit} or bool_or(not {now.read})"
+            f"select property, session_id from heard group by all having {limit} or bool_or(not {cut.booked_sql})"
         ).to_arrow_table()
 
 
-def compare_marts(now: Cut, day: date, result: LedgerResult) -> None:
-    """The day in Postgres: its rows against the lake's, its marts against its rows, its windows against the events."""
-    stored = now.rows(SESSION_ROWS, "day = {day}", day=day)
-    due = _compare_rows(now, day, stored, result)
+def compare_marts(cut: LedgerCut, day: date, result: LedgerResult) -> None:
+    """Compares the day in Postgres: rows with the lake, marts with rows, live windows with events."""
+    stored = cut.rows(SESSION_ROWS, "day = {day}", day=day)
+    due = _compare_rows(cut, day, stored, result)
     tables = {}
     for mart in SESSION_MARTS:
-        tables[mart.name] = now.rows(mart.table, "day = {day}", day=day)
+        tables[mart.name] = cut.rows(mart.table, "day = {day}", day=day)
         again = cube(arrow.conform(due, SESSIONS), mart)
-        found = books.marts(tables[mart.name], again, mart)
+        found = books.compare_mart(tables[mart.name], again, mart)
         if found and due is not stored:  # rows differ, and are named: is the mart what those in Postgres say?
             found = min(
-                found, books.marts(tables[mart.name], cube(arrow.conform(stored, SESSIONS), mart), mart), key=len
+                found, books.compare_mart(tables[mart.name], cube(arrow.conform(stored, SESSIONS), mart), mart), key=len
             )
         result.add("marts", len(again), found)
-    result.add("marts", 0, books.hours(tables[QUALITY_HOUR.name], tables[QUALITY_DAY.name], QUALITY_DAY))
-    _compare_windows(now, day, result)
+    result.add("marts", 0, books.compare_hours(tables[QUALITY_HOUR.name], tables[QUALITY_DAY.name], QUALITY_DAY))
+    _compare_windows(cut, day, result)
 
 
-def _compare_rows(now: Cut, day: date, there: pa.Table, result: LedgerResult) -> pa.Table:
-    """The rows that should be `there`.
+def _compare_rows(cut: LedgerCut, day: date, there: pa.Table, result: LedgerResult) -> pa.Table:
+    """Compares the rows, and returns those that should be `there`.
 
-    Those that are not the lake's latest are different, unless they are the ones that Postgres had to hold at the cut.
+    A row that is not the lake's latest is a difference, unless it is the one that Postgres should have at the cut.
     """
     names = list(SESSION_ROWS.names)
-    held = [property_id for property_id, on in now.held if on == day]
+    held = [property_id for property_id, on in cut.withheld if on == day]
     latest, stored = (
-        _comparable(now, rows, held) for rows in (_latest(now, day, now.tables[SESSION_VERSIONS.name]), there)
+        _comparable(cut, rows, held) for rows in (_latest(cut, day, cut.tables[SESSION_VERSIONS.name]), there)
     )
-    different = books.published(latest, stored, names)
-    under_way = _find_under_way(now, day, different, latest, stored) if different else set()
+    different = books.compare_rows(latest, stored, names)
+    under_way = _find_under_way(cut, day, different, latest, stored) if different else set()
     result.add("rows", len(latest), [d for session, d in different if session not in under_way])
-    result.leave_open("sessions to be published", len(under_way))
-    result.leave_open("days that the gate holds", len(held))
+    result.add_open("sessions to be published", len(under_way))
+    result.add_open("days that the gate holds", len(held))
     wrong = [session for session, _ in different if session not in under_way]
     if not wrong:
         return there
@@ -114,90 +114,90 @@ def _compare_rows(now: Cut, day: date, there: pa.Table, result: LedgerResult) ->
     return pa.concat_tables([versions.without(there, sessions), right])
 
 
-def _comparable(now: Cut, rows: pa.Table, held: Sequence[str]) -> pa.Table:
-    """Rows but those that the gate holds, and those of buckets whose sessions in the lake cannot all be read."""
+def _comparable(cut: LedgerCut, rows: pa.Table, held: Sequence[str]) -> pa.Table:
+    """The rows without withheld properties, and without buckets whose sessions cannot all be read."""
     rows = rows.filter(pc.invert(pc.is_in(rows["property"], pa.array(held, pa.string()))))
-    gone = now.broken[SESSION_VERSIONS.name]
+    gone = cut.unreadable[SESSION_VERSIONS.name]
     if not gone:
         return rows
-    buckets = {f.bucket for f in list_files(now.tables[SESSION_VERSIONS.name]) if f.path in gone}
-    placed = [bucket_of(session, now.settings.lake_buckets) for session in rows["session_id"].to_pylist()]
+    buckets = {f.bucket for f in list_files(cut.tables[SESSION_VERSIONS.name]) if f.path in gone}
+    placed = [bucket_of(session, cut.settings.lake_buckets) for session in rows["session_id"].to_pylist()]
     return rows.filter(pa.array([bucket not in buckets for bucket in placed], pa.bool_()))
 
 
-def _latest(now: Cut, day: date, delta: DeltaTable) -> pa.Table:
-    files = now.whole(SESSION_VERSIONS, list_files(delta, holding=[day]))
-    rows = versions.latest(read_rows(now.settings, SESSION_VERSIONS, files))
+def _latest(cut: LedgerCut, day: date, delta: DeltaTable) -> pa.Table:
+    files = cut.readable(SESSION_VERSIONS, list_files(delta, holding=[day]))
+    rows = versions.latest(read_rows(cut.settings, SESSION_VERSIONS, files))
     return arrow.conform(rows.filter(pc.equal(rows["day"], pa.scalar(day, pa.date32()))), SESSION_ROWS)
 
 
 def _find_under_way(
-    now: Cut, day: date, different: Sequence[books.Named], latest: pa.Table, stored: pa.Table
+    cut: LedgerCut, day: date, different: Sequence[books.Named], latest: pa.Table, stored: pa.Table
 ) -> set[tuple[str, str]]:
-    """Of sessions that differ, those whose row in Postgres is the one of the version of the lake that it holds."""
+    """Of differing sessions, those whose row in Postgres is the one of the version that it holds."""
     sessions = {session for session, _ in different}
-    if _is_restated(now, day):
+    if _is_restated(cut, day):
         return sessions
-    delta = now.sessions_applied()
+    delta = cut.sessions_applied()
     if delta is not None:
-        applied = _latest(now, day, delta)
-        return sessions - {session for session, _ in books.published(applied, stored, list(SESSION_ROWS.names))}
-    if now.applied_at is None:  # nothing was ever published
+        applied = _latest(cut, day, delta)
+        return sessions - {session for session, _ in books.compare_rows(applied, stored, list(SESSION_ROWS.names))}
+    if cut.applied_at is None:  # nothing was ever published
         return sessions if not len(stored) else set()
-    since = now.applied_at - timedelta(seconds=APPLYING_S)
+    since = cut.applied_at - timedelta(seconds=APPLYING_S)
     young = latest.filter(pc.greater(latest["written_at"], pa.scalar(since, pa.timestamp("us", "UTC"))))
     return sessions & set(zip(young["property"].to_pylist(), young["session_id"].to_pylist(), strict=True))
 
 
-def _is_restated(now: Cut, day: date) -> bool:
-    """Whether the lake's day was restated, or somebody erased from it, and Postgres may not follow yet."""
-    commits = now.tables[SESSION_VERSIONS.name].history(RECENT_COMMITS)
+def _is_restated(cut: LedgerCut, day: date) -> bool:
+    """Whether the lake's day was restated recently, or a viewer erased from it, and Postgres may not have followed."""
+    commits = cut.tables[SESSION_VERSIONS.name].history(RECENT_COMMITS)
     erased_at = max((c["timestamp"] for c in commits if c.get("erased") == day.isoformat()), default=0)
-    if erased_at > (datetime.now(UTC) - ERASING).timestamp() * 1000:
+    if erased_at > (datetime.now(UTC) - ERASE_WITHIN).timestamp() * 1000:
         return True
     at = max((c["timestamp"] for c in commits if c.get("restated") == day.isoformat()), default=0)
-    if at < (datetime.now(UTC) - PUBLISHING).timestamp() * 1000:
+    if at < (datetime.now(UTC) - PUBLISH_WITHIN).timestamp() * 1000:
         return False
-    done = now.connection.execute(
+    done = cut.connection.execute(
         "select 1 from restatements where day = %s and finished_at >= %s", (day, datetime.fromtimestamp(at / 1000, UTC))
     )
     return done.fetchone() is None
 
 
-def _compare_windows(now: Cut, day: date, result: LedgerResult) -> None:
-    """Live windows against the events of the books, some at a time: what batches add up, these add up to.
+def _compare_windows(cut: LedgerCut, day: date, result: LedgerResult) -> None:
+    """Compares live windows with the booked events, some buckets at a time.
 
-    Of a day with a file of events that cannot be read nothing can be said.
+    A day with an unreadable file of events is skipped.
     """
-    stored = now.rows(LIVE_WINDOW.table, "day = {day}", day=day)
+    stored = cut.rows(LIVE_WINDOW.table, "day = {day}", day=day)
     begins = datetime.combine(day, time(), UTC)
-    first, last = SANE_START_DAYS[0], now.settings.late_after_days + SANE_START_DAYS[1]
+    first, last = SANE_START_DAYS[0], cut.settings.late_after_days + SANE_START_DAYS[1]
     near = {(day + timedelta(days=n)).isoformat() for n in range(first, last + 1)}
-    every = list_files(now.tables[EVENTS.name], since=begins - AHEAD)
+    every = list_files(cut.tables[EVENTS.name], since=begins - AHEAD)
     files = [f for f in every if f.session_day in near]
-    if len(now.whole(EVENTS, files)) < len(files):
+    if len(cut.readable(EVENTS, files)) < len(files):
         return
     at = pc.field("at")
     where = (at >= pa.scalar(begins)) & (at < pa.scalar(begins + timedelta(days=1)))
     again = arrow.schema(LIVE_WINDOW.table).empty_table()
     for buckets in group_buckets(files, ROWS_AT_ONCE):
-        events = read_rows(now.settings, EVENTS, [f for f in files if f.bucket in buckets], LIVE_COLUMNS, where)
-        events = events.filter(_read(now, events))
+        events = read_rows(cut.settings, EVENTS, [f for f in files if f.bucket in buckets], LIVE_COLUMNS, where)
+        events = events.filter(_is_booked(cut, events))
         if len(events):
             again = added([again, cube(events, LIVE_WINDOW)], LIVE_WINDOW.table)
-    result.add("marts", len(again), books.marts(stored, again, LIVE_WINDOW))
+    result.add("marts", len(again), books.compare_mart(stored, again, LIVE_WINDOW))
 
 
 AHEAD = timedelta(minutes=10)
-"""An event may say that it happened a little later than it was received."""
+"""How much later than its arrival an event may claim to have happened."""
 
 
-def _read(now: Cut, events: pa.Table) -> pa.ChunkedArray:
-    """Which events belong to the books."""
+def _is_booked(cut: LedgerCut, events: pa.Table) -> pa.ChunkedArray:
+    """Which events are booked."""
     partition, offset = events["kafka_partition"], events["kafka_offset"]
-    if not now.following:
+    if not cut.next_offsets:
         return pc.is_valid(partition)
     read = pc.less(partition, 0)
-    for number, following in now.following.items():
+    for number, following in cut.next_offsets.items():
         read = pc.or_(read, pc.and_(pc.equal(partition, number), pc.less(offset, following)))
     return read

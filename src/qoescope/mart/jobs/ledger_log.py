@@ -1,4 +1,4 @@
-"""The ledger's books of the log: records read, batches booked, dead letters kept."""
+"""The ledger's books of the log: records read, batches booked, dead letters stored."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,57 +6,59 @@ from qoescope.catalog.operations import DEAD_LETTERS
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS
 from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
-from qoescope.connect import kafka, witness
-from qoescope.mart import books
-from qoescope.mart.jobs.cut import Cut
-from qoescope.mart.ledger import Difference, LedgerResult
+from qoescope.connect import kafka, topic_history
+from qoescope.mart import log_books
+from qoescope.mart.jobs.cut import LedgerCut
+from qoescope.mart.ledger_result import Difference, LedgerResult
 
 RECENT_BATCHES = 500
-"""So many of the lake's last commits are held against the batches that are booked."""
+"""So many of the lake's last commits are compared with the booked batches."""
 LETTERS_DAYS = 29
-"""Dead letters of so many days must be there; older ones are past their retention, or will be tonight."""
+"""Dead letters of so many days must be stored; older ones may be past their retention."""
 
 
-def compare_log(now: Cut, result: LedgerResult) -> None:
-    """Each partition that was ever read, and each that is there now."""
-    there, known = now.logs[BEACONS.name], now.known[BEACONS.name]
-    broken = witness.compare(known, there)
+def compare_log(cut: LedgerCut, result: LedgerResult) -> None:
+    """Compares each partition that was ever read or exists now."""
+    there, known = cut.logs[BEACONS.name], cut.history[BEACONS.name]
+    broken = topic_history.compare(known, there)
     found = [] if broken is None else [Difference("log", broken.why, 0, sum(broken.lost.values()))]
     again = known.topic_id not in ("", there.topic_id)
     bounds = {} if again else {p: (a + known.shift(p), b + known.shift(p)) for p, (a, b) in there.bounds.items()}
-    rows = now.connection.execute(
+    rows = cut.connection.execute(
         "select kafka_partition, first_offset, next_offset, records, lost from stream_offsets "
-        "where stream = 'events' and topic = %s", (BEACONS.name,),
-    ).fetchall()  # fmt: skip
+        "where stream = 'events' and topic = %s",
+        (BEACONS.name,),
+    ).fetchall()
     read = {number: (first, following, records, lost) for number, first, following, records, lost in rows}
     partitions = {}
     for number in sorted(bounds.keys() | read.keys()):
         low, end = bounds.get(number, (None, None))
         started, following, records, lost = read.get(number, (0, 0, 0, 0))
         answered = known.answered.get(number, 0) if broken is None else 0
-        partitions[number] = books.Reading(low, end, started, following, records, lost, answered)
+        partitions[number] = log_books.PartitionBooks(low, end, started, following, records, lost, answered)
         result.lag[number] = max(0, (end or 0) - following)
-    result.leave_open("records to be read", sum(result.lag.values()))
-    result.add("log", len(partitions), [*found, *books.log(partitions)])
-    _compare_letters(now, result)
+    result.add_open("records to be read", sum(result.lag.values()))
+    result.add("log", len(partitions), [*found, *log_books.compare_log(partitions)])
+    _compare_letters(cut, result)
 
 
-def _compare_letters(now: Cut, result: LedgerResult) -> None:
-    """Each dead letter that was read is a row: nothing else lies in their topic, so that their places leave no hole."""
-    there, known = now.logs[TOPIC_OF_LETTERS.name], now.known[TOPIC_OF_LETTERS.name]
-    if (broken := witness.compare(known, there)) is not None:
+def _compare_letters(cut: LedgerCut, result: LedgerResult) -> None:
+    """Every offset of the dead letters' topic that was read must be a row."""
+    there, known = cut.logs[TOPIC_OF_LETTERS.name], cut.history[TOPIC_OF_LETTERS.name]
+    if (broken := topic_history.compare(known, there)) is not None:
         result.add("letters", 0, [Difference("letters", broken.why, 0, sum(broken.lost.values()))])
     if known.topic_id not in ("", there.topic_id):
         return
     since = datetime.now(UTC) - timedelta(days=LETTERS_DAYS)
-    young = kafka.offsets_since(now.settings, TOPIC_OF_LETTERS.name, since)
+    young = kafka.offsets_since(cut.settings, TOPIC_OF_LETTERS.name, since)
     found, compared = [], 0
     for partition, first in young.items():
-        start, following = first + known.shift(partition), known.following.get(partition, 0)
-        rows = now.connection.execute(
+        start, following = first + known.shift(partition), known.next_offsets.get(partition, 0)
+        rows = cut.connection.execute(
             "select n from generate_series(%s::bigint, %s::bigint - 1) n where not exists (select from dead_letters "
-            "where kafka_partition = %s and kafka_offset = n) order by 1", (start, following, partition),
-        ).fetchall()  # fmt: skip
+            "where kafka_partition = %s and kafka_offset = n) order by 1",
+            (start, following, partition),
+        ).fetchall()
         compared += max(0, following - start)
         found += [
             Difference("letters", f"{DEAD_LETTERS.name} partition {partition} offset {n}", "a row", "no row")
@@ -65,10 +67,10 @@ def _compare_letters(now: Cut, result: LedgerResult) -> None:
     result.add("letters", compared, found)
 
 
-def find_batches(now: Cut) -> list[tuple[str, int]]:
-    """(query, number) of the last batches that wrote events into the lake, as the table's log says."""
+def find_batches(cut: LedgerCut) -> list[tuple[str, int]]:
+    """(query, number) of the last batches that committed events, from the table's log."""
     since = (datetime.now(UTC) - timedelta(days=LETTERS_DAYS)).timestamp() * 1000
-    events = now.tables[EVENTS.name]
+    events = cut.tables[EVENTS.name]
     return [
         (app.removeprefix("events:"), int(commit["batch"]))
         for commit in events.history(RECENT_BATCHES)  # it also tells what was committed since the table was opened
@@ -78,9 +80,9 @@ def find_batches(now: Cut) -> list[tuple[str, int]]:
     ]
 
 
-def booked_batches(now: Cut, written: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Of these queries, the batches that are booked."""
-    rows = now.connection.execute(
+def booked_batches(cut: LedgerCut, written: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The batches of these queries that are booked."""
+    rows = cut.connection.execute(
         "select query, batch from epochs where query = any(%s)", (sorted({query for query, _ in written}),)
     )
     return [(query, batch) for query, batch in rows.fetchall()]

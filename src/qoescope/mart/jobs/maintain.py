@@ -1,4 +1,4 @@
-"""Maintenance: small files are joined, and what is past its retention is deleted."""
+"""Maintenance: joins small files, and deletes what is past its retention."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,13 +17,13 @@ from qoescope.connect import days, postgres
 from qoescope.connect.lake.compaction import compact_table, vacuum_table
 from qoescope.connect.lake.deletion import expire_days
 from qoescope.connect.locks import Lease
-from qoescope.mart.jobs.forget import forget_again
+from qoescope.mart.jobs.forget import repeat_erasures
 from qoescope.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What maintenance did: small files joined, files deleted, rows deleted for their age."""
+class MaintenanceResult:
+    """The result of maintenance: small files joined, files deleted, rows expired."""
 
     joined: int
     deleted: int
@@ -36,20 +36,23 @@ class Kept:
         )
 
 
-def maintain(settings: Settings, today: date) -> Kept:
-    """The lake and the marts kept small: small files joined, what is past its retention deleted."""
+def maintain(settings: Settings, today: date) -> MaintenanceResult:
+    """Joins small files of the lake, and deletes what is past its retention from lake and marts.
+
+    Raises `Owned` when another process is maintaining them.
+    """
     with Lease(settings, "the upkeep of lake and marts"):
         return _maintain(settings, today)
 
 
-def _maintain(settings: Settings, today: date) -> Kept:
+def _maintain(settings: Settings, today: date) -> MaintenanceResult:
     expired = joined = deleted = 0
     for table in (EVENTS, LATE, REPORTS, QUARANTINE, SESSION_VERSIONS):
         kept_days = settings.sessions_days if table is SESSION_VERSIONS else settings.events_days
         expired += expire_days(settings, table, today - timedelta(days=kept_days))
         joined += compact_table(settings, table, 1)
         deleted += len(vacuum_table(settings, table))
-    expired += forget_again(settings, today)
+    expired += repeat_erasures(settings, today)
     with postgres.connect(settings, "writer") as connection:
         kept = {SESSION_ROWS.name: settings.sessions_days, LIVE_LEAF.name: settings.live_days}
         for name, kept_days in (kept | {mart.name: _kept_days(settings, mart) for mart in MARTS}).items():
@@ -61,7 +64,7 @@ def _maintain(settings: Settings, today: date) -> Kept:
         expired += days.expire_rows(connection, "epochs", "committed_at", today - timedelta(days=30))
         for name in (OBSERVED.name, REQUESTS.name):
             expired += days.expire_rows(connection, name, "last_at", today - timedelta(days=settings.sessions_days))
-    return Kept(joined, deleted, expired)
+    return MaintenanceResult(joined, deleted, expired)
 
 
 def _kept_days(settings: Settings, mart: Mart) -> int:

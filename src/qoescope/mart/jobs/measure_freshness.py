@@ -1,4 +1,4 @@
-"""Freshness: how old events were when live numbers showed them."""
+"""Freshness of live numbers since a time."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ from qoescope.mart import freshness
 from qoescope.settings import Settings
 
 
-def fresh(settings: Settings, since: datetime | None = None) -> freshness.Freshness:
+def measure_freshness(settings: Settings, since: datetime | None = None) -> freshness.Freshness:
     """How old events were when live numbers showed them, exact to a tenth of a second."""
     with postgres.connect(settings, "writer", settings.postgres_question_s) as connection:
         rows = connection.execute(

@@ -1,4 +1,4 @@
-"""Publication: a day of the lake is checked, and becomes what Postgres holds."""
+"""Publication: checks a day of the lake and writes it to Postgres."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from qoescope.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldedDay:
     """A day's sessions in the lake after a fold."""
 
     day: date
@@ -35,12 +35,12 @@ class Folded:
     events: int
     checksum: str
     days: tuple[date, ...]
-    """Days in which its sessions started, by the events' clock: this day, and rarely its neighbours."""
+    """Days on which its sessions started, by the events' clock: this day, and rarely its neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
-class Restated:
-    """What a restatement found and did."""
+class RestatedDay:
+    """The result of a restatement."""
 
     day: date
     sessions: int
@@ -57,62 +57,66 @@ class Restated:
 
 
 def check_day(settings: Settings, day: date, accepted: Collection[str] = ()) -> None:
-    """Holds the day's sessions in the lake to the catalog's rules and notes the outcome, by which they are published.
+    """Checks the day's sessions in the lake against the catalog's rules and stores the outcome.
 
-    Rules that a person has `accepted` by name are let pass, and noted so.
+    Rules in `accepted` may be broken; the outcome says so.
     """
-    rows = lake_days.rows_of(settings, [day])
-    there = _events_there(settings, rows)  # read after the sessions: what they were made of is among them
+    rows = lake_days.read_sessions_of(settings, [day])
+    stored = _count_stored_events(settings, rows)  # read after the sessions: what they were made of is among them
     with postgres.connect(settings, "writer") as connection:
-        past = days.table(
-            connection, f"select {', '.join(CHECKS.names)} from checks where day < %s and day >= %s", CHECKS,
+        past = days.query_table(
+            connection,
+            f"select {', '.join(CHECKS.names)} from checks where day < %s and day >= %s",
+            CHECKS,
             (day, day - timedelta(days=USUAL_DAYS)),
-        )  # fmt: skip
-        seen = connection.execute(
+        )
+        published = connection.execute(
             "select property, count(*) from sessions where day = %s group by 1", (day,)
         ).fetchall()
-        checks = gate.checked(rows, day, there, gate.usuals(past), dict(seen), accepted)
+        checks = gate.check_sessions(rows, day, stored, gate.usual_values(past), dict(published), accepted)
         with connection.transaction():
             connection.execute("delete from checks where day = %s", (day,))
             postgres.upsert(connection, Write(CHECKS, checks))
 
 
-def _complaint(connection: Connection, day: date) -> str | None:
-    """What the day's last check found broken."""
+def _describe_failures(connection: Connection, day: date) -> str | None:
+    """The rules that the day's last check found broken; None when it passed."""
     question = f"select {', '.join(CHECKS.names)} from checks where day = %s and not passed order by property, rule"
-    return gate.complaint(days.table(connection, question, CHECKS, (day,)))
+    return gate.describe_failures(days.query_table(connection, question, CHECKS, (day,)))
 
 
-def _events_there(settings: Settings, rows: pa.Table) -> pa.Table:
-    """What `gate.stored` says of the parts of the lake in which the sessions' events lie, a bucket at a time."""
+def _count_stored_events(settings: Settings, rows: pa.Table) -> pa.Table:
+    """`gate.count_stored_events` of the parts of the lake that hold the sessions' events."""
     events = open_table(settings, EVENTS)
     parts = rows.group_by(["session_day", "bucket"]).aggregate([]).to_pylist()
     found = [
-        gate.stored(read_rows(settings, EVENTS, list_files(events, [p["session_day"]], [p["bucket"]]), gate.IDENTITY))
+        gate.count_stored_events(
+            read_rows(settings, EVENTS, list_files(events, [p["session_day"]], [p["bucket"]]), gate.IDENTITY)
+        )
         for p in parts
     ]
     return pa.concat_tables(found) if found else gate.STORED.empty_table()
 
 
-def publish_day(settings: Settings, folded: Folded) -> Restated:
-    """Postgres' sessions and marts of the day become what the lake holds, in one transaction.
+def publish_day(settings: Settings, folded: FoldedDay) -> RestatedDay:
+    """Replaces the day's sessions and marts in Postgres by what the lake holds, in one transaction.
 
-    Raises `gate.BrokenDay` when the day broke a rule, once the properties that kept them all are published.
+    Raises `gate.BrokenDay` when the day broke a rule, after the properties that kept all rules are published.
     """
     with Lease(settings, f"the restatement of {folded.day}"):
         return _publish(settings, folded)
 
 
-def _publish(settings: Settings, folded: Folded) -> Restated:
+def _publish(settings: Settings, folded: FoldedDay) -> RestatedDay:
     with postgres.connect(settings, "writer") as connection:
         changed = days.replace(
             connection,
             folded.days,
-            lambda: arrow.conform(lake_days.rows_of(settings, folded.days), SESSION_ROWS),
-            lake_days.cubed,
+            lambda: arrow.conform(lake_days.read_sessions_of(settings, folded.days), SESSION_ROWS),
+            lake_days.mart_writes,
         )
         crash(settings, "mart.after_publish")
-        broken = _complaint(connection, folded.day)
+        broken = _describe_failures(connection, folded.day)
         if changed or (folded.changed and not broken):
             connection.execute(
                 "insert into restatements (day, version, sessions, changed, events, checksum, finished_at) "
@@ -121,12 +125,12 @@ def _publish(settings: Settings, folded: Folded) -> Restated:
             )
     if broken:
         raise gate.BrokenDay(broken)
-    return Restated(folded.day, folded.sessions, folded.changed, folded.events, folded.checksum, changed)
+    return RestatedDay(folded.day, folded.sessions, folded.changed, folded.events, folded.checksum, changed)
 
 
-def publish(settings: Settings, day: date) -> Restated:
-    """`publish_day` of what the lake holds of the day, without folding it again."""
+def publish(settings: Settings, day: date) -> RestatedDay:
+    """`publish_day` of what the lake holds, without folding it again."""
     rows = versions.latest(read_table(settings, SESSION_VERSIONS, [day]))
     events = sum(f.rows for f in list_files(open_table(settings, EVENTS), [day]))
     started = tuple(sorted({day, *pc.unique(rows["day"]).to_pylist()}))
-    return publish_day(settings, Folded(day, len(rows), 0, events, versions.checksum(rows), started))
+    return publish_day(settings, FoldedDay(day, len(rows), 0, events, versions.checksum(rows), started))

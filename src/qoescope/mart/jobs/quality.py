@@ -1,4 +1,4 @@
-"""Quality: new versions of sessions into Postgres, as corrections of the marts."""
+"""Follows new versions of sessions in the lake, and corrects Postgres and the marts by them."""
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
@@ -22,81 +22,81 @@ from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import File, open_table
 from qoescope.connect.loops import Worker
 from qoescope.connect.postgres import Connection, Write
-from qoescope.connect.writing import Stopped, Writer, crash, give_way, progress
+from qoescope.connect.writing import Stopped, Writer, crash, progress, yield_to_live
 from qoescope.mart import cubes
 from qoescope.settings import Settings
 
 NAME = "quality"
-LOOKS_EVERY_S = 10.0
-"""How often it looks for rows that another process appended; of those of this one it is told."""
+POLL_S = 10.0
+"""How often it looks for rows appended by other processes; this process' own are signalled."""
 ROWS_AT_ONCE = 30_000
-"""Rows in one transaction, at most: each adds to the same cells of the marts once more."""
+"""Rows in one transaction, at most: each adds to the same cells of the marts."""
 
 
 def worker(settings: Settings, stopping: Event, written: Event, loop: Loop | None = None) -> Worker:
-    """Follows the sessions of the lake; `written` tells that there are new ones."""
+    """The worker that follows the lake's sessions; `written` signals new ones."""
     publisher = Publisher(settings, Writer(settings, stopping, loop), stopping, written)
     return Worker(NAME, publisher.wait, publisher.publish)
 
 
 class Publisher:
-    """New versions of sessions into Postgres: their rows, and the marts by what changed.
+    """Writes new versions of sessions to Postgres, and their differences to the marts.
 
-    How far it is lies in Postgres, and is written with what it is about. A version that is in Postgres already changes
-    nothing, so that what comes again after a kill does no harm.
+    Its progress is written to Postgres with the rows. A version that Postgres has changes nothing, so that repeats
+    after a kill do no harm.
     """
 
     def __init__(self, settings: Settings, writer: Writer, stopping: Event, written: Event) -> None:
         self.settings, self.writer, self.stopping, self.written = settings, writer, stopping, written
         ensure_tables(settings, [SESSION_VERSIONS])
         self.changes = Changes(settings, SESSION_VERSIONS)
-        self.next_at = self.look_at = 0.0
+        self.next_at = self.poll_at = 0.0
         self.version: int | None = None
-        self.asked = False
+        self.is_positioned = False
         self.erasures: days.Erasures | None = None
 
     def wait(self) -> bool:
-        """Whether there may be new rows, and the last time is long enough ago."""
+        """Waits for the next round; whether there may be new rows."""
         if (left := self.next_at - monotonic()) > 0:
             self.stopping.wait(min(left, 1.0))
             return False
-        return self.written.wait(1.0) or monotonic() >= self.look_at
+        return self.written.wait(1.0) or monotonic() >= self.poll_at
 
     def publish(self) -> None:
-        """Publishes what is new. It begins where Postgres is, and with all that is there where it does not say."""
+        """Publishes what is new since Postgres' version, or everything if that is unknown."""
         now = monotonic()
-        self.next_at, self.look_at = now + self.settings.quality_every_s, now + LOOKS_EVERY_S
+        self.next_at, self.poll_at = now + self.settings.quality_every_s, now + POLL_S
         self.written.clear()
-        if not self.asked:
+        if not self.is_positioned:
             found = self.writer.ask("select version from stream_progress where stream = %s", (NAME,))
-            self.version, self.asked = (found[0][0] if found else None), True
+            self.version, self.is_positioned = (found[0][0] if found else None), True
         erasures = self.writer.do(days.count_erasures)
         try:
             self._publish(erasures)
         except days.ErasedMeanwhile:
-            self.next_at = self.look_at = 0.0  # at once, from the last version that was published whole
+            self.next_at = self.poll_at = 0.0  # at once, from the last version that was published completely
         else:
             self.erasures = erasures
 
     def _publish(self, erasures: days.Erasures) -> None:
-        """After an erasure the table is asked which rows it still has: their files outlive them by a week."""
+        """After an erasure, rows are checked against the table: its old files outlive them by a week."""
         for change in self.changes.after(self.version):
-            for rows in parts(self.settings, change.files):
+            for rows in read_latest(self.settings, change.files):
                 if self.stopping.is_set():
                     raise Stopped
-                give_way(self.writer, self.stopping, self.settings.give_way_s)
-                kept = rows if erasures == self.erasures else still_there(self.settings, rows)
+                yield_to_live(self.writer, self.stopping, self.settings.give_way_s)
+                kept = rows if erasures == self.erasures else keep_stored(self.settings, rows)
                 self.writer.do(partial(_correct, kept, erasures))
                 crash(self.settings, "mart.before_commit")
             if change.files or self.version is None:
-                self.writer.do(partial(_note, change.version))
+                self.writer.do(partial(_save_version, change.version))
             self.version = change.version
 
 
-def parts(settings: Settings, files: Collection[File]) -> Iterator[pa.Table]:
+def read_latest(settings: Settings, files: Collection[File]) -> Iterator[pa.Table]:
     """The last version of each session in these files, some sessions at a time.
 
-    All versions of one lie in one bucket. An older one must not come after a newer one that lies in another day.
+    All versions of a session lie in one bucket. An older version must not follow a newer one that lies in another day.
     """
     for buckets in group_buckets(files, ROWS_AT_ONCE):
         few = [f for f in files if f.bucket in buckets]
@@ -110,11 +110,11 @@ def parts(settings: Settings, files: Collection[File]) -> Iterator[pa.Table]:
             yield from [versions.latest(kept)] if len(kept) else []
 
 
-def still_there(settings: Settings, rows: pa.Table) -> pa.Table:
-    """Those of the rows whose session the lake has now."""
-    places = (pc.unique(rows["session_day"]).to_pylist(), pc.unique(rows["bucket"]).to_pylist())
-    found = list_files(open_table(settings, SESSION_VERSIONS), *places)
-    return versions.with_session_in(rows, read_rows(settings, SESSION_VERSIONS, found, versions.KEY))
+def keep_stored(settings: Settings, rows: pa.Table) -> pa.Table:
+    """The rows whose session is in the lake now."""
+    parts = (pc.unique(rows["session_day"]).to_pylist(), pc.unique(rows["bucket"]).to_pylist())
+    files = list_files(open_table(settings, SESSION_VERSIONS), *parts)
+    return versions.with_session_in(rows, read_rows(settings, SESSION_VERSIONS, files, versions.KEY))
 
 
 _VERSION = ("property", "session_id", "version", "written_at")
@@ -131,6 +131,6 @@ def _corrections(new: pa.Table, old: pa.Table) -> Sequence[Write]:
     return [Write(mart.table, cubes.corrections(new, old, mart)) for mart in SESSION_MARTS]
 
 
-def _note(version: int, connection: Connection) -> None:
+def _save_version(version: int, connection: Connection) -> None:
     with connection.transaction():
         postgres.upsert(connection, progress(NAME, None, version))

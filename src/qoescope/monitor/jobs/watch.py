@@ -3,11 +3,12 @@
 import json
 import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event
 
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES
 from qoescope.catalog.watch import SESSION_DIMENSIONS, WINDOW_MINUTES
-from qoescope.connect.health import Board
+from qoescope.connect.health import HealthBoard
 from qoescope.connect.locks import Lease
 from qoescope.connect.postgres import Connection
 from qoescope.connect.writing import Stopped, Writer
@@ -33,7 +34,9 @@ _RECOUNTED = 60
 _SUMS = tuple(m.name for m in LEAF_MEASURES)
 
 
-def watch(settings: Settings, stopping: Event | None = None, *, once: bool = False, board: Board | None = None) -> int:
+def watch(
+    settings: Settings, stopping: Event | None = None, *, once: bool = False, board: HealthBoard | None = None
+) -> int:
     """Watches live data until `stopping` is set; with `once` it processes the backlog and ends.
 
     Returns the number of minutes processed. Time is the data's: a minute is looked at when it is complete, whatever the
@@ -50,15 +53,13 @@ def watch(settings: Settings, stopping: Event | None = None, *, once: bool = Fal
                 writer.do(lambda _: lease.hold())
             for property_id, newest in writer.do(_newest_complete).items():
                 if property_id not in watches:
-                    watches[property_id] = writer.do(
-                        lambda connection, name=property_id: _PropertyWatch(connection, name)
-                    )  # type: ignore[misc]
+                    watches[property_id] = writer.do(partial(_watch_property, property_id))
                 minutes += watches[property_id].advance(writer, newest)
                 writer.do(watches[property_id].recount)
             writer.do(lambda connection: send_due(connection, settings))
             if board is not None:
                 board["watch"].succeeded()
-                board.turn("running")
+                board.set_state("running")
             if once or stop.wait(settings.monitor_every_s):
                 break
     except Stopped:
@@ -67,6 +68,10 @@ def watch(settings: Settings, stopping: Event | None = None, *, once: bool = Fal
         writer.close()
         lease.close()
     return minutes
+
+
+def _watch_property(property_id: str, connection: Connection) -> "_PropertyWatch":
+    return _PropertyWatch(connection, property_id)
 
 
 def _newest_complete(connection: Connection) -> dict[str, int]:

@@ -66,7 +66,8 @@ def _single_records(app: FastAPI) -> None:
         if row is None:
             raise HTTPException(
                 404,
-                f"no session '{session_id}' in {store.property_id}; it may still be running, or be older than the retention",
+                f"no session '{session_id}' in {store.property_id}; "
+                "it may still be running, or be older than the retention",
             )
         return SessionAnswer(
             session=plain(row),

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from qoescope.compile.ask import Between, Where
-from qoescope.connect.ask import Answer
+from qoescope.connect.ask import QueryResult
 from qoescope.serve.display import words
 from qoescope.serve.request import state
 from qoescope.serve.request.caller import CALLER, Caller
@@ -50,7 +50,7 @@ class PageRequest:
         *,
         between: Between | None = None,
         where: Where | None = None,
-    ) -> Answer:
+    ) -> QueryResult:
         """The metrics, of the address' range and filters unless others are given."""
         within = self.state.between if between is None else between
         return self.store.ask(metrics, within, by, self.state.where if where is None else where, every)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from qoescope.connect import records
-from qoescope.connect.ask import Answer
+from qoescope.connect.ask import QueryResult
 from qoescope.connect.records import Pool
 from qoescope.serve.store.outside import Outside
 from qoescope.serve.store.single_flight import SingleFlight
@@ -37,7 +37,7 @@ class Connections:
     reader: Pool
     writer: Pool
     outside: Outside = field(default_factory=Outside)
-    answers: SingleFlight[Answer] = field(default_factory=lambda: SingleFlight(ANSWERED_S))
+    answers: SingleFlight[QueryResult] = field(default_factory=lambda: SingleFlight(ANSWERED_S))
     """Answers of the marts."""
     encoded_answers: SingleFlight[bytes] = field(default_factory=lambda: SingleFlight(ANSWERED_S))
     """Answers of the API as they are sent."""

@@ -10,7 +10,7 @@ from qoescope.catalog.metrics import Ratio
 from qoescope.compile import moments, pseudonyms
 from qoescope.compile.ask import Between, Plan, Where
 from qoescope.connect import people, records, viewer_keys
-from qoescope.connect.ask import Answer, ask
+from qoescope.connect.ask import QueryResult, ask
 from qoescope.serve.store.connections import LONG_S
 from qoescope.serve.store.property_changes import PropertyChanges
 
@@ -26,7 +26,7 @@ class PropertyStore(PropertyChanges):
         by: Sequence[str] = (),
         where: Where | None = None,
         every: str | None = None,
-    ) -> Answer:
+    ) -> QueryResult:
         """The metrics over the property's marts; identical concurrent questions are asked once."""
         filters = tuple(sorted((name, tuple(values)) for name, values in (where or {}).items()))
         answer = self.connections.answers.do(

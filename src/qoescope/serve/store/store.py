@@ -10,7 +10,7 @@ from qoescope.catalog.people import LOGIN_S
 from qoescope.connect import attempts, health, health_rows, people, readiness, schemas
 from qoescope.connect.health import PartHealth
 from qoescope.connect.postgres import pool
-from qoescope.connect.readiness import Problem
+from qoescope.connect.readiness import HealthProblem
 from qoescope.serve.store.connections import LONG_S, Connections
 from qoescope.serve.store.outside import Outside
 from qoescope.serve.store.property_store import PropertyStore
@@ -52,18 +52,18 @@ class Store(Connections):
         with self.reader.connection() as connection:
             return health_rows.read(self.settings, connection, time.time())
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[HealthProblem]:
         """What is wrong with our own parts."""
-        now, limits = time.time(), readiness.limits(self.settings)
+        now, limits = time.time(), readiness.readiness_limits(self.settings)
         return [problem for part in self.part_health() for problem in readiness.find_problems(part, now, limits)]
 
     def runs(self) -> list[dict[str, Any]]:
         """Airflow's last runs, newest first."""
         return self.remember("runs", "", lambda: self.outside.runs(self.settings))
 
-    def schemas(self) -> list[schemas.Stored]:
+    def schemas(self) -> list[schemas.StoredTable]:
         """Every stored table beside its declaration."""
-        return self.remember("schemas", "", lambda: schemas.stored(self.settings, self.writer), LONG_S)
+        return self.remember("schemas", "", lambda: schemas.list_stored(self.settings, self.writer), LONG_S)
 
     def sign_out(self, login: str) -> None:
         """Ends the login, at once and everywhere."""

@@ -15,7 +15,7 @@ from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import METRICS as ALL_METRICS
 from qoescope.catalog.metrics import Distinct, Metric
 from qoescope.compile.metrics import value
-from qoescope.connect.ask import Answer
+from qoescope.connect.ask import QueryResult
 from qoescope.serve.analysis import costs, intervals
 from qoescope.serve.console import grids, parts
 from qoescope.serve.console.requests import PageRequest
@@ -108,7 +108,7 @@ def chooser(request: PageRequest) -> Component:
 
 def _other(
     request: PageRequest, against: str, metric: Metric, by: tuple[str, ...] = (), every: str | None = None
-) -> Answer | None:
+) -> QueryResult | None:
     """The answer that is compared with, if any."""
     match against:
         case "before":
@@ -119,7 +119,7 @@ def _other(
             return None
 
 
-def _trend(request: PageRequest, metric: Metric, against: str, totals: Answer) -> Component:
+def _trend(request: PageRequest, metric: Metric, against: str, totals: QueryResult) -> Component:
     now = request.ask((metric.name,), every=request.state.every)
     other = _other(request, against, metric, (), request.state.every)
     whole = _other(request, against, metric)
@@ -255,7 +255,7 @@ def _heat(request: PageRequest, metric: Metric) -> Component:
     )
 
 
-def _over_hours(metric: Metric, answer: Answer, found: list[int]) -> float | None:
+def _over_hours(metric: Metric, answer: QueryResult, found: list[int]) -> float | None:
     """The metric over several hours: of their sums; of distinct counts, which do not add, the mean."""
     if isinstance(metric, Distinct):
         return float(np.mean([answer.rows[i][metric.name] or 0 for i in found]))

@@ -10,7 +10,7 @@ from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.marts import LIVE_DIMENSIONS
 from qoescope.catalog.metrics import BY_NAME as METRICS
 from qoescope.catalog.metrics import LIVE_METRICS, Metric
-from qoescope.connect.ask import Answer
+from qoescope.connect.ask import QueryResult
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.display import figures, words
@@ -115,7 +115,7 @@ def dynamic(request: PageRequest) -> dict[str, Any]:
     }
 
 
-def _tile(metric: Metric, total: Answer, rows: list[dict[str, Any]]) -> Component:
+def _tile(metric: Metric, total: QueryResult, rows: list[dict[str, Any]]) -> Component:
     value = total.rows[0][metric.name] if total.rows else None
     sums = total.measures[0] if total.measures else {}
     return html.Div(

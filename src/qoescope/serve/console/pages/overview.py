@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
 from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.connect.ask import Answer
+from qoescope.connect.ask import QueryResult
 from qoescope.serve.analysis import costs
 from qoescope.serve.analysis.costs import Cost
 from qoescope.serve.console import parts
@@ -90,13 +90,13 @@ def body(request: PageRequest) -> parts.Content:
     return parts.content(f"{request.subject}, compared with the previous period", hero, tiles, lower)
 
 
-def _tile(request: PageRequest, name: str, now: Answer, past: Mapping[str, Any], series: Answer) -> Component:
+def _tile(request: PageRequest, name: str, now: QueryResult, past: Mapping[str, Any], series: QueryResult) -> Component:
     href = state.page_address("/explore", request.state, p=request.state.own.get("p"), m=name)
     curve = [row[name] for row in series.rows]
     return parts.tile(METRICS[name], now.rows[0][name], past[name], curve, now.measures[0], href)
 
 
-def _answers(request: PageRequest) -> list[Answer]:
+def _answers(request: PageRequest) -> list[QueryResult]:
     before, every = request.state.before, request.state.every
     questions: list[dict[str, Any]] = [
         {"metrics": SHOWN},
@@ -109,7 +109,7 @@ def _answers(request: PageRequest) -> list[Answer]:
         return list(threads.map(lambda question: request.ask(**question), questions))
 
 
-def _headline(name: str, now: Answer, before: Answer) -> Component:
+def _headline(name: str, now: QueryResult, before: QueryResult) -> Component:
     metric = METRICS[name]
     value = now.rows[0][name]
     change = words.change(metric, value, before.rows[0][name])
@@ -142,7 +142,7 @@ def _notes(request: PageRequest) -> list[tuple[Any, str]]:
     return [(a["starts_at"], a["text"][:40]) for a in request.store.annotations(request.state.between)]
 
 
-def _map(request: PageRequest, countries: Answer) -> Component:
+def _map(request: PageRequest, countries: QueryResult) -> Component:
     score = METRICS["experience_score"]
     rows = sorted(countries.rows, key=lambda r: -(r["attempts"] or 0))[:4]
     lines = [

@@ -6,7 +6,7 @@ from dash import Input, Output, State, callback, dcc, html
 from dash.development.base_component import Component
 
 from qoescope.catalog.errors import Mistake
-from qoescope.connect.schemas import Stored
+from qoescope.connect.schemas import StoredTable
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.display import words
@@ -78,7 +78,7 @@ def schemas(_: bool, search: str | None) -> Component:
     return html.Div(table, className="scroll")
 
 
-def _as_declared(table: Stored) -> Component:
+def _as_declared(table: StoredTable) -> Component:
     if not table.there:
         return parts.badge("not made yet")
     if table.missing:

@@ -6,7 +6,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from qoescope.connect.health import LoopHealth, PartHealth
-from qoescope.connect.readiness import Problem
+from qoescope.connect.readiness import HealthProblem
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.display import words
@@ -43,7 +43,7 @@ def card(request: PageRequest) -> Component:
 
 
 def _line(
-    part: PartHealth, loop: LoopHealth, wrong: dict[tuple[str, str], Problem], now: float, says: bool
+    part: PartHealth, loop: LoopHealth, wrong: dict[tuple[str, str], HealthProblem], now: float, says: bool
 ) -> list[str | Component]:
     problem = wrong.get((part.part, loop.name)) or wrong.get((part.part, ""))
     if part.state == "stopped":

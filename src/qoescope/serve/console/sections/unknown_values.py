@@ -39,5 +39,6 @@ def card(request: PageRequest) -> Component:
             (1, 2),
             "Unknown values by field",
         ),
-        note=f"{total:,} values of {request.property_id} outside their bounds; their events and reports count without them",
+        note=f"{total:,} values of {request.property_id} outside their bounds; "
+        "their events and reports count without them",
     )

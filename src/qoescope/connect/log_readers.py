@@ -1,4 +1,4 @@
-"""Following: records of a topic between offsets that a stream has planned, read by this process and no other."""
+"""Readers of a topic: of planned ranges of offsets, and of its tail."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,17 +22,17 @@ OPTIONS = {
 }
 
 
-class Follower:
-    """A reader that keeps its connection, and fetches nothing between two reads."""
+class RangeReader:
+    """Reads ranges of offsets; keeps its connection, and fetches nothing between two reads."""
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._settings, self._topic = settings, topic
         self._consumer: Consumer | None = None
 
     def read(self, bounds: Bounds, most_bytes: int, within_s: float) -> pa.Table | None:
-        """The records (`RECORDS`) in order of partition and offset; None when they are larger than `most_bytes`.
+        """The records (`RECORDS`) by partition and offset; None when they exceed `most_bytes`.
 
-        Raises `KafkaException` when they cannot be had, and `TimeoutError` when the broker does not give them in time.
+        Raises `KafkaException` when they cannot be read, and `TimeoutError` when the broker is too slow.
         """
         try:
             return self._read(bounds, most_bytes, monotonic() + within_s)
@@ -54,11 +54,11 @@ class Follower:
                     found.append(message)
                     size += len(message)
         reader.unassign()
-        return _table(found) if size <= most_bytes else None
+        return _to_table(found) if size <= most_bytes else None
 
     @staticmethod
     def _is_past(message: Message, left: dict[int, int]) -> bool:
-        """Whether it is no record of those asked for; notes partitions that are read to their end."""
+        """Whether it is beyond the range; removes partitions that are read to their end from `left`."""
         partition, offset = message.partition() or 0, message.offset() or 0
         error = message.error()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
@@ -70,13 +70,13 @@ class Follower:
         return past
 
     def close(self) -> None:
-        """Gives the connection back; the next read makes a new one."""
+        """Closes the connection; the next read opens a new one."""
         if self._consumer is not None:
             self._consumer.close()
         self._consumer = None
 
 
-def _letter(message: Message) -> tuple[int, int, bytes | None, datetime]:
+def _to_letter(message: Message) -> tuple[int, int, bytes | None, datetime]:
     if (error := message.error()) is not None:
         raise KafkaException(error)
     logged_ms = message.timestamp()[1]
@@ -88,7 +88,7 @@ def _letter(message: Message) -> tuple[int, int, bytes | None, datetime]:
     )
 
 
-def _table(found: list[Message]) -> pa.Table:
+def _to_table(found: list[Message]) -> pa.Table:
     found.sort(key=lambda message: (message.partition(), message.offset()))
     return pa.table(
         [
@@ -102,7 +102,7 @@ def _table(found: list[Message]) -> pa.Table:
 
 
 class Tail:
-    """A topic read from its last known records on, as new ones come; it waits for them without asking again."""
+    """Reads a topic from given offsets on, as records arrive."""
 
     OPTIONS: ClassVar[dict[str, str | int | float | bool]] = {"fetch.wait.max.ms": 5_000}
 
@@ -111,7 +111,7 @@ class Tail:
         self._consumer: Consumer | None = None
 
     def begin(self, following: Mapping[int, int]) -> None:
-        """Reads on from these offsets by partition; from the first record of others, and of a topic that was made anew.
+        """Starts at these offsets by partition; at the first record of other partitions, and of a topic created again.
 
         Raises `KafkaException` when the broker is away.
         """
@@ -122,24 +122,24 @@ class Tail:
         self._consumer.assign(places)
 
     def letters(self, most: int, timeout_s: float) -> list[tuple[int, int, bytes | None, datetime]]:
-        """(partition, offset, record, when the log had it) of records that came since the last call, at most so many.
+        """Up to `most` records since the last call: (partition, offset, record, time in the log).
 
-        Waits a while for the first. Raises `KafkaException`, and `RuntimeError` before it has begun.
+        Waits up to `timeout_s` for the first. Raises `KafkaException`, and `RuntimeError` before `begin`.
         """
         if self._consumer is None:
             raise RuntimeError("where to begin was not said")
         found = self._consumer.consume(1, timeout_s)
         if found and most > 1:
             found += self._consumer.consume(most - 1, 0.05)
-        return [_letter(message) for message in found]
+        return [_to_letter(message) for message in found]
 
     @property
     def began(self) -> bool:
-        """Whether it reads."""
+        """Whether it has been started."""
         return self._consumer is not None
 
     def close(self) -> None:
-        """Gives the connection back; it is to begin anew."""
+        """Closes the connection; it must be started again."""
         if self._consumer is not None:
             self._consumer.close()
         self._consumer = None

@@ -1,7 +1,7 @@
-"""Witness: which topic the streams read, kept beside their books, so that another one under its name is noticed.
+"""Recognises a topic that was deleted and created again, by what the books know of the one that was read.
 
-A topic that is deleted and made again begins at 0. Its offsets are shifted, so that in the lake and in the books they
-go on from where those of the topic before ended: no place in the log is ever two records'.
+A topic that is created again starts at offset 0. Its offsets are shifted, so that in lake and books they continue
+those of the topic before: no two records have the same position.
 """
 
 import logging
@@ -20,7 +20,7 @@ from qoescope.catalog.operations import LOG_PARTITIONS
 from qoescope.catalog.topics import DEAD_LETTERS
 from qoescope.compile import arrow
 from qoescope.connect import kafka, postgres
-from qoescope.connect.kafka import Described
+from qoescope.connect.kafka import TopicDescription
 from qoescope.connect.postgres import Connection, Write
 from qoescope.settings import Settings
 
@@ -29,35 +29,35 @@ ALLOWED = "QOESCOPE_SKIP_LOST_RECORDS=true"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TopicHistory:
     """What the books know of a topic."""
 
     topic_id: str = ""
     shifts: dict[int, int] = field(default_factory=dict)
     """By partition of the topic, what is added to Kafka's offsets."""
     gone: dict[int, int] = field(default_factory=dict)
-    """The same of partitions that it had once, which would go on from there."""
-    following: dict[int, int] = field(default_factory=dict)
+    """The same for partitions that no longer exist, in case they are created again."""
+    next_offsets: dict[int, int] = field(default_factory=dict)
     """By partition the first record that is not read."""
     answered: dict[int, int] = field(default_factory=dict)
-    """By partition, behind the last record that a collector answered for."""
+    """By partition, the offset behind the last record that a collector acknowledged to a sender."""
 
     def shift(self, partition: int) -> int:
         """What is added to Kafka's offsets of the partition."""
         return self.shifts.get(partition, self.gone.get(partition, 0))
 
     def reached(self, partition: int) -> int:
-        """Behind the last record of the partition that was read or answered for."""
-        return max(known.get(partition, 0) for known in (self.following, self.answered, self.gone))
+        """The offset behind the partition's last record that was read or acknowledged."""
+        return max(known.get(partition, 0) for known in (self.next_offsets, self.answered, self.gone))
 
     def unread(self, partition: int) -> int:
-        """How many records were answered and not read."""
-        return max(0, self.answered.get(partition, 0) - self.following.get(partition, 0))
+        """How many records were acknowledged and not read."""
+        return max(0, self.answered.get(partition, 0) - self.next_offsets.get(partition, 0))
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """A log that is not the one that was read: why, and how many answered records went unread by partition."""
+class TopicBreak:
+    """Why the topic is not the one that was read, and how many acknowledged records were lost by partition."""
 
     why: str
     lost: dict[int, int]
@@ -68,38 +68,39 @@ class Broken:
         return f"{self.why}; {records} {'record' if records == 1 else 'records'} that were answered are gone unread"
 
 
-def read_known(connection: Connection, topic: str) -> Known:
-    """What the books say of a topic, in the log's shifted offsets."""
+def read_history(connection: Connection, topic: str) -> TopicHistory:
+    """What the books know of a topic, in shifted offsets."""
     rows = connection.execute(
         "select p.kafka_partition, p.topic_id, p.shift, a.next_offset + p.shift from log_partitions p "
-        "left join log_answered a using (topic_id, kafka_partition) where p.topic = %s", (topic,),
-    ).fetchall()  # fmt: skip
+        "left join log_answered a using (topic_id, kafka_partition) where p.topic = %s",
+        (topic,),
+    ).fetchall()
     present = [row for row in rows if row[1]]
-    return Known(
+    return TopicHistory(
         present[0][1] if present else "",
         {p: shift for p, _, shift, _ in present},
         {p: shift for p, topic_id, shift, _ in rows if not topic_id},
-        _read_following(connection, topic),
+        _read_next_offsets(connection, topic),
         {p: answered for p, _, _, answered in present if answered is not None},
     )
 
 
-def _read_following(connection: Connection, topic: str) -> dict[int, int]:
-    following: dict[int, int] = dict(
+def _read_next_offsets(connection: Connection, topic: str) -> dict[int, int]:
+    next_offsets: dict[int, int] = dict(
         connection.execute(
             "select kafka_partition, max(next_offset) from stream_offsets where topic = %s group by 1", (topic,)
         ).fetchall()
     )
-    if topic == DEAD_LETTERS.name and not following:
+    if topic == DEAD_LETTERS.name and not next_offsets:
         letters = connection.execute("select kafka_partition, max(kafka_offset) + 1 from dead_letters group by 1")
-        following = dict(letters.fetchall())
-    return following
+        next_offsets = dict(letters.fetchall())
+    return next_offsets
 
 
-def compare(known: Known, now: Described) -> Broken | None:
+def compare(known: TopicHistory, now: TopicDescription) -> TopicBreak | None:
     """Whether the topic is another one than that which was read, or has less than was read of it."""
-    missing = sorted(known.following.keys() - now.bounds.keys() - known.gone.keys())
-    short = [p for p, (_, end) in now.bounds.items() if end + known.shift(p) < known.following.get(p, 0)]
+    missing = sorted(known.next_offsets.keys() - now.bounds.keys() - known.gone.keys())
+    short = [p for p, (_, end) in now.bounds.items() if end + known.shift(p) < known.next_offsets.get(p, 0)]
     if not now.topic_id:
         why, lost = f"topic '{now.topic}' is not there", set(known.shifts)
     elif known.topic_id and known.topic_id != now.topic_id:
@@ -110,24 +111,24 @@ def compare(known: Known, now: Described) -> Broken | None:
         lost = set(missing)
     elif short:
         last = ", ".join(
-            f"partition {p} ends at {now.bounds[p][1]} and was read to {known.following[p] - known.shift(p)}"
+            f"partition {p} ends at {now.bounds[p][1]} and was read to {known.next_offsets[p] - known.shift(p)}"
             for p in short
         )
         why, lost = f"topic '{now.topic}' is shorter than what was read of it ({last})", set(short)
     else:
         return None
-    return Broken(why, {p: known.unread(p) for p in sorted(lost) if known.unread(p)})
+    return TopicBreak(why, {p: known.unread(p) for p in sorted(lost) if known.unread(p)})
 
 
-def join(known: Known, now: Described, broken: Broken | None) -> dict[int, int]:
-    """The shifts by which the topic, as it is now, goes on from what was read of it."""
+def join(known: TopicHistory, now: TopicDescription, broken: TopicBreak | None) -> dict[int, int]:
+    """By partition, the shift with which the topic continues what was read of it."""
     if broken is None:
         return {p: known.shift(p) for p in now.bounds}
     shifts = {}
     for p, (first, end) in now.bounds.items():
         if known.topic_id != now.topic_id:
             shifts[p] = max(0, known.reached(p) - first)
-        elif end + known.shift(p) < known.following.get(p, 0):
+        elif end + known.shift(p) < known.next_offsets.get(p, 0):
             shifts[p] = known.reached(p) - end
         else:
             shifts[p] = known.shift(p)
@@ -135,12 +136,12 @@ def join(known: Known, now: Described, broken: Broken | None) -> dict[int, int]:
 
 
 @dataclass(frozen=True)
-class Met:
-    """A topic as it was met at a start."""
+class TopicState:
+    """A topic as it was found at a start."""
 
-    known: Known
-    now: Described
-    broken: Broken | None
+    known: TopicHistory
+    now: TopicDescription
+    broken: TopicBreak | None
 
     @cached_property
     def shifts(self) -> dict[int, int]:
@@ -148,7 +149,7 @@ class Met:
         return join(self.known, self.now, self.broken)
 
     def shift(self, records: pa.Table) -> pa.Table:
-        """The records with the offsets that the books count."""
+        """The records with shifted offsets."""
         if not any(self.shifts.values()):
             return records
         shifts, place = self.shifts, records.column_names.index("kafka_offset")
@@ -156,11 +157,11 @@ class Met:
         return records.set_column(place, "kafka_offset", pc.add(records["kafka_offset"], by_record))
 
 
-def meet(settings: Settings, connection: Connection, topic: str) -> Met:
-    """The topic held against what the books know of it.
+def open_topic(settings: Settings, connection: Connection, topic: str) -> TopicState:
+    """Compares the topic with the books.
 
-    Raises `Mistake` when it is another one, unless the settings allow to go on without what is lost, and
-    `ConnectionError` when no broker tells.
+    Raises `Mistake` when it is another topic, unless the settings allow to continue without what is lost, and
+    `ConnectionError` without a broker.
     """
     try:
         now = kafka.describe(settings, topic)
@@ -168,8 +169,8 @@ def meet(settings: Settings, connection: Connection, topic: str) -> Met:
         raise ConnectionError(f"no Kafka at {settings.brokers}: {error.args[0].str()}") from error
     if not now.topic_id:
         raise ConnectionError(f"there is no topic '{topic}' at {settings.brokers}: the collector makes it")
-    known = read_known(connection, topic)
-    met = Met(known, now, compare(known, now))
+    known = read_history(connection, topic)
+    met = TopicState(known, now, compare(known, now))
     if met.broken is not None and not (settings.skip_lost_records or settings.new_checkpoint):
         raise Mistake(
             f"{met.broken}: {ALLOWED} books them as lost and reads the topic, as it is now, from its beginning"
@@ -177,13 +178,13 @@ def meet(settings: Settings, connection: Connection, topic: str) -> Met:
     return met
 
 
-def accept(connection: Connection, met: Met) -> None:
-    """Writes what was met into the books, and what is lost, in one transaction; nothing where nothing changed."""
+def save_topic(connection: Connection, met: TopicState) -> None:
+    """Books the topic's state and lost records, in one transaction; nothing where nothing has changed."""
     known, now = met.known, met.now
     if met.broken is None and known.topic_id == now.topic_id and known.shifts.keys() == now.bounds.keys():
         return
     rows = [_row(now, p, now.topic_id, shift) for p, shift in met.shifts.items()]
-    vanished = (known.shifts.keys() | known.following.keys()) - now.bounds.keys() - known.gone.keys()
+    vanished = (known.shifts.keys() | known.next_offsets.keys()) - now.bounds.keys() - known.gone.keys()
     rows += [_row(now, p, "", known.reached(p)) for p in vanished]
     with connection.transaction():
         postgres.upsert(connection, Write(LOG_PARTITIONS, pa.Table.from_pylist(rows, arrow.schema(LOG_PARTITIONS))))
@@ -191,10 +192,17 @@ def accept(connection: Connection, met: Met) -> None:
             return
         log.warning("%s: it goes on without them, and they are booked as lost", met.broken)
         books = [
-            {"stream": "events", "topic": now.topic, "kafka_partition": partition, "first_offset": 0,
-             "next_offset": known.reached(partition), "records": 0, "lost": lost}
+            {
+                "stream": "events",
+                "topic": now.topic,
+                "kafka_partition": partition,
+                "first_offset": 0,
+                "next_offset": known.reached(partition),
+                "records": 0,
+                "lost": lost,
+            }
             for partition, lost in met.broken.lost.items()
-        ]  # fmt: skip
+        ]
         for row in books:
             connection.execute(_LOST, row)
         if known.topic_id == now.topic_id:  # what was answered of it counts anew from where it ends
@@ -208,14 +216,21 @@ on conflict (stream, topic, kafka_partition)
 do update set next_offset = excluded.next_offset, lost = stream_offsets.lost + excluded.lost"""
 
 
-def _row(now: Described, partition: int, topic_id: str, shift: int) -> dict[str, object]:
+def _row(now: TopicDescription, partition: int, topic_id: str, shift: int) -> dict[str, object]:
     first = now.bounds.get(partition, (0, 0))[0]
-    return {"topic": now.topic, "kafka_partition": partition, "cluster_id": now.cluster_id, "topic_id": topic_id,
-            "first_offset": first, "shift": shift, "met_at": datetime.now(UTC)}  # fmt: skip
+    return {
+        "topic": now.topic,
+        "kafka_partition": partition,
+        "cluster_id": now.cluster_id,
+        "topic_id": topic_id,
+        "first_offset": first,
+        "shift": shift,
+        "met_at": datetime.now(UTC),
+    }
 
 
-def note_answered(settings: Settings, topic_id: str, answered: Mapping[int, int]) -> None:
-    """Writes how far a collector answered, as Kafka counts; the greatest of all collectors' words stays."""
+def save_acknowledged(settings: Settings, topic_id: str, answered: Mapping[int, int]) -> None:
+    """Stores how far a collector acknowledged, in Kafka's own offsets; the greatest of all collectors counts."""
     if not answered:
         return
     with postgres.connect(settings, "writer") as connection, connection.cursor() as cursor:

@@ -11,7 +11,7 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
 from qoescope.connect.lake.reading import read_rows
 from qoescope.connect.lake.writing import write_files
-from qoescope.lake import events as product
+from qoescope.lake import deduplication
 from qoescope.settings import Settings
 
 AT = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -37,11 +37,11 @@ def rows(*given: Row) -> pa.Table:
 NONE = arrow.schema(EVENTS).empty_table()
 
 
-def fate_of(batch: pa.Table, known: pa.Table) -> product.Judged:
-    return product.judged(batch, product.hashes(batch), known, 7)
+def fate_of(batch: pa.Table, known: pa.Table) -> deduplication.JudgedBatch:
+    return deduplication.judge_events(batch, deduplication.identity_hashes(batch), known, 7)
 
 
-def counted(fate: product.Judged) -> dict[str, int]:
+def counted(fate: deduplication.JudgedBatch) -> dict[str, int]:
     names = ("lake", "late", "quarantined", "accepted", "duplicate")
     return {name: sum(fate.counts[name].to_pylist()) for name in names}
 
@@ -94,11 +94,14 @@ def test_an_event_older_than_what_is_restated_is_late() -> None:
 def test_files_without_any_of_the_identities_are_not_suspected() -> None:
     batch = rows(("s1", 1, 10, 7, 0), ("s2", 1, 11, 7, 0))
     files = [rows(("s9", 4, 1, 7, 0), ("s8", 2, 5, 7, 0)), rows(("s2", 1, 2, 7, 0), ("s3", 1, 2, 7, 0)), NONE]
-    suspected, held = product.suspects(
-        batch, product.hashes(batch), [1, 1, 1], [np.sort(product.hashes(file)) for file in files]
+    suspected, stored = deduplication.find_suspects(
+        batch,
+        deduplication.identity_hashes(batch),
+        [1, 1, 1],
+        [np.sort(deduplication.identity_hashes(file)) for file in files],
     )
     assert suspected == [False, True, False]
-    assert held["session_id"].to_pylist() == ["s2"]
+    assert stored["session_id"].to_pylist() == ["s2"]
 
 
 def test_texts_that_are_numbered_here_are_texts_to_who_reads_the_file(tmp_path: Path) -> None:

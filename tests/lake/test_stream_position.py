@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from qoescope.lake.jobs.events import Place
+from qoescope.lake.jobs.events import StreamPosition
 
 
 def batch(first: int, following: int, records: int) -> dict[str, Any]:
@@ -11,18 +11,18 @@ def batch(first: int, following: int, records: int) -> dict[str, Any]:
             "complete_until": datetime(2026, 1, 2)}  # fmt: skip  # noqa: DTZ001
 
 
-def moved(place: Place, *told: dict[str, Any]) -> tuple[Place, list[tuple[int, int, int, int]]]:
-    after, rows = place.moved(told, "events")
+def advanced(place: StreamPosition, *told: dict[str, Any]) -> tuple[StreamPosition, list[tuple[int, int, int, int]]]:
+    after, rows = place.advanced(told, "events")
     names = ("first_offset", "next_offset", "records", "lost")
     return after, [tuple(row[name] for name in names) for row in rows.to_pylist()]
 
 
 def test_what_the_log_dropped_before_any_stream_read_it_is_lost() -> None:
-    place, first = moved(Place(), batch(100, 120, 20))
-    _, second = moved(place, batch(120, 125, 5))
+    place, first = advanced(StreamPosition(), batch(100, 120, 20))
+    _, second = advanced(place, batch(120, 125, 5))
     assert (first, second) == ([(0, 120, 20, 100)], [(0, 125, 5, 0)])
 
 
 def test_what_it_dropped_between_two_batches_is_lost_and_a_hole_within_one() -> None:
-    place, _ = moved(Place(), batch(0, 10, 10))
-    assert moved(place, batch(15, 20, 4))[1] == [(0, 20, 4, 6)]
+    place, _ = advanced(StreamPosition(), batch(0, 10, 10))
+    assert advanced(place, batch(15, 20, 4))[1] == [(0, 20, 4, 6)]

@@ -1,4 +1,4 @@
-"""Books: what the door counts of itself, and how it tells."""
+"""The collector's own counters, and their Prometheus exposition."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -11,7 +11,7 @@ from qoescope.compile.wire import Counts
 
 MINUTE_MS = 60_000
 OUTCOMES = ("accepted", "duplicate", "invalid", "filtered")
-LEVELS = {
+GAUGES = {
     "ready": "1 while Kafka acknowledges.",
     "requests_in_flight": "Requests not answered yet.",
     "bytes_in_flight": "Bytes that Kafka has not acknowledged.",
@@ -19,29 +19,29 @@ LEVELS = {
     "connections": "Connections that are open.",
     "tasks": "Tasks of the event loop.",
 }
-"""Gauges by name, and what they mean."""
-UPPER_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Gauges by name, with their help texts."""
+BUCKET_LIMITS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-class Books:
-    """Counters of one process. The events' books travel in Kafka's records; these are for looking on."""
+class Counters:
+    """Counters of one process, for monitoring. The books that the ledger checks travel in Kafka's records."""
 
     def __init__(self) -> None:
         self.events: Counter[tuple[str, str]] = Counter()
         self.requests: Counter[tuple[str, int]] = Counter()
         self.unknown: Counter[tuple[str, str]] = Counter()
-        self.waits = [0] * (len(UPPER_S) + 1)
+        self.waits = [0] * (len(BUCKET_LIMITS_S) + 1)
         self.wait_s = 0.0
         self.worker = ""
         """This process' number, where there are several."""
         self.failures = 0
-        """Requests that ended in what nobody foresaw."""
-        self.levels: dict[str, float] = {}
-        """What is held now, by the names of `LEVELS`."""
+        """Requests that ended in an unexpected exception."""
+        self.gauges: dict[str, float] = {}
+        """Current values, by the names of `GAUGES`."""
         self._refused: Counter[tuple[str, int]] = Counter()
 
     def count(self, property_id: str, counts: Counts) -> None:
-        """Books one beacon's outcomes."""
+        """Counts one beacon's outcomes."""
         if counts.accepted == counts.received:
             self.events[property_id, "accepted"] += counts.accepted
             return
@@ -49,43 +49,43 @@ class Books:
             self.events[property_id, outcome] += getattr(counts, outcome)
 
     def count_unknown(self, property_id: str, unknown: Mapping[str, int]) -> None:
-        """Books values that could not be meant, by field."""
+        """Counts values that cannot be meant, by field."""
         for name, count in unknown.items():
             self.unknown[property_id, name] += count
 
     def refuse(self, property_id: str, events: int, received_at: int) -> None:
-        """Books events over the key's budget; they leave with the next tick."""
+        """Counts events over the key's budget; the next tick carries them to Kafka."""
         self.events[property_id, "rate_limited"] += events
         self._refused[property_id, received_at - received_at % MINUTE_MS] += events
 
-    def refused(self) -> list[tuple[str, int, int]]:
+    def take_refused(self) -> list[tuple[str, int, int]]:
         """(property, minute, events over budget) since the last call."""
         taken, self._refused = self._refused, Counter()
         return [(property_id, minute, events) for (property_id, minute), events in taken.items()]
 
-    def take_back(self, refused: list[tuple[str, int, int]]) -> None:
-        """Books again what a tick could not carry."""
-        for property_id, minute, events in refused:
+    def restore_refused(self, take_refused: list[tuple[str, int, int]]) -> None:
+        """Adds what a tick could not deliver, for the next one."""
+        for property_id, minute, events in take_refused:
             self._refused[property_id, minute] += events
 
-    def waited(self, seconds: float) -> None:
-        """Books one answered request's time."""
+    def observe_wait(self, seconds: float) -> None:
+        """Adds one request's time until its answer."""
         self.wait_s += seconds
-        self.waits[bisect_left(UPPER_S, seconds)] += 1
+        self.waits[bisect_left(BUCKET_LIMITS_S, seconds)] += 1
 
     def collect(self) -> Iterator[Metric]:
-        """The counters as Prometheus families; each process of several tells its own."""
+        """The counters as Prometheus families; with several processes each is labelled with its own number."""
         names, values = (("worker",), (self.worker,)) if self.worker else ((), ())
         events = CounterMetricFamily(
             "qoescope_door_events", "Events by what became of them.", labels=("property", "outcome", *names)
         )
         for (property_id, outcome), count in list(self.events.items()):
             events.add_metric((property_id, outcome, *values), count)
-        answered = CounterMetricFamily(
+        requests = CounterMetricFamily(
             "qoescope_door_requests", "Requests by answer.", labels=("route", "status", *names)
         )
         for (route, status), count in list(self.requests.items()):
-            answered.add_metric((route, str(status), *values), count)
+            requests.add_metric((route, str(status), *values), count)
         unknown = CounterMetricFamily(
             "qoescope_door_unknown_values", "Values that could not be meant.", labels=("property", "field", *names)
         )
@@ -95,17 +95,17 @@ class Books:
             "qoescope_door_failures", "Requests that ended in what nobody foresaw; each is in the log.", labels=names
         )
         failed.add_metric(values, self.failures)
-        yield from (events, answered, unknown, failed, self._histogram(dict(zip(names, values, strict=True))))
-        for name, doc in LEVELS.items():
+        yield from (events, requests, unknown, failed, self._histogram(dict(zip(names, values, strict=True))))
+        for name, doc in GAUGES.items():
             gauge = GaugeMetricFamily(f"qoescope_door_{name}", doc, labels=names)
-            gauge.add_metric(values, self.levels.get(name, 0.0))
+            gauge.add_metric(values, self.gauges.get(name, 0.0))
             yield gauge
 
     def _histogram(self, labels: dict[str, str]) -> Metric:
         name = "qoescope_door_wait_seconds"
         family = Metric(name, "Time until a beacon is answered.", "histogram")
         running = 0
-        for upper, waits in zip((*map(str, UPPER_S), "+Inf"), self.waits, strict=True):
+        for upper, waits in zip((*map(str, BUCKET_LIMITS_S), "+Inf"), self.waits, strict=True):
             running += waits
             family.add_sample(f"{name}_bucket", {**labels, "le": upper}, running)
         family.add_sample(f"{name}_count", labels, running)
@@ -113,8 +113,8 @@ class Books:
         return family
 
 
-def exposition(books: Books) -> bytes:
-    """The text that Prometheus reads."""
+def exposition(books: Counters) -> bytes:
+    """The counters in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(books)
     return generate_latest(registry)

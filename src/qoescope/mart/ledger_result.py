@@ -1,4 +1,4 @@
-"""The ledger's result: which books were compared, what is different, and what is only under way."""
+"""The ledger's result: which books were compared, what differs, and what is still under way."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,16 +22,16 @@ BOOKS = {
     "marts": "every measure = its recomputation by another engine; a day = the sum of its hours",
     "sender": "what was acknowledged is in the lake, once",
 }
-"""In the order of what flows: a difference is told before those that follow from it."""
-LIMIT = 20
-"""Differences that are told to people by name, unless they ask for more."""
-MOST = 10_000
-"""Differences of a book that are kept; the others are counted."""
+"""In the order of the data flow: a difference is listed before those that follow from it."""
+LINES_SHOWN = 20
+"""Differences that are printed unless more are asked for."""
+MOST_KEPT = 10_000
+"""Differences of a book that are kept; further ones are counted."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Difference:
-    """Two numbers that should be one."""
+    """Two values that should be equal."""
 
     book: str
     where: str
@@ -45,14 +45,14 @@ class Difference:
 
 @dataclass(slots=True)
 class LedgerResult:
-    """What the books say; `ok` when all of them agree."""
+    """The comparison of all books."""
 
     checked: dict[str, int] = field(default_factory=dict)
-    """Numbers compared, by book."""
+    """Values compared, by book."""
     differences: list[Difference] = field(default_factory=list)
     unnamed: int = 0
     open: dict[str, int] = field(default_factory=dict)
-    """What is under way by its nature, and no difference: how many of what."""
+    """What is under way and no difference: counts by kind."""
     totals: dict[str, int] = field(default_factory=dict)
     lag: dict[int, int] = field(default_factory=dict)
     """Records of the log that are still to be read, by partition."""
@@ -69,45 +69,45 @@ class LedgerResult:
 
     @property
     def lines(self) -> list[str]:
-        """Lines for people, as `tell` gives them."""
-        return self.tell()
+        """The result as lines for people, with the default number of differences."""
+        return self.limited_lines()
 
-    def tell(self, limit: int = LIMIT) -> list[str]:
-        """Lines for people: one when all books agree; else the differences, so many of them, and how many there are."""
+    def limited_lines(self, limit: int = LINES_SHOWN) -> list[str]:
+        """Lines for people: one when all books agree; else up to `limit` differences and their number."""
         compared = ", ".join(f"{book} {n:,}" for book, n in self._ordered(self.checked).items())
         under_way = ", ".join(f"{n:,} {what}" for what, n in self.open.items() if n)
-        told = f" ({compared} compared{'; under way: ' + under_way if under_way else ''})"
+        summary = f" ({compared} compared{'; under way: ' + under_way if under_way else ''})"
         if self.ok:
-            return [f"all books agree{told}"]
+            return [f"all books agree{summary}"]
         lines = [str(difference) for difference in self.differences[:limit]]
         count = len(self.differences) + self.unnamed
         if count > len(lines):
             by_book = Counter(difference.book for difference in self.differences[limit:])
             more = ", ".join(f"{book} {n:,}" for book, n in self._ordered(by_book).items())
             lines.append(f"and {count - len(lines):,} more differences{f' ({more})' if more else ''}")
-        return [*lines, f"{count:,} {'difference' if count == 1 else 'differences'}{told}"]
+        return [*lines, f"{count:,} {'difference' if count == 1 else 'differences'}{summary}"]
 
     @staticmethod
     def _ordered(by_book: Mapping[str, int]) -> dict[str, int]:
         return {book: by_book[book] for book in BOOKS if book in by_book}
 
     def add(self, book: str, compared: int, found: Iterable[Difference]) -> None:
-        """Notes a book's comparison, in the books' order and within one by place."""
-        differences = sorted(found, key=_place)
+        """Adds a comparison; differences are sorted by book and place."""
+        differences = sorted(found, key=_sort_key)
         self.checked[book] = self.checked.get(book, 0) + compared
         kept = sum(difference.book == book for difference in self.differences)
-        room = max(0, MOST - kept)
+        room = max(0, MOST_KEPT - kept)
         self.differences += differences[:room]
         self.unnamed += len(differences[room:])
         order = list(BOOKS)
-        self.differences.sort(key=lambda difference: (order.index(difference.book), *_place(difference)))
+        self.differences.sort(key=lambda difference: (order.index(difference.book), *_sort_key(difference)))
 
-    def leave_open(self, what: str, count: int) -> None:
-        """Counts what is under way."""
+    def add_open(self, what: str, count: int) -> None:
+        """Adds to what is under way."""
         self.open[what] = self.open.get(what, 0) + count
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """The result as plain values."""
         return {
             "ok": self.ok,
             "checked": self.checked,
@@ -119,17 +119,17 @@ class LedgerResult:
         }
 
 
-def _place(difference: Difference) -> tuple[str, str, str]:
+def _sort_key(difference: Difference) -> tuple[str, str, str]:
     return difference.where, str(difference.expected), str(difference.found)
 
 
-def erased(rows: Mapping[str, pa.Table]) -> pa.Table:
-    """What erasing these rows takes from the books: rows of `outcomes`, by minute. The door's side stays as it was."""
+def erasure_outcomes(rows: Mapping[str, pa.Table]) -> pa.Table:
+    """Rows of `outcomes` that book the erasure of these rows, by minute; received counts stay."""
     names = {"events": "lake", "late": "late", "quarantine": "quarantined"}
-    return _erased({name: rows[table] for table, name in names.items()})
+    return _erasure_outcomes({name: rows[table] for table, name in names.items()})
 
 
-def _erased(rows: Mapping[str, pa.Table]) -> pa.Table:
+def _erasure_outcomes(rows: Mapping[str, pa.Table]) -> pa.Table:
     counted = " union all by name ".join(
         f"select property, time_bucket(interval '1 minute', received_at) as minute_at, -count(*) as {name}, "
         f"count(*) as erased "

@@ -1,10 +1,10 @@
-"""Repeats: beacons that this process has had acknowledged a short while ago, and hears again."""
+"""Recognises beacons that this process has acknowledged a short while ago and receives again."""
 
 from collections.abc import Hashable
 
 
-class Repeats:
-    """The newest `most` beacons by what identifies them; what it forgets, the lake still knows."""
+class RecentBeacons:
+    """The newest `most` beacons by identity; the lake still recognises what this forgets."""
 
     __slots__ = ("_known", "most")
 
@@ -19,7 +19,7 @@ class Repeats:
         return len(self._known)
 
     def add(self, identity: Hashable) -> None:
-        """Remembers one that Kafka has acknowledged; forgets the oldest beyond the bound."""
+        """Remembers a beacon that Kafka has acknowledged; drops the oldest beyond the bound."""
         self._known[identity] = None
         if len(self._known) > self.most:
             del self._known[next(iter(self._known))]

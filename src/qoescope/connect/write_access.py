@@ -1,4 +1,4 @@
-"""Doors: keys, properties and tombstones in Postgres."""
+"""Write keys, properties and tombstones in Postgres."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,11 +18,11 @@ from qoescope.settings import Settings
 
 Row = dict[str, Any]
 AWAY = (psycopg.Error, Mistake)
-"""What says that there is no Postgres, or not now."""
+"""What is raised while Postgres is missing or away."""
 
 
-def known(settings: Settings) -> tuple[list[Row], list[Row], list[Row]]:
-    """Rows of keys, of properties, and of viewers that asked to be forgotten; raises what `AWAY` names."""
+def read_rows(settings: Settings) -> tuple[list[Row], list[Row], list[Row]]:
+    """(rows of keys, of properties, of viewers who asked to be forgotten); raises what `AWAY` names."""
     with (
         connect(settings, "writer", settings.postgres_stream_s) as connection,
         connection.cursor(row_factory=dict_row) as cursor,
@@ -34,24 +34,25 @@ def known(settings: Settings) -> tuple[list[Row], list[Row], list[Row]]:
 
 
 def put(settings: Settings, table: Table, rows: Sequence[Row]) -> None:
-    """The rows into their table, in place of those with their keys; raises what `AWAY` names."""
+    """Upserts the rows; raises what `AWAY` names."""
     if rows:
         with connect(settings, "writer", settings.postgres_stream_s) as connection, connection.transaction():
             upsert(connection, Write(table, pa.Table.from_pylist(list(rows), schema=arrow.schema(table))))
 
 
 def digest_forgotten(settings: Settings, keys: pseudonyms.Keys) -> None:
-    """Puts pseudonyms where an older version kept a viewer's own id, in tombstones and receipts; again changes nothing.
+    """Replaces viewers' own ids, which an older version stored, by pseudonyms; idempotent.
 
-    The bytes are gone from Postgres' files once it has used their space again, or after `vacuum full`.
+    The bytes leave Postgres' files once their space is reused, or after `vacuum full`.
     """
     with connect(settings, "writer", settings.postgres_stream_s) as connection, connection.transaction():
         for property_id, raw, at in _as_sent(connection, FORGOTTEN, "forgotten_at"):
             for name in pseudonyms.of(keys, property_id, raw):
                 connection.execute(
                     "insert into forgotten (property, viewer_id, forgotten_at) values (%s, %s, %s) "
-                    "on conflict do nothing", (property_id, name, at),
-                )  # fmt: skip
+                    "on conflict do nothing",
+                    (property_id, name, at),
+                )
             connection.execute("delete from forgotten where property = %s and viewer_id = %s", (property_id, raw))
         for property_id, raw, at in _as_sent(connection, ERASURES, "asked_at"):
             *_, name = pseudonyms.of(keys, property_id, raw)
@@ -61,8 +62,9 @@ def digest_forgotten(settings: Settings, keys: pseudonyms.Keys) -> None:
                 "where (property, viewer_id, asked_at) = (%s, %s, %s) "
                 "on conflict (property, viewer_id, asked_at) do update set events = erasures.events + excluded.events, "
                 "sessions = erasures.sessions + excluded.sessions, marts = erasures.marts + excluded.marts, "
-                "letters = erasures.letters + excluded.letters", (name, property_id, raw, at),
-            )  # fmt: skip
+                "letters = erasures.letters + excluded.letters",
+                (name, property_id, raw, at),
+            )
             connection.execute(
                 "delete from erasures where (property, viewer_id, asked_at) = (%s, %s, %s)", (property_id, raw, at)
             )

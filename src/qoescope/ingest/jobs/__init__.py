@@ -1,0 +1,1 @@
+"""Jobs of the collector: run it, manage its write keys, replay dead letters."""
