@@ -26,8 +26,8 @@ from pathlib import Path
 import psutil
 from ingest_load import beacon
 
-from qoescope.catalog.topics import BEACONS
-from qoescope.cli.terminal import cell, table
+from qoescope.catalog.topics import BEACONS_TOPIC
+from qoescope.cli.terminal import format_cell, print_table
 from qoescope.connect import kafka
 from qoescope.settings import ROOT, Settings, environment
 from qoescope.stack import assembly
@@ -59,7 +59,7 @@ class Row:
 
     def told(self) -> dict[str, str]:
         """As a line of the table."""
-        return {"what": self.what, "unit": self.unit, "ours": cell(self.ours), "peer": cell(self.peer),
+        return {"what": self.what, "unit": self.unit, "ours": format_cell(self.ours), "peer": format_cell(self.peer),
                 "times as good": f"{self.ratio:.2f}", "peer is": self.beside}  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def services(*names: str) -> Iterator[Settings]:
         settings = Settings(
             var=Path(folder) / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0, console_port=0
         )
-        with assembly.running(settings, names) as (here, children):
+        with assembly.run_parts(settings, names) as (here, children):
             children.wait(names, UP_S)
             yield here
 
@@ -197,7 +197,7 @@ def beside_broker_and_postgres(count: int = 1_000_000) -> str:
     with services("postgres", "kafka") as here:
         more = {"QOESCOPE_VAR": str(here.var), "QOESCOPE_BROKERS": here.brokers}
         said = said_by("streams", str(count), more=more)
-        began, records = time.perf_counter(), sum(1 for _ in kafka.records(here, BEACONS.name))
+        began, records = time.perf_counter(), sum(1 for _ in kafka.records(here, BEACONS_TOPIC.name))
         events = records * 5  # in each of the measurement's beacons
         return f"{said}\nlog alone: {events / (time.perf_counter() - began):,.0f} events/s\n"
 
@@ -332,7 +332,7 @@ def main() -> None:
     if given.json:
         print(json.dumps([asdict(row) | {"ratio": row.ratio} for row in rows], indent=1))
     else:
-        table([row.told() for row in rows], "measured beside peers")
+        print_table([row.told() for row in rows], "measured beside peers")
         given.out.write_text(page(rows, said, time.monotonic() - began))
         print(f"wrote {given.out}: {machine()}")
     sys.exit(0 if len(said) == len(names) and rows else 1)

@@ -31,7 +31,7 @@ from qoescope.catalog.marts import QUALITY_HOUR
 from qoescope.catalog.measures import HISTOGRAM_EDGES_MS, Measure
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.compile.adding import added
+from qoescope.compile.adding import add_cubes
 from qoescope.compile.cube import _row_sql, cube
 from qoescope.compile.duck import ASLEEP, BELIEVED_MS
 from qoescope.compile.fold import _RARE, BY_RENDITION, CONTEXT, _derived, _sum, seen, sessions
@@ -98,7 +98,7 @@ def ours(settings: Settings) -> tuple[int, pa.Table]:
 
     with ThreadPoolExecutor(CORES) as tasks:
         parts = list(tasks.map(part, sorted({f.bucket for f in found})))
-    return sum(count for count, _ in parts), added([mart for _, mart in parts], QUALITY_HOUR.table)
+    return sum(count for count, _ in parts), add_cubes([mart for _, mart in parts], QUALITY_HOUR.table)
 
 
 def files_of(settings: Settings) -> str:

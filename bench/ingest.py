@@ -25,7 +25,7 @@ from qoescope.catalog.dimensions import CONTEXT_FIELDS
 from qoescope.catalog.doors import CONTEXT_BOUNDS, EVENT_BOUNDS, LONGEST_TEXT
 from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.catalog.schema import Field
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.compile.pseudonyms import pseudonym
 from qoescope.compile.wire import WORDS
 from qoescope.connect import kafka
@@ -117,7 +117,9 @@ def fastapi(brokers: str, var: str, port: int) -> None:
     async def put(value: bytes, session_id: str) -> bool:
         nonlocal waiting
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        if not log.send(BEACONS.name, value, lambda error, _: future.set_result(error is None), session_id.encode()):
+        if not log.send(
+            BEACONS_TOPIC.name, value, lambda error, _: future.set_result(error is None), session_id.encode()
+        ):
             return False
         waiting += 1
         if waiting == 1:

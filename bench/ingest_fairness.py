@@ -19,7 +19,7 @@ import uvloop
 from ingest import listening
 from ingest_load import NUMBER, request
 
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect import kafka
 from qoescope.ingest.jobs import collect, manage_keys
 from qoescope.settings import Settings
@@ -87,7 +87,7 @@ def quiet(port: int, key: str, offset: int) -> Sender:
 
 def booked(settings: Settings, property_id: str) -> int:
     """Events of a property that the log's books say were received, over its budget or not."""
-    found = [json.loads(record.value() or b"{}") for record in kafka.records(settings, BEACONS.name)]
+    found = [json.loads(record.value() or b"{}") for record in kafka.records(settings, BEACONS_TOPIC.name)]
     refused = sum(n for r in found for name, _, n in r.get("rate_limited", ()) if name == property_id)
     return refused + sum(r["counts"]["received"] for r in found if r["property"] == property_id)
 

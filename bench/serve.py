@@ -162,7 +162,7 @@ def main() -> None:
             var=Path(folder) / "var", postgres_port=0, console_port=0, broker_port=0, airflow_port=0, door_port=0
         )
         with (
-            assembly.running(settings, ("postgres", "console")) as (here, children),
+            assembly.run_parts(settings, ("postgres", "console")) as (here, children),
             duckdb.connect(Path(folder) / "sessions.duckdb") as beside,
         ):
             beside.execute("set timezone = 'UTC'")
@@ -188,7 +188,7 @@ def asked(settings: Settings, days: float, times: int, beside: duckdb.DuckDBPyCo
             where=question.get("where"),
             every=question.get("every"),
         )
-        slow = compiled._over_sessions(checked)  # noqa: SLF001
+        slow = compiled._plan_over_sessions(checked)  # noqa: SLF001
         marts = timed(partial(ask, store.reader, "demo", between=between, **question), times)
         over_sessions = timed(partial(records.query, store.reader, "demo", slow.sql, slow.parameters), 3)
         in_duckdb = timed(partial(_in_duckdb, beside, checked), 5)

@@ -46,7 +46,7 @@ def run(name: str, brokers: str, var: str, port: int, more: dict[str, float]) ->
 @contextmanager
 def running(name: str, brokers: str, var: str, **more: float) -> Iterator[tuple[psutil.Process, int]]:
     """A server that listens; its process and port."""
-    with processes.held(0) as (port,):
+    with processes.reserve_ports(0) as (port,):
         process = multiprocessing.get_context("spawn").Process(target=run, args=(name, brokers, var, port, more))
         process.start()
         try:

@@ -14,7 +14,7 @@ import msgspec
 import psutil
 from pyspark.sql import SparkSession
 
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect import kafka, postgres, spark
 from qoescope.connect.spark import Stream
 from qoescope.settings import Settings
@@ -54,7 +54,7 @@ def sent(settings: Settings, records: list[tuple[bytes, bytes]]) -> None:
     """Writes the records to the log and waits for their acknowledgement."""
     log = kafka.RecordProducer(settings)
     for key, value in records:
-        while not log.send(BEACONS.name, value, lambda *_: None, key):
+        while not log.send(BEACONS_TOPIC.name, value, lambda *_: None, key):
             log.poll(0.1)
         log.poll()
     if log.flush(120):

@@ -119,7 +119,7 @@ def measure(seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(var=Path(folder) / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0,
                             console_port=0, budget_events=1e6, budget_bytes=1e9)  # fmt: skip
-        with assembly.running(settings, ["collect", "stream"]) as (placed, children):
+        with assembly.run_parts(settings, ["collect", "stream"]) as (placed, children):
             children.wait([child.name for child in children], 600)
             key = manage_keys.create_key(placed, "bench")
             pids = {child.name: child.process.pid for child in children}

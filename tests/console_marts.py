@@ -73,7 +73,7 @@ def placed(var: Path, **more: Any) -> Settings:
 
 def made(folder: Path) -> Marts:
     """Days of simulated viewers with all the simulator's faults, in a stack that was stopped again."""
-    with assembly.running(placed(folder / "var"), ("postgres",)) as (here, children):
+    with assembly.run_parts(placed(folder / "var"), ("postgres",)) as (here, children):
         children.wait(["postgres"], UP_S)
         path = folder / "sessions.parquet"
         session_id, count = filled(here, path)
@@ -88,7 +88,7 @@ def console(marts: Marts, folder: Path, *beside: str, **more: Any) -> Iterator[C
     """Postgres and console, and what is to run beside them, on a copy of the marts."""
     subprocess.run(["/bin/cp", "-a", "--reflink=auto", str(marts.var), str(folder / "var")], check=True)
     names = ("postgres", "console", *beside)
-    with assembly.running(placed(folder / "var", **more), names) as (here, children):
+    with assembly.run_parts(placed(folder / "var", **more), names) as (here, children):
         children.wait(names, UP_S)
         yield Console(here, marts)
     shutil.rmtree(folder / "var")

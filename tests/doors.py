@@ -48,7 +48,7 @@ class Process:
 def started_broker(settings: Settings) -> Process:
     broker.prepare(settings)
     process = Process(broker.part(settings).command, settings.var / "broker.log")  # type: ignore[arg-type]
-    until(lambda: processes.answers(settings.broker_port), UP_S, "the broker listens")
+    until(lambda: processes.is_listening(settings.broker_port), UP_S, "the broker listens")
     return process
 
 

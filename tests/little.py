@@ -19,7 +19,7 @@ def console(*names: str, **more: Any) -> Iterator[Console]:
     """Postgres and these parts beside it; people are ada (admin), otto (operator of demo) and ravi (reader of demo)."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        assembly.running(placed(Path(folder) / "var", **more), ("postgres", *names)) as (here, children),
+        assembly.run_parts(placed(Path(folder) / "var", **more), ("postgres", *names)) as (here, children),
     ):
         children.wait(["postgres", *names], UP_S)
         path = Path(folder) / "sessions.parquet"

@@ -34,7 +34,7 @@ async def echo(request: Request) -> None:
 @asynccontextmanager
 async def serving(handler: Handler, **more: Any) -> AsyncIterator[Server]:
     """A server with short times, that looks at its connections as the door does; nothing may stay."""
-    with processes.held(0) as (port,):
+    with processes.reserve_ports(0) as (port,):
         settings = Settings(**{"door_port": port, "header_timeout_s": 0.3, "body_timeout_s": 0.3, **more})
         server = Server(handler, settings)
         server.answer_s = 0.6

@@ -54,7 +54,7 @@ class Cluster:
 @contextmanager
 def ports() -> Iterator[Ports]:
     """Free ones, held for the machines as long as they may be started there again."""
-    with processes.held(*[0] * 8) as found:
+    with processes.reserve_ports(*[0] * 8) as found:
         yield Ports(tuple(found[:3]), tuple(found[3:6]), *found[6:])
 
 
@@ -77,10 +77,18 @@ def _brokers(settings: Settings, where: Ports) -> list[Part]:
                 node=node, host=HOST, port=port, controller=controller, voters=voters, data=folder / f"data{node}"
             )
         )
-        tool = [*kafka.java(settings), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+        tool = [
+            *kafka.java_command(settings),
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            cluster,
+            "-c",
+            str(properties),
+        ]
         subprocess.run(tool, check=True, capture_output=True, timeout=60)
-        command = [*kafka.java(settings), "kafka.Kafka", str(properties)]
-        made.append(Part(f"broker{node}", command, lambda port=port: processes.answers(port), stop_s=30))  # type: ignore[misc]
+        command = [*kafka.java_command(settings), "kafka.Kafka", str(properties)]
+        made.append(Part(f"broker{node}", command, lambda port=port: processes.is_listening(port), stop_s=30))  # type: ignore[misc]
     return made
 
 
@@ -105,7 +113,7 @@ def _spark(settings: Settings, where: Ports) -> list[Part]:
 
 
 def _board(where: Ports) -> dict[str, object]:
-    return json.loads(processes.said(where.board, "/json/") or b"{}")
+    return json.loads(processes.get_body(where.board, "/json/") or b"{}")
 
 
 def alive(where: Ports) -> int:

@@ -51,7 +51,7 @@ class Operated(Stack):
 
         def behind() -> int:
             with postgres.connect(self.settings, "writer") as connection:
-                return progress.lag(ends, progress.read_until(connection))
+                return progress.lag(ends, progress.lake_offsets(connection))
 
         until(lambda: not behind(), BACK_S, "the lake reads the log to its end")
         until(lambda: self.missing(traffic.book) == [], BACK_S, "what was answered is in the lake, once")

@@ -86,18 +86,18 @@ class Stack:
         with postgres.connect(self.settings, "writer") as connection:
             return connection.execute(sql.encode(), parameters).fetchall()
 
-    def books(self) -> progress.Books:
+    def books(self) -> progress.EventTotals:
         """The demo's property in the books."""
         with postgres.connect(self.settings, "writer") as connection:
-            return progress.books(connection, demo.PROPERTY)
+            return progress.event_totals(connection, demo.PROPERTY)
 
-    def settled(self) -> progress.Books:
+    def settled(self) -> progress.EventTotals:
         """The books once the log is read to its present end, live numbers hold it and every session has closed."""
         ends, received = progress.log_ends(self.settings), datetime.now(UTC)
 
         def read() -> bool:
             with postgres.connect(self.settings, "writer") as connection:
-                return not progress.lag(ends, progress.read_until(connection))
+                return not progress.lag(ends, progress.lake_offsets(connection))
 
         def live() -> bool:
             with postgres.connect(self.settings, "writer") as connection:
@@ -105,7 +105,7 @@ class Stack:
 
         until(read, SETTLED_S, "the lake reads the log to its end", every_s=1)
         until(live, SETTLED_S, "live numbers hold all of it", every_s=1)
-        until(lambda: self.books().settled, SETTLED_S, "every session closes", every_s=1)
+        until(lambda: self.books().is_complete, SETTLED_S, "every session closes", every_s=1)
         return self.books()
 
     def missing(self, book: Path) -> list[tuple[Any, ...]]:

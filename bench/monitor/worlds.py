@@ -12,7 +12,7 @@ from qoescope.catalog.faults import Fault, Window
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.watch import SESSION_DIMENSIONS
 from qoescope.compile import arrow, cube
-from qoescope.compile.duck import naive
+from qoescope.compile.duck import without_zone
 from qoescope.emit import events, simulation
 from qoescope.emit.drawn import drawn
 from qoescope.emit.measures import measures
@@ -94,6 +94,6 @@ def minutes_of(run: Scenario) -> pa.Table:
 def once(block: pa.Table) -> pa.Table:
     """Each event once, the first received."""
     with duckdb.connect(config={"threads": 1}) as engine:
-        engine.register("given", naive(block))
+        engine.register("given", without_zone(block))
         sql = "select * from given qualify row_number() over (partition by session_id, seq order by received_at) = 1"
         return engine.sql(sql).to_arrow_table()

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from qoescope.catalog.errors import Mistake
 from qoescope.cli import app as commands
-from qoescope.cli.questions import spoken_between, spoken_where
+from qoescope.cli.questions import parse_between, parse_where
 
 NOW = datetime(2026, 1, 2, 20, 14, tzinfo=UTC)
 HEAVY = ("pyspark", "pyarrow", "psycopg", "confluent_kafka", "airflow", "pydantic_settings", "numpy", "dash", "httpx")
@@ -107,19 +107,19 @@ def test_a_record_that_is_none_makes_the_exit_code_1() -> None:
     ],
 )
 def test_times_are_said_as_spans_or_from_to(text: str, first: str, last: str) -> None:
-    assert spoken_between(text, NOW) == (datetime.fromisoformat(first), datetime.fromisoformat(last))
+    assert parse_between(text, NOW) == (datetime.fromisoformat(first), datetime.fromisoformat(last))
 
 
 @pytest.mark.parametrize("text", ["", "h", "0d", "yesterday", "..", "2026-13-01"])
 def test_a_time_that_is_none_says_how_to_say_it(text: str) -> None:
     with pytest.raises(Mistake, match="say it like"):
-        spoken_between(text, NOW)
+        parse_between(text, NOW)
 
 
 def test_filters_name_a_dimension_and_values_or_exclude_them() -> None:
-    assert spoken_where(["device_type:tv,web", "!country_code:US"]) == {
+    assert parse_where(["device_type:tv,web", "!country_code:US"]) == {
         "device_type": ["tv", "web"],
         "!country_code": ["US"],
     }
     with pytest.raises(Mistake, match="device_type=tv"):
-        spoken_where(["device_type=tv"])
+        parse_where(["device_type=tv"])

@@ -3,7 +3,7 @@
 import pytest
 
 from qoescope.catalog.errors import Mistake
-from qoescope.client.retrying import LONGEST_ASKED_S, LONGEST_PAUSE_S, pause_s, retry_after_s
+from qoescope.client.retrying import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, pause_s, retry_after_s
 from qoescope.client.urls import beacons_url
 
 
@@ -14,7 +14,7 @@ from qoescope.client.urls import beacons_url
         (3, None, 0.4),
         (50, None, LONGEST_PAUSE_S),
         (1, 7.0, 7.0),
-        (1, 9e9, LONGEST_ASKED_S),
+        (1, 9e9, LONGEST_RETRY_AFTER_S),
         (2, -5.0, 0.2),
     ],
 )

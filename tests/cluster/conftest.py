@@ -35,7 +35,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         try:
             machine.start()
             machine.wait([child.name for child in machine], UP_S)
-            with assembly.running(settings, OURS) as (placed, children):
+            with assembly.run_parts(settings, OURS) as (placed, children):
                 children.wait(OURS, UP_S)
                 yield Cluster(Stack(placed, children, key, tmp_path), machine, where)
         finally:

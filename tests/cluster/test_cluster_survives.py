@@ -40,7 +40,7 @@ def test_a_worker_and_a_broker_die_under_load_and_the_books_hold(cluster: Cluste
     assert live.sent.acknowledged == live.sent.events > 2 * RATE
 
     books = stack.settled()
-    assert books.accepted == books.lake + books.kept_aside
+    assert books.accepted == books.lake + books.set_aside
     assert stack.missing(traffic.book) == []
     ledger = stack.command("ledger", "--book", str(traffic.book))
     assert ledger.returncode == 0, ledger.stdout

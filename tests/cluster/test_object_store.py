@@ -27,7 +27,7 @@ def options() -> Iterator[dict[str, str]]:
 
     It is a process of its own: a client in this one that waits for it with Python's lock would wait for itself.
     """
-    with processes.held(0) as (port,):
+    with processes.reserve_ports(0) as (port,):
         server = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)])
         try:
             until(lambda: _answers(port), UP_S, "the object store is up")
@@ -62,7 +62,7 @@ def test_streams_restatement_and_ledger_work_on_a_lake_in_an_object_store(
         session_gap_s=5, lake=f"s3://{BUCKET}/qoescope", lake_options=options,
     )  # fmt: skip
     key = demo.door_key(settings)
-    with assembly.running(settings, PARTS) as (placed, children):
+    with assembly.run_parts(settings, PARTS) as (placed, children):
         children.wait(PARTS, UP_S)
         stack = Stack(placed, children, key, tmp_path)
         traffic = stack.traffic(rate=60, seconds=8)

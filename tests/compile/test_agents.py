@@ -61,7 +61,7 @@ def test_real_agents_are_what_they_are(
     browser: str | None,
     browser_version: str | None,
 ) -> None:
-    found = dict(agents.fields(agent))
+    found = dict(agents.device_fields(agent))
     assert found.get("device_type") == device_type
     meant = {"os": os, "os_version": os_version, "browser": browser, "browser_version": browser_version}
     assert {name: found.get(name) for name, value in meant.items() if value} == {n: v for n, v in meant.items() if v}
@@ -69,7 +69,7 @@ def test_real_agents_are_what_they_are(
 
 @pytest.mark.parametrize("software", SOFTWARE, ids=lambda s: f"{s.device.model} {s.os_version} {s.browser_version}")
 def test_every_agent_of_the_simulator_comes_back_as_it_was_meant(software: Software) -> None:
-    found, device = dict(agents.fields(software.user_agent)), software.device
+    found, device = dict(agents.device_fields(software.user_agent)), software.device
     names = ("device_type", "os", "browser", "browser_version")
     meant = (device.device_type, device.os, device.browser, software.browser_version)
     assert tuple(found.get(name) for name in names) == meant

@@ -6,13 +6,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from qoescope.compile.duck import answered
+from qoescope.compile.duck import query_arrow
 
 SUM = "select sum(cast(text as bigint))::bigint as total from given"
 
 
 def total(*texts: str) -> int:
-    return answered(SUM, given=pa.table({"text": pa.array(texts, pa.string())}))["total"][0].as_py()
+    return query_arrow(SUM, given=pa.table({"text": pa.array(texts, pa.string())}))["total"][0].as_py()
 
 
 def test_each_table_has_its_own_answer() -> None:
@@ -22,7 +22,7 @@ def test_each_table_has_its_own_answer() -> None:
 def test_columns_of_another_type_are_another_plan() -> None:
     numbers = pa.table({"text": pa.array([1, 2])})
     numbered = pa.table({"text": pa.array(["1", "2"]).dictionary_encode()})
-    assert [answered(SUM, given=rows)["total"].to_pylist() for rows in (numbers, numbered)] == [[3], [3]]
+    assert [query_arrow(SUM, given=rows)["total"].to_pylist() for rows in (numbers, numbered)] == [[3], [3]]
 
 
 def test_a_row_that_cannot_be_read_fails_alone() -> None:
@@ -39,4 +39,4 @@ def test_threads_do_not_see_each_others_tables() -> None:
 @pytest.mark.parametrize("chunk", [300_000, 1_000, 37])
 def test_rows_come_in_their_order(chunk: int) -> None:
     given = pa.Table.from_batches(pa.table({"n": pa.array(range(300_000))}).to_batches(chunk))
-    assert answered("select n from given", given=given)["n"].combine_chunks().equals(given["n"].combine_chunks())
+    assert query_arrow("select n from given", given=given)["n"].combine_chunks().equals(given["n"].combine_chunks())

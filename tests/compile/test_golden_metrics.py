@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 import pytest
 
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY
-from qoescope.catalog.metrics import BY_NAME
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
 from qoescope.compile.cube import cube
 from qoescope.compile.fold import sessions
-from qoescope.compile.metrics import quantile, value
+from qoescope.compile.metrics import evaluate, quantile
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden/metrics.json").read_text())
 CASES: dict[str, list[dict[str, Any]]] = {
@@ -62,7 +62,7 @@ def totals(rows: pa.Table) -> dict[str, dict[str, Any]]:
 
 
 def check_metrics(expected: dict[str, Any], measures: dict[str, Any]) -> None:
-    found = {name: value(BY_NAME[name], measures) for name in expected}
+    found = {name: evaluate(METRIC_BY_NAME[name], measures) for name in expected}
     assert found == {n: pytest.approx(v, abs=5.1e-3 if "_score" in n else 5.1e-7) for n, v in expected.items()}
 
 
@@ -108,7 +108,7 @@ def test_sets_of_sessions_add_up() -> None:
         viewers, histogram = expected.pop("viewers"), expected.pop("startup_histogram")
         assert {name: plain(name, row[name]) for name in expected} == expected
         assert {str(i): n for i, n in enumerate(row["startup_histogram"]) if n} == histogram
-        assert value(BY_NAME["viewers"], row) == viewers
+        assert evaluate(METRIC_BY_NAME["viewers"], row) == viewers
         check_metrics(case["expected"]["metrics"], row)
 
 
@@ -134,7 +134,7 @@ def test_a_live_window_counts_what_ended_in_it(case: dict[str, Any]) -> None:
         else:
             measures[name] = sum(parts, [] if isinstance(parts[0], list) else 0)
     for name, expected in case["expected"].items():
-        found = value(BY_NAME[name], measures) if name in BY_NAME else measures[name]
+        found = evaluate(METRIC_BY_NAME[name], measures) if name in METRIC_BY_NAME else measures[name]
         assert found == pytest.approx(expected, abs=5.1e-7), name
 
 

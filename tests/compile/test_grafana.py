@@ -13,7 +13,7 @@ import pytest
 
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_HOUR, Mart
 from qoescope.catalog.measures import BUCKETS
-from qoescope.catalog.metrics import BY_NAME, Distinct, DistinctRatio
+from qoescope.catalog.metrics import METRIC_BY_NAME, Distinct, DistinctRatio
 from qoescope.compile import arrow, dashboard, grafana, metrics, sketch
 
 START = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -63,28 +63,28 @@ def window(table: pa.Table, step: int, look_back_s: int) -> dict[str, Any]:
     return row
 
 
-@pytest.mark.parametrize("name", sorted(BY_NAME))
+@pytest.mark.parametrize("name", sorted(METRIC_BY_NAME))
 def test_each_metric_over_time_is_what_ask_answers(name: str) -> None:
-    metric = BY_NAME[name]
+    metric = METRIC_BY_NAME[name]
     mart = LIVE_WINDOW if name.startswith("live_") else QUALITY_HOUR
     table = rows(mart)
     found = answered(grafana.sql(metric), **{mart.name: table})
     look_back_s = metric.look_back_s if isinstance(metric, Distinct | DistinctRatio) else 0
     for step, at in enumerate(table["starts_at"].to_pylist()):
-        expected = metrics.value(metric, window(table, step, look_back_s))
+        expected = metrics.evaluate(metric, window(table, step, look_back_s))
         assert found[at][name] == pytest.approx(expected, rel=1e-9), (at, expected)
 
 
 def test_viewers_of_the_whole_time_are_merged_not_added() -> None:
     table = rows(QUALITY_HOUR)
-    found = answered(grafana.sql(BY_NAME["viewers"], grafana.ALL), quality_hour=table)
+    found = answered(grafana.sql(METRIC_BY_NAME["viewers"], grafana.ALL), quality_hour=table)
     joined = np.array([r for part in table["viewers"].to_pylist() for r in part], np.int32)
     assert found["all"]["viewers"] == sketch.estimate(joined)
 
 
 def test_an_empty_time_has_no_rows_and_no_error() -> None:
     for name, mart in (("startup_p50_ms", QUALITY_HOUR), ("viewers", QUALITY_HOUR), ("live_ebvs_ratio", LIVE_WINDOW)):
-        assert answered(grafana.sql(BY_NAME[name]), **{mart.name: rows(mart).slice(0, 0)}) == {}
+        assert answered(grafana.sql(METRIC_BY_NAME[name]), **{mart.name: rows(mart).slice(0, 0)}) == {}
 
 
 def test_a_quantile_is_in_exactly_one_bucket_at_the_edges() -> None:
@@ -94,7 +94,7 @@ def test_a_quantile_is_in_exactly_one_bucket_at_the_edges() -> None:
         only = [0] * BUCKETS
         only[bucket] = 10
         alone = table.set_column(place, table.schema.field(place), pa.array([only], pa.list_(pa.int64())))
-        found = answered(grafana.sql(BY_NAME["startup_p50_ms"]), quality_hour=alone)
+        found = answered(grafana.sql(METRIC_BY_NAME["startup_p50_ms"]), quality_hour=alone)
         assert [row["startup_p50_ms"] for row in found.values()] == [metrics.quantile(only, 0.5)]
 
 

@@ -15,7 +15,7 @@ def test_merged_sketches_of_parts_that_overlap_are_within_two_percent(viewers: i
         register = sketch.register_sql("'viewer ' || n")
         select = f"select distinct {register} as r from range({viewers}) t(n) where n % {PARTS} in "
         parts = [engine.sql(f"{select} ({part}, {(part + 3) % PARTS})").fetchnumpy()["r"] for part in range(PARTS)]
-    merged = [sketch.merged(np.asarray(part, dtype=np.int64)) for part in parts]
-    whole = sketch.merged(np.concatenate(merged))
+    merged = [sketch.merge(np.asarray(part, dtype=np.int64)) for part in parts]
+    whole = sketch.merge(np.concatenate(merged))
     assert sketch.estimate(whole.astype(np.int32)) == pytest.approx(viewers, rel=0.02, abs=0.5)
-    assert np.array_equal(whole, sketch.merged(np.concatenate([*merged[3:], whole, *merged[:3]])))
+    assert np.array_equal(whole, sketch.merge(np.concatenate([*merged[3:], whole, *merged[:3]])))

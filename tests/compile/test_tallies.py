@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qoescope.compile import tallies
-from qoescope.compile.duck import answered
+from qoescope.compile.duck import query_arrow
 from qoescope.compile.records.outputs import OUTPUTS
 from qoescope.compile.records.parsing import RECORDS
 from qoescope.compile.records.reading import read_sql
@@ -31,10 +31,10 @@ def test_plain_records_are_counted_as_all_are(said: list[tuple[str, int, int, bo
         rows.append({"key": None, "value": msgspec.json.encode(record), "kafka_partition": offset % 3,
                      "kafka_offset": offset})  # fmt: skip
     given_rows = decode_texts(pa.Table.from_pylist(rows, RECORDS))
-    read = answered(read_sql("value", 8), given=given_rows)
+    read = query_arrow(read_sql("value", 8), given=given_rows)
     assert tallies.are_plain(read)
     for name, made in (("counts", tallies.counts(read)), ("offsets", tallies.offsets(read))):
-        asked = answered(OUTPUTS[name], records=read)
+        asked = query_arrow(OUTPUTS[name], records=read)
         names = asked.column_names
         order = [(column, "ascending") for column in names[:2]]
         assert made.select(names).sort_by(order).to_pylist() == asked.sort_by(order).to_pylist()

@@ -212,7 +212,7 @@ def test_loops_may_be_told_of_from_many_threads(tmp_path: Path) -> None:
 
 def test_a_part_that_fails_is_not_ready_everywhere_within_30_s_however_slow_its_tries_are() -> None:
     """After the first failure: the limit, the beat by which it is written, and whoever reads it every few seconds."""
-    looks_s = max(system.LOOK_S, Part("any", (), bool).look_s)
+    looks_s = max(system.CHECK_S, Part("any", (), bool).check_s)
     assert max(RETRY_GRACE_S, FAILING_S) + health.HEARTBEAT_S + health_rows.EVERY_S + looks_s < 30
     failing = with_loop(failures=1, succeeded_at=NOW - 1, failing_since=NOW)
     assert is_ready(failing, NOW)

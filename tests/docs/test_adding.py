@@ -53,13 +53,13 @@ def said(copy: Path, *arguments: str) -> str:
 ASKED = """
 from datetime import UTC, datetime
 from qoescope.compile import ask, glossary, grafana, metrics
-from qoescope.catalog.metrics import BY_NAME
-metric = BY_NAME["paused_ratio"]
+from qoescope.catalog.metrics import METRIC_BY_NAME
+metric = METRIC_BY_NAME["paused_ratio"]
 between = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
 print(ask.plan(ask.question(["paused_ratio"], between, by=["device_type"])).sql)
 print(grafana.sql(metric))
 print([line for line in glossary.glossary().splitlines() if "`paused_ratio`" in line][0])
-print(metrics.value(metric, {"paused_ms": 1, "watched_ms": 3}))
+print(metrics.evaluate(metric, {"paused_ms": 1, "watched_ms": 3}))
 """
 
 

@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from qoescope.catalog.metrics import BY_NAME
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.compile import ddl
 from qoescope.settings import Settings
 
@@ -188,4 +188,4 @@ def test_board_asks_the_source_that_is_provisioned() -> None:
     sources = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/qoescope.yaml").read_text())["datasources"]
     board = (DEPLOY / "grafana/dashboards/qoescope.json").read_text()
     assert set(re.findall(r'"uid": "(\w+)"', board)) == {source["uid"] for source in sources}
-    assert all(name in BY_NAME for name in re.findall(r'as \\"(\w+)\\"', board))
+    assert all(name in METRIC_BY_NAME for name in re.findall(r'as \\"(\w+)\\"', board))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qoescope.catalog.marts import MARTS
-from qoescope.catalog.metrics import BY_NAME, METRICS
+from qoescope.catalog.metrics import METRIC_BY_NAME, METRICS
 from qoescope.catalog.operations import LAKE_TABLES
 from qoescope.catalog.stored import POSTGRES_TABLES
 from qoescope.catalog.tables import EVENTS
@@ -55,7 +55,7 @@ def questions() -> str:
 
 def board_sql() -> str:
     """Each metric as the board asks for it."""
-    return "\n".join(f"-- {name}\n{grafana.sql(metric)};\n" for name, metric in BY_NAME.items())
+    return "\n".join(f"-- {name}\n{grafana.sql(metric)};\n" for name, metric in METRIC_BY_NAME.items())
 
 
 def spark() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qoescope.compile.wire import Counts
-from qoescope.ingest.counters import Counters, exposition
+from qoescope.ingest.counters import CollectorCounters, exposition
 from qoescope.ingest.delivery import Delivery, OnDelivery
 from qoescope.ingest.limits import InFlight
 from qoescope.ingest.recent_beacons import RecentBeacons
@@ -82,7 +82,7 @@ def test_the_log_is_away_until_it_has_acknowledged_something() -> None:
 
 
 def test_each_partition_is_ticked_and_the_first_alone_carries_what_was_refused() -> None:
-    shelf, books = Shelf(), Counters()
+    shelf, books = Shelf(), CollectorCounters()
     books.refuse("shop", 7, MINUTE + 5)
     books.refuse("shop", 3, MINUTE + 59_999)
 
@@ -100,7 +100,7 @@ def test_each_partition_is_ticked_and_the_first_alone_carries_what_was_refused()
 
 @pytest.mark.parametrize("shelf", [Shelf(room=0), Shelf("_MSG_TIMED_OUT")])
 def test_a_tick_that_is_lost_gives_its_counts_to_the_next(shelf: Shelf) -> None:
-    books = Counters()
+    books = CollectorCounters()
     books.refuse("shop", 7, MINUTE)
 
     async def use(delivery: Delivery, _: InFlight) -> None:
@@ -112,7 +112,7 @@ def test_a_tick_that_is_lost_gives_its_counts_to_the_next(shelf: Shelf) -> None:
 
 
 def test_the_metrics_are_what_was_booked() -> None:
-    books = Counters()
+    books = CollectorCounters()
     books.count("shop", Counts(3, 3))
     books.count("shop", Counts(4, 1, 1, 1, 1))
     books.refuse("shop", 9, MINUTE)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from qoescope.catalog.topics import BEACONS, DEAD_LETTERS
-from qoescope.compile.pseudonyms import of, pseudonym
+from qoescope.catalog.topics import BEACONS_TOPIC, DEAD_LETTERS_TOPIC
+from qoescope.compile.pseudonyms import all_pseudonyms, pseudonym
 from qoescope.ingest import keys, records
 from qoescope.ingest.context import Arrival
 from qoescope.ingest.forgotten import Forgotten
@@ -17,7 +17,7 @@ KEYS = {1: b"a" * 32, 2: b"b" * 32}
 NOW = 1_762_000_000_000
 LIMITS = Limits(**{name: getattr(Settings(), name) for name in Limits.__slots__})
 ARRIVAL = Arrival("shop", NOW, KEYS[2], {}, 2)
-GONE = Forgotten(KEYS, frozenset({("shop", name) for name in of({1: KEYS[1]}, "shop", "ada")}))
+GONE = Forgotten(KEYS, frozenset({("shop", name) for name in all_pseudonyms({1: KEYS[1]}, "shop", "ada")}))
 
 
 def beacon(viewer: str) -> bytes:
@@ -26,7 +26,7 @@ def beacon(viewer: str) -> bytes:
     return f'{{"session":{{"session_id":"s","viewer_id":"{viewer}"}},"events":[{good},{{"seq":-1}}]}}'.encode()
 
 
-@pytest.mark.parametrize(("viewer", "left"), [("ada", [BEACONS]), ("bob", [BEACONS, DEAD_LETTERS])])
+@pytest.mark.parametrize(("viewer", "left"), [("ada", [BEACONS_TOPIC]), ("bob", [BEACONS_TOPIC, DEAD_LETTERS_TOPIC])])
 def test_only_the_books_are_left_of_a_forgotten_viewers_bad_beacon(viewer: str, left: list[object]) -> None:
     body = beacon(viewer)
     for outgoing in (

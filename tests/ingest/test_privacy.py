@@ -10,7 +10,7 @@ import pytest
 
 from qoescope.catalog.errors import UnknownName
 from qoescope.compile import wire
-from qoescope.compile.agents import fields
+from qoescope.compile.agents import device_fields
 from qoescope.compile.pseudonyms import pseudonym
 from qoescope.ingest.context import Arrival, parse_edge_headers, tidy_session
 from qoescope.ingest.privacy import network, without_query
@@ -142,13 +142,13 @@ def test_a_user_agent_fills_what_the_player_does_not_say() -> None:
     ],
 )  # fmt: skip
 def test_a_user_agent_tells_device_and_system(agent: str, kind: str, os: str | None) -> None:
-    told = dict(fields(agent))
+    told = dict(device_fields(agent))
     assert told["device_type"] == kind
     assert os is None or told["os"] == os
 
 
 def test_a_user_agent_that_tells_nothing_gives_nothing() -> None:
-    assert fields("x" * 100_000) == ()
+    assert device_fields("x" * 100_000) == ()
 
 
 def test_what_the_edge_tells_fills_what_the_session_does_not_say() -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from qoescope.catalog.operations import COUNTED, QUARANTINE
 from qoescope.catalog.tables import EVENTS
-from qoescope.compile.adding import added
+from qoescope.compile.adding import add_cubes
 from qoescope.compile.live import LIVE_TABLES
 from qoescope.compile.records.parsing import RECORDS
 from qoescope.connect.lake.reading import read_rows
@@ -67,7 +67,7 @@ def test_in_how_many_parts_a_task_reads_changes_nothing(tmp_path: Path) -> None:
             for table in (EVENTS, QUARANTINE)
         }
         for name, table in LIVE_TABLES.items():
-            written[name] = added(found.tables[name], table).sort_by([(key, "ascending") for key in table.key])
+            written[name] = add_cubes(found.tables[name], table).sort_by([(key, "ascending") for key in table.key])
         counts = list(found.rows(storing.COUNTS))
         books = {f.name: sum(count.get(f.name, 0) for count in counts) for f in COUNTED}
         outcomes.append({name: rows.to_pylist() for name, rows in written.items()} | {"books": [books]})

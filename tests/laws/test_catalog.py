@@ -10,12 +10,12 @@ from qoescope.catalog.tables import EVENTS, SESSIONS
 
 
 def test_metrics_are_made_of_measures_that_exist() -> None:
-    for metric in metrics.BY_NAME.values():
+    for metric in metrics.METRIC_BY_NAME.values():
         assert set(metric.measures) <= set(measures.ALL), metric.name
 
 
 def test_live_metrics_are_made_of_live_measures_only() -> None:
-    for metric in metrics.BY_NAME.values():
+    for metric in metrics.METRIC_BY_NAME.values():
         live = metric.name.startswith("live_")
         assert all(name.startswith("live_") == live for name in metric.measures), metric.name
 
@@ -39,15 +39,17 @@ def test_measures_speak_of_session_columns_that_exist() -> None:
 
 
 def test_units_are_in_names() -> None:
-    ratios = [m.name for m in metrics.BY_NAME.values() if m.unit == "ratio" and not m.name.endswith(("_ratio", "_avg"))]
-    times = [m.name for m in metrics.BY_NAME.values() if m.unit == "ms" and not m.name.endswith("_ms")]
+    ratios = [
+        m.name for m in metrics.METRIC_BY_NAME.values() if m.unit == "ratio" and not m.name.endswith(("_ratio", "_avg"))
+    ]
+    times = [m.name for m in metrics.METRIC_BY_NAME.values() if m.unit == "ms" and not m.name.endswith("_ms")]
     assert (ratios, times) == ([], [])
 
 
 def test_marts_are_kept_by_dimensions_of_few_values() -> None:
     kept = {name for mart in marts.MARTS if not mart.personal for grouping in mart.groupings for name in grouping}
     for name in kept:
-        assert dimensions.BY_NAME[name].size != "high", name
+        assert dimensions.DIMENSION_BY_NAME[name].size != "high", name
 
 
 def test_score_weights_sum_to_one() -> None:

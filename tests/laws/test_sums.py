@@ -21,7 +21,7 @@ from qoescope.catalog.measures import LIVE_MEASURES, MEASURES
 from qoescope.catalog.sessions import SCORES, SUMS
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold
-from qoescope.compile.adding import added
+from qoescope.compile.adding import add_cubes
 from qoescope.compile.cube import cube
 
 SUMMED = [m for m in MEASURES if m.type not in ("ints", "sketch")]
@@ -100,6 +100,6 @@ def test_sums_beyond_64_bits_stop_at_their_edge_in_cubes_and_in_sums_of_cubes() 
             made = cube(rows, mart)
             assert set(made["bitrate_kbps_ms"].to_pylist()) == {LARGEST_SUM}
             assert set(made["play_ms"].to_pylist()) == {25}
-    twice = added([cube(rows, QUALITY_HOUR)] * 2, QUALITY_HOUR.table)
+    twice = add_cubes([cube(rows, QUALITY_HOUR)] * 2, QUALITY_HOUR.table)
     assert set(twice["bitrate_kbps_ms"].to_pylist()) == {LARGEST_SUM}
     assert set(twice["play_ms"].to_pylist()) == {50}

@@ -41,7 +41,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         session_gap_s=5, budget_events=100_000, budget_bytes=1e9,
     )  # fmt: skip
     key = demo.door_key(settings)
-    with assembly.running(settings) as (placed, children):
+    with assembly.run_parts(settings) as (placed, children):
         children.wait([child.name for child in children], UP_S)
         yield Stack(placed, children, key, folder)
 
@@ -101,7 +101,7 @@ def page(ada: BrowserContext) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A broker of this module's own."""
-    with processes.held(0) as (port,):
+    with processes.reserve_ports(0) as (port,):
         settings = Settings(var=tmp_path_factory.mktemp("log"), broker_port=port, brokers=f"127.0.0.1:{port}")
         process = started_broker(settings)
         kafka.ensure_topics(settings)
@@ -117,7 +117,7 @@ def opened(log: Settings, tmp_path: Path) -> Iterator[Callable[..., Door]]:
     with ExitStack() as ports:
 
         def door(**more: Any) -> Door:
-            (port,) = ports.enter_context(processes.held(0))
+            (port,) = ports.enter_context(processes.reserve_ports(0))
             settings = Settings(**{"var": tmp_path, "brokers": log.brokers, "door_port": port, **more})
             doors.append(Door(settings, f"shop-{port}"))
             return doors[-1]
@@ -130,7 +130,7 @@ def opened(log: Settings, tmp_path: Path) -> Iterator[Callable[..., Door]]:
 @pytest.fixture(scope="module")
 def shared(log: Settings) -> Iterator[Door]:
     """A door that many tests share."""
-    with processes.held(0) as (port,):
+    with processes.reserve_ports(0) as (port,):
         one = Door(Settings(var=log.var, brokers=log.brokers, door_port=port), "first").ready()
         yield one
         one.stop()

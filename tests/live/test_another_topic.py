@@ -15,7 +15,7 @@ from until import until
 from whole_stack import Stack
 
 from qoescope.catalog.tables import EVENTS
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect import kafka, postgres
 from qoescope.connect.lake.reading import read_table
 from qoescope.connect.topic_history import read_history
@@ -32,19 +32,19 @@ class Log(Stack):
 
     def made_again(self, partitions: int) -> None:
         """Deletes the topic, and makes it with so many partitions, before the door can make it itself."""
-        before, admin = kafka.topic_ids(self.settings, BEACONS.name), self.admin()
+        before, admin = kafka.topic_ids(self.settings, BEACONS_TOPIC.name), self.admin()
         self.signalled("collect", signal.SIGSTOP)
-        admin.delete_topics([BEACONS.name])[BEACONS.name].result()
+        admin.delete_topics([BEACONS_TOPIC.name])[BEACONS_TOPIC.name].result()
 
         def made() -> bool:
-            made = admin.create_topics([NewTopic(BEACONS.name, num_partitions=partitions)])[BEACONS.name]
+            made = admin.create_topics([NewTopic(BEACONS_TOPIC.name, num_partitions=partitions)])[BEACONS_TOPIC.name]
             return made.exception() is None
 
         until(made, BACK_S, "the topic is made again")
 
         def known() -> bool:
             try:
-                return kafka.topic_ids(self.settings, BEACONS.name) != before
+                return kafka.topic_ids(self.settings, BEACONS_TOPIC.name) != before
             except kafka.AWAY:  # not yet
                 return False
 
@@ -96,14 +96,14 @@ class Log(Stack):
 
         def there() -> bool:
             with postgres.connect(self.settings, "writer") as connection:
-                return not progress.lag(ends, progress.read_until(connection))
+                return not progress.lag(ends, progress.lake_offsets(connection))
 
         until(there, BACK_S, "the lake reads the log to its end")
 
     def unread(self) -> int:
         """Records that collectors answered for, by their own word, and that the lake does not have."""
         with postgres.connect(self.settings, "writer") as connection:
-            known = read_history(connection, BEACONS.name)
+            known = read_history(connection, BEACONS_TOPIC.name)
         return sum(map(known.unread, known.shifts))
 
 
@@ -118,13 +118,15 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
     key = demo.door_key(settings)
     with pytest.MonkeyPatch.context() as changed:
         changed.setattr(children, "STEADY_S", 0.0)  # the stream ends more than once: it waits no longer for that
-        with assembly.running(settings, ["collect", "stream"]) as (placed, parts):
+        with assembly.run_parts(settings, ["collect", "stream"]) as (placed, parts):
             parts.wait(["postgres", "kafka", "collect", "stream"], UP_S)
             yield Log(placed, parts, key, folder)
 
 
 def lost(log: Log) -> dict[str, Any]:
-    rows = log.rows("select kafka_partition, lost from stream_offsets where topic = %s and lost > 0", BEACONS.name)
+    rows = log.rows(
+        "select kafka_partition, lost from stream_offsets where topic = %s and lost > 0", BEACONS_TOPIC.name
+    )
     return {f"partition {partition}": n for partition, n in rows}
 
 
@@ -153,7 +155,7 @@ def test_a_topic_that_is_made_again_is_refused_until_its_loss_is_allowed(log: Lo
     log.tell()
     log.signalled("stream", signal.SIGKILL)
     line = until(lambda: [one for one in log.said()[told:] if "was deleted and made again" in one], BACK_S)[0]
-    assert f"topic '{BEACONS.name}'" in line
+    assert f"topic '{BEACONS_TOPIC.name}'" in line
     assert gone_unread(line) >= len(gone)
     assert "QOESCOPE_SKIP_LOST_RECORDS=true" in line
 
@@ -174,15 +176,15 @@ def test_a_topic_that_is_made_again_is_refused_until_its_loss_is_allowed(log: Lo
 
 
 def test_partitions_that_are_added_are_read_by_themselves(log: Log) -> None:
-    there = kafka.describe(log.settings, BEACONS.name)
+    there = kafka.describe(log.settings, BEACONS_TOPIC.name)
     more = len(there.bounds) + 3
     admin = log.admin()
-    admin.create_partitions([NewPartitions(BEACONS.name, more)])[BEACONS.name].result()
+    admin.create_partitions([NewPartitions(BEACONS_TOPIC.name, more)])[BEACONS_TOPIC.name].result()
     numbers = iter(range(10_000))
 
     def spread() -> bool:
         log.post(f"spread {next(numbers)}")
-        return all(end > 0 for _, end in kafka.offsets(log.settings, BEACONS.name).values())
+        return all(end > 0 for _, end in kafka.offsets(log.settings, BEACONS_TOPIC.name).values())
 
     restarts = log.children["stream"].restarts
     until(spread, BACK_S, "the door writes to each partition")
@@ -191,7 +193,7 @@ def test_partitions_that_are_added_are_read_by_themselves(log: Log) -> None:
     until(lambda: "the last one" in log.sessions(), BACK_S, "they are read")
     assert log.children["stream"].restarts == restarts
     with postgres.connect(log.settings, "writer") as connection:
-        assert read_history(connection, BEACONS.name).shifts.keys() == set(range(more))
+        assert read_history(connection, BEACONS_TOPIC.name).shifts.keys() == set(range(more))
     log.signalled("stream", signal.SIGKILL)
     log.post("after a start")
     until(lambda: "after a start" in log.sessions(), BACK_S, "a start goes on with them")

@@ -76,7 +76,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
         var=tmp_path_factory.mktemp("days") / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0,
         console_port=0, events_days=FOREVER, sessions_days=FOREVER,
     )  # fmt: skip
-    with assembly.running(settings, ("postgres",)) as (here, children):
+    with assembly.run_parts(settings, ("postgres",)) as (here, children):
         children.wait(["postgres"], UP_S)
         made = Days(here, viewers(FIRST, DAYS, SESSIONS))
         ensure_tables(here)

@@ -65,7 +65,7 @@ class Collector(BaseHTTPRequestHandler):
 def page(tmp_path: Path) -> Iterator[Page]:
     chromium = shutil.which("chromium")
     assert chromium is not None, "Chromium is not installed: make setup"
-    Collector.film = media.clip(tmp_path / "film.mp4", seconds=20)
+    Collector.film = media.make_clip(tmp_path / "film.mp4", seconds=20)
     Collector.heard.clear()
     Collector.refusals.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)

@@ -106,8 +106,8 @@ def browser(stack: Stack) -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     assert chromium is not None, "Chromium is not installed: make setup"
     folder = stack.settings.var / "media"
-    media.film(folder / "film", FILM_S)
-    media.libraries(folder / "players")
+    media.make_film(folder / "film", FILM_S)
+    media.fetch_players(folder / "players")
     shutil.copy(Path(__file__).parent / "players.js", folder)
     for player in media.PLAYERS:
         name = player.file.removesuffix(".js")

@@ -17,7 +17,7 @@ from console_marts import LONG, Console, Marts, console
 from playwright.sync_api import Browser, Page, expect
 
 from qoescope.catalog.bounds import LONGEST_CONTENT_MS
-from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.catalog.watch import NOTIFICATIONS
 from qoescope.compile import arrow, pseudonyms
 from qoescope.connect import postgres, viewer_keys
@@ -157,7 +157,7 @@ def test_two_versions_of_the_app_are_compared(page: Page, served: Console) -> No
             for version in ("v18.9.6", "v18.9.5")
         )
     assert one > two, "v18.9.6 crashes on televisions: the simulator says so"
-    metric = METRICS["play_failure_ratio"]
+    metric = METRIC_BY_NAME["play_failure_ratio"]
     expect(page.locator(".headline")).to_have_text(words.number(one, metric.unit))
     expect(page.locator(".headline-line .delta")).to_contain_text(words.change(metric, one, two).text)
     expect(page.locator(".headline-line .delta")).to_have_class("delta bad")
@@ -358,7 +358,7 @@ def test_a_viewer_is_found_by_a_whole_id_with_all_that_was_lived_through(page: P
 
 def test_an_operator_finds_a_viewer_by_their_own_id_which_no_address_holds(page: Page, served: Console) -> None:
     viewer_keys.ensure(served.settings)
-    (name,) = pseudonyms.of(viewer_keys.read(served.settings), "demo", "ada@example.com")
+    (name,) = pseudonyms.all_pseudonyms(viewer_keys.read(served.settings), "demo", "ada@example.com")
     with postgres.connect(served.settings, "writer") as connection:
         connection.execute(
             "update sessions set viewer_id = %s where property = 'demo' and session_id = %s",

@@ -11,7 +11,7 @@ from browsing import settled, shown
 from console_marts import Console, Marts
 from playwright.sync_api import Page
 
-from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.connect import postgres
 from qoescope.connect.ask import ask
 from qoescope.serve.display import words
@@ -94,7 +94,7 @@ def counted(
 def test_the_overview(
     page: Page, served: Console, client: httpx.Client, engine: duckdb.DuckDBPyConnection, span: str, device: str
 ) -> None:
-    between, names = SPANS[span], [*NEAR, *(n for n in SQL if n in METRICS)]
+    between, names = SPANS[span], [*NEAR, *(n for n in SQL if n in METRIC_BY_NAME)]
     shown(page, served, address("/", between, **({"f": f"device_type:{device}"} if device else {})))
     tiles = page.evaluate(TILES)
     texts = tiles | dict(
@@ -108,7 +108,7 @@ def test_the_overview(
                       where=f"device_type = '{device}'" if device else "true")["all"]  # fmt: skip
     assert len(tiles) == 10
     for name in names:
-        metric, label = METRICS[name], METRICS[name].label
+        metric, label = METRIC_BY_NAME[name], METRIC_BY_NAME[name].label
         assert answer["metrics"][name] == pytest.approx(float(asked[name]), rel=1e-12), name
         within = NEAR[name][1] if name in NEAR else 1e-9
         assert asked[name] == pytest.approx(float(by_hand[name]), rel=within), name
@@ -133,7 +133,7 @@ def test_a_table_of_slices(
     for row in rows:
         there, ours = answer[row["slice"]], by_hand[row["slice"]]
         assert row["attempts"] == f"{ours['attempts']:,}" == f"{there['attempts']:,.0f}"
-        assert row["value"] == words.number(there[metric], METRICS[metric].unit)
+        assert row["value"] == words.number(there[metric], METRIC_BY_NAME[metric].unit)
         assert there[metric] == pytest.approx(ours[metric], rel=1e-9)
 
 
@@ -142,7 +142,7 @@ def test_the_arms_of_an_experiment(page: Page, served: Console, engine: duckdb.D
     names = [
         n
         for n in SQL
-        if METRICS[n].label and n not in ("plays", "watch_hours", "connection_rebuffer_ratio", "failure_ratio")
+        if METRIC_BY_NAME[n].label and n not in ("plays", "watch_hours", "connection_rebuffer_ratio", "failure_ratio")
     ]
     by_hand = counted(engine, {n: SQL[n] for n in names} | {"viewers": "count(distinct viewer_id)"}, WEEK, "variant")
     filled = {row[0]: row[1] for row in page.evaluate(TABLE, "Viewers by arm")}
@@ -154,8 +154,10 @@ def test_the_arms_of_an_experiment(page: Page, served: Console, engine: duckdb.D
         arm, base = title.split(" against ")
         said = {row[0]: row[1:3] for row in page.evaluate(TABLE, title)}
         for name in names:
-            unit = METRICS[name].unit
-            assert said[METRICS[name].label] == [words.number(by_hand[one][name], unit) for one in (base, arm)], name
+            unit = METRIC_BY_NAME[name].unit
+            assert said[METRIC_BY_NAME[name].label] == [
+                words.number(by_hand[one][name], unit) for one in (base, arm)
+            ], name
 
 
 def test_content_by_watch_time(
@@ -172,7 +174,11 @@ def test_content_by_watch_time(
     for row in rows:
         for name in names:
             there, ours = answer[row["content"]][name], by_hand[row["content"]][name]
-            assert row[name] == words.number(there, METRICS[name].unit) == words.number(ours, METRICS[name].unit)
+            assert (
+                row[name]
+                == words.number(there, METRIC_BY_NAME[name].unit)
+                == words.number(ours, METRIC_BY_NAME[name].unit)
+            )
 
 
 def test_sessions_and_one_of_them(
@@ -233,4 +239,6 @@ def test_live(page: Page, served: Console, client: httpx.Client) -> None:
     assert ours is not None
     for name, number in zip(names, ours, strict=True):
         assert answer["metrics"][name] == pytest.approx(number, rel=1e-9)
-        assert said[1][METRICS[name].label.removesuffix(" now")] == words.number(number, METRICS[name].unit)
+        assert said[1][METRIC_BY_NAME[name].label.removesuffix(" now")] == words.number(
+            number, METRIC_BY_NAME[name].unit
+        )

@@ -38,7 +38,7 @@ def test_marts_of_a_csv_are_those_of_its_events(tmp_path: Path, monkeypatch: pyt
     other.write_text("when,who\n1,2\n")
     monkeypatch.setenv("QOESCOPE_VAR", str(tmp_path / "var"))
     command = ["import", "csv", str(packed), str(other), "--property", "demo", "--json"]
-    with assembly.running(placed(tmp_path / "var"), ("postgres",)) as (here, children):
+    with assembly.run_parts(placed(tmp_path / "var"), ("postgres",)) as (here, children):
         children.wait(["postgres"], UP_S)
         first, again = (CliRunner().invoke(commands.app, command) for _ in range(2))
         mart = SESSION_MARTS[0]

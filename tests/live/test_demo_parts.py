@@ -26,7 +26,7 @@ def test_every_part_is_up_and_status_says_so(stack: Stack) -> None:
 
 
 def test_every_part_listens_on_loopback_only(stack: Stack) -> None:
-    own = {p.pid for p in processes.marked(str(stack.settings.var))}
+    own = {p.pid for p in processes.find_marked(str(stack.settings.var))}
     own |= {d.pid for c in stack.children if c.process for d in processes.descendants(c.process.pid)}
     own |= {c.process.pid for c in stack.children if c.process}
     listening = [c for c in psutil.net_connections("inet") if c.status == psutil.CONN_LISTEN and c.pid in own]
@@ -56,7 +56,7 @@ def test_a_second_stack_in_the_same_folder_is_refused(stack: Stack) -> None:
 
 
 def test_the_dags_are_parsed_without_an_error(stack: Stack) -> None:
-    with airflow.Client(stack.settings) as client:
+    with airflow.AirflowApi(stack.settings) as client:
         known = (airflow.RESTATE, airflow.IMPORT)
         until(lambda: all(map(client.knows, known)), KNOWN_S, "the DAGs are known", every_s=1)
         assert client.import_errors() == []

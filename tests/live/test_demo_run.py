@@ -17,15 +17,15 @@ pytestmark = pytest.mark.live
 RUN_S = 900
 
 
-def _ended(client: airflow.Client, dag: str, run: str) -> str | None:
+def _ended(client: airflow.AirflowApi, dag: str, run: str) -> str | None:
     state = client.state(dag, run)
-    return state if state in airflow.ENDED else None
+    return state if state in airflow.FINAL_STATES else None
 
 
 def test_the_demo_holds(stack: Stack) -> None:
     paper, outcome = StringIO(), Outcome()
     screen = Console(width=200, file=paper)
-    demo.performed(demo.Stage(screen, stack.settings, stack.children, outcome), stack.key, 500, 30, SPEED)
+    demo.perform(demo.Stage(screen, stack.settings, stack.children, outcome), stack.key, 500, 30, SPEED)
     said = paper.getvalue()
     assert outcome.failed == [], said
     assert {run["state"] for run in outcome.runs} == {"success"}
@@ -50,7 +50,7 @@ def test_airflow_imports_a_hundred_thousand_sessions_beside_its_other_dags(stack
         "forget_viewer": {"property": "hundred", "pseudonyms": nobody},
         "digest": {"day": today},
     }  # fmt: skip
-    with airflow.Client(stack.settings) as client:
+    with airflow.AirflowApi(stack.settings) as client:
         until(lambda: all(map(client.knows, given)), RUN_S, "the DAGs are known", every_s=1)
         runs = {dag: client.trigger(dag, conf) for dag, conf in given.items()}
         for dag, run in runs.items():

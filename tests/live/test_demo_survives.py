@@ -21,7 +21,7 @@ def test_a_kill_costs_time_but_no_event(stack: Stack, name: str) -> None:
     live = traffic.finished()
     assert live.sent.acknowledged == live.sent.events
     books = stack.settled()
-    assert books.accepted == books.lake + books.kept_aside
+    assert books.accepted == books.lake + books.set_aside
     assert stack.missing(traffic.book) == []
     ledger = stack.command("ledger")
     assert ledger.returncode == 0, ledger.stdout

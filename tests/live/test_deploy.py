@@ -15,13 +15,13 @@ import pytest
 
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_HOUR, Mart
 from qoescope.catalog.measures import BUCKETS
-from qoescope.catalog.metrics import BY_NAME, Distinct, DistinctRatio
+from qoescope.catalog.metrics import METRIC_BY_NAME, Distinct, DistinctRatio
 from qoescope.compile import arrow, dashboard, grafana, metrics
 from qoescope.connect import postgres
 from qoescope.connect.postgres import Write
 from qoescope.settings import Settings, environment
 from qoescope.stack import assembly
-from qoescope.stack.postgres import binary
+from qoescope.stack.postgres import program
 
 pytestmark = pytest.mark.live
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -59,7 +59,7 @@ def written(mart: Mart, property_id: str) -> Write:
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """A connection as Grafana makes it, to a server with the numbers of two properties."""
     settings = Settings(var=tmp_path_factory.mktemp("deploy") / "var", postgres_port=0)
-    with assembly.running(settings, ["postgres"]) as (placed, children):
+    with assembly.run_parts(settings, ["postgres"]) as (placed, children):
         children.wait(["postgres"], 300)
         folder = placed.var / "secrets"
         subprocess.run(["/bin/sh", DEPLOY / "secrets.sh", folder], check=True)
@@ -82,7 +82,7 @@ def _as_superuser(settings: Settings, folder: Path) -> None:
     more = {"QOESCOPE_SECRETS": str(folder), "PGPASSWORD": (folder / "super.password").read_text()}
     place = ["-h", "127.0.0.1", "-p", str(settings.postgres_port), "-U", "super", "postgres"]
     done = subprocess.run(
-        [binary("psql"), "-XqAt", "-f", DEPLOY / "postgres/roles.sql", *place], env=environment(more), check=False,
+        [program("psql"), "-XqAt", "-f", DEPLOY / "postgres/roles.sql", *place], env=environment(more), check=False,
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -103,9 +103,9 @@ def test_every_query_of_the_board_is_answered(reader: Connection) -> None:
         reader.execute(spoken(query).encode()).fetchall()
 
 
-@pytest.mark.parametrize("name", sorted(BY_NAME))
+@pytest.mark.parametrize("name", sorted(METRIC_BY_NAME))
 def test_metric_is_what_ask_answers(reader: Connection, name: str) -> None:
-    metric = BY_NAME[name]
+    metric = METRIC_BY_NAME[name]
     mart = LIVE_WINDOW if name.startswith("live_") else QUALITY_HOUR
     found = dict(reader.execute(spoken(grafana.sql(metric)).encode()).fetchall())
     whole = [row for row in rows(mart, "demo") if row["grouping"] == ""]
@@ -114,7 +114,7 @@ def test_metric_is_what_ask_answers(reader: Connection, name: str) -> None:
         seen = dict(row)
         if isinstance(metric, Distinct | DistinctRatio) and metric.look_back_s:
             seen[metric.sketch] = [r for one in whole[: step + 1] for r in one[metric.sketch]]
-        value = metrics.value(metric, seen)
+        value = metrics.evaluate(metric, seen)
         assert float(found[row["starts_at"]]) == pytest.approx(float(value or 0), rel=1e-9)
 
 

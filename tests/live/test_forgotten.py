@@ -29,9 +29,9 @@ from whole_stack import Stack
 
 from qoescope.catalog.doors import FORGOTTEN
 from qoescope.catalog.operations import ERASURES, LAKE_TABLES, SESSION_ROWS, SESSION_VERSIONS
-from qoescope.catalog.topics import DEAD_LETTERS, TOPICS
+from qoescope.catalog.topics import DEAD_LETTERS_TOPIC, TOPICS
 from qoescope.compile import arrow, pseudonyms
-from qoescope.compile.viewer_ids import named_in
+from qoescope.compile.viewer_ids import find_viewer_ids
 from qoescope.connect import days, kafka, postgres, viewer_keys, write_access
 from qoescope.connect.lake.compaction import vacuum_table
 from qoescope.connect.lake.reading import list_files
@@ -62,7 +62,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(broker, "RETENTION_CHECK_MS", 500)
         key = demo.door_key(settings)
-        with assembly.running(settings, ["collect", "stream"]) as (placed, children):
+        with assembly.run_parts(settings, ["collect", "stream"]) as (placed, children):
             children.wait([child.name for child in children], UP_S)
             yield Stack(placed, children, key, folder)
 
@@ -137,9 +137,9 @@ def in_log(stack: Stack, text: str) -> list[str]:
         for message in kafka.records(stack.settings, topic.name):
             value = message.value() or b""
             bodies = [value]
-            if topic is DEAD_LETTERS:
+            if topic is DEAD_LETTERS_TOPIC:
                 body = base64.b64decode(json.loads(value)["body_base64"])
-                bodies += [body, *map(str.encode, named_in(body))]
+                bodies += [body, *map(str.encode, find_viewer_ids(body))]
             if any(form in one for form in forms(text) for one in bodies):
                 found.append(f"{topic.name} {message.partition()} {message.offset()}")
     return found
@@ -161,7 +161,7 @@ def force_the_end(stack: Stack) -> None:
     admin = AdminClient({"bootstrap.servers": settings.brokers})
     short = {"retention.ms": "1", "file.delete.delay.ms": "1"}
     entries = [ConfigEntry(n, v, incremental_operation=AlterConfigOpType.SET) for n, v in short.items()]
-    resource = ConfigResource(ConfigResource.Type.TOPIC, DEAD_LETTERS.name, incremental_configs=entries)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, DEAD_LETTERS_TOPIC.name, incremental_configs=entries)
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(30)
     password = (settings.var / "secrets" / "super.password").read_text()
@@ -172,7 +172,7 @@ def force_the_end(stack: Stack) -> None:
         for _ in range(10):  # also through the segments that were taken for later before that
             connection.execute("select pg_switch_wal()")
             connection.execute("checkpoint")
-    log = settings.var / "kafka" / "data" / f"{DEAD_LETTERS.name}-0"
+    log = settings.var / "kafka" / "data" / f"{DEAD_LETTERS_TOPIC.name}-0"
     until(lambda: not any(p.stat().st_size for p in log.glob("*.log*")), SETTLED_S, "the log drops its dead letters")
 
 
@@ -216,7 +216,7 @@ def forgotten(stack: Stack, viewer: str) -> dict[str, Any] | None:
 
 def test_an_id_that_an_older_version_kept_gives_way_to_its_pseudonym(stack: Stack) -> None:
     settings, at = stack.settings, datetime(2026, 1, 2, tzinfo=UTC)
-    (name,) = pseudonyms.of(viewer_keys.read(settings), "demo", OLD)
+    (name,) = pseudonyms.all_pseudonyms(viewer_keys.read(settings), "demo", OLD)
     receipt = {"property": "demo", "asked_at": at, "events": 1, "sessions": 2, "marts": 3, "letters": 0, "gone_by": at}
     write_access.put(
         settings, ERASURES, [receipt | {"viewer_id": viewer, "gone_by": at.date()} for viewer in (OLD, name)]

@@ -95,7 +95,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             budget_events=100_000, budget_bytes=1e9, **SHORT,
         )  # fmt: skip
         key = demo.door_key(settings)
-        placed, parts = opened.enter_context(assembly.running(settings, OWN, later=["kafka", *OWN]))
+        placed, parts = opened.enter_context(assembly.run_parts(settings, OWN, later=["kafka", *OWN]))
         log.to = placed.broker_port
         parts.start(later=OWN)
         parts.wait(["postgres", "kafka"], UP_S)

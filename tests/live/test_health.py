@@ -71,7 +71,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     try:
         with pytest.MonkeyPatch.context() as changed:
             changed.setattr(children, "STEADY_S", 0.0)
-            with assembly.running(settings, ["collect", "stream", "monitor"]) as (placed, parts):
+            with assembly.run_parts(settings, ["collect", "stream", "monitor"]) as (placed, parts):
                 parts.wait(["collect", "stream", "monitor"], UP_S)
                 stack = Running(placed, parts, key, folder)
                 stack.channel = channel

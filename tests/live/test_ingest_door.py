@@ -29,7 +29,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 from until import until
 
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.topics import BEACONS, DEAD_LETTERS
+from qoescope.catalog.topics import BEACONS_TOPIC, DEAD_LETTERS_TOPIC
 from qoescope.connect import kafka
 from qoescope.ingest.jobs import manage_keys
 from qoescope.settings import Settings
@@ -46,17 +46,17 @@ def test_what_is_answered_is_in_the_log_with_its_books(door: Door) -> None:
         "received": 3, "accepted": 2, "duplicate": 0, "invalid": 1, "filtered": 0,
         "results": [{"index": 1, "outcome": "invalid", "reason": answer.json()["results"][0]["reason"], "seq": 0}],
     }  # fmt: skip
-    (record,) = written(door.settings, BEACONS.name, door.property_id)
+    (record,) = written(door.settings, BEACONS_TOPIC.name, door.property_id)
     assert record["counts"] == {"received": 3, "accepted": 2, "duplicate": 0, "invalid": 1, "filtered": 0}
     assert [event["seq"] for event in record["events"]] == [1, 2]
-    (letter,) = written(door.settings, DEAD_LETTERS.name, door.property_id)
+    (letter,) = written(door.settings, DEAD_LETTERS_TOPIC.name, door.property_id)
     assert (letter["stage"], letter["count"]) == ("door", 1)
 
 
 def test_a_beacon_sent_again_is_a_duplicate_and_booked_as_one(door: Door) -> None:
     assert door.send(GOOD, session_id="twice").json()["accepted"] == 1
     assert door.send(GOOD, session_id="twice").json()["duplicate"] == 1
-    counts = [record["counts"] for record in written(door.settings, BEACONS.name, door.property_id)]
+    counts = [record["counts"] for record in written(door.settings, BEACONS_TOPIC.name, door.property_id)]
     assert [(c["accepted"], c["duplicate"]) for c in counts] == [(1, 0), (0, 1)]
 
 
@@ -67,7 +67,7 @@ def test_without_a_key_nobody_reads_or_writes(door: Door) -> None:
     assert door.http.get("/v1/beacons").status_code == 405
     unknown = httpx.post(f"{door.url}/v1/beacons?key=qw_x", content=b"{}", timeout=CLIENT_S)
     assert (unknown.status_code, unknown.headers["www-authenticate"]) == (401, "Bearer")
-    assert written(door.settings, BEACONS.name, door.property_id) == []
+    assert written(door.settings, BEACONS_TOPIC.name, door.property_id) == []
 
 
 def test_a_revoked_key_is_refused_and_a_new_one_taken_without_a_restart(door: Door) -> None:
@@ -75,16 +75,16 @@ def test_a_revoked_key_is_refused_and_a_new_one_taken_without_a_restart(door: Do
     assert httpx.post(f"{door.url}/v1/beacons?key={second}", content=b"x", timeout=CLIENT_S).status_code == 400
     manage_keys.revoke_key(door.settings, door.key[:11])
     until(lambda: door.send(GOOD).status_code == 403, SOON_S, "the revoked key is refused")
-    before = written(door.settings, BEACONS.name, door.property_id)
+    before = written(door.settings, BEACONS_TOPIC.name, door.property_id)
     assert door.send(GOOD, session_id="no more").status_code == 403
-    assert written(door.settings, BEACONS.name, door.property_id) == before
+    assert written(door.settings, BEACONS_TOPIC.name, door.property_id) == before
 
 
 def test_the_key_decides_the_property_whatever_the_body_says(door: Door) -> None:
     body = {"property": "other", "session": {"session_id": "s", "property": "other"}, "events": [GOOD]}
     assert door.http.post("/v1/beacons", content=json.dumps(body)).json()["accepted"] == 1
-    assert len(written(door.settings, BEACONS.name, door.property_id)) == 1
-    assert written(door.settings, BEACONS.name, "other") == []
+    assert len(written(door.settings, BEACONS_TOPIC.name, door.property_id)) == 1
+    assert written(door.settings, BEACONS_TOPIC.name, "other") == []
 
 
 def test_a_page_may_write_by_beacon_without_preflight_and_by_fetch_with_one(door: Door) -> None:
@@ -117,10 +117,10 @@ def test_a_body_refused_whole_is_one_invalid_and_kept(
     door: Door, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     assert door.http.post("/v1/beacons", content=body, headers=headers).status_code == status
-    (record,) = written(door.settings, BEACONS.name, door.property_id)
+    (record,) = written(door.settings, BEACONS_TOPIC.name, door.property_id)
     assert record["counts"] == {"received": 1, "accepted": 0, "duplicate": 0, "invalid": 1, "filtered": 0}
     assert record["events"] == []
-    (letter,) = written(door.settings, DEAD_LETTERS.name, door.property_id)
+    (letter,) = written(door.settings, DEAD_LETTERS_TOPIC.name, door.property_id)
     assert letter["count"] == 1
 
 
@@ -134,11 +134,11 @@ def test_several_packed_beacons_are_judged_each_and_booked_once(
     told = answer.json()
     assert (answer.status_code, told["received"], told["accepted"]) == (200, 5, 3)
     assert [(v["beacon"], v["outcome"]) for v in told["results"]] == [(3, "invalid"), (4, "duplicate")]
-    records = written(door.settings, BEACONS.name, door.property_id)
+    records = written(door.settings, BEACONS_TOPIC.name, door.property_id)
     assert sum(record["counts"]["received"] for record in records) == 5
     kept = [record["session"]["session_id"] for record in records if record["events"]]
     assert sorted(kept) == [f"{encoding}-{n}" for n in range(3)]
-    (letter,) = written(door.settings, DEAD_LETTERS.name, door.property_id)
+    (letter,) = written(door.settings, DEAD_LETTERS_TOPIC.name, door.property_id)
     assert letter["count"] == 1
 
 
@@ -223,9 +223,9 @@ def bombed(door: Door, heard: Counter[bytes], enough: threading.Event) -> None:
 def booked(door: Door) -> Counter[str]:
     """The door's books of the property, as the log has them."""
     told: Counter[str] = Counter()
-    for record in written(door.settings, BEACONS.name, door.property_id):
+    for record in written(door.settings, BEACONS_TOPIC.name, door.property_id):
         told.update(record["counts"])
-    for tick in written(door.settings, BEACONS.name, "_door"):
+    for tick in written(door.settings, BEACONS_TOPIC.name, "_door"):
         told["rate_limited"] += sum(n for name, _, n in tick["rate_limited"] if name == door.property_id)
     return +told
 
@@ -257,7 +257,7 @@ def test_bombs_and_senders_that_never_finish_harm_no_other_client(opened: Callab
     assert booked(attacked) == {"received": 100, "accepted": 100}
     bombs_refused = {"received": heard[b"413"], "invalid": heard[b"413"], "rate_limited": heard[b"429"]}
     until(lambda: booked(attacker) == +Counter(bombs_refused), SOON_S, "each bomb is booked")
-    assert len(written(attacked.settings, DEAD_LETTERS.name, attacker.property_id)) == heard[b"413"]
+    assert len(written(attacked.settings, DEAD_LETTERS_TOPIC.name, attacker.property_id)) == heard[b"413"]
 
 
 def test_a_silent_connection_is_closed_without_a_word(hasty: Door) -> None:
@@ -278,7 +278,7 @@ def test_chunks_without_end_stop_at_the_limit(door: Door) -> None:
             pass
         said = read_all(raw)
     assert said.startswith(b"HTTP/1.1 413 ") or (said == b"" and sent < 64)
-    until(lambda: len(written(door.settings, DEAD_LETTERS.name, door.property_id)) == 1, SOON_S)
+    until(lambda: len(written(door.settings, DEAD_LETTERS_TOPIC.name, door.property_id)) == 1, SOON_S)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_a_sender_that_leaves_in_the_middle_is_no_event_and_no_error(door: Door)
         raw.sendall(door.post_head("content-length: 100") + b"{")
         until(lambda: door.metric("qoescope_door_requests_in_flight") == 1, SOON_S)
     until(lambda: door.metric("qoescope_door_requests_in_flight") == 0, SOON_S)
-    assert written(door.settings, BEACONS.name, door.property_id) == []
+    assert written(door.settings, BEACONS_TOPIC.name, door.property_id) == []
 
 
 def test_a_sender_that_waits_for_continue_is_told_to(door: Door) -> None:
@@ -361,9 +361,9 @@ def test_over_its_budget_a_key_hears_429_and_its_outcomes_add_up_while_another_h
     assert 100 <= accepted < 500
 
     def booked() -> tuple[int, int]:
-        ticks = [r for r in written(door.settings, BEACONS.name, "_door") if r["rate_limited"]]
+        ticks = [r for r in written(door.settings, BEACONS_TOPIC.name, "_door") if r["rate_limited"]]
         refused = sum(n for tick in ticks for name, _, n in tick["rate_limited"] if name == door.property_id)
-        taken = sum(r["counts"]["received"] for r in written(door.settings, BEACONS.name, door.property_id))
+        taken = sum(r["counts"]["received"] for r in written(door.settings, BEACONS_TOPIC.name, door.property_id))
         return taken, refused
 
     until(lambda: booked() == (accepted, sent - accepted), SOON_S, f"{accepted} accepted of {sent}")
@@ -387,9 +387,9 @@ def test_what_costs_more_to_read_than_its_key_has_is_paid_before_the_next_is_rea
 
 
 def test_ticks_come_to_each_partition(door: Door) -> None:
-    ends = kafka.offsets(door.settings, BEACONS.name)
+    ends = kafka.offsets(door.settings, BEACONS_TOPIC.name)
     until(
-        lambda: all(end > ends[p][1] for p, (_, end) in kafka.offsets(door.settings, BEACONS.name).items()),
+        lambda: all(end > ends[p][1] for p, (_, end) in kafka.offsets(door.settings, BEACONS_TOPIC.name).items()),
         SOON_S,
         "each partition grows in silence",
     )
@@ -400,7 +400,7 @@ def test_cmcd_reports_are_answered_without_a_body_and_kept_as_text(door: Door) -
     sent = door.http.post("/v1/cmcd", content=report, headers={"content-type": "application/cmcd"})
     assert (sent.status_code, sent.content) == (204, b"")
     assert httpx.get(f"{door.url}/v1/cmcd/{door.key}", params={"CMCD": report}, timeout=CLIENT_S).status_code == 204
-    assert [r["cmcd"] for r in written(door.settings, BEACONS.name, door.property_id)] == [[report], [report]]
+    assert [r["cmcd"] for r in written(door.settings, BEACONS_TOPIC.name, door.property_id)] == [[report], [report]]
     assert door.http.post("/v1/cmcd", content="((").status_code == 400
     assert httpx.post(f"{door.url}/v1/cmcd?key=qw_no", content=report, timeout=CLIENT_S).status_code == 403
     manage_keys.revoke_key(door.settings, door.key[:11])
@@ -420,7 +420,7 @@ def test_a_stop_answers_what_is_in_flight_and_exits_clean(opened: Callable[..., 
     assert said.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close" in said
     assert door.process.inner.wait(SOON_S) == 0
-    assert len(written(door.settings, BEACONS.name, door.property_id)) == 1
+    assert len(written(door.settings, BEACONS_TOPIC.name, door.property_id)) == 1
 
 
 def test_a_crash_after_the_acknowledgement_is_a_duplicate_for_the_lake_and_no_loss(
@@ -435,7 +435,7 @@ def test_a_crash_after_the_acknowledgement_is_a_duplicate_for_the_lake_and_no_lo
         assert again.send(GOOD, session_id="crash").json()["accepted"] == 1
     finally:
         again.stop()
-    assert len(written(door.settings, BEACONS.name, door.property_id)) == 2
+    assert len(written(door.settings, BEACONS_TOPIC.name, door.property_id)) == 2
 
 
 def test_the_door_is_as_its_openapi_document_says(door: Door) -> None:
@@ -463,7 +463,7 @@ def test_several_processes_share_a_door_and_end_together(opened: Callable[..., D
         if sent.status_code == 503:  # the second one has just begun
             until(lambda: door.answers("/readyz") == 200, SOON_S)
     door.process.inner.send_signal(signal.SIGKILL)
-    until(lambda: not any(map(processes.runs, workers)), SOON_S, "no worker outlives the first process")
+    until(lambda: not any(map(processes.is_running, workers)), SOON_S, "no worker outlives the first process")
 
 
 def test_the_page_of_the_demo_and_its_client_are_served_without_a_key(door: Door) -> None:
@@ -491,7 +491,7 @@ def test_media_come_as_slowly_as_asked(door: Door) -> None:
 @pytest.fixture
 def ports() -> Iterator[list[int]]:
     """Of a broker and a door that are started again and again."""
-    with processes.held(0, 0) as found:
+    with processes.reserve_ports(0, 0) as found:
         yield found
 
 

@@ -8,7 +8,7 @@ import pytest
 from doors import CLIENT_S, GOOD, SOON_S, Door, read_all, written
 from until import until
 
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 
 pytestmark = pytest.mark.live
 LAST = b"GET /livez HTTP/1.1\r\nhost: door\r\nconnection: close\r\n\r\n"
@@ -67,9 +67,9 @@ def test_a_key_in_a_trailer_is_no_key(clean: Door) -> None:
     keyed = healthy + b"0\r\nauthorization: Bearer %b\r\n\r\n" % clean.key.encode()
     heard = clean.raw(keyed + without % (len(body), body))
     assert (statuses(heard)[-1], b"other.example" in heard) == (401, False)
-    assert [record["session"]["session_id"] for record in written(clean.settings, BEACONS.name, clean.property_id)] == [
-        "first"
-    ]
+    assert [
+        record["session"]["session_id"] for record in written(clean.settings, BEACONS_TOPIC.name, clean.property_id)
+    ] == ["first"]
 
 
 def test_trailers_without_end_are_refused(clean: Door) -> None:
@@ -128,7 +128,7 @@ def test_a_good_request_before_a_bad_one_is_answered_and_written(clean: Door) ->
         200,
         400,
     ]
-    assert len(written(clean.settings, BEACONS.name, clean.property_id)) == 2
+    assert len(written(clean.settings, BEACONS_TOPIC.name, clean.property_id)) == 2
 
 
 def test_a_sender_that_never_reads_its_answers_does_not_stay(hasty: Door) -> None:

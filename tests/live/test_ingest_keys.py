@@ -25,7 +25,7 @@ GONE = f"v1:{'0' * 32}"
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, Children]]:
     """A Postgres of this module's own."""
-    with processes.held(0) as (port,):
+    with processes.reserve_ports(0) as (port,):
         settings = Settings(var=tmp_path_factory.mktemp("keys"), postgres_port=port)
         children = Children(settings.var, [postgres.part(settings)])
         children.start()

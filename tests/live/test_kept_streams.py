@@ -22,14 +22,14 @@ pytestmark = pytest.mark.live
 UP_S, SOON_S = 300, 180
 DRIVER = """
 import logging
-from qoescope.cli.terminal import logged
+from qoescope.cli.terminal import log_to_stderr
 from qoescope.connect import spark, streams
 from qoescope.connect.health import HealthBoard
 from qoescope.settings import Settings
 from qoescope.stack import signals
 
-logged()
-settings, stopping = Settings(), signals.told()
+log_to_stderr()
+settings, stopping = Settings(), signals.stop_event()
 
 def write(batch, number):
     rows = batch.count()

@@ -24,7 +24,7 @@ from whole_stack import Stack
 from qoescope.catalog.operations import LATE, QUARANTINE, SESSION_VERSIONS
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect import kafka, postgres
 from qoescope.connect.lake.reading import list_files, read_table
 from qoescope.connect.lake.tables import open_table, table_uri
@@ -89,7 +89,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         budget_events=100_000, budget_bytes=1e9,
     )  # fmt: skip
     key = demo.door_key(settings)
-    with assembly.running(settings, ["collect", "stream"]) as (placed, parts):
+    with assembly.run_parts(settings, ["collect", "stream"]) as (placed, parts):
         parts.wait(["postgres", "kafka", "collect", "stream"], UP_S)
         made = Books(placed, parts, key, folder)
         old = time.time_ns() // 1_000_000 - 9 * DAY_MS
@@ -318,16 +318,16 @@ def test_each_kind_of_damage_is_named_and_nothing_else(still: Books, damage: Dam
 
 def test_a_topic_that_vanished_is_named_with_the_answered_records_that_are_gone(still: Books) -> None:
     """The last one here: nothing brings it back."""
-    before = kafka.topic_ids(still.settings, BEACONS.name)
+    before = kafka.topic_ids(still.settings, BEACONS_TOPIC.name)
     admin = AdminClient({"bootstrap.servers": still.settings.brokers})
     still.post("never read", event(1))
     answered = "select max(written_at) > now() - interval '2 seconds' from log_answered"
     until(lambda: still.rows(answered) == [(True,)], BACK_S, "the door notes what it answered")
-    admin.delete_topics([BEACONS.name])[BEACONS.name].result()
+    admin.delete_topics([BEACONS_TOPIC.name])[BEACONS_TOPIC.name].result()
 
     def again() -> bool:
-        made = admin.create_topics([NewTopic(BEACONS.name, num_partitions=2)])[BEACONS.name]
-        return made.exception() is not None and kafka.describe(still.settings, BEACONS.name).topic_id not in (
+        made = admin.create_topics([NewTopic(BEACONS_TOPIC.name, num_partitions=2)])[BEACONS_TOPIC.name]
+        return made.exception() is not None and kafka.describe(still.settings, BEACONS_TOPIC.name).topic_id not in (
             "", before[1]
         )  # fmt: skip
 

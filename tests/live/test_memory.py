@@ -10,7 +10,7 @@ import psutil
 import pytest
 from until import until
 
-from qoescope.catalog.topics import BEACONS, TICK_PROPERTY
+from qoescope.catalog.topics import BEACONS_TOPIC, TICK_PROPERTY
 from qoescope.connect import kafka, postgres
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.settings import Settings
@@ -31,7 +31,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings
         var=tmp_path_factory.mktemp("memory") / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0,
         console_port=0, give_way_s=0,
     )  # fmt: skip
-    with assembly.running(settings, ["stream"]) as (placed, children):
+    with assembly.run_parts(settings, ["stream"]) as (placed, children):
         children.wait([child.name for child in children], UP_S)
         yield placed, children
 
@@ -79,8 +79,8 @@ def record(number: int, at: int) -> tuple[bytes, bytes]:
 def tick(settings: Settings, at: int) -> None:
     log = kafka.RecordProducer(settings)
     told = msgspec.json.encode({"tick": True, "property": TICK_PROPERTY, "received_at": at, "rate_limited": []})
-    for partition in log.partitions(BEACONS.name, 10):
-        log.send(BEACONS.name, told, lambda *_: None, partition=partition)
+    for partition in log.partitions(BEACONS_TOPIC.name, 10):
+        log.send(BEACONS_TOPIC.name, told, lambda *_: None, partition=partition)
     log.flush(30)
 
 
@@ -100,7 +100,7 @@ def test_very_many_sessions_that_fall_silent_at_once_are_closed_within_their_mem
     log = kafka.RecordProducer(settings)
     for number in range(SESSIONS):
         key, value = record(number, at)
-        while not log.send(BEACONS.name, value, lambda *_: None, key):
+        while not log.send(BEACONS_TOPIC.name, value, lambda *_: None, key):
             log.poll(0.1)
         log.poll()
     assert log.flush(120) == 0

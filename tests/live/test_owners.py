@@ -31,7 +31,7 @@ with locks.Lease(Settings(), "the state"):
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Postgres alone."""
     wanted = Settings(var=tmp_path_factory.mktemp("owners") / "var", postgres_port=0, least_free_bytes=0)
-    with assembly.running(wanted, ["postgres"]) as (placed, parts):
+    with assembly.run_parts(wanted, ["postgres"]) as (placed, parts):
         parts.wait(["postgres"], UP_S)
         yield placed
 
@@ -91,7 +91,7 @@ def test_a_part_that_fails_is_an_incident_of_the_system_until_it_works_again(
 ) -> None:
     def incidents() -> list[tuple[str, str]]:
         with postgres.connect(settings, "writer") as connection:
-            system.look(settings, connection)
+            system.update_incidents(settings, connection)
             sql = "select state, story from incidents where property = %s order by opened_at"
             return connection.execute(sql, (system.PROPERTY,)).fetchall()
 

@@ -74,11 +74,14 @@ def seen(stack: Stack) -> dict[str, str]:
     }  # fmt: skip
 
 
-def restated(stack: Stack, client: airflow.Client) -> tuple[str, list[str], str]:
+def restated(stack: Stack, client: airflow.AirflowApi) -> tuple[str, list[str], str]:
     """How Airflow's run of the last day ends, which tasks did not succeed, and what the publishing one logged."""
     run = client.trigger(airflow.RESTATE, {"day": f"{LAST}"})
     state = until(
-        lambda: (now := client.state(airflow.RESTATE, run)) in airflow.ENDED and now, RUN_S, "the run ends", every_s=0.5
+        lambda: (now := client.state(airflow.RESTATE, run)) in airflow.FINAL_STATES and now,
+        RUN_S,
+        "the run ends",
+        every_s=0.5,
     )
     logs = (airflow.home(stack.settings) / "logs").glob(f"*{airflow.RESTATE}/*{run}/*publish/*.log")
     return str(state), sorted(client.failed_tasks(airflow.RESTATE, run)), "".join(path.read_text() for path in logs)
@@ -111,7 +114,7 @@ def test_a_poisoned_day_makes_the_run_red_by_name_and_is_green_once_it_is_mended
     for spoil in POISONS.values():
         poison = spoil(poison)
     before, token = seen(stack), new_token(stack.settings, "poisoned", TENANT)
-    with airflow.Client(stack.settings) as client:
+    with airflow.AirflowApi(stack.settings) as client:
         until(lambda: client.knows(airflow.RESTATE), RUN_S, "the DAG is known", every_s=0.5)
         replaced(stack.settings, LAST, poison)
         ended, failed, log = restated(stack, client)

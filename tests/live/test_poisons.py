@@ -11,7 +11,7 @@ from until import until
 from whole_stack import Stack
 
 from qoescope.catalog.operations import QUARANTINE
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect import health, kafka
 from qoescope.connect.lake.reading import read_table
 from qoescope.mart.jobs.ledger import check_books
@@ -59,7 +59,7 @@ def test_poisons_stop_nothing_and_every_good_session_arrives(stack: Stack) -> No
                 answer = http.post(poison.path, content=poison.body, headers={"content-type": kind})
                 assert answer.status_code in ANSWERS, (poison, answer.text)
             else:
-                log.send(BEACONS.name, poison.body, lambda *_: None, b"poison")
+                log.send(BEACONS_TOPIC.name, poison.body, lambda *_: None, b"poison")
             if number % EVERY == EVERY - 1:
                 assert http.post("/v1/beacons", json=good(sent, now)).json()["accepted"] == 3
                 sent += 1

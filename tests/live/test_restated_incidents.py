@@ -34,7 +34,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     rows = sessions(pa.concat_tables(list(blocks(simulated(run, Load(run), run.numbers(0))))))
     written = pa.repeat(pa.scalar(BEGIN + timedelta(days=5)), len(rows))
     settings = Settings(var=tmp_path_factory.mktemp("restated") / "var", postgres_port=0)
-    with assembly.running(settings, ("postgres",)) as (here, children):
+    with assembly.run_parts(settings, ("postgres",)) as (here, children):
         children.wait(["postgres"], 300)
         with postgres.connect(here, "writer") as connection, connection.transaction():
             postgres.upsert(connection, Write(SESSION_ROWS, rows.append_column("written_at", written)))

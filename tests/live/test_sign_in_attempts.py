@@ -24,7 +24,7 @@ WITHIN_S = 0.002
 def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Pool]]:
     """What the console counts by, on a Postgres of its own."""
     folder = tmp_path_factory.mktemp("attempts")
-    with assembly.running(placed(folder / "var"), ("postgres",)) as (here, children):
+    with assembly.run_parts(placed(folder / "var"), ("postgres",)) as (here, children):
         children.wait(["postgres"], UP_S)
         with pool(here, "reader", 1) as reading, pool(here, "writer", 4) as writing:
             yield Store(here, reading, writing), writing

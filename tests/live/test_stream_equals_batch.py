@@ -12,7 +12,7 @@ from until import until
 
 from qoescope.catalog.operations import SESSION_ROWS
 from qoescope.catalog.tables import SESSIONS
-from qoescope.catalog.topics import BEACONS, TICK_PROPERTY
+from qoescope.catalog.topics import BEACONS_TOPIC, TICK_PROPERTY
 from qoescope.compile import fold
 from qoescope.compile.records.parsing import RECORDS, parse_events
 from qoescope.connect import days, kafka, postgres
@@ -37,7 +37,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         var=folder / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0, console_port=0,
         session_gap_s=5, give_way_s=0,
     )  # fmt: skip
-    with assembly.running(settings, ["stream"]) as (placed, children):
+    with assembly.run_parts(settings, ["stream"]) as (placed, children):
         children.wait([child.name for child in children], UP_S)
         yield placed
 
@@ -91,7 +91,7 @@ def write(settings: Settings, sent: list[Sent]) -> None:
     failed: list[object] = []
     for _, key, told in sent:
         log.send(
-            BEACONS.name,
+            BEACONS_TOPIC.name,
             msgspec.json.encode(told),
             lambda error, _: failed.append(error) if error else None,
             key.encode(),
@@ -107,8 +107,8 @@ def tick(settings: Settings, received_at: int) -> None:
     told = msgspec.json.encode(
         {"tick": True, "property": TICK_PROPERTY, "received_at": received_at, "rate_limited": []}
     )
-    for partition in log.partitions(BEACONS.name, 10):
-        log.send(BEACONS.name, told, lambda *_: None, partition=partition)
+    for partition in log.partitions(BEACONS_TOPIC.name, 10):
+        log.send(BEACONS_TOPIC.name, told, lambda *_: None, partition=partition)
     log.flush(30)
 
 
@@ -220,7 +220,7 @@ def test_clocks_retries_and_ticks_far_ahead_cost_no_session_anything(running: Se
 def test_a_poison_record_is_kept_aside_and_stops_nothing(running: Settings) -> None:
     log = kafka.RecordProducer(running)
     for poison in (b"no json", b"\xff\xfe", b"{}", b"[1]", b'{"property":"app","received_at":"soon"}'):
-        log.send(BEACONS.name, poison, lambda *_: None, b"poison")
+        log.send(BEACONS_TOPIC.name, poison, lambda *_: None, b"poison")
     log.flush(30)
 
     def kept() -> bool:

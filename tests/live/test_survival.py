@@ -23,7 +23,7 @@ from whole_stack import Stack, Traffic
 
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.catalog.tables import EVENTS
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect import kafka, postgres
 from qoescope.connect.lake.reading import read_table
 from qoescope.mart.jobs.ledger import check_books
@@ -68,7 +68,7 @@ class Running(Stack):
     def read_until(self) -> dict[int, int]:
         """The first record of each partition that the lake does not have."""
         with postgres.connect(self.settings, "writer") as connection:
-            return progress.read_until(connection)
+            return progress.lake_offsets(connection)
 
     def read(self) -> None:
         """Waits until the lake holds the log to its present end."""
@@ -116,7 +116,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as changed:
         changed.setitem(server.OPTIONS, "max_connections", CONNECTIONS)
         changed.setattr(children, "STEADY_S", 0.0)  # each part dies more than once: no part waits longer for that
-        with assembly.running(settings, ["collect", *own], later=own) as (placed, parts):
+        with assembly.run_parts(settings, ["collect", *own], later=own) as (placed, parts):
             parts.wait(["postgres", "kafka"], UP_S)
             stack = Running(placed, parts, key, folder)
             stack.proxy, stack.marks = Proxy(placed.postgres_port), marks
@@ -180,7 +180,7 @@ def test_nul_in_the_log_stops_nothing_and_comes_out_clean(running: Running) -> N
     told = {"property": demo.PROPERTY, "received_at": at, "session": session,
             "events": [event(1, state="idle", state_ms=0, type="playback_request"), event(2, cdn="a\0")],
             "counts": {"received": 2, "accepted": 2, "duplicate": 0, "invalid": 0, "filtered": 0}}  # fmt: skip
-    log.send(BEACONS.name, msgspec.json.encode(told), lambda *_: None, b"nul\0session")
+    log.send(BEACONS_TOPIC.name, msgspec.json.encode(told), lambda *_: None, b"nul\0session")
     assert log.flush(10) == 0
     sql = "select content_id from sessions where session_id = %s"
     assert until(lambda: running.rows(sql, "nulsession"), BACK_S, "its session closes") == [("movie",)]
@@ -190,11 +190,11 @@ def test_nul_in_the_log_stops_nothing_and_comes_out_clean(running: Running) -> N
 
 
 def test_repeats_through_two_collectors_count_once_and_another_body_is_kept_aside(running: Running) -> None:
-    with processes.held(0) as (port,):
+    with processes.reserve_ports(0) as (port,):
         more = {**running.children["collect"].part.environment, "QOESCOPE_DOOR_PORT": str(port)}
         second = subprocess.Popen([sys.executable, "-m", "qoescope.cli.app", "collect"], env=environment(more))
         try:
-            until(lambda: processes.said(port, "/readyz") is not None, UP_S, "a second collector is ready")
+            until(lambda: processes.get_body(port, "/readyz") is not None, UP_S, "a second collector is ready")
             first, again = event(1), event(2)
             for where in (0, port, port):
                 running.post(first, again, session_id="told twice", port=where)
@@ -273,15 +273,16 @@ def test_records_that_left_the_log_unread_are_named_and_passed_over_only_where_t
     running.signalled("stream", signal.SIGSTOP)
     for seq in (1, 2, 3):
         running.post(event(seq), session_id="gone")
-    unread = kafka.records(running.settings, BEACONS.name, running.read_until())
+    unread = kafka.records(running.settings, BEACONS_TOPIC.name, running.read_until())
     gone = [(record.partition() or 0, record.offset() or 0) for record in unread if record.key() == b"gone"]
     partition, end = gone[0][0], gone[-1][1] + 1
     admin = AdminClient({"bootstrap.servers": running.settings.brokers})
-    for deleted in admin.delete_records([TopicPartition(BEACONS.name, partition, end)]).values():
+    for deleted in admin.delete_records([TopicPartition(BEACONS_TOPIC.name, partition, end)]).values():
         assert deleted.result().low_watermark == end
     running.signalled("stream", signal.SIGCONT)
 
-    said = rf"events stopped: {BEACONS.name} partition {partition} has lost records among offsets (\d+) to \d+ .*=true"
+    topic = BEACONS_TOPIC.name
+    said = rf"events stopped: {topic} partition {partition} has lost records among offsets (\d+) to \d+ .*=true"
 
     def told() -> list[int]:
         return [int(first) for first in re.findall(said, running.said("stream"))]

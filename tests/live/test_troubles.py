@@ -68,7 +68,7 @@ def started(folder: Path, channel: Receiver, opened: ExitStack) -> Iterator[Runn
         opened.callback(subprocess.run, ["/bin/umount", "--lazy", str(disk)], check=True)
     changed = opened.enter_context(pytest.MonkeyPatch.context())
     changed.setattr(children, "STEADY_S", 0.0)  # parts end more than once: nobody waits longer for that
-    placed, parts = opened.enter_context(assembly.running(settings, PARTS, ["stream"]))
+    placed, parts = opened.enter_context(assembly.run_parts(settings, PARTS, ["stream"]))
     command = [sys.executable, faulty.__file__, "stream"]
     parts["stream"].part = replace(parts["stream"].part, command=command)
     parts.start()
@@ -153,7 +153,7 @@ def test_a_full_disk_of_postgres_is_named_and_passes_by_itself(running: Running)
     with running.full("postgres"):
         traffic = running.traffic(rate=400, seconds=3)
         until(lambda: running.ready() == 503, TOLD_S, "/readyz says that it is not ready")
-        disk = server.data(running.settings).parent
+        disk = server.data_folder(running.settings).parent
         until(named(running, f"of disk left under {disk} (disk-full)", "disk of Postgres is full"), TOLD_S, "named")
     running.back()
     running.holds(traffic)

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from qoescope.catalog.marts import LIVE_WINDOW, MARTS, QUALITY_HOUR, VIEWER_DAY
 from qoescope.compile import fold
-from qoescope.compile.adding import added
+from qoescope.compile.adding import add_cubes
 from qoescope.compile.cube import cube
 from qoescope.lake import freshness
 from qoescope.mart import cubes
@@ -35,14 +35,14 @@ def total(rows: pa.Table, measure: str) -> int:
 
 def test_cubes_of_parts_add_up_to_the_cube_of_their_whole(events: Events) -> None:
     parts = [cube(events(*PLAY), LIVE_WINDOW), cube(events(TAIL), LIVE_WINDOW), cube(events(*OTHER), LIVE_WINDOW)]
-    whole = added([cube(events(*PLAY, TAIL, *OTHER), LIVE_WINDOW)], LIVE_WINDOW.table)
-    assert same(added(parts, LIVE_WINDOW.table), whole)
+    whole = add_cubes([cube(events(*PLAY, TAIL, *OTHER), LIVE_WINDOW)], LIVE_WINDOW.table)
+    assert same(add_cubes(parts, LIVE_WINDOW.table), whole)
 
 
 def test_a_corrected_session_counts_by_its_last_row_only(events: Events) -> None:
     before, after = fold.sessions(events(*PLAY)), fold.sessions(events(*PLAY, TAIL))
     there = cube(before, QUALITY_HOUR)
-    marts = added([there, cubes.corrections(after, before, QUALITY_HOUR)], QUALITY_HOUR.table)
+    marts = add_cubes([there, cubes.corrections(after, before, QUALITY_HOUR)], QUALITY_HOUR.table)
     assert total(marts, "attempts") == 1
     assert (total(marts, "play_ms"), total(marts, "plays_finished"), total(marts, "plays_timed_out")) == (12_000, 1, 0)
 
@@ -61,7 +61,7 @@ def test_ticks_count_every_event_by_when_it_was_sent(events: Events) -> None:
 def test_a_viewer_s_day_adds_up_by_device_and_forgets_what_was_corrected(events: Events) -> None:
     before, after = fold.sessions(events(*PLAY, *OTHER)), fold.sessions(events(*PLAY, TAIL, *OTHER))
     there = cube(before, VIEWER_DAY)
-    marts = added([there, cubes.corrections(after, before, VIEWER_DAY)], VIEWER_DAY.table).to_pylist()
+    marts = add_cubes([there, cubes.corrections(after, before, VIEWER_DAY)], VIEWER_DAY.table).to_pylist()
     assert {(r["value_1"], r["value_2"]): (r["attempts"], r["play_ms"], r["stalls"], r["events"]) for r in marts} == {
         ("v-a", "web"): (1, 12_000, 1, 5),
         ("v-zz", "web"): (1, 0, 0, 2),

@@ -25,9 +25,9 @@ def test_every_kept_key_version_is_looked_for(tmp_path: Path) -> None:
         path = tmp_path / "secrets" / f"viewers.v{version}.key"
         path.touch(0o600)
         path.write_bytes(bytes([version]) * 32)
-    names = pseudonyms.of(viewer_keys.read(settings), "shop", "bob")
+    names = pseudonyms.all_pseudonyms(viewer_keys.read(settings), "shop", "bob")
     assert [name.split(":")[0] for name in names] == ["v1", "v2", "v10"]
-    assert all(map(pseudonyms.has_form, names))
+    assert all(map(pseudonyms.is_pseudonym, names))
 
 
 def test_without_the_door_s_key_an_erasure_makes_up_no_name(tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.serve.analysis import costs, intervals
 
-FAILURES = METRICS["start_failure_ratio"]
+FAILURES = METRIC_BY_NAME["start_failure_ratio"]
 
 
 def slices(**counts: tuple[int, int]) -> list[dict[str, object]]:
@@ -28,7 +28,7 @@ def test_where_higher_is_better_the_missing_ones_are_the_bad_ones() -> None:
         {"isp": "a", "good_sessions": 50, "judged_sessions": 100},
         {"isp": "b", "good_sessions": 90, "judged_sessions": 100},
     ]
-    found = {c.value: c for c in costs.costs(METRICS["good_session_ratio"], "isp", rows)}
+    found = {c.value: c for c in costs.costs(METRIC_BY_NAME["good_session_ratio"], "isp", rows)}
     assert (found["a"].here, found["a"].rest, found["a"].excess) == pytest.approx((0.5, 0.9, 40))
 
 
@@ -43,7 +43,7 @@ def test_nearly_the_same_sessions_are_named_once() -> None:
 
 
 def test_a_metric_without_direction_costs_nothing() -> None:
-    assert costs.costs(METRICS["exit_ratio"], "isp", [{"isp": "a", "plays_exited": 1, "plays": 2}]) == []
+    assert costs.costs(METRIC_BY_NAME["exit_ratio"], "isp", [{"isp": "a", "plays_exited": 1, "plays": 2}]) == []
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_wilsons_interval_is_right_for_few_and_for_extremes(k: int, n: int, low:
 
 
 def test_only_shares_of_sessions_have_an_interval_from_counts() -> None:
-    counted = {name for name, metric in METRICS.items() if intervals.counted(metric)}
+    counted = {name for name, metric in METRIC_BY_NAME.items() if intervals.counted(metric)}
     assert {"start_failure_ratio", "good_session_ratio", "completion_ratio"} <= counted
     assert not {"rebuffer_ratio", "startup_p50_ms", "experience_score", "engagement_ratio"} & counted
-    assert intervals.interval(METRICS["rebuffer_ratio"], {"stall_ms": 1, "watched_ms": 2}) is None
+    assert intervals.interval(METRIC_BY_NAME["rebuffer_ratio"], {"stall_ms": 1, "watched_ms": 2}) is None

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.catalog.metrics import Ratio
+from qoescope.catalog.metrics import METRIC_BY_NAME, Ratio
 from qoescope.serve.analysis import experiments
 from qoescope.serve.analysis.experiments import Moments
 
 Floats = NDArray[np.float64]
-GOOD = cast(Ratio, METRICS["good_session_ratio"])
-STALLED = cast(Ratio, METRICS["rebuffer_ratio"])
+GOOD = cast(Ratio, METRIC_BY_NAME["good_session_ratio"])
+STALLED = cast(Ratio, METRIC_BY_NAME["rebuffer_ratio"])
 
 
 def of(x: Floats, y: Floats) -> Moments:

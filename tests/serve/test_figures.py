@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from qoescope.catalog.measures import BUCKETS
-from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.serve.analysis import sessions
 from qoescope.serve.analysis.sessions import Moment, Stretch
 from qoescope.serve.display import charts, figures, sparks, theme
 
 AT = datetime(2026, 1, 31, 20, tzinfo=UTC)
-REBUFFER = METRICS["rebuffer_ratio"]
+REBUFFER = METRIC_BY_NAME["rebuffer_ratio"]
 
 
 def steps(*values: float | None) -> list[dict[str, Any]]:
@@ -58,7 +58,7 @@ def test_the_map_colours_only_countries_that_have_the_number() -> None:
 def test_higher_is_drawn_as_better_where_the_catalog_says_so() -> None:
     rows = [{"country_code": "US", "attempts": 1, "rebuffer_ratio": 0.1, "experience_score": 80.0}]
     lower = figures.world(REBUFFER, rows).data[1].colorscale
-    higher = figures.world(METRICS["experience_score"], rows).data[1].colorscale
+    higher = figures.world(METRIC_BY_NAME["experience_score"], rows).data[1].colorscale
     assert lower[0][1] == higher[-1][1]
 
 
@@ -131,7 +131,7 @@ LINK = '<a href="https://evil.example">click</a>'
 
 def test_no_name_is_mark_up_in_a_chart() -> None:
     at = datetime(2026, 1, 31, tzinfo=UTC)
-    metric = METRICS["plays"]
+    metric = METRIC_BY_NAME["plays"]
     rows = [{"starts_at": at, "plays": 5}]
     event = {"seq": 1, "state": "playing", "state_ms": 1000, "type": "error", "error_code": LINK, "event_cdn": LINK}
     for figure in (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME
 from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.serve.request.state import PageState, default_range, filter_text, from_pairs, state, where
 
@@ -119,7 +119,7 @@ VALUES = st.text(st.characters(exclude_characters="\\\x00", exclude_categories=[
 
 @given(
     st.dictionaries(
-        st.sampled_from(sorted(DIMENSIONS)), st.lists(VALUES, min_size=1, max_size=3).map(tuple), max_size=3
+        st.sampled_from(sorted(DIMENSION_BY_NAME)), st.lists(VALUES, min_size=1, max_size=3).map(tuple), max_size=3
     ),
     st.sampled_from(["1h", "24h", "7d"]),
 )

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.catalog.metrics import Unit
+from qoescope.catalog.metrics import METRIC_BY_NAME, Unit
 from qoescope.serve.display import words
 
 
@@ -46,21 +45,21 @@ def test_a_number_is_said_with_its_unit(value: float | None, unit: Unit, text: s
 def test_a_change_is_good_or_bad_by_the_metrics_direction(
     metric: str, now: float | None, before: float | None, text: str, verdict: str
 ) -> None:
-    change = words.change(METRICS[metric], now, before)
+    change = words.change(METRIC_BY_NAME[metric], now, before)
     assert (change.text, change.verdict) == (text, verdict)
 
 
 def test_every_metric_has_a_definition_and_a_formula_made_of_its_measures() -> None:
-    for metric in METRICS.values():
+    for metric in METRIC_BY_NAME.values():
         meaning, formula = words.definition(metric)
         assert meaning.endswith(".")
         assert formula
 
 
 def test_the_parts_of_a_number_are_its_measures_with_their_meaning() -> None:
-    parts = words.parts(METRICS["rebuffer_ratio"], {"stall_ms": 1500, "watched_ms": 90_000})
+    parts = words.parts(METRIC_BY_NAME["rebuffer_ratio"], {"stall_ms": 1500, "watched_ms": 90_000})
     assert [(name, value) for name, value, _ in parts] == [("stall_ms", "1,500"), ("watched_ms", "90,000")]
-    assert words.formula(METRICS["rebuffer_ratio"]) == "stall_ms / watched_ms"
+    assert words.formula(METRIC_BY_NAME["rebuffer_ratio"]) == "stall_ms / watched_ms"
 
 
 def test_a_span_is_said_roughly() -> None:

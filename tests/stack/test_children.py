@@ -60,7 +60,7 @@ def test_a_part_is_started_again_with_other_variables(tmp_path: Path) -> None:
     children.start()
     try:
         until(lambda: lines.exists() and "up" in lines.read_text(), SOON_S)
-        children["one"].again({"GIVEN": "given"})
+        children["one"].restart({"GIVEN": "given"})
         children.wait(["one"], SOON_S)
         until(lambda: lines.read_text().split() == ["kept", "None", "up", "kept", "given", "up"], SOON_S)
     finally:
@@ -70,7 +70,7 @@ def test_a_part_is_started_again_with_other_variables(tmp_path: Path) -> None:
 def test_a_part_starts_only_when_those_it_needs_are_settled(tmp_path: Path) -> None:
     allowed = tmp_path / "allowed"
     turns: list[str] = []
-    first = part("first", ready=allowed.exists, settle=lambda: turns.append("settled"))
+    first = part("first", ready=allowed.exists, set_up=lambda: turns.append("settled"))
     second = part("second", needs=("first",), prepare=lambda: turns.append("second"))
     children = Children(tmp_path, [first, second])
     children.start()
@@ -89,7 +89,7 @@ def test_stopping_ends_also_what_a_part_started_itself(tmp_path: Path) -> None:
     children.start()
     family = until(lambda: processes.descendants(pid_of(children, "parent")() or 0), SOON_S)
     children.stop()
-    assert not [process for process in family if processes.runs(process)]
+    assert not [process for process in family if processes.is_running(process)]
 
 
 def test_a_part_that_does_not_stop_is_killed_after_its_time(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
         assert supervisor.stdout is not None
         child = psutil.Process(int(supervisor.stdout.readline()))
         supervisor.kill()
-    until(lambda: not processes.runs(child), SOON_S, "the child ends")
+    until(lambda: not processes.is_running(child), SOON_S, "the child ends")
 
 
 def test_what_a_dead_stack_left_is_found_by_its_mark(tmp_path: Path) -> None:
@@ -195,24 +195,24 @@ def test_what_a_dead_stack_left_is_found_by_its_mark(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", STAYS], env=environment, stdout=subprocess.PIPE, text=True) as left:
         assert left.stdout is not None
         left.stdout.readline()
-        assert [p.pid for p in processes.marked(str(tmp_path))] == [left.pid]
-        assert processes.sweep(str(tmp_path)) == 1
+        assert [p.pid for p in processes.find_marked(str(tmp_path))] == [left.pid]
+        assert processes.end_orphans(str(tmp_path)) == 1
         assert left.wait() == 0
 
 
 def test_only_one_stack_runs_in_a_folder(tmp_path: Path) -> None:
     settings = Settings(var=tmp_path)
-    with state.alone(settings), pytest.raises(Mistake, match="already runs"), state.alone(settings):
+    with state.lock_folder(settings), pytest.raises(Mistake, match="already runs"), state.lock_folder(settings):
         pass
-    with state.alone(settings):
+    with state.lock_folder(settings):
         pass
 
 
 def test_other_commands_find_where_the_stack_listens_but_what_was_set_by_hand_stays(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     place = {"supervisor": state.supervisor(), "settings": {"door_port": 1111, "console_port": 2222}, "parts": {}}
-    state.written(Settings(var=tmp_path), place)
-    here = state.here(Settings(var=tmp_path, console_port=3333))
+    state.write(Settings(var=tmp_path), place)
+    here = state.locate(Settings(var=tmp_path, console_port=3333))
     assert (here.door_port, here.console_port) == (1111, 3333)
 
 
@@ -226,7 +226,7 @@ def test_the_state_of_a_supervisor_that_is_gone_is_not_believed(tmp_path: Path) 
 @pytest.fixture(autouse=True)
 def _nothing_left(tmp_path: Path) -> object:
     yield
-    left = processes.marked(str(tmp_path))
+    left = processes.find_marked(str(tmp_path))
     with suppress(psutil.NoSuchProcess):
         processes.kill(left)
     assert not left

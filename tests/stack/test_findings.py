@@ -53,11 +53,11 @@ def test_an_incident_that_nothing_explains_is_a_problem_and_so_is_a_reported_dec
 
 
 def test_a_silent_decoy_is_said_to_be_rightly_silent() -> None:
-    (row,) = findings.matched(key(decoys=(fault(CDN, kind="decoy"),)), [])
+    (row,) = findings.match_incidents(key(decoys=(fault(CDN, kind="decoy"),)), [])
     assert row["verdict"] == "rightly silent"
 
 
 def test_an_exact_name_goes_to_its_own_fault_first() -> None:
     wide, narrow = fault(CDN), fault(TELEVISIONS) | {"name": "narrow"}
-    rows = findings.matched(key(wide, narrow), [incident(TELEVISIONS), incident(CDN)])
+    rows = findings.match_incidents(key(wide, narrow), [incident(TELEVISIONS), incident(CDN)])
     assert [row["verdict"] for row in rows] == ["found", "found"]

@@ -23,7 +23,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     jars = tmp_path / "jars" / "broker"
     jars.mkdir(parents=True)
     (jars / "kafka_2.13-0.jar").touch()
-    with assembly.placed(Settings(var=tmp_path / "var", jars=tmp_path / "jars", **PORTS)) as here:  # type: ignore[arg-type]
+    with assembly.reserve_ports(Settings(var=tmp_path / "var", jars=tmp_path / "jars", **PORTS)) as here:  # type: ignore[arg-type]
         yield here
 
 

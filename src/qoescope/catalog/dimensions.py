@@ -91,7 +91,7 @@ DIMENSIONS = (
     Dimension("error_class", "Error class", "class of the fatal error", "low", ("technical", "business"), derived=True),
 )
 
-BY_NAME = {d.name: d for d in DIMENSIONS}
+DIMENSION_BY_NAME = {d.name: d for d in DIMENSIONS}
 SENT = tuple(d.name for d in DIMENSIONS if not d.derived)
 """Dimensions that travel in a beacon's context."""
 
@@ -140,6 +140,6 @@ CONTEXT_FIELDS = (
         "length of the content; null when live or not known",
         bounds=(1, LONGEST_CONTENT_MS),
     ),
-    *(Field(name, "text", BY_NAME[name].doc, default=UNKNOWN) for name in SENT),
+    *(Field(name, "text", DIMENSION_BY_NAME[name].doc, default=UNKNOWN) for name in SENT),
 )
 """What a beacon says once of its session."""

@@ -23,7 +23,7 @@ STATES = {
 }
 """Player states. An event says which of them just ended and for how long it lasted."""
 
-WATCHED = ("starting", "playing", "stalled", "seeking", "resuming")
+WATCHED_STATES = ("starting", "playing", "stalled", "seeking", "resuming")
 """States in which a viewer watches or waits; `idle` and `paused` are not watched (CTA-2066 watchedTime)."""
 
 LONGEST_INTERVAL_MS = 300_000

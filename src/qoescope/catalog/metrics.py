@@ -286,7 +286,7 @@ LIVE_METRICS: tuple[Metric, ...] = (
 )
 """Defined per interval, not per ended session; hence other names."""
 
-BY_NAME: dict[str, Metric] = {m.name: m for m in (*METRICS, *LIVE_METRICS)}
+METRIC_BY_NAME: dict[str, Metric] = {m.name: m for m in (*METRICS, *LIVE_METRICS)}
 
 COMPANIONS = ("ebvs_ratio", "start_failure_ratio", "startup_unknown_ratio")
 """A startup number knows only viewers who stayed; so it never stands alone: these come with it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qoescope.catalog.dimensions import CUBED, DIMENSIONS, SENT, UNKNOWN
-from qoescope.catalog.metrics import BY_NAME, Ratio
+from qoescope.catalog.metrics import METRIC_BY_NAME, Ratio
 from qoescope.catalog.schema import Field, Table
 
 Kind = Literal["null", "range", "uniqueness", "reference", "volume", "distribution"]
@@ -73,7 +73,7 @@ def _filled(name: str, among: str = "true", allowed: float = 1.0) -> Share:
 
 
 def _usual(name: str, factor: float = 5, least: float = 0.0, *, both: bool = True) -> Usual:
-    metric = BY_NAME[name]
+    metric = METRIC_BY_NAME[name]
     if not isinstance(metric, Ratio):
         raise TypeError(f"{name} is no ratio")
     return Usual(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from qoescope.catalog import picture, scores
 from qoescope.catalog.bounds import LONGEST_SESSION_MS, MOST_A_SESSION
-from qoescope.catalog.dimensions import BY_NAME, DIMENSIONS, SENT
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME, DIMENSIONS, SENT
 from qoescope.catalog.schema import Field, Type
 from qoescope.catalog.text_tables import records
 
@@ -241,10 +241,10 @@ DERIVED = (
 )
 """In order: each sees those before it."""
 
-PARTS = ("success_score", "picture_score", "stalling_score", "start_score")
+SCORE_PARTS = ("success_score", "picture_score", "stalling_score", "start_score")
 """Of the experience score: the product of their shares."""
 PARTS_V1 = ("startup_score", "smoothness_score", "quality_score")
-SCORES = (*PARTS, "experience_score", *PARTS_V1, "experience_score_v1")
+SCORES = (*SCORE_PARTS, "experience_score", *PARTS_V1, "experience_score_v1")
 
 PICKS = (
     Field("is_attempt", "bool", "play was asked for", nullable=False),
@@ -279,7 +279,7 @@ SESSION_FIELDS = (
     Field("viewer_id", "text", "pseudonym of the viewer", nullable=False),
     Field("viewer_register", "int", "the viewer in a distinct-count sketch: index * 64 + rank", nullable=False),
     Field("content_duration_ms", "int", "length of the content; null when live or not known"),
-    *(Field(name, "text", BY_NAME[name].doc, nullable=False) for name in SENT),
+    *(Field(name, "text", DIMENSION_BY_NAME[name].doc, nullable=False) for name in SENT),
     *(Field(d.name, "text", d.doc) for d in DIMENSIONS if d.derived),
     *_SUM_FIELDS,
     *PICKS,

@@ -16,7 +16,7 @@ class Topic:
     """A beacon may hold 4 MiB when inflated; a dead letter holds 1 MiB as base64."""
 
 
-BEACONS = Topic(
+BEACONS_TOPIC = Topic(
     "beacons",
     "one record an accepted request: the books of all its events, and the events that were accepted",
     key="session_id",
@@ -24,7 +24,7 @@ BEACONS = Topic(
     retention_days=7,
 )
 
-DEAD_LETTERS = Topic(
+DEAD_LETTERS_TOPIC = Topic(
     "dead_letters",
     "what was not understood: its bytes, the reason and the stage; operators only, never exported",
     key="property",
@@ -32,7 +32,7 @@ DEAD_LETTERS = Topic(
     retention_days=30,
 )
 
-TOPICS = (BEACONS, DEAD_LETTERS)
+TOPICS = (BEACONS_TOPIC, DEAD_LETTERS_TOPIC)
 
 TICK_PROPERTY = "_door"
 """Property of a tick: the record that the door writes to each partition of `beacons` each second.

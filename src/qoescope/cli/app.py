@@ -1,4 +1,4 @@
-"""App: the commands, listed; a user's mistake is one line and exit code 2."""
+"""The command line: lists all commands; a user's mistake prints one line and exits with code 2."""
 
 import os
 import sys
@@ -34,14 +34,14 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def qoescope(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """What viewers of a video service experience, and what broke."""
 
 
 def main() -> None:
-    """The program; what it writes is for who runs it, whatever the shell says."""
+    """Runs the program; its files are private to the user, whatever the shell's umask is."""
     os.umask(UMASK)
     try:
         app()
@@ -49,9 +49,9 @@ def main() -> None:
         hint = extras.hint(error.name or "")
         if not hint:
             raise
-        sys.exit(_stopped(hint))
+        sys.exit(_print_error(hint))
     except Mistake as mistake:
-        sys.exit(_stopped(str(mistake)))
+        sys.exit(_print_error(str(mistake)))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -59,13 +59,13 @@ def main() -> None:
         if type(error).__module__.split(".")[0] not in ("psycopg", "psycopg_pool"):
             raise
         sys.exit(
-            _stopped(
+            _print_error(
                 f"Postgres does not answer ({str(error).strip().splitlines()[0]}): `qoescope status` says what runs"
             )
         )
 
 
-def _stopped(why: str) -> int:
+def _print_error(why: str) -> int:
     sys.stderr.write(f"qoescope: {why}\n")
     return 2
 

@@ -1,4 +1,4 @@
-"""Batch: the jobs of the DAGs, run here and now."""
+"""The jobs of the DAGs, as commands."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from qoescope.cli import importing
-from qoescope.cli.terminal import AsJson, Property, line, said, settings, table
+from qoescope.cli.terminal import AsJson, Property, print_json, print_line, print_table, settings
 
 app = typer.Typer(
     no_args_is_help=True, help="Run what Airflow runs: restate, import, forget; and replay.", rich_markup_mode=None
@@ -25,7 +25,7 @@ def restate(day: Day, accept: Accept = None, as_json: AsJson = False) -> None:
     """Fold a day's events again and replace the day in the marts, if it keeps the rules of quality."""
     from qoescope.mart.jobs.restate import restate_day
 
-    _shown([restate_day(settings(), day.date(), accepted=accept or ())], as_json)
+    _print_results([restate_day(settings(), day.date(), accepted=accept or ())], as_json)
 
 
 @app.command()
@@ -36,7 +36,7 @@ def backfill(first: Day, last: Day, as_json: AsJson = False) -> None:
     from qoescope.mart.jobs.restate import restate_day
 
     here, days = settings(), (last - first).days + 1
-    _shown([restate_day(here, (first + timedelta(days=n)).date()) for n in range(days)], as_json)
+    _print_results([restate_day(here, (first + timedelta(days=n)).date()) for n in range(days)], as_json)
 
 
 @app.command()
@@ -44,14 +44,17 @@ def forget(
     pseudonym: Annotated[
         list[str] | None, typer.Option(help="What the viewer is called here, instead of their id; may be repeated.")
     ] = None,
-    property_id: Property = "demo", as_json: AsJson = False,
-) -> None:  # fmt: skip
+    property_id: Property = "demo",
+    as_json: AsJson = False,
+) -> None:
     """Erase a viewer, whose id it asks for or reads from standard input, and give the receipt."""
     from qoescope.mart.jobs.forget import find_pseudonyms, forget_viewer
 
     here = settings()
-    names = pseudonym or find_pseudonyms(here, property_id, _asked("The viewer's id, as the players send it"))
-    _shown([forget_viewer(here, property_id, names)], as_json)
+    names = pseudonym or find_pseudonyms(
+        here, property_id, _read_secret_line("The viewer's id, as the players send it")
+    )
+    _print_results([forget_viewer(here, property_id, names)], as_json)
 
 
 @app.command("pseudonyms")
@@ -59,12 +62,12 @@ def pseudonyms_(property_id: Property = "demo") -> None:
     """Say what a viewer, whose id it asks for or reads from standard input, is called here: for the DAG that erases."""
     from qoescope.mart.jobs.forget import find_pseudonyms
 
-    for name in find_pseudonyms(settings(), property_id, _asked("The viewer's id, as the players send it")):
-        line(name)
+    for name in find_pseudonyms(settings(), property_id, _read_secret_line("The viewer's id, as the players send it")):
+        print_line(name)
 
 
-def _asked(what: str) -> str:
-    """What a person types, unseen, or a program sends: arguments can be read by others and stay in histories."""
+def _read_secret_line(what: str) -> str:
+    """Prompts a person without echo, or reads a line of stdin: arguments are visible and stay in histories."""
     import sys
 
     if sys.stdin.isatty():
@@ -82,7 +85,7 @@ def digest(
     """Write a page of the days that end with one: numbers, changes, incidents."""
     from qoescope.serve.jobs.digests import digests
 
-    _shown(digests(settings(), last.date(), days, property_id), as_json)
+    _print_results(digests(settings(), last.date(), days, property_id), as_json)
 
 
 @app.command()
@@ -98,11 +101,11 @@ def replay(
     """Send dead letters through the door's judgement again, after a fix."""
     from qoescope.ingest.jobs import replay
 
-    only = [_place(text) for text in letter or ()]
-    _shown([replay.replay_letters(settings(), property_id, only, reason, dry_run=dry_run)], as_json)
+    only = [_letter_id(text) for text in letter or ()]
+    _print_results([replay.replay_letters(settings(), property_id, only, reason, dry_run=dry_run)], as_json)
 
 
-def _place(text: str) -> tuple[int, int]:
+def _letter_id(text: str) -> tuple[int, int]:
     from qoescope.catalog.errors import Mistake
 
     partition, _, offset = text.partition(":")
@@ -111,13 +114,13 @@ def _place(text: str) -> tuple[int, int]:
     return int(partition), int(offset)
 
 
-def _shown(results: Sequence[object], as_json: bool) -> None:
-    from qoescope.cli.terminal import plain
+def _print_results(results: Sequence[object], as_json: bool) -> None:
+    from qoescope.cli.terminal import to_json
 
-    rows = [found if isinstance(found, dict) else {"result": found} for found in map(plain, results)]
+    rows = [found if isinstance(found, dict) else {"result": found} for found in map(to_json, results)]
     if as_json:
-        said(rows)
+        print_json(rows)
     elif rows:
-        table(rows)
+        print_table(rows)
     else:
-        line("nothing to do")
+        print_line("nothing to do")

@@ -1,4 +1,4 @@
-"""Data: beacons folded into sessions, and CMCD records read and written."""
+"""Folds beacons into sessions, and reads and writes CMCD records."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ import typer
 
 from qoescope.catalog.errors import Mistake
 from qoescope.cli import importing
-from qoescope.cli.terminal import line, plain, settings
+from qoescope.cli.terminal import print_line, settings, to_json
 
 cmcd = typer.Typer(no_args_is_help=True, help="Read and write CMCD records, one a line.", rich_markup_mode=None)
 
@@ -32,12 +32,12 @@ def fold(
     """Fold beacons into sessions: one JSON row a session."""
     from qoescope.cli import folding
 
-    with opened(file) as lines:
-        folded = folding.folded(lines, property_id, settings())
+    with open_lines(file) as lines:
+        folded = folding.fold_lines(lines, property_id, settings())
     for problem in folded.problems:
         sys.stderr.write(f"{problem}\n")
     for row in folded.rows:
-        line(json.dumps(plain(row), ensure_ascii=False))
+        print_line(json.dumps(to_json(row), ensure_ascii=False))
     counts = f"{folded.lines:,} lines, {folded.events:,} events, {folded.bad:,} not understood"
     sys.stderr.write(f"{counts}, {len(folded.rows):,} sessions\n")
 
@@ -48,12 +48,12 @@ def player() -> None:
 
     given = settings()
     media.prepare(given.var / "media")
-    line(f"http://{given.door_address}:{given.door_port}/demo plays it, once the collector runs")
+    print_line(f"http://{given.door_address}:{given.door_port}/demo plays it, once the collector runs")
 
 
 @contextmanager
-def opened(file: str) -> Iterator[BinaryIO]:
-    """The file, or stdin."""
+def open_lines(file: str) -> Iterator[BinaryIO]:
+    """The file's lines, or stdin's."""
     if file == "-":
         yield sys.stdin.buffer
         return
@@ -68,7 +68,7 @@ def decode(records: Records = None, version: Version = 2) -> None:
     """Records as sent to JSON; a line that is none says where and why, and makes the exit code 1."""
     from qoescope.sources.cmcd.codec import decoded
 
-    _each(records, lambda text: decoded(text, version))
+    _convert_each(records, lambda text: decoded(text, version))
 
 
 @cmcd.command()
@@ -76,17 +76,17 @@ def encode(records: Records = None, version: Version = 2) -> None:
     """JSON to records in their canonical form."""
     from qoescope.sources.cmcd.codec import encoded
 
-    _each(records, lambda text: encoded(text, version))
+    _convert_each(records, lambda text: encoded(text, version))
 
 
 cmcd.command("import")(importing.import_cdn)
 
 
-def _each(records: list[str] | None, converted: Callable[[str], tuple[str, bool]]) -> None:
+def _convert_each(records: list[str] | None, converted: Callable[[str], tuple[str, bool]]) -> None:
     good = True
     for text in records or (raw.rstrip("\r\n") for raw in sys.stdin):
         answer, fine = converted(text)
-        line(answer)
+        print_line(answer)
         good = good and fine
     if not good:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Extras: parts of the package that are installed apart, and which of them a missing module comes with."""
+"""Optional parts of the package, and which of them a missing module comes with."""
 
 import re
 from collections import defaultdict
@@ -10,7 +10,7 @@ EXTRA = re.compile(r"^([\w.-]+).*;.*extra == ['\"](\w+)['\"]")
 
 
 def hint(module: str) -> str:
-    """What to install for a module that is not there; empty when no extra brings it."""
+    """What to install for a missing module; empty when no extra has it."""
     root = module.split(".", maxsplit=1)[0]
     wanted = INSTALLED_AS.get(root, root).replace("_", "-")
     packages: defaultdict[str, set[str]] = defaultdict(set)

@@ -1,4 +1,4 @@
-"""Folding: beacons from a file, judged as the door judges them, folded as everything is folded."""
+"""Folds beacons from a file, judged as the collector judges them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,8 +22,8 @@ AHEAD_MS = 2**52
 
 
 @dataclass
-class Folded:
-    """Session rows, and what of the lines was not understood."""
+class FoldResult:
+    """Session rows, and what could not be read."""
 
     rows: list[dict[str, Any]]
     lines: int = 0
@@ -32,10 +32,10 @@ class Folded:
     problems: list[str] = field(default_factory=list)
 
 
-def folded(lines: Iterable[bytes], property_id: str, settings: Settings) -> Folded:
-    """The sessions of all lines together; a session may be spread over any of them, in any order."""
+def fold_lines(lines: Iterable[bytes], property_id: str, settings: Settings) -> FoldResult:
+    """The sessions of all lines; a session's beacons may be spread over the lines in any order."""
     limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__} | {"ahead_ms": AHEAD_MS})
-    result, columns = Folded([]), _Columns(property_id)
+    result, columns = FoldResult([]), _EventColumns(property_id)
     for number, raw in enumerate(lines, 1):
         body = raw.strip()
         if not body:
@@ -52,20 +52,20 @@ def folded(lines: Iterable[bytes], property_id: str, settings: Settings) -> Fold
             result.bad += 1
             result.problems.append(f"line {number}, event {verdict.index}: {verdict.reason}")
         if judged.session is not None:
-            columns.add(judged, _viewer(body), result.lines)
+            columns.add(judged, _viewer_of(body), result.lines)
     if columns.count:
         result.rows = fold.sessions(columns.table()).to_pylist()
     return result
 
 
-def _viewer(body: bytes) -> str | None:
-    """The viewer of the beacon, of whom the door would make a pseudonym; a file's stays as it is."""
-    said = drafts.context_of_body(body).get("viewer_id")
-    return said if isinstance(said, str) else None
+def _viewer_of(body: bytes) -> str | None:
+    """The beacon's viewer id, which a file keeps as it is instead of a pseudonym."""
+    viewer_id = drafts.context_of_body(body).get("viewer_id")
+    return viewer_id if isinstance(viewer_id, str) else None
 
 
-class _Columns:
-    """Events as columns of the catalog's table."""
+class _EventColumns:
+    """Events in the columns of the catalog's table."""
 
     def __init__(self, property_id: str) -> None:
         self._property = property_id
@@ -76,17 +76,17 @@ class _Columns:
         return len(self._rows)
 
     def add(self, judged: judge.JudgedBeacon, viewer: str | None, number: int) -> None:
-        """A beacon's events; that it came earlier in the file is that it came earlier."""
+        """Adds a beacon's events; an earlier line counts as received earlier."""
         session = judged.session
         context = {f.name: getattr(session, f.name) for f in CONTEXT_FIELDS} | {"viewer_id": viewer}
         context["session_started_at"] = context.pop("started_at")
         for position, event in enumerate(judged.events):
-            said = {column: getattr(event, name) for name, column in IN_TABLES.items()}
-            place = {"property": self._property, "kafka_offset": number, "position": position}
-            self._rows.append(context | said | place)
+            values = {column: getattr(event, name) for name, column in IN_TABLES.items()}
+            position_columns = {"property": self._property, "kafka_offset": number, "position": position}
+            self._rows.append(context | values | position_columns)
 
     def table(self) -> pa.Table:
-        """The events, as far as they say something: what is null everywhere is left out."""
+        """The events; columns that are null everywhere are left out."""
         schema = arrow.schema(EVENTS)
         for row in self._rows:
             for name in ("at", "session_started_at"):
@@ -98,5 +98,5 @@ class _Columns:
 
 
 def _column(values: list[Any], kind: pa.DataType) -> "pa.Array[Any]":
-    """The values as this type; times are microseconds since the epoch."""
+    """The values as an array of this type; times are epoch microseconds."""
     return pa.array(values, pa.int64()).cast(kind) if pa.types.is_timestamp(kind) else pa.array(values, kind)

@@ -1,4 +1,4 @@
-"""Generate: viewers that press play, as a CSV, as events, or as live traffic."""
+"""Simulates viewers: a CSV, events, or live traffic."""
 
 from datetime import datetime
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from qoescope.catalog.errors import Mistake
-from qoescope.cli.terminal import AsJson, line, said, settings
+from qoescope.cli.terminal import AsJson, print_json, print_line, settings
 
 app = typer.Typer(no_args_is_help=True, help="Simulate viewers: a CSV, events, live traffic.", rich_markup_mode=None)
 
@@ -24,27 +24,48 @@ OUTPUT = Path("output")
 
 @app.command()
 def csv(
-    out: Out = OUTPUT, sessions: Sessions = 100_000, days: Days = 30.0, seed: Seed = 42, end: End = None,
-    faults: Faults = None, random_faults: Random = 0, workers: Workers = None,
-) -> None:  # fmt: skip
+    out: Out = OUTPUT,
+    sessions: Sessions = 100_000,
+    days: Days = 30.0,
+    seed: Seed = 42,
+    end: End = None,
+    faults: Faults = None,
+    random_faults: Random = 0,
+    workers: Workers = None,
+) -> None:
     """Write streaming_telemetry.csv and its answer key."""
     from qoescope.emit.jobs.csv import write_csv
     from qoescope.emit.scenario import DEFAULT_END
     from qoescope.emit.summary import print_summary
 
-    print_summary(write_csv(out, sessions=sessions, days=days, seed=seed, end=end.date() if end else DEFAULT_END,
-                       faults=faults or ["all"], random_faults=random_faults, workers=workers))  # fmt: skip
+    print_summary(
+        write_csv(
+            out,
+            sessions=sessions,
+            days=days,
+            seed=seed,
+            end=end.date() if end else DEFAULT_END,
+            faults=faults or ["all"],
+            random_faults=random_faults,
+            workers=workers,
+        )
+    )
 
 
 @app.command()
 def events(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     out: Out = OUTPUT,
     form: Annotated[Literal["ndjson", "parquet"], typer.Option("--format", help="What to write.")] = "ndjson",
-    sessions: Sessions = 10_000, days: Days = 30.0, seed: Seed = 42, end: End = None, faults: Faults = None,
-    random_faults: Random = 0, workers: Workers = None,
+    sessions: Sessions = 10_000,
+    days: Days = 30.0,
+    seed: Seed = 42,
+    end: End = None,
+    faults: Faults = None,
+    random_faults: Random = 0,
+    workers: Workers = None,
     device_clocks: Annotated[bool, typer.Option(help="Let some devices' clocks be wrong.")] = False,
     master: Annotated[str, typer.Option(help="Run as a job on this Spark master, straight to the lake.")] = "",
-) -> None:  # fmt: skip
+) -> None:
     """Write the sessions' events as files, or as a Spark job to the lake."""
     from qoescope.emit.jobs.events import write_events
     from qoescope.emit.scenario import DEFAULT_END
@@ -54,13 +75,33 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         from qoescope.emit.jobs.events_to_lake import write_to_lake
 
         here = settings().model_copy(update={"spark_master": master})
-        run = write_to_lake(here, sessions=sessions, days=days, seed=seed, faults=faults or ["all"],
-                           end=end.date() if end else DEFAULT_END, random_faults=random_faults)  # fmt: skip
-        line(f"{run.sessions:,} sessions lie in the lake; `qoescope batch backfill` brings their days to the marts")
+        run = write_to_lake(
+            here,
+            sessions=sessions,
+            days=days,
+            seed=seed,
+            faults=faults or ["all"],
+            end=end.date() if end else DEFAULT_END,
+            random_faults=random_faults,
+        )
+        print_line(
+            f"{run.sessions:,} sessions lie in the lake; `qoescope batch backfill` brings their days to the marts"
+        )
         return
-    print_summary(write_events(out, format=form, sessions=sessions, days=days, seed=seed, faults=faults or ["all"],
-                          end=end.date() if end else DEFAULT_END, random_faults=random_faults, workers=workers,
-                          device_clocks=device_clocks))  # fmt: skip
+    print_summary(
+        write_events(
+            out,
+            format=form,
+            sessions=sessions,
+            days=days,
+            seed=seed,
+            faults=faults or ["all"],
+            end=end.date() if end else DEFAULT_END,
+            random_faults=random_faults,
+            workers=workers,
+            device_clocks=device_clocks,
+        )
+    )
 
 
 @app.command()
@@ -70,11 +111,14 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     rate: Annotated[float, typer.Option(help="Events a second.")] = 500.0,
     seconds: Annotated[float, typer.Option(help="For how long.")] = 90.0,
     speed: Annotated[float, typer.Option(help="How much faster than life.")] = 10.0,
-    seed: Seed = 42, faults: Faults = None, random_faults: Random = 0, out: Out = OUTPUT,
+    seed: Seed = 42,
+    faults: Faults = None,
+    random_faults: Random = 0,
+    out: Out = OUTPUT,
     book: Annotated[Path | None, typer.Option(help="Write each beacon with its answer into this Parquet file.")] = None,
     property_id: Annotated[str, typer.Option("--property", help="The app or site.")] = "demo",
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Send live traffic to the collector, and write the answer key."""
     from qoescope.emit.jobs.live import send_live
     from qoescope.ingest.jobs import manage_keys
@@ -88,27 +132,60 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         key = key_file.read_text().strip()
     else:
         key = demo.door_key(here) if property_id == demo.PROPERTY else manage_keys.create_key(here, property_id)
-    done = send_live(to, key, rate=rate, duration=seconds, speed=speed, seed=seed, faults=faults or ["demo"],
-                     random_faults=random_faults, out=out, book=book, property=property_id,
-                     progress=not as_json)  # fmt: skip
+    done = send_live(
+        to,
+        key,
+        rate=rate,
+        duration=seconds,
+        speed=speed,
+        seed=seed,
+        faults=faults or ["demo"],
+        random_faults=random_faults,
+        out=out,
+        book=book,
+        property=property_id,
+        progress=not as_json,
+    )
     if as_json:
-        said({"sessions": done.run.sessions, "events": done.sent.events, "acknowledged": done.sent.acknowledged,
-              "sent_again": done.sent.retries, "unanswered": done.sent.unanswered, "seconds": done.sent.seconds,
-              "paths": [str(p) for p in done.paths]})  # fmt: skip
+        print_json(
+            {
+                "sessions": done.run.sessions,
+                "events": done.sent.events,
+                "acknowledged": done.sent.acknowledged,
+                "sent_again": done.sent.retries,
+                "unanswered": done.sent.unanswered,
+                "seconds": done.sent.seconds,
+                "paths": [str(p) for p in done.paths],
+            }
+        )
     else:
-        line(f"{done.run.sessions:,} sessions, {done.sent.events:,} events in {done.sent.seconds:.0f} s, "
-             f"{done.sent.acknowledged:,} acknowledged, {done.sent.retries:,} beacons sent again")  # fmt: skip
+        print_line(
+            f"{done.run.sessions:,} sessions, {done.sent.events:,} events in {done.sent.seconds:.0f} s, "
+            f"{done.sent.acknowledged:,} acknowledged, {done.sent.retries:,} beacons sent again"
+        )
 
 
 @app.command()
 def report(
-    out: Out = OUTPUT, sessions: Sessions = 20_000, days: Days = 30.0, seed: Seed = 42, end: End = None,
-    faults: Faults = None, random_faults: Random = 0,
-) -> None:  # fmt: skip
+    out: Out = OUTPUT,
+    sessions: Sessions = 20_000,
+    days: Days = 30.0,
+    seed: Seed = 42,
+    end: End = None,
+    faults: Faults = None,
+    random_faults: Random = 0,
+) -> None:
     """Write report.html: the data set on one page."""
     from qoescope.emit.jobs.report import write_report
     from qoescope.emit.scenario import DEFAULT_END
 
-    path = write_report(out, sessions=sessions, days=days, seed=seed, end=end.date() if end else DEFAULT_END,
-                       faults=faults or ["all"], random_faults=random_faults)  # fmt: skip
-    line(f"wrote {path}")
+    path = write_report(
+        out,
+        sessions=sessions,
+        days=days,
+        seed=seed,
+        end=end.date() if end else DEFAULT_END,
+        faults=faults or ["all"],
+        random_faults=random_faults,
+    )
+    print_line(f"wrote {path}")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from qoescope.catalog.errors import Mistake
-from qoescope.cli.terminal import AsJson, Property, line, plain, said, settings, table
+from qoescope.cli.terminal import AsJson, Property, print_json, print_line, print_table, settings, to_json
 
 app = typer.Typer(no_args_is_help=True, help="Import CDN logs, or sessions from a CSV.", rich_markup_mode=None)
 STDIN = Path("-")
@@ -32,9 +32,9 @@ def import_sessions(
     here = settings()
     verdicts = _each(files, lambda path: vars_of(import_csv(here, path, property_id)))
     if as_json:
-        said(verdicts)
+        print_json(verdicts)
     else:
-        table([{**verdict, "reasons": _short(verdict.get("reasons", ()))} for verdict in verdicts])
+        print_table([{**verdict, "reasons": _short(verdict.get("reasons", ()))} for verdict in verdicts])
     _end(verdicts)
 
 
@@ -58,18 +58,18 @@ def import_cdn(
         if not as_json:
             for number, why in made.bad[:SHOWN]:
                 sys.stderr.write(f"line {number}: {why}\n")
-            line(str(made) if len(files) == 1 else f"{path}: {made}")
+            print_line(str(made) if len(files) == 1 else f"{path}: {made}")
         return vars_of(made)
 
     verdicts = _each(files, import_one)
     if as_json:
-        said(verdicts)
+        print_json(verdicts)
     _end(verdicts)
 
 
 def vars_of(result: object) -> dict[str, Any]:
     """The result's fields by name."""
-    fields = plain(result)
+    fields = to_json(result)
     return fields if isinstance(fields, dict) else {"result": fields}
 
 

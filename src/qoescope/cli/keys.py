@@ -1,11 +1,11 @@
-"""Keys: who may write, and which people may sign in."""
+"""Write keys, and accounts of people."""
 
 from typing import Annotated
 
 import typer
 
 from qoescope.catalog.people import SCOPES
-from qoescope.cli.terminal import AsJson, line, said, settings, table
+from qoescope.cli.terminal import AsJson, print_json, print_line, print_table, settings
 
 app = typer.Typer(no_args_is_help=True, help="Write keys: new, list, revoke.", rich_markup_mode=None)
 people = typer.Typer(
@@ -20,22 +20,24 @@ def new(property_id: PropertyName = "demo") -> None:
     """Make a write key; it is shown this once."""
     from qoescope.ingest.jobs import manage_keys
 
-    line(manage_keys.create_key(settings(), property_id))
+    print_line(manage_keys.create_key(settings(), property_id))
 
 
 @app.command("list")
-def listed(as_json: AsJson = False) -> None:
+def list_keys(as_json: AsJson = False) -> None:
     """List the keys by their first characters."""
     from qoescope.ingest.jobs import manage_keys
 
-    rows = [{"prefix": key.prefix, "property": key.property, "created_at": key.created_at, "revoked_at": key.revoked_at}
-            for key in manage_keys.list_keys(settings())]  # fmt: skip
+    rows = [
+        {"prefix": key.prefix, "property": key.property, "created_at": key.created_at, "revoked_at": key.revoked_at}
+        for key in manage_keys.list_keys(settings())
+    ]
     if as_json:
-        said(rows)
+        print_json(rows)
     elif rows:
-        table(rows)
+        print_table(rows)
     else:
-        line("no keys yet: `qoescope keys new PROPERTY`")
+        print_line("no keys yet: `qoescope keys new PROPERTY`")
 
 
 @app.command()
@@ -57,7 +59,7 @@ def new_person(
     """Make an account, or give it a new password; it is shown this once."""
     from qoescope.serve.jobs import accounts
 
-    line(accounts.new_user(settings(), name, role, properties.split(",")))
+    print_line(accounts.new_user(settings(), name, role, properties.split(",")))
 
 
 @people.command("token")
@@ -69,7 +71,7 @@ def new_token(
     """Make an API token; it is shown this once."""
     from qoescope.serve.jobs import accounts
 
-    line(accounts.new_token(settings(), label, property_id, scope or ["read"]))
+    print_line(accounts.new_token(settings(), label, property_id, scope or ["read"]))
 
 
 @people.command("revoke-token")

@@ -1,4 +1,4 @@
-"""Measuring: what is measured beside its peers, one measurement by name or all of them in one table."""
+"""Runs benchmarks: one by name, or all of them into one table."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import typer
 from qoescope.catalog.errors import Mistake, UnknownName
 
 EVERYTHING = "all"
-"""The script that runs the others; no measurement of its own."""
+"""The script that runs the others; not a measurement itself."""
 
 
 def register(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""Repairing: a stream's damaged checkpoint set aside, so that it begins a new one where the books say."""
+"""Repairs streams: sets a damaged checkpoint aside, so that the stream begins a new one."""
 
 import sys
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qoescope.catalog.errors import Mistake
-from qoescope.cli.terminal import line, settings
+from qoescope.cli.terminal import print_line, settings
 
 WAIT_S = 60.0
 
@@ -28,16 +28,18 @@ def repair(
         if (found := list(checkpoints.find_damages(checkpoints.location(here, name))))
     }
     if not damaged:
-        line("every checkpoint can be read: nothing to repair")
+        print_line("every checkpoint can be read: nothing to repair")
         return
     for name, damages in damaged.items():
         for damage in damages:
-            line(f"{name}: {damage}")
-        line(f"{name}: will set {checkpoints.location(here, name)} aside and let the stream begin where the books say")
+            print_line(f"{name}: {damage}")
+        print_line(
+            f"{name}: will set {checkpoints.location(here, name)} aside and let the stream begin where the books say"
+        )
     if not yes and not (sys.stdin.isatty() and typer.confirm("Go on?")):
-        line("nothing was changed; --yes does it")
+        print_line("nothing was changed; --yes does it")
         raise typer.Exit(1)
     for name in damaged:
         with checkpoints.own_soon(here, name, WAIT_S):
             done = checkpoints.set_aside(here, name)
-        line(f"{name}: set aside as {done.set_aside}; its stream goes on by itself, or when it is started")
+        print_line(f"{name}: set aside as {done.set_aside}; its stream goes on by itself, or when it is started")

@@ -1,11 +1,11 @@
-"""Services: the stack as a whole, its demo, and each of its parts alone."""
+"""The stack as a whole, the demo, and each service alone."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qoescope.cli.repairing import repair
-from qoescope.cli.terminal import AsJson, cell, line, logged, said, settings, table
+from qoescope.cli.terminal import AsJson, format_cell, log_to_stderr, print_json, print_line, print_table, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,16 +47,18 @@ def status(as_json: AsJson = False) -> None:
 
     found = up.status(settings())
     if as_json:
-        said(found)
+        print_json(found)
     elif not found["running"]:
-        line("nothing runs here: `qoescope up` or `qoescope demo` starts it")
+        print_line("nothing runs here: `qoescope up` or `qoescope demo` starts it")
     else:
-        table([part | {name: str(part[name] or "") for name in ("port", "pid")} for part in found["parts"]], "parts")
+        print_table(
+            [part | {name: str(part[name] or "") for name in ("port", "pid")} for part in found["parts"]], "parts"
+        )
         for name in ("loops", "streams", "freshness"):
             if found[name]:
-                table(found[name], name)
+                print_table(found[name], name)
         for name, problem in found["problems"].items():
-            line(problem if name.startswith("health") else f"{name}: {cell(problem)}")
+            print_line(problem if name.startswith("health") else f"{name}: {format_cell(problem)}")
     raise typer.Exit(0 if found["healthy"] else 1)
 
 
@@ -100,16 +102,16 @@ def monitor(
     if send_test:
         found = send_notifications.send_test(settings(), "all properties", "the command line")
         for each in found:
-            line(each)
+            print_line(each)
         raise typer.Exit(0 if all(each.endswith(": sent") for each in found) else 1)
     watching.run(_alone())
 
 
 def _alone() -> "Settings":
-    """The settings of one service; where no stack does it, its folder is closed to other users first."""
+    """The settings of a service; secures its folder where no stack does."""
     from qoescope.stack import private, state
 
-    logged()
+    log_to_stderr()
     here = settings()
     if state.read(here) is None:
         private.secure(here.var.resolve())

@@ -1,4 +1,4 @@
-"""Terminal: settings at the door, tables for people, JSON for scripts."""
+"""Settings and output of commands: tables for people, JSON for scripts."""
 
 import json
 import logging
@@ -20,15 +20,15 @@ Property = Annotated[str, typer.Option("--property", "-p", help="The app or site
 
 
 def settings() -> "Settings":
-    """What the environment says, and where the stack that runs here really is."""
+    """The environment's settings, with the addresses of the stack that runs here."""
     from qoescope.settings import Settings
     from qoescope.stack import state
 
-    return state.here(Settings())
+    return state.locate(Settings())
 
 
-def logged() -> None:
-    """A service's log lines on stderr."""
+def log_to_stderr() -> None:
+    """Logs to stderr."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -37,20 +37,20 @@ def logged() -> None:
     logging.getLogger("py4j.clientserver").setLevel(logging.CRITICAL)  # who started the stream says why it failed
 
 
-def plain(value: object) -> object:
-    """The value as JSON can say it: times in ISO 8601, decimals as numbers."""
+def to_json(value: object) -> object:
+    """The value in JSON's types: times in ISO 8601, decimals as numbers."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): to_json(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(v) for v in value]
+        return [to_json(v) for v in value]
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    return _plain_scalar(value)
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    return _scalar_to_json(value)
 
 
-def _plain_scalar(value: object) -> object:
+def _scalar_to_json(value: object) -> object:
     match value:
         case datetime() | date():
             return value.isoformat()
@@ -69,17 +69,17 @@ class SupportsItem(Protocol):
     """A NumPy scalar."""
 
     def item(self) -> object:
-        """It as Python's own."""
+        """The value in Python's own type."""
 
 
-def said(value: object) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=1) + "\n")
+def print_json(value: object) -> None:
+    """Prints one JSON document."""
+    sys.stdout.write(json.dumps(to_json(value), ensure_ascii=False, indent=1) + "\n")
 
 
 @contextmanager
-def working(what: str) -> Iterator[Callable[[str], None]]:
-    """Shows what is being looked at to a person on a terminal, and nothing to a script."""
+def show_progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Shows what is being done on a terminal, and nothing to a script; yields a function that updates it."""
     from rich.console import Console
 
     screen = Console(stderr=True)
@@ -90,18 +90,18 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
         yield lambda text: status.update(f"{what}: {text} …")
 
 
-def line(text: str) -> None:
-    """One line on stdout."""
+def print_line(text: str) -> None:
+    """Prints one line."""
     sys.stdout.write(text + "\n")
 
 
-def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
-    """The rows as a table on a terminal, as tab-separated lines elsewhere."""
+def print_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
+    """Prints the rows as a table on a terminal, as tab-separated lines elsewhere."""
     if not sys.stdout.isatty():
         if rows:
-            line("\t".join(rows[0]))
+            print_line("\t".join(rows[0]))
         for row in rows:
-            line("\t".join("" if value is None else str(plain(value)) for value in row.values()))
+            print_line("\t".join("" if value is None else str(to_json(value)) for value in row.values()))
         return
     from rich.console import Console
     from rich.table import Table
@@ -111,12 +111,12 @@ def table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
         numeric = bool(rows) and isinstance(rows[0][name], int | float | Decimal)
         shown.add_column(name, justify="right" if numeric else "left")
     for row in rows:
-        shown.add_row(*(cell(value) for value in row.values()))
+        shown.add_row(*(format_cell(value) for value in row.values()))
     Console().print(shown)
 
 
-def cell(value: object) -> str:
-    """The value as people read it."""
+def format_cell(value: object) -> str:
+    """The value as text for people."""
     match value:
         case None:
             return "-"

@@ -1,1 +1,1 @@
-"""Client: events from a Python program of one's own to a collector."""
+"""A client for Python programs: sends events to a collector."""

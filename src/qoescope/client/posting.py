@@ -1,4 +1,4 @@
-"""Posting: bodies over a few kept-open HTTP connections, each until the collector answers it for good."""
+"""Posts bodies over kept HTTP connections, retrying each until the collector gives a final answer."""
 
 import asyncio
 import gzip
@@ -13,16 +13,16 @@ from qoescope.client.retrying import (
     ANSWER_WITHIN_S,
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
-    TRY_AGAIN,
+    RETRIED_STATUSES,
     pause_s,
     retry_after_s,
 )
 from qoescope.host.backoff import Backoff
 
 GZIP_FROM = 1024
-"""Bytes from which gzip is worth its time."""
+"""Bytes from which compression is worth its time."""
 KEPT_S = 3600.0
-"""An idle connection is kept so long, or until the collector closes it."""
+"""How long an idle connection is kept, unless the collector closes it."""
 _TIMEOUT = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S, sock_connect=10.0)
 _UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError)
@@ -45,7 +45,7 @@ class _Answer:
 
 
 class Poster:
-    """Posts over at most `connections` connections, first come, first served; they reopen when they break."""
+    """Posts over at most `connections` connections, in order of arrival; broken ones are reopened."""
 
     def __init__(self, url: str, key: str, connections: int, packs: bool) -> None:
         self._url, self._packs, self._connections = url, packs, connections
@@ -64,11 +64,11 @@ class Poster:
         await self._http.close()
 
     async def deliver(self, post: Post) -> Receipt:
-        """Sends the body until there is an answer for good; `post` says meanwhile how far it is."""
+        """Sends the body until it gets a final answer; `post` shows its progress meanwhile."""
         while True:
             async with self._free:
                 answer = await self._send(post)
-            if answer is not None and answer.status not in TRY_AGAIN:
+            if answer is not None and answer.status not in RETRIED_STATUSES:
                 return read_receipt(answer.status, answer.body, post.attempts)
             asked_s = None
             if answer is not None:
@@ -76,7 +76,7 @@ class Poster:
             await asyncio.sleep(pause_s(post.attempts, asked_s))
 
     async def _send(self, post: Post) -> _Answer | None:
-        """One answer, or None when the connection was lost first; waits for a collector that cannot be reached."""
+        """One answer, or None when the connection was lost first; waits for an unreachable collector."""
         body, headers = post.body, {}
         if self._packs and len(body) >= GZIP_FROM:
             body, headers = gzip.compress(body, 6), {"Content-Encoding": "gzip"}

@@ -1,4 +1,4 @@
-"""Receipts: what the collector answered to a beacon."""
+"""The collector's answer to a beacon."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from qoescope.compile.wire import Answer, Refusal, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a beacon."""
+    """The outcome of a beacon."""
 
     status: int
-    """200 when each event has its outcome; another status when all of it was refused; 0 when nobody answered."""
+    """200 when each event has its outcome; another status when all were refused; 0 when nobody answered."""
     answer: Answer | None
     """Counts by outcome, and a verdict on each event that was not accepted; None unless `status` is 200."""
     error: str
-    """Why all of it was refused, or was not answered; empty when `status` is 200."""
+    """Why all of it was refused or not answered; empty when `status` is 200."""
     attempts: int
 
     @property
     def verdicts(self) -> Sequence[Verdict]:
-        """Those on events that were not accepted: place in the beacon, outcome, reason, `seq`."""
+        """Verdicts on events that were not accepted: index in the beacon, outcome, reason, `seq`."""
         return self.answer.results if self.answer else ()
 
 
 def read_receipt(status: int, body: bytes, attempts: int) -> Receipt:
-    """The receipt of an answer; its `error` says so when the answer is not a collector's."""
+    """The receipt of an answer; `error` says so when the answer is not a collector's."""
     try:
         if status == ACKNOWLEDGED:
             return Receipt(status, msgspec.json.decode(body, type=Answer), "", attempts)

@@ -1,4 +1,4 @@
-"""Sending: beacons from any thread of a program to a collector, sent again until they are answered."""
+"""Sends beacons from any thread of a program, until the collector answers them."""
 
 import asyncio
 import threading
@@ -19,15 +19,15 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Full(Exception):
-    """As many beacons as may wait are waiting for an answer: this one was not taken."""
+    """The limit of unanswered beacons is reached: this one was not taken."""
 
 
 class Client:
-    """Sends beacons from a thread of its own; any thread may call `send`.
+    """Sends beacons from a background thread; any thread may call `send`.
 
-    Refused for the moment (429, 503) or not answered, a beacon is sent again, later each time and never before the
-    collector's `Retry-After`. At most `most` beacons wait for an answer. What was sent and not answered when the
-    process ends is lost: `close` waits for it.
+    A beacon that is refused for the moment (429, 503) or not answered is retried, with growing pauses that honour the
+    collector's `Retry-After`. At most `most` beacons wait for an answer. Unanswered beacons are lost when the process
+    ends: `close` waits for them.
     """
 
     def __init__(self, url: str, key: str, *, connections: int = 2, most: int = 1000, packs: bool = True) -> None:
@@ -47,7 +47,7 @@ class Client:
     def send(
         self, session: Mapping[str, object], events: Sequence[Mapping[str, object]], *, wait_s: float = 0.0
     ) -> Future[Receipt]:
-        """Sends events of one session; the future gives their receipt. `docs/events.md` says what they hold.
+        """Sends events of one session; the future gives their receipt. `docs/events.md` describes the fields.
 
         Raises `Full` when there is no room within `wait_s`, and `Mistake` after `close`.
         """
@@ -63,7 +63,7 @@ class Client:
         return receipt
 
     def close(self, patience_s: float = 10.0) -> None:
-        """Waits up to `patience_s` for answers; what has none by then gets a receipt with `status` 0."""
+        """Waits up to `patience_s` for answers; unanswered beacons get a receipt with `status` 0. Blocks."""
         with self._open:
             if not self._closed:
                 self._closed, self._patience_s = True, patience_s
@@ -88,7 +88,7 @@ class Client:
                 await asyncio.gather(*unanswered, return_exceptions=True)
 
     def _post(self, beacon: bytes, receipt: Future[Receipt]) -> None:
-        """Starts to deliver a beacon; its `sent_at` is now, however often it is sent."""
+        """Starts to deliver a beacon; `sent_at` is now, however often it is sent."""
         post = Post(b'%b,"sent_at":%d}' % (beacon, time.time_ns() // 1_000_000))
         task = self._loop.create_task(self._poster.deliver(post))
         self._tasks.add(task)

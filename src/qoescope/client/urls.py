@@ -1,4 +1,4 @@
-"""URLs: where a collector takes beacons."""
+"""The collector's endpoint for beacons."""
 
 from urllib.parse import urlsplit
 
@@ -6,7 +6,7 @@ from qoescope.catalog.errors import Mistake
 
 
 def beacons_url(url: str) -> str:
-    """Where the collector of this URL takes beacons; raises `Mistake` when it is not a URL of HTTP."""
+    """The URL of the collector's endpoint for beacons; raises `Mistake` for an invalid URL."""
     parts = urlsplit(url)
     try:
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -1,1 +1,1 @@
-"""How each engine says what the catalog declares: Arrow, DuckDB, Spark, Postgres, the wire, the glossary. Pure."""
+"""How each engine says what the catalog declares: Arrow, Spark, DuckDB, Postgres, the wire, pages; pure."""

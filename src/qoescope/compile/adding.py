@@ -1,4 +1,4 @@
-"""Adding: cubes of parts as the cube of their whole. Sums and histograms add, sketches merge."""
+"""Adds up cubes of parts: sums and histograms add, sketches merge."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -11,19 +11,19 @@ from qoescope.catalog.bounds import LARGEST_SUM
 from qoescope.catalog.measures import BUCKETS
 from qoescope.catalog.schema import Table
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import answered, naive, types
+from qoescope.compile.duck import TYPES, query_arrow, without_zone
 
 
-def added(cubes: Sequence[pa.Table], table: Table) -> pa.Table:
+def add_cubes(cubes: Sequence[pa.Table], table: Table) -> pa.Table:
     """The cubes as one, one row a key: sums and histograms add, sketches merge."""
     if len(cubes) <= 1:
         return arrow.conform(cubes[0], table) if cubes else arrow.schema(table).empty_table()
-    given = naive(pa.concat_tables(cubes))
-    return _merged(arrow.conform(answered(_added_sql(table), given=given), table), table)
+    given = without_zone(pa.concat_tables(cubes))
+    return _merge_sketches(arrow.conform(query_arrow(_sum_sql(table), given=given), table), table)
 
 
 @cache
-def _added_sql(table: Table) -> str:
+def _sum_sql(table: Table) -> str:
     columns = []
     for f in table.fields:
         if f.name in table.key:
@@ -40,17 +40,17 @@ def _added_sql(table: Table) -> str:
                 bounded = f"least(greatest(sum({f.name}), -{LARGEST_SUM}), {LARGEST_SUM})"
                 columns.append(f"cast({bounded} as bigint) as {f.name}")
             case _:
-                columns.append(f"cast(sum({f.name}) as {types[f.type]}) as {f.name}")
+                columns.append(f"cast(sum({f.name}) as {TYPES[f.type]}) as {f.name}")
     return f"select {', '.join(table.key)}, {', '.join(columns)} from given group by all"
 
 
-def _merged(rows: pa.Table, table: Table) -> pa.Table:
-    """Sketches in their one order, the greatest rank of each register."""
+def _merge_sketches(rows: pa.Table, table: Table) -> pa.Table:
+    """Sketches in canonical order, with the greatest rank of each register."""
     for f in table.fields:
         if f.type == "sketch":
             held = rows[f.name].combine_chunks()
             row, register = pc.list_parent_indices(held).to_numpy(), held.flatten().to_numpy()
-            key = sketch.merged(row * sketch.WIDTH + register)  # rows lie a whole sketch apart
+            key = sketch.merge(row * sketch.WIDTH + register)  # rows lie a whole sketch apart
             ends = np.searchsorted(key, np.arange(len(rows) + 1) * sketch.WIDTH)
             values = pa.array(key % sketch.WIDTH, pa.int32())
             listed = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values)
@@ -58,8 +58,8 @@ def _merged(rows: pa.Table, table: Table) -> pa.Table:
     return rows
 
 
-def negated(rows: pa.Table, table: Table) -> pa.Table:
-    """The rows with every sum below zero and every sketch empty."""
+def negate(rows: pa.Table, table: Table) -> pa.Table:
+    """The rows with negated sums and empty sketches."""
     for i, f in enumerate(table.fields):
         if f.name not in table.sums:
             continue

@@ -1,4 +1,4 @@
-"""Agents: device, system and browser out of a user agent."""
+"""Device, operating system and browser from a user agent."""
 
 import re
 from functools import lru_cache
@@ -13,9 +13,9 @@ _TELEVISION = re.compile(
 )
 _CONSOLE = re.compile(r"playstation|xbox|nintendo", re.I)
 _TABLET = re.compile(r"ipad|tablet|kindle|silk(?!.*mobile)", re.I)
-_SAYS_PHONE = re.compile(r"mobile", re.I)
+_PHONE = re.compile(r"mobile", re.I)
 _BROWSER = re.compile(r"applewebkit|gecko/|opera", re.I)
-"""A browser on Android says `Mobile` on a phone and leaves it out on a tablet; an app's own agent says neither."""
+"""Browsers on Android say `Mobile` on phones and leave it out on tablets; apps' own agents say neither."""
 _ANDROID_TABLET = re.compile(
     r"\b(?:SM-[TXP]\d|GT-P\d|SCH-I800|Nexus (?:7|9|10)\b|Pixel (?:Tablet|C)\b|MediaPad|MatePad|Lenovo (?:TB|YT|Tab)|"
     r"TB-?\w*\d|KF[A-Z]{2,}|Xoom|Tab\b|Pad\b|\w*Pad \d)",
@@ -42,14 +42,14 @@ _OS = {
 
 
 @lru_cache(8192)
-def fields(user_agent: str) -> tuple[tuple[str, str], ...]:
+def device_fields(user_agent: str) -> tuple[tuple[str, str], ...]:
     """(dimension, value) for what the user agent tells; nothing where it tells nothing.
 
     A version that browsers have frozen in their agents, whatever the system's own is, is not told.
     """
     text = user_agent[:LONGEST]
     read = ua_parser.parse(text)
-    system = _word(read.os.family) if read.os else None
+    system = _catalog_word(read.os.family) if read.os else None
     if _TELEVISION.search(text) and system == "android":
         system = "android_tv"
     found = {"os": system, "os_version": _system_version(text, read.os) if system else None}
@@ -76,7 +76,7 @@ def _browser(text: str, read: ua_parser.UserAgent | None, system: str | None) ->
         return {}
     if system == "webos" and read.family == "Chrome":
         return {"browser": "webos_browser", "browser_version": read.major}
-    name = _word(read.family)
+    name = _catalog_word(read.family)
     name = _BROWSERS.get(name or "", name)
     return {"browser": name, "browser_version": _version(read.major, read.minor if name in _BY_MINOR else None)}
 
@@ -85,8 +85,8 @@ def _version(major: str | None, minor: str | None) -> str | None:
     return ".".join(part for part in (major, minor) if part) or None
 
 
-def _word(name: str | None) -> str | None:
-    """A family's name as the catalog spells words."""
+def _catalog_word(name: str | None) -> str | None:
+    """A family's name in the catalog's spelling."""
     if not name or name == "Other":
         return None
     word = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
@@ -106,7 +106,7 @@ def _kind(text: str, system: str | None) -> str | None:
 
 
 def _is_android_tablet(text: str) -> bool:
-    """Whether what runs Android is a tablet: by its model, or since its browser would call a phone one."""
+    """Whether an Android device is a tablet: by its model, or by a browser that does not say `Mobile`."""
     if _ANDROID_TABLET.search(text):
         return True
-    return _BROWSER.search(text) is not None and _SAYS_PHONE.search(text) is None
+    return _BROWSER.search(text) is not None and _PHONE.search(text) is None

@@ -1,4 +1,4 @@
-"""Arrow: the catalog's tables as schemas, and tables brought to them."""
+"""The catalog's tables as Arrow schemas, and tables conformed to them."""
 
 import pyarrow as pa
 
@@ -31,7 +31,10 @@ def schema(table: Table) -> pa.Schema:
 
 
 def conform(rows: pa.Table, table: Table) -> pa.Table:
-    """Exactly the table's columns, in its order and types; an absent column takes its default, or fails by name."""
+    """The rows with exactly the table's columns, order and types; a missing column gets its default.
+
+    Raises `KeyError` for a missing column without a default.
+    """
     columns = []
     for f in table.fields:
         if f.name in rows.column_names:

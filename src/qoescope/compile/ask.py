@@ -1,16 +1,15 @@
-"""Questions: metrics by dimensions, filters and time, compiled to SQL over the mart that answers them cheapest."""
+"""Compiles questions (metrics by dimensions, filters and time) to SQL over the cheapest mart that can answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from qoescope.catalog import metrics as catalog
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
-from qoescope.catalog.dimensions import UNKNOWN
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME, UNKNOWN
 from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR, Mart
 from qoescope.catalog.measures import ALL, BUCKETS, HISTOGRAM_EDGES_MS, Measure
+from qoescope.catalog.metrics import COMPANIONS, METRIC_BY_NAME, Metric
 from qoescope.compile.ddl import SCHEMA
 
 STEPS_S = {"10s": 10, "minute": 60, "5m": 300, "hour": 3600, "day": 86_400, "week": 604_800}
@@ -22,9 +21,9 @@ Where = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A checked question; `where` maps a dimension to allowed values, or `!dimension` to excluded ones."""
+    """A validated question; `where` maps a dimension to allowed values, or `!dimension` to excluded ones."""
 
-    metrics: tuple[catalog.Metric, ...]
+    metrics: tuple[Metric, ...]
     by: tuple[str, ...]
     where: dict[str, tuple[str, ...]]
     between: Between
@@ -33,19 +32,19 @@ class Question:
 
     @property
     def live(self) -> bool:
-        """Whether it is about intervals in windows, not about sessions."""
+        """Whether it is about intervals in live windows instead of sessions."""
         return self.metrics[0].name.startswith("live_")
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """What has to be summed to answer it."""
+        """The measures to sum."""
         names = dict.fromkeys(name for metric in self.metrics for name in metric.measures)
         return tuple(ALL[name] for name in names)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """SQL with bound parameters, and the mart it reads."""
+    """SQL with bound parameters, and the mart that it reads."""
 
     mart: str
     sql: str
@@ -61,13 +60,13 @@ def question(
     every: str | None = None,
     limit: int = MOST_ROWS,
 ) -> Question:
-    """The question, checked by name; a startup metric brings its companions. Raises UnknownName or Mistake."""
+    """Validates a question; a startup metric brings its companions. Raises `UnknownName` or `Mistake`."""
     if not metrics:
         raise Mistake("ask for at least one metric, such as rebuffer_ratio")
     filters = {name: tuple(map(str, values)) for name, values in (where or {}).items()}
-    _known("metric", metrics, catalog.BY_NAME)
-    _known("dimension", (*by, *(name.removeprefix("!") for name in filters)), DIMENSIONS)
-    _known("step", (every,) if every else (), STEPS_S)
+    _check_names("metric", metrics, METRIC_BY_NAME)
+    _check_names("dimension", (*by, *(name.removeprefix("!") for name in filters)), DIMENSION_BY_NAME)
+    _check_names("step", (every,) if every else (), STEPS_S)
     if len({name.startswith("live_") for name in metrics}) > 1:
         raise Mistake("live_ metrics count intervals, the others sessions: ask for them apart")
     start, end = between
@@ -77,36 +76,36 @@ def question(
         raise Mistake(f"at most {LONGEST.days} days a question")
     names = list(dict.fromkeys(metrics))
     if any(name.startswith(("startup_avg", "startup_p")) for name in names):
-        names += [name for name in catalog.COMPANIONS if name not in names]
-    return Question(tuple(catalog.BY_NAME[n] for n in names), tuple(dict.fromkeys(by)), filters, between, every, limit)
+        names += [name for name in COMPANIONS if name not in names]
+    return Question(tuple(METRIC_BY_NAME[n] for n in names), tuple(dict.fromkeys(by)), filters, between, every, limit)
 
 
-def _known(kind: str, names: Iterable[str], known: Mapping[str, object]) -> None:
+def _check_names(kind: str, names: Iterable[str], known: Mapping[str, object]) -> None:
     for name in names:
         if name not in known:
             raise UnknownName(kind, name, known)
 
 
 def plan(q: Question) -> Plan:
-    """The SQL that answers the question from the smallest mart that can."""
-    mart = _mart(q)
+    """The SQL that answers the question from the smallest suitable mart."""
+    mart = _choose_mart(q)
     if mart is None:
-        return _over_sessions(q)
-    dims = _named(q)
+        return _plan_over_sessions(q)
+    dims = _dimensions_of(q)
     grouping = next(g for g in mart.groupings if set(g) == set(dims))
     column = {name: f"value_{i}" for i, name in enumerate(grouping, 1)}
     parameters: dict[str, Any] = {"grouping": ",".join(grouping), "limit": q.limit}
     conditions = ["grouping = %(grouping)s", *_time(q, parameters), *_filters(q, column, parameters)]
-    aggregates = [(m.name, _summed(m)) for m in q.measures]
+    aggregates = [(m.name, _mart_sum(m)) for m in q.measures]
     return Plan(mart.name, _select(q, mart.name, column, conditions, aggregates), parameters)
 
 
-def _named(q: Question) -> tuple[str, ...]:
+def _dimensions_of(q: Question) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*q.by, *(name.removeprefix("!") for name in q.where))))
 
 
-def _mart(q: Question) -> Mart | None:
-    dims = set(_named(q))
+def _choose_mart(q: Question) -> Mart | None:
+    dims = set(_dimensions_of(q))
     if q.live:
         if not any(set(g) == dims for g in LIVE_WINDOW.groupings):
             known = ", ".join(g[0] for g in LIVE_WINDOW.groupings if g)
@@ -157,10 +156,10 @@ def _select(
     return f"select {', '.join(outputs)} from {SCHEMA}.{source} where {' and '.join(conditions)}{tail} limit %(limit)s"
 
 
-def _summed(m: Measure) -> str:
-    """The measure over a mart's rows: sums add, histograms add place by place, sketches travel joined.
+def _mart_sum(m: Measure) -> str:
+    """The measure over a mart's rows: sums add, histograms add element by element, sketches are concatenated.
 
-    Integers, also where an older version made the column: Postgres adds them a quarter faster than bigints.
+    Cast to integers, also where an older version made the column: Postgres adds them a quarter faster than bigints.
     """
     match m.type:
         case "ints":
@@ -178,16 +177,16 @@ def _summed(m: Measure) -> str:
 _EDGES = "array[" + ", ".join(str(edge) for edge in HISTOGRAM_EDGES_MS) + "]::bigint[]"
 
 
-def _over_sessions(q: Question) -> Plan:
-    """Any dimensions and any time, from the sessions themselves: slower, and always possible."""
-    column = {name: f"coalesce({name}, '{UNKNOWN}')" for name in _named(q)}
+def _plan_over_sessions(q: Question) -> Plan:
+    """Any dimensions and time, from the sessions themselves: slower, and always possible."""
+    column = {name: f"coalesce({name}, '{UNKNOWN}')" for name in _dimensions_of(q)}
     parameters: dict[str, Any] = {"limit": q.limit}
     conditions = [*_time(q, parameters, "started_at"), *_filters(q, column, parameters)]
-    aggregates = [(m.name, _counted(m)) for m in q.measures]
+    aggregates = [(m.name, _session_sum(m)) for m in q.measures]
     return Plan("sessions", _select(q, "sessions", column, conditions, aggregates, "started_at"), parameters)
 
 
-def _counted(m: Measure) -> str:
+def _session_sum(m: Measure) -> str:
     """The measure over sessions, in Postgres."""
     where = f" filter (where {m.where})" if m.where else ""
     known = " and ".join(filter(None, (m.where, f"{m.of} is not null")))

@@ -1,4 +1,4 @@
-"""Buckets: the part of a day that a session lies in, by a hash of its id, as each engine computes it."""
+"""The hash bucket of a session, the same in every engine."""
 
 import hashlib
 

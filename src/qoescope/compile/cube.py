@@ -19,7 +19,7 @@ from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.marts import LEAF_DIMENSIONS, LEAF_MEASURES, LIVE_LEAF, Grouping, Mart
 from qoescope.catalog.measures import BUCKETS, HISTOGRAM_EDGES_MS, Measure
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import BELIEVED_MS, WATCHED, answered, naive, types
+from qoescope.compile.duck import BELIEVED_MS, TYPES, WATCHED, query_arrow, without_zone
 
 Ints = npt.NDArray[np.int64]
 MOST = 2**62
@@ -31,10 +31,10 @@ def cube(rows: pa.Table, mart: Mart) -> pa.Table:
     """The mart's rows over `rows` (its source's shape), one a (property, step, grouping, values)."""
     if not len(rows):
         return arrow.schema(mart.table).empty_table()
-    given = naive(rows)
+    given = without_zone(rows)
     if mart.source == "events":
         given = given.append_column("session_register", _registers(rows["session_id"]))
-    parts = _Parts.of(rows, answered(_added_sql(mart), given=given), mart)
+    parts = _Parts.of(rows, query_arrow(_added_sql(mart), given=given), mart)
     return arrow.conform(pa.concat_tables([_grouped(parts, grouping, mart) for grouping in mart.groupings]), mart.table)
 
 
@@ -64,7 +64,7 @@ class _Parts:
                 known = value >= 0
                 behind, point = part[known], value[known]
                 if m.type == "sketch":
-                    points[m.name] = np.divmod(sketch.merged(behind * sketch.WIDTH + point), sketch.WIDTH)
+                    points[m.name] = np.divmod(sketch.merge(behind * sketch.WIDTH + point), sketch.WIDTH)
                 else:
                     points[m.name] = behind, np.searchsorted(EDGES, point, side="right")
         return cls(
@@ -159,7 +159,7 @@ def _histograms(group: Ints, bucket: Ints, count: int) -> pa.Array:
 
 def _sketches(group: Ints, register: Ints, count: int) -> pa.Array:
     """The greatest rank of each register a group holds."""
-    key = sketch.merged(group * sketch.WIDTH + register)  # groups lie a whole sketch apart
+    key = sketch.merge(group * sketch.WIDTH + register)  # groups lie a whole sketch apart
     offsets = np.searchsorted(key, np.arange(count + 1) * sketch.WIDTH).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, (key % sketch.WIDTH).astype(np.int32))
 
@@ -193,7 +193,7 @@ def _registers(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """The register of each value in a sketch; it is computed once a value, since it takes longer than all sums."""
     codes, first = _numbered(_codes(values))
     distinct = _keys({"value": values}, first)
-    found = answered(f"select {sketch.register_sql('value')} as register from given", given=distinct)
+    found = query_arrow(f"select {sketch.register_sql('value')} as register from given", given=distinct)
     return found["register"].take(pa.array(codes))
 
 
@@ -206,8 +206,8 @@ def leaves(events: pa.Table) -> pa.Table:
     keys |= {name: events[name] for name in LEAF_DIMENSIONS}
     part, first = _numbered(_joined(_codes(column) for column in keys.values()))
     known = _keys(keys, first).append_column("part", pa.array(np.arange(len(first))))
-    given = naive(events).append_column("gap", pa.array(_gaps(events))).append_column("part", pa.array(part))
-    return arrow.conform(answered(_leaf_sql(), given=given, known=known), LIVE_LEAF)
+    given = without_zone(events).append_column("gap", pa.array(_gaps(events))).append_column("part", pa.array(part))
+    return arrow.conform(query_arrow(_leaf_sql(), given=given, known=known), LIVE_LEAF)
 
 
 def _gaps(events: pa.Table) -> Ints:
@@ -225,7 +225,7 @@ def _gaps(events: pa.Table) -> Ints:
 
 def _leaf_sum(m: Measure) -> str:
     where = f" filter (where {m.where})" if m.where else ""
-    return f"cast(coalesce(sum({m.of}){where}, 0) as {types[m.type]}) as {m.name}"
+    return f"cast(coalesce(sum({m.of}){where}, 0) as {TYPES[m.type]}) as {m.name}"
 
 
 @cache

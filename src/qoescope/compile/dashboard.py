@@ -1,4 +1,4 @@
-"""Dashboard: a board of the metrics for Grafana, as it imports it."""
+"""The metrics as a Grafana dashboard."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from qoescope.catalog.errors import LAKE_OUTCOMES, OUTCOMES
 from qoescope.catalog.marts import SINGLES
-from qoescope.catalog.metrics import BY_NAME, Metric
+from qoescope.catalog.metrics import METRIC_BY_NAME, Metric
 from qoescope.compile.grafana import ALL, TIME, VALUE, column, sql, sums
 
 SOURCE = {"type": "grafana-postgresql-datasource", "uid": "qoescope"}
@@ -54,24 +54,24 @@ WORST = (
 
 
 def board() -> str:
-    """The dashboard, as Grafana imports it."""
+    """The dashboard as JSON, as Grafana imports it."""
     panels: list[dict[str, Any]] = []
     for title, made in (
         (
             "Right now",
-            [_stat(BY_NAME[name]) for name in NOW] + [_over_time("Watching", ("live_concurrent_viewers",), 24)],
+            [_stat(METRIC_BY_NAME[name]) for name in NOW] + [_over_time("Watching", ("live_concurrent_viewers",), 24)],
         ),
-        ("In the time shown", [_stat(BY_NAME[name], 3) for name in WHOLE]),
+        ("In the time shown", [_stat(METRIC_BY_NAME[name], 3) for name in WHOLE]),
         ("Hour by hour", [_over_time(title, names) for title, names in TREND]),
         ("Where is it different?", [_by_dimension()]),
         ("Can I trust these numbers?", [_books(), _streams()]),
     ):
         panels.append({"type": "row", "title": title, "gridPos": {"w": WIDTH, "h": 1}})
         panels.extend(made)
-    return json.dumps(_placed(panels), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_lay_out(panels), indent=1, ensure_ascii=False) + "\n"
 
 
-def _placed(panels: list[dict[str, Any]]) -> dict[str, Any]:
+def _lay_out(panels: list[dict[str, Any]]) -> dict[str, Any]:
     x = y = height = 0
     for number, panel in enumerate(panels, 1):
         size = panel["gridPos"]
@@ -145,7 +145,7 @@ def _stat(metric: Metric, width: int = 4) -> dict[str, Any]:
 
 
 def _over_time(title: str, names: Sequence[str], width: int = 8) -> dict[str, Any]:
-    found = [BY_NAME[name] for name in names]
+    found = [METRIC_BY_NAME[name] for name in names]
     plain = [metric for metric in found if column(metric)]
     queries = ([sums(plain)] if plain else []) + [sql(metric) for metric in found if metric not in plain]
     look = {"defaults": {"unit": UNITS.get(found[0].unit, "none")}, "overrides": _named(found)}
@@ -164,7 +164,7 @@ def _named(metrics: Sequence[Metric]) -> list[dict[str, Any]]:
 
 
 def _by_dimension() -> dict[str, Any]:
-    found = [BY_NAME[name] for name in WORST]
+    found = [METRIC_BY_NAME[name] for name in WORST]
     query = sums(found, VALUE, "$dimension").replace("order by 1", "order by 2 desc limit 50")
     return _panel(
         "table",

@@ -1,4 +1,4 @@
-"""Postgres: the catalog's tables as DDL, with partitions by day, row-level security and roles that can do little."""
+"""The catalog's tables as Postgres DDL, with daily partitions, row-level security and restricted roles."""
 
 from qoescope.catalog.schema import Field, Table, Type
 
@@ -43,26 +43,23 @@ end $$;
 revoke all on function {SCHEMA}.make_partition from public;
 grant execute on function {SCHEMA}.make_partition to {WRITER};
 """
-"""How histograms add, how sketches merge, and how a day's partition is made by a role that may not create tables.
-
-Attaching a partition lets others read and write the table meanwhile; `create … partition of` would shut them out until
-the transaction ends.
-"""
+"""How histograms add, how sketches merge, and how a role without the right to create tables adds a partition.
+Attaching a partition does not lock the table for others; `create … partition of` would until the transaction ends."""
 
 
 def column(f: Field) -> str:
     """One column's definition."""
-    return f"{quoted(f.name)} {TYPES[f.type]}" + ("" if f.nullable else " not null")
+    return f"{quote(f.name)} {TYPES[f.type]}" + ("" if f.nullable else " not null")
 
 
-def quoted(name: str) -> str:
-    """The name, safe also where it is one of SQL's words."""
+def quote(name: str) -> str:
+    """The name as a quoted identifier."""
     return f'"{name}"'
 
 
 def create(table: Table) -> str:
-    """The table, its partitioning, grants and policies; running it again changes nothing."""
-    key = f",\n  primary key ({', '.join(map(quoted, table.key))})" if table.key else ""
+    """The table, its partitioning, grants and policies; idempotent."""
+    key = f",\n  primary key ({', '.join(map(quote, table.key))})" if table.key else ""
     by_day = " partition by range (day)" if table.partition == ("day",) else ""
     name = f"{SCHEMA}.{table.name}"
     columns = ",\n  ".join(column(f) for f in table.fields)
@@ -70,12 +67,12 @@ def create(table: Table) -> str:
     grants = f"grant select, insert, update, delete, truncate on {name} to {WRITER};\n{reader}"
     lines = [f"create table if not exists {name} (\n  {columns}{key}\n){by_day};", grants]
     if "property" in table.names:
-        lines.append(_secured(name, table.private))
+        lines.append(_policies(name, table.private))
     return "\n".join(lines)
 
 
-def _secured(name: str, private: bool) -> str:
-    """A reader sees one property's rows, the one it set for its transaction; nothing set, nothing seen."""
+def _policies(name: str, private: bool) -> str:
+    """Tenant isolation: a reader sees the rows of the one property set in its transaction; none if none is set."""
     reading = (
         f"create policy reading on {name} for select to {READER}\n"
         f"  using (property = current_setting('qoescope.property', true));\n"
@@ -95,32 +92,32 @@ def schema(tables: tuple[Table, ...]) -> str:
 
 
 def upsert(table: Table, staging: str) -> str:
-    """Rows of `staging` into the table by its key: declared sums add up, everything else is replaced."""
-    names = ", ".join(map(quoted, table.names))
+    """Inserts rows of `staging` into the table by its key: declared sums add up, other columns are replaced."""
+    names = ", ".join(map(quote, table.names))
     types = {f.name: f.type for f in table.fields}
     changes = ", ".join(
-        f"{quoted(n)} = {_added(table.name, n, types[n]) if n in table.sums else f'excluded.{quoted(n)}'}"
+        f"{quote(n)} = {_added(table.name, n, types[n]) if n in table.sums else f'excluded.{quote(n)}'}"
         for n in table.names
         if n not in table.key
     )
     action = f"do update set {changes}" if changes else "do nothing"
-    keys = ", ".join(map(quoted, table.key))
+    keys = ", ".join(map(quote, table.key))
     return (
         f"insert into {SCHEMA}.{table.name} as {table.name} ({names}) select {names} from {staging} "
         f"order by {keys} on conflict ({keys}) {action}"
     )
 
 
-def given(table: Table) -> str:
-    """Rows that a statement is given as a list of texts a column, in the place of a table's name."""
-    columns = ", ".join(f"c{n}::{TYPES[f.type]} as {quoted(f.name)}" for n, f in enumerate(table.fields))
+def unnest_source(table: Table) -> str:
+    """A row source of arrays of texts, one a column, for use in place of a table's name."""
+    columns = ", ".join(f"c{n}::{TYPES[f.type]} as {quote(f.name)}" for n, f in enumerate(table.fields))
     lists = ", ".join("%s::text[]" for _ in table.fields)
     names = ", ".join(f"c{n}" for n in range(len(table.fields)))
     return f"(select {columns} from unnest({lists}) as given ({names})) as rows"
 
 
 def _added(table: str, name: str, kind: Type) -> str:
-    column_name = quoted(name)
+    column_name = quote(name)
     match kind:
         case "ints":
             return f"{SCHEMA}.added({table}.{column_name}, excluded.{column_name})"

@@ -1,4 +1,4 @@
-"""DuckDB: the engine in this process, what the catalog's types are called there, and how Arrow's times reach it."""
+"""DuckDB in this process: its types, queries over Arrow tables, and Arrow's times as plain timestamps."""
 
 import atexit
 import os
@@ -10,11 +10,10 @@ from functools import cache, lru_cache
 import duckdb
 import pyarrow as pa
 
-from qoescope.catalog.events import LONGEST_INTERVAL_MS
-from qoescope.catalog.events import WATCHED as WATCHED_STATES
+from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED_STATES
 from qoescope.catalog.schema import Type
 
-types: dict[Type, str] = {
+TYPES: dict[Type, str] = {
     "text": "varchar",
     "int": "bigint",
     "float": "double",
@@ -30,16 +29,16 @@ types: dict[Type, str] = {
 }
 
 WATCHED = "state in (" + ", ".join(f"'{state}'" for state in WATCHED_STATES) + ")"
-"""Whether an event's interval was watched."""
+"""SQL: whether an event's interval was watched."""
 
 ASLEEP = f"{WATCHED} and state_ms > {LONGEST_INTERVAL_MS}"
-"""Whether it is disbelieved: a sleeping device."""
+"""SQL: whether an interval is not believed, since the device slept."""
 
 BELIEVED_MS = f"case when {ASLEEP} then 0 else state_ms end"
 
 
-def naive(rows: pa.Table) -> pa.Table:
-    """The same rows with UTC times as plain timestamps, so that no session time zone can move a day."""
+def without_zone(rows: pa.Table) -> pa.Table:
+    """The rows with UTC times as plain timestamps, so that no session time zone can shift a day."""
     for i, f in enumerate(rows.schema):
         if pa.types.is_timestamp(f.type):
             rows = rows.set_column(i, f.name, rows[f.name].cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us")))
@@ -47,19 +46,19 @@ def naive(rows: pa.Table) -> pa.Table:
 
 
 @contextmanager
-def connected(threads: int = 1) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with tables and names of its own, to an engine that the process keeps.
+def open_cursor(threads: int = 1) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with tables of its own, to an engine that the process keeps.
 
-    An engine takes 20 ms to start, which is more than most small batches take to be read.
+    Starting an engine takes 20 ms, more than reading most small batches.
     """
     with _engine(os.getpid(), threads).cursor() as connection:
         yield connection
 
 
-def answered(sql: str, threads: int = 1, **tables: pa.Table) -> pa.Table:
-    """What a statement says of these tables.
+def query_arrow(sql: str, threads: int = 1, **tables: pa.Table) -> pa.Table:
+    """The result of a statement over these tables.
 
-    Its plan is kept in this process for tables of the same columns: to plan is most of what a small batch costs.
+    Prepared plans are cached for tables of the same columns: planning is most of a small batch's cost. Thread-safe.
     """
     idle = _idle(os.getpid(), sql, threads, tuple((name, rows.schema) for name, rows in tables.items()))
     try:
@@ -80,17 +79,17 @@ atexit.register(_idle.cache_clear)  # connections want to be closed while there 
 
 
 class _Plan:
-    """A statement that is planned, over names whose tables are given later."""
+    """A prepared statement over tables that are given later."""
 
     def __init__(self, sql: str, threads: int, tables: Mapping[str, pa.Table]) -> None:
-        self._given = {name: _Given(rows) for name, rows in tables.items()}
+        self._given = {name: _TableSlot(rows) for name, rows in tables.items()}
         self._connection = _engine(os.getpid(), threads).cursor()
         for name, given in self._given.items():
             self._connection.register(name, given)
         self._connection.execute(f"prepare planned as {sql}")
 
     def answer(self, tables: Mapping[str, pa.Table]) -> pa.Table:
-        """What it says of the tables; it keeps none of them."""
+        """The result over these tables; keeps none of them."""
         for name, given in self._given.items():
             given.rows = tables[name].combine_chunks()  # rows of small chunks come back in another order
         rows = self._connection.sql("execute planned").to_arrow_table()
@@ -100,8 +99,8 @@ class _Plan:
 
 
 @dataclass(slots=True)
-class _Given:
-    """Another table each time; DuckDB asks for its rows when it needs them."""
+class _TableSlot:
+    """A registered table whose rows are exchanged before each execution."""
 
     rows: pa.Table
 

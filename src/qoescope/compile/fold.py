@@ -1,7 +1,7 @@
-"""The fold: a table of events in, a table of session rows out. The one way in which a session is measured.
+"""The fold: a table of events to a table of session rows; the only way in which sessions are measured.
 
-DuckDB runs it in process, in the stream, in the batch, in the data set's CSV and without Spark alike. Neither the order
-nor the repetition of events changes a row.
+DuckDB runs it in process, for the stream, the batch, the data set's CSV and the command line. Neither order nor
+repetition of events changes a row.
 """
 
 import re
@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qoescope.catalog import picture, scores
-from qoescope.catalog import sessions as c
 from qoescope.catalog.dimensions import SENT
 from qoescope.catalog.schema import Field
+from qoescope.catalog.sessions import DERIVED, OF_RENDITIONS, SCORES, SUMS, Sum
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, sketch
-from qoescope.compile.duck import ASLEEP, BELIEVED_MS, answered, naive, types
+from qoescope.compile.duck import ASLEEP, BELIEVED_MS, TYPES, query_arrow, without_zone
 
 CONTEXT = ("property", "session_id", "viewer_id", "content_duration_ms", *SENT)
 _UNREAD = {*CONTEXT, "session_day", "bucket", "sent_at", "clock_adjusted", "session_started_at"} - {"video_codec"}
@@ -26,34 +26,38 @@ _NEUTRAL = "('heartbeat', 'rendition_update', 'player_resize', 'cdn_change', 'vi
 
 
 def sessions(events: pa.Table, threads: int = 1) -> pa.Table:
-    """One row a session, as the catalog's `sessions` table; absent optional columns of `events` take their defaults.
+    """One row a session, as the catalog's table `sessions`; missing optional columns of `events` get defaults.
 
-    Only narrow columns go through the sums, with a number for each session; its context is taken at the end from the
-    first of its rows, so that thirty texts an event are never copied.
+    Only narrow columns go through the sums, with a number for each session; the context is taken at the end from each
+    session's first event, so that thirty texts an event are never copied.
     """
     narrow = _narrow(events)
-    repeats = answered(_repeats_sql(frozenset(events.column_names)), threads, events=narrow)
-    measured = answered(_measured_sql(frozenset(events.column_names)), threads, events=narrow, repeats=repeats)
+    repeats = query_arrow(_repeats_sql(frozenset(events.column_names)), threads, events=narrow)
+    measured = query_arrow(_measured_sql(frozenset(events.column_names)), threads, events=narrow, repeats=repeats)
     contexts = _contexts(events, measured["row"])
-    return arrow.conform(answered(_derived_sql(), threads, measured=naive(measured), contexts=contexts), SESSIONS)
+    return arrow.conform(
+        query_arrow(_derived_sql(), threads, measured=without_zone(measured), contexts=contexts), SESSIONS
+    )
 
 
 def _narrow(events: pa.Table) -> pa.Table:
-    """The events without their context: `session`, a number for it, and `row`, a number for the event."""
+    """The events without context: `session` numbers the session, `row` the event."""
     key = np.zeros(len(events), np.int64)
     for name in ("property", "session_id"):
         codes = events[name].combine_chunks().dictionary_encode()
         codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
         key = key * max(len(codes.dictionary), 1) + codes.indices.to_numpy(zero_copy_only=False)
     kept = events.drop_columns([name for name in events.column_names if name in _UNREAD])
-    return naive(kept.append_column("session", pa.array(key)).append_column("row", pa.array(np.arange(len(events)))))
+    return without_zone(
+        kept.append_column("session", pa.array(key)).append_column("row", pa.array(np.arange(len(events))))
+    )
 
 
 def _contexts(events: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
     """The sessions' contexts, in the order of `rows`, the first event of each."""
     fields = {f.name: f for f in EVENTS.fields}
     first = events.select([name for name in CONTEXT if name in events.column_names]).take(rows)
-    moments = naive(events.select(["at", "state_ms"]).take(rows))
+    moments = without_zone(events.select(["at", "state_ms"]).take(rows))
     columns: dict[str, object] = {"first_at": moments["at"], "first_state_ms": moments["state_ms"]}
     for name in CONTEXT:
         f = fields[name]
@@ -82,7 +86,7 @@ qualify row_number() over (
 
 
 def with_opinions(rows: str) -> str:
-    """The rows of renditions with `opinion` of each on its screen, and the steps to it."""
+    """The renditions' rows with the `opinion` of each on its screen, and the steps to it."""
     for name, sql in picture.STEPS:
         rows = f"(select *, {sql} as {name} from {rows})"
     return rows
@@ -101,7 +105,7 @@ prepared as (
 
 
 def _column(f: Field, given: frozenset[str]) -> str:
-    kind = types[f.type]
+    kind = TYPES[f.type]
     if f.name not in given:
         return f'cast({_literal(f.default)} as {kind}) as "{f.name}"'
     return (
@@ -117,8 +121,8 @@ def _literal(value: str | float | bool | None) -> str:
 
 @cache
 def _measured_sql(given: frozenset[str]) -> str:
-    """Sums and picks a session. Most events are heartbeats while playing: only what they add to is asked."""
-    common, rare = [s for s in c.SUMS if not _rare(s)], [s for s in c.SUMS if _rare(s)]
+    """Sums and picks by session. Most events are heartbeats while playing: rare sums skip them."""
+    common, rare = [s for s in SUMS if not _rare(s)], [s for s in SUMS if _rare(s)]
     return f"""
 with {_given_sql(given)},{_PREPARED_SQL},
 by_rendition as (
@@ -126,7 +130,7 @@ by_rendition as (
   from prepared group by all
 ),
 common as (select session, {_list((s.name, f"least(sum({s.name}), {s.most})::bigint") for s in common)},
-    {_list((s.name, f"least({_sum(s)[1]}, {s.most})") for s in c.OF_RENDITIONS)},
+    {_list((s.name, f"least({_sum(s)[1]}, {s.most})") for s in OF_RENDITIONS)},
     {_list(_COMMON.items())}
   from {with_opinions("by_rendition")} group by all),
 heights as ({_HEIGHTS_SQL}),
@@ -146,7 +150,7 @@ from common left join rare using (session) left join heights using (session) lef
 
 @cache
 def _derived_sql() -> str:
-    """What follows from the sums, picks and contexts."""
+    """Derived values, from sums, picks and contexts."""
     return f"""
 with known as (
   select *, cdn || coalesce(' > ' || cdns, '') as cdn_trace,
@@ -154,23 +158,23 @@ with known as (
   from measured positional join contexts
 ),
 {_derived()}
-select * replace ({", ".join(f"cast(round({s}, 2) as decimal(5, 2)) as {s}" for s in c.SCORES)}),
+select * replace ({", ".join(f"cast(round({s}, 2) as decimal(5, 2)) as {s}" for s in SCORES)}),
   cast(started_at as date) as day, hour(started_at) as hour, isodow(started_at) - 1 as day_of_week,
   {sketch.register_sql("viewer_id")} as viewer_register
-from derived_{len(c.DERIVED)}"""
+from derived_{len(DERIVED)}"""
 
 
 def _list(columns: Iterable[tuple[str, str]]) -> str:
     return ",\n    ".join(f"{sql} as {name}" for name, sql in columns)
 
 
-def _sum(s: c.Sum) -> tuple[str, str]:
+def _sum(s: Sum) -> tuple[str, str]:
     where = f" filter (where {s.where})" if s.where else ""
     return s.name, f"coalesce(sum({s.of}){where}, 0)::bigint"
 
 
-def _rare(s: c.Sum) -> bool:
-    """Whether a heartbeat while playing never adds to it: its condition names another type or another state."""
+def _rare(s: Sum) -> bool:
+    """Whether heartbeats while playing never add to it: its condition names another type or state."""
     return bool(re.search(r"type = '(?!heartbeat)|state = '(?!playing)", s.where))
 
 
@@ -178,7 +182,7 @@ def _derived() -> str:
     """One step a derived value, so that each sees those before it."""
     weights = " + ".join(f"case when {name} is null then 0 else {w} end" for name, w in scores.SCORE_WEIGHTS.items())
     steps = ["derived_0 as (from known)"]
-    for i, d in enumerate(c.DERIVED, 1):
+    for i, d in enumerate(DERIVED, 1):
         sql = d.sql
         if d.name == "experience_score_v1":
             sql = sql.format(**scores.SCORE_WEIGHTS).replace("score_weight", f"nullif({weights}, 0)")
@@ -268,7 +272,7 @@ _RARE_KNOWN = (
         "last_word_stalled": "coalesce(rare_last_seq = last_seq and stalled_word, false)",
     }
 )
-"""Of a session all of whose events are plain, nothing rare is true."""
+"""In a session without rare events, nothing rare is true."""
 
 _HEIGHTS_SQL = """
   select session, max(struct_pack(ms := ms, height := height)).height as main_height from (

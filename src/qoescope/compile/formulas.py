@@ -1,4 +1,4 @@
-"""Formulas: metrics as a person writes them, of measures."""
+"""Metrics as formulas for people."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ from qoescope.catalog.metrics import Count, Distinct, DistinctRatio, Quantile, R
 
 
 class Formulas:
-    """Metrics as formulas of measures, for a person."""
+    """Metrics as formulas of measures."""
 
     def count(self, metric: Count) -> str:
-        """A measure itself, or a part of it."""
+        """A measure, or a fraction of it."""
         return metric.measure if metric.per == 1 else f"{metric.measure} / {metric.per:,}"
 
     def ratio(self, metric: Ratio) -> str:
@@ -22,17 +22,17 @@ class Formulas:
         return f"quantile {metric.q:g} of {metric.histogram}"
 
     def distinct(self, metric: Distinct) -> str:
-        """How many distinct values a sketch has met."""
-        return f"distinct({metric.sketch})" + _looked_back(metric.look_back_s)
+        """The number of distinct values in a sketch."""
+        return f"distinct({metric.sketch})" + _look_back(metric.look_back_s)
 
     def distinct_ratio(self, metric: DistinctRatio) -> str:
-        """A measure over how many distinct values there were."""
-        return f"{metric.numerator} / distinct({metric.sketch})" + _looked_back(metric.look_back_s)
+        """A measure over the number of distinct values."""
+        return f"{metric.numerator} / distinct({metric.sketch})" + _look_back(metric.look_back_s)
 
 
 def _sum(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"({' + '.join(names)})"
 
 
-def _looked_back(seconds: int) -> str:
+def _look_back(seconds: int) -> str:
     return f", with the {seconds} s before" if seconds else ""

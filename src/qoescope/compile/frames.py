@@ -1,4 +1,4 @@
-"""Spark: the catalog's tables as schemas, frames brought to them, and what a stream must know of a record."""
+"""The catalog's tables as Spark schemas, conformed frames, and functions for `mapInArrow`."""
 
 import atexit
 import gc
@@ -37,12 +37,12 @@ def schema(table: Table) -> T.StructType:
 
 
 def conform(df: DataFrame, table: Table) -> DataFrame:
-    """Exactly the table's columns, in its order and types; fails by name if one is missing."""
+    """The frame with exactly the table's columns, order and types; fails by name if one is missing."""
     return df.select(*(F.col(f.name).cast(TYPES[f.type]) for f in table.fields))
 
 
 def records(kafka: DataFrame, buckets: int) -> DataFrame:
-    """Records as `compile.records` takes them, with their bucket; Kafka's key is the session's id."""
+    """Kafka's records as `compile.records` takes them, with their bucket; the key is the session's id."""
     key = f"coalesce({_without_nul('key')}, '')"
     return kafka.select(
         "key",
@@ -62,22 +62,22 @@ Batches = Iterator[pa.RecordBatch]
 
 
 def per_task(made: Callable[[pa.Table], pa.Table]) -> Callable[[Batches], Batches]:
-    """`made` as `mapInArrow` wants it: called once with all rows of a task, not at all when there are none."""
+    """`made` for `mapInArrow`: called once with all rows of a task, not at all when there are none."""
     return in_parts(lambda parts: map(made, parts), math.inf)
 
 
 def in_parts(
     made: Callable[[Iterator[pa.Table]], Iterator[pa.Table]], most_bytes: float
 ) -> Callable[[Batches], Batches]:
-    """`made` as `mapInArrow` wants it: given a task's rows a part at a time, so that not all must be in memory.
+    """`made` for `mapInArrow`: given a task's rows in parts, so that they need not all be in memory.
 
-    A part is of so many bytes at most, or one batch of Spark's.
+    A part has at most so many bytes, or is one batch of Spark's.
     """
 
     def called(batches: Batches) -> Batches:
         for rows in made(_parts(batches, most_bytes)):
             yield from rows.to_batches()
-        _settle(len(sys.modules))
+        _freeze_modules(len(sys.modules))
 
     return called
 
@@ -98,8 +98,8 @@ def _parts(batches: Batches, most_bytes: float) -> Iterator[pa.Table]:
 
 
 @cache
-def _settle(modules: int) -> None:
-    """Leaves what modules hold out of later collections: Spark's worker makes a full one after each task."""
+def _freeze_modules(modules: int) -> None:
+    """Excludes modules' objects from garbage collection: Spark's worker runs a full one after each task."""
     gc.collect()
     gc.freeze()
     atexit.register(gc.unfreeze)  # libraries complain at the end of what is still held

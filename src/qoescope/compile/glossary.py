@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from qoescope.catalog import metrics as m
 from qoescope.catalog.dimensions import CUBED, DIMENSIONS, PAIRS
 from qoescope.catalog.errors import LAKE_OUTCOMES, OUTCOMES
 from qoescope.catalog.marts import KEY_FIELDS, LEAF_DIMENSIONS, LIVE_DIMENSIONS, LIVE_LEAF
 from qoescope.catalog.measures import LIVE_MEASURES, MEASURES, Measure
+from qoescope.catalog.metrics import COMPANIONS, LIVE_METRICS, METRICS, Metric
 from qoescope.catalog.operations import LAKE_TABLES
 from qoescope.catalog.picture import STEPS
 from qoescope.catalog.schema import Field, Table
@@ -69,7 +69,7 @@ def glossary() -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def formula(metric: m.Metric) -> str:
+def formula(metric: Metric) -> str:
     """How the metric is made of measures, for a person."""
     return translate(metric, Formulas())
 
@@ -98,22 +98,22 @@ def sentence(text: str) -> str:
 def _metrics() -> str:
     head = ("metric", "label", "unit", "direction", "formula", "what it says", "the same as")
 
-    def rows(metrics: Iterable[m.Metric]) -> list[tuple[str, ...]]:
+    def rows(metrics: Iterable[Metric]) -> list[tuple[str, ...]]:
         return [
             (code(x.name), x.label, x.unit.replace("_", " "), BETTER[x.better], code(formula(x)), x.doc, x.same_as)
             for x in metrics
         ]
 
-    companions = ", ".join(map(code, m.COMPANIONS))
+    companions = ", ".join(map(code, COMPANIONS))
     return section(
         "## Metrics",
         f"A startup number knows only viewers who stayed, so it never stands alone: {companions} come with every "
         "answer that holds one.",
-        table(head, rows(m.METRICS)),
+        table(head, rows(METRICS)),
         "### Live metrics",
         "Per interval, not per ended session: an interval counts whole in the ten-second window in which it ends. So "
         "they are other metrics, with other names.",
-        table(head, rows(m.LIVE_METRICS)),
+        table(head, rows(LIVE_METRICS)),
     )
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qoescope.catalog import metrics as m
 from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_HOUR, Mart
 from qoescope.catalog.measures import BUCKETS, HISTOGRAM_EDGES_MS
-from qoescope.catalog.metrics import Metric
+from qoescope.catalog.metrics import Count, Distinct, DistinctRatio, Metric, Quantile, Ratio
 from qoescope.compile.kinds import translate
 from qoescope.compile.sketch import REGISTERS
 
@@ -28,41 +27,41 @@ class _Queries:
     key: tuple[str, str]
     grouping: str
 
-    def count(self, metric: m.Count) -> str:
+    def count(self, metric: Count) -> str:
         return sums((metric,), self.key, self.grouping)
 
-    def ratio(self, metric: m.Ratio) -> str:
+    def ratio(self, metric: Ratio) -> str:
         return sums((metric,), self.key, self.grouping)
 
-    def quantile(self, metric: m.Quantile) -> str:
+    def quantile(self, metric: Quantile) -> str:
         return _quantile(metric, self.key, self.grouping)
 
-    def distinct(self, metric: m.Distinct) -> str:
+    def distinct(self, metric: Distinct) -> str:
         counted = _distinct(metric, self.key, self.grouping)
         return f'select {self.key[1]}, distinct_count as "{metric.name}" from ({counted}) as d order by 1'
 
-    def distinct_ratio(self, metric: m.DistinctRatio) -> str:
+    def distinct_ratio(self, metric: DistinctRatio) -> str:
         return _distinct_ratio(metric, self.key, self.grouping)
 
 
 class _Columns:
     """Metrics as one column of a query over sums; None for those that need a query of their own."""
 
-    def count(self, metric: m.Count) -> str:
+    def count(self, metric: Count) -> str:
         return f"sum({metric.measure})" + (f" / {metric.per}.0" if metric.per != 1 else "")
 
-    def ratio(self, metric: m.Ratio) -> str:
+    def ratio(self, metric: Ratio) -> str:
         above, below = (" + ".join(f"sum({x})" for x in names) for names in (metric.numerator, metric.denominator))
         times = f"{metric.times} * " if metric.times != 1 else ""
         return f"{times}cast({above} as double precision) / nullif({below}, 0)"
 
-    def quantile(self, _: m.Quantile) -> None:
+    def quantile(self, _: Quantile) -> None:
         return None
 
-    def distinct(self, _: m.Distinct) -> None:
+    def distinct(self, _: Distinct) -> None:
         return None
 
-    def distinct_ratio(self, _: m.DistinctRatio) -> None:
+    def distinct_ratio(self, _: DistinctRatio) -> None:
         return None
 
 
@@ -96,7 +95,7 @@ def _rows(metric: Metric, grouping: str) -> str:
     )
 
 
-def _quantile(metric: m.Quantile, key: tuple[str, str], grouping: str) -> str:
+def _quantile(metric: Quantile, key: tuple[str, str], grouping: str) -> str:
     rank, last = f"{metric.q} * total", HISTOGRAM_EDGES_MS[-1]
     source = _rows(metric, grouping).replace(" where", f", generate_series(1, {BUCKETS}) as b(i) where", 1)
     return f"""
@@ -115,7 +114,7 @@ select {key[1]}, case when i = 1 then floor({HISTOGRAM_EDGES_MS[0]} * f + 0.5) w
 from found, edges order by 1""".strip()
 
 
-def _distinct(metric: m.Distinct | m.DistinctRatio, key: tuple[str, str], grouping: str) -> str:
+def _distinct(metric: Distinct | DistinctRatio, key: tuple[str, str], grouping: str) -> str:
     """Distinct values behind the key's sketches: Ertl's estimator, as `compile.sketch.estimate` has it."""
     rows = f"{_rows(metric, grouping)}"
     if metric.look_back_s:
@@ -140,7 +139,7 @@ def _distinct(metric: m.Distinct | m.DistinctRatio, key: tuple[str, str], groupi
     )
 
 
-def _distinct_ratio(metric: m.DistinctRatio, key: tuple[str, str], grouping: str) -> str:
+def _distinct_ratio(metric: DistinctRatio, key: tuple[str, str], grouping: str) -> str:
     above = f"select {key[0]} as {key[1]}, sum({metric.numerator}) as above from {_rows(metric, grouping)} group by 1"
     return (
         f'select a.{key[1]}, cast(above as double precision) / nullif(distinct_count, 0) as "{metric.name}" '

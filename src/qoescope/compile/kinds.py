@@ -1,4 +1,4 @@
-"""Kinds: the one place that tells the five kinds of metrics apart; an engine says how it puts each of them."""
+"""The one place that distinguishes the five kinds of metrics."""
 
 from typing import Protocol, TypeVar
 
@@ -9,10 +9,10 @@ Output_co = TypeVar("Output_co", covariant=True)
 
 
 class Engine(Protocol[Output_co]):
-    """How one engine puts a metric: as a number over a row, as SQL, as a formula for people."""
+    """How one engine expresses a metric: as a number, as SQL, or as a formula."""
 
     def count(self, metric: Count) -> Output_co:
-        """A measure itself."""
+        """A measure."""
         ...
 
     def ratio(self, metric: Ratio) -> Output_co:
@@ -24,16 +24,16 @@ class Engine(Protocol[Output_co]):
         ...
 
     def distinct(self, metric: Distinct) -> Output_co:
-        """The number of distinct values behind a sketch."""
+        """The number of distinct values in a sketch."""
         ...
 
     def distinct_ratio(self, metric: DistinctRatio) -> Output_co:
-        """A measure over the number of distinct values behind a sketch."""
+        """A measure over the number of distinct values in a sketch."""
         ...
 
 
 def translate(metric: Metric, engine: Engine[Output]) -> Output:
-    """The metric as the engine puts it."""
+    """The metric as the engine expresses it."""
     match metric:
         case Count():
             return engine.count(metric)

@@ -1,4 +1,4 @@
-"""Live: what events add to the live marts."""
+"""What events add to the live marts."""
 
 import pyarrow as pa
 
@@ -22,9 +22,9 @@ LIVE_COLUMNS = tuple(
         )
     )
 )
-"""What live numbers need of an event."""
+"""Columns of events that live numbers need."""
 
 
 def live(events: pa.Table) -> dict[str, pa.Table]:
-    """What events add to the live marts."""
+    """By table, what these events add to the live marts."""
     return {LIVE_WINDOW.name: cube(events, LIVE_WINDOW), LIVE_LEAF.name: leaves(events)}

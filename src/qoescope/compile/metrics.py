@@ -1,4 +1,4 @@
-"""Metrics from measures: the one place where sums become ratios, histograms quantiles, and sketches counts."""
+"""Computes metrics from measures: ratios of sums, quantiles of histograms, counts of sketches."""
 
 import math
 from bisect import bisect_left
@@ -21,7 +21,7 @@ Number = float | int | Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _RowEngine:
     """Metrics as numbers over one row of summed measures."""
 
     sums: Mapping[str, Any]
@@ -44,9 +44,9 @@ class _Row:
         return _ratio(self.sums[metric.numerator], distinct(self.sums[metric.sketch]))
 
 
-def value(metric: Metric, row: Mapping[str, Any]) -> Value:
-    """The metric over a row of summed measures; null where the denominator is zero."""
-    return translate(metric, _Row(row))
+def evaluate(metric: Metric, row: Mapping[str, Any]) -> Value:
+    """The metric over a row of summed measures; None where the denominator is zero."""
+    return translate(metric, _RowEngine(row))
 
 
 def _ratio(numerator: Number, denominator: Number) -> float | None:
@@ -54,14 +54,14 @@ def _ratio(numerator: Number, denominator: Number) -> float | None:
 
 
 def distinct(registers: npt.ArrayLike) -> int:
-    """Distinct values behind a sketch, or behind several joined."""
+    """The number of distinct values in a sketch, or in several concatenated ones."""
     return sketch.estimate(np.asarray(registers, dtype=np.int32))
 
 
 def quantile(histogram: Sequence[int], q: float) -> int | None:
-    """The q-quantile in ms for q in (0, 1], half up to 1 ms: geometric within its bucket; null of an empty histogram.
+    """The q-quantile in ms for q in (0, 1], geometric within its bucket; None for an empty histogram.
 
-    Below the first edge it is linear; from the last edge up it is that edge, to be read as "at least".
+    Linear below the first edge; from the last edge up it is that edge, to be read as "at least".
     """
     until = list(accumulate(histogram))
     if not until or not until[-1]:

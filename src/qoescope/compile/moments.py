@@ -1,10 +1,9 @@
-"""Moments: sums, squares and products over viewers or sessions, so that a difference can be told from chance."""
+"""SQL of sums, squares and products over viewers or sessions, for significance tests."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
-from qoescope.catalog.dimensions import UNKNOWN
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME, UNKNOWN
 from qoescope.catalog.errors import UnknownName
 from qoescope.catalog.measures import ALL
 from qoescope.catalog.metrics import Ratio
@@ -21,13 +20,13 @@ BUCKETS: Mapping[str, tuple[str, tuple[float, ...]]] = {
     ),
     "bitrate_avg_kbps": ("bitrate_avg_kbps", (800, 1500, 3000, 5000)),
 }
-"""What plays are put into buckets by, and the buckets' edges. A play's own share of stalls depends on its own length;
-what the others on the same provider and CDN had on that day does not."""
+"""What plays are bucketed by, and the buckets' edges. A play's own stall share depends on its length; that of the
+others on the same provider and CDN on that day does not."""
 _AROUND = ("isp", "cdn", "day")
 
 
 def conditions(between: Between, where: Mapping[str, Sequence[str]]) -> tuple[list[str], dict[str, Any]]:
-    """Conditions on sessions with their bound values: time, and filters as `ask` takes them."""
+    """(conditions on sessions, their bound values) of a time range and of filters as `ask` takes them."""
     given: dict[str, Any] = {
         "from": between[0],
         "to": between[1],
@@ -44,9 +43,9 @@ def conditions(between: Between, where: Mapping[str, Sequence[str]]) -> tuple[li
 
 
 def dimension(name: str) -> str:
-    """The dimension's value in a session's row, never null."""
-    if name not in DIMENSIONS:
-        raise UnknownName("dimension", name, DIMENSIONS)
+    """The dimension's value in a session's row, never null. Raises `UnknownName`."""
+    if name not in DIMENSION_BY_NAME:
+        raise UnknownName("dimension", name, DIMENSION_BY_NAME)
     return f"coalesce({name}, '{UNKNOWN}')"
 
 
@@ -68,10 +67,10 @@ def arms(
     where: Mapping[str, Sequence[str]],
     share: float = 1.0,
 ) -> Plan:
-    """For each of the dimension's values the number of viewers, and per metric Σx, Σy, Σx², Σxy, Σy² over viewers.
+    """By value of the dimension, the number of viewers, and per metric Σx, Σy, Σx², Σxy, Σy² over viewers.
 
-    A viewer's x and y are the metric's two sums over their sessions; a session of an unknown viewer stands for itself.
-    `share` takes that part of all viewers, by their hash.
+    A viewer's x and y are the metric's two sums over their sessions; a session of an unknown viewer counts as a viewer.
+    `share` samples that part of all viewers, by their hash.
     """
     tests, given = conditions(between, where)
     given |= {"values": list(values), "below": round(share * REGISTERS)}
@@ -97,10 +96,12 @@ def arms(
     return Plan("sessions", sql, given)
 
 
-def watched(held: Sequence[str], between: Between, where: Mapping[str, Sequence[str]], share: float = 1.0) -> Plan:
-    """Plays by bucket of each quality and by the dimensions held: their number, minutes played, squares, completions.
+def watched_plays(
+    held: Sequence[str], between: Between, where: Mapping[str, Sequence[str]], share: float = 1.0
+) -> Plan:
+    """Plays by bucket of each quality and by the dimensions `held`: number, minutes, squares, completions.
 
-    One row a (quality, bucket, stratum), all from one reading; `share` reads that part of the table's pages.
+    One row a (quality, bucket, stratum), all from one scan; `share` samples that part of the table's pages.
     """
     tests, given = conditions(between, where)
     given |= {f"edges_{i}": [float(edge) for edge in edges] for i, (_, edges) in enumerate(BUCKETS.values())}

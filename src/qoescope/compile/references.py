@@ -1,4 +1,4 @@
-"""References: the wire as a page for people who write players, made from the catalog and the wire's own types."""
+"""The wire format as a page for developers of players, generated from the catalog and the wire's types."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
 from qoescope.catalog.doors import FILTER_REASONS, LONGEST_ID, LONGEST_TEXT
 from qoescope.catalog.errors import OUTCOMES
-from qoescope.catalog.events import EVENT_FIELDS, EVENT_TYPES, LONGEST_INTERVAL_MS, STATES, TRANSITIONS, WATCHED
+from qoescope.catalog.events import EVENT_FIELDS, EVENT_TYPES, LONGEST_INTERVAL_MS, STATES, TRANSITIONS, WATCHED_STATES
 from qoescope.catalog.schema import Field
 from qoescope.compile import wire
 from qoescope.compile.glossary import code, section, table
@@ -85,7 +85,7 @@ def events() -> str:
 
 
 def _states() -> str:
-    rows = [(code(name), "yes" if name in WATCHED else "no", doc) for name, doc in STATES.items()]
+    rows = [(code(name), "yes" if name in WATCHED_STATES else "no", doc) for name, doc in STATES.items()]
     moves = [(code(before), code(kind), code(after)) for (before, kind), after in TRANSITIONS.items()]
     return section(
         "## States",
@@ -124,7 +124,7 @@ def _absent(f: Field) -> str:
 
 
 def type_said(schema: Mapping[str, Any]) -> str:
-    """A JSON schema's type with its limits, in words; a shape as a link to its name."""
+    """A JSON schema's type and limits in words; named types as links."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"

@@ -1,9 +1,4 @@
-"""Sketches: distinct viewers as HyperLogLog registers that any engine can merge.
-
-Source: Flajolet et al. 2007, Ertl 2017. A sketch is a list of integers `index * 64 + rank`, the greatest rank of each
-of 2^14 registers; absent ones are 0. Merging is the greatest rank a register, so the sketches of slices add up to the
-sketch of their whole. Standard error 0.8 %.
-"""
+"""Distinct viewers as HyperLogLog registers that any engine can merge."""
 
 import math
 from typing import TypeVar
@@ -20,23 +15,26 @@ Register = TypeVar("Register", np.int32, np.int64)
 
 
 def register_sql(column: str) -> str:
-    """The register that a value falls in, in DuckDB, as `index * 64 + rank`."""
+    """The register of a value, in DuckDB, as `index * 64 + rank`."""
     h = f"(md5_number_lower({column}))"
     rest = f"(({h} >> {INDEX_BITS}) & ((1::ubigint << {HASH_BITS}) - 1))"
     rank = f"case when {rest} = 0 then {HASH_BITS + 1} else {HASH_BITS + 1} - length(bin({rest})) end"
     return f"cast(({h} & {REGISTERS - 1}) * 64 + {rank} as bigint)"
 
 
-def merged(registers: npt.NDArray[Register]) -> npt.NDArray[Register]:
-    """The sketch of everything that `registers` (any number of sketches, joined) holds; sorted."""
+def merge(registers: npt.NDArray[Register]) -> npt.NDArray[Register]:
+    """The merged sketch of any number of concatenated sketches; sorted."""
     ordered = np.sort(registers)
     last = np.append(np.diff(ordered >> 6) != 0, np.ones(min(1, len(ordered)), bool))
     return ordered[last]
 
 
 def estimate(registers: npt.NDArray[np.int32]) -> int:
-    """Distinct values behind a sketch (or several, joined). Ertl's estimator: no bias tables, exact to ±0.8 %."""
-    ranks = merged(registers) & 63
+    """The number of distinct values in a sketch, or in several concatenated ones, exact to ±0.8 %.
+
+    Ertl's estimator (2017), which needs no bias tables.
+    """
+    ranks = merge(registers) & 63
     counts = np.bincount(ranks, minlength=HASH_BITS + 2).astype(float)
     counts[0] = REGISTERS - len(ranks)
     z = REGISTERS * _tau(1 - counts[HASH_BITS + 1] / REGISTERS)

@@ -1,4 +1,4 @@
-"""Tallies: counts and places of records that say nothing odd, column by column; most batches hold no others."""
+"""Counts and offsets of records without peculiarities, column by column; most batches hold no others."""
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +10,13 @@ MINUTE_US = 60_000_000
 
 
 def are_plain(read: pa.Table) -> bool:
-    """Whether each record is good, no tick tells of refusals, and no value was unknown."""
+    """Whether all records are good, no tick carries refusals, and no value was unknown."""
     refused = pc.sum(pc.list_value_length(read["rate_limited"])).as_py()
     return pc.all(read["good"]).as_py() is not False and not refused and read["unknown"].null_count == len(read)
 
 
 def minutes(instants: pa.ChunkedArray) -> pa.Array:
-    """The minute of each instant, without its zone."""
+    """The minute of each instant, without time zone."""
     return pa.array(instants.cast(pa.int64()).to_numpy() // MINUTE_US * MINUTE_US).cast(pa.timestamp("us"))
 
 
@@ -37,7 +37,7 @@ def counts(read: pa.Table) -> pa.Table:
 
 
 def _count(numbers: pa.Array) -> pa.Array:
-    """Counts that can be added up; 0 for one that is none."""
+    """Counts that can be added up; 0 for impossible ones."""
     told = pc.fill_null(numbers, 0)
     good = pc.and_(pc.greater_equal(told, 0), pc.less_equal(told, LARGEST_INT))
     return pc.if_else(good, told, 0)

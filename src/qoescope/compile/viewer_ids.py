@@ -1,7 +1,7 @@
-"""Viewer ids: those that bytes name which cannot be read as they should, so that nobody's are kept who is forgotten.
+"""Finds viewer ids in unreadable bytes, so that nothing of forgotten viewers is kept.
 
-Found is what stands behind the name `viewer_id`, in whatever JSON is left of it, also cut off, escaped, in UTF-16 or
-packed by gzip. Not found is an id in another field, or packed or encoded otherwise: bytes do not say whose they are.
+Finds what follows the name `viewer_id` in whatever JSON is left, also truncated, escaped, in UTF-16 or gzipped. It
+cannot find an id in another field, or in another compression or encoding.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 MOST_BYTES = 4 * 1024 * 1024
-"""Of what is unpacked; more is not looked through."""
+"""Decompressed bytes that are searched."""
 _NAMED = re.compile(
     r"""viewer_id["'\\]*\s*[:=]\s*\\*
     (?: "(?P<double>(?:[^"\\]|\\.)*)"?
@@ -20,18 +20,18 @@ _NAMED = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
-_PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+_COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
 
-def named_in(body: bytes) -> set[str]:
-    """Every viewer's id that the bytes name."""
+def find_viewer_ids(body: bytes) -> set[str]:
+    """All viewer ids in the bytes."""
     return {found for text in _texts(body) for match in _NAMED.finditer(text) for found in _values(match)}
 
 
 def _texts(body: bytes) -> Iterator[str]:
-    """The bytes as texts in which a name can be looked for."""
-    if body.startswith(_PACKED):
-        body = _unpacked(body)
+    """The bytes as texts that can be searched."""
+    if body.startswith(_COMPRESSED_MAGIC):
+        body = _decompress(body)
     if b"\0" in body:  # UTF-16 of plain letters is those letters and zeros
         yield from _readings(body.replace(b"\0", b""))
     yield from _readings(body)
@@ -55,8 +55,8 @@ def _values(match: re.Match[str]) -> Iterator[str]:
         yield str(json.loads(f'"{raw}"', strict=False))
 
 
-def _unpacked(body: bytes) -> bytes:
-    """What comes out of it before it breaks off."""
+def _decompress(body: bytes) -> bytes:
+    """The decompressed bytes, as far as they are intact."""
     engine, out = zlib.decompressobj(zlib.MAX_WBITS | 32), b""
     with suppress(zlib.error):
         while body and len(out) < MOST_BYTES:

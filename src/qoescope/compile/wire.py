@@ -1,4 +1,4 @@
-"""The wire: beacons as msgspec types, made from the catalog, so that no field is written down twice."""
+"""The wire format as msgspec types, generated from the catalog."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -32,11 +32,11 @@ WORDS: dict[str, tuple[str, ...]] = {
 """Event fields with a closed vocabulary."""
 
 NUMBERS = {"int": int, "instant": int, "float": float}
-"""On the wire an instant is milliseconds since the epoch."""
+"""On the wire an instant is in epoch ms."""
 
 
 def _type(f: Field, bounds: dict[str, tuple[int, int]]) -> Any:  # noqa: ANN401 — annotations have no type
-    """The field's type with its limits, as an annotation."""
+    """The field's annotated type, with its limits."""
     if f.name in WORDS:
         return Literal[WORDS[f.name]]
     if f.name == "session_id":

@@ -14,7 +14,7 @@ from psycopg_pool import ConnectionPool
 from qoescope.catalog.metrics import Distinct, DistinctRatio
 from qoescope.catalog.operations import SESSION_ROWS
 from qoescope.compile.ask import Between, Plan, Question, Where, plan, question
-from qoescope.compile.metrics import value
+from qoescope.compile.metrics import evaluate
 from qoescope.connect.postgres import Connection, reading
 
 _ELEMENT = 8
@@ -56,7 +56,9 @@ def answer_question(connections: ConnectionPool[Connection], property_id: str, q
     rows = []
     for row in sums:
         seen = row | _sketches_until(row, behind, q) if behind else row
-        rows.append({k: row[k] for k in keys} | {m.name: value(m, seen if _looks_back(m) else row) for m in q.metrics})
+        rows.append(
+            {k: row[k] for k in keys} | {m.name: evaluate(m, seen if _looks_back(m) else row) for m in q.metrics}
+        )
     hidden = {m.name for m in q.measures if m.type == "sketch"}
     shown = [{k: v for k, v in row.items() if k not in hidden} for row in sums]
     return QueryResult(q, chosen, rows, shown)

@@ -83,7 +83,7 @@ def _stage_keys(connection: Connection, keys: Sequence[dict[str, Any]]) -> None:
 def read_sessions(connection: Connection, keys: Sequence[dict[str, Any]]) -> pa.Table:
     """The session rows of these keys (property, day, session_id)."""
     _stage_keys(connection, keys)
-    names = ", ".join(f"s.{ddl.quoted(name)}" for name in SESSION_ROWS.names)
+    names = ", ".join(f"s.{ddl.quote(name)}" for name in SESSION_ROWS.names)
     question = (
         f"select {names} from sessions s join (select distinct * from keys_met) k using (property, day, session_id)"
     )
@@ -142,11 +142,11 @@ def _replace(
         if held:
             places = zip(rows["property"].to_pylist(), rows["day"].to_pylist(), strict=True)
             rows = rows.filter(pa.array([place not in held for place in places], pa.bool_()))
-        names = ", ".join(map(ddl.quoted, SESSION_ROWS.names))
+        names = ", ".join(map(ddl.quote, SESSION_ROWS.names))
         stays = f"written_at > %s or (property, day) in (select {_WITHHELD})"
         question = f"select {names} from sessions where day = any(%s) and ({stays})"
         later = query_table(connection, question, SESSION_ROWS, (list(days), since, list(days)))
-        rows = pa.concat_tables([versions.without(rows, later), later])
+        rows = pa.concat_tables([versions.exclude_sessions(rows, later), later])
         writes = (Write(SESSION_ROWS, rows), *cubed(rows))
         changed = [_replace_table(connection, list(days), write) for write in writes]
     return any(changed)
@@ -157,7 +157,7 @@ def _replace_table(connection: Connection, days: list[date], write: Write) -> bo
     staging = postgres.stage_rows(connection, write)
     name = f"{ddl.SCHEMA}.{write.table.name}"
     columns_compared = (*_KEY, "version", "written_at") if write.table is SESSION_ROWS else write.table.names
-    columns = ", ".join(map(ddl.quoted, columns_compared))
+    columns = ", ".join(map(ddl.quote, columns_compared))
     stored_sql = f"select {columns} from {name} where day = any(%(days)s)"
     staged_sql = f"select {columns} from {staging}"
     question = f"select exists ({staged_sql} except all {stored_sql}) or exists ({stored_sql} except all {staged_sql})"

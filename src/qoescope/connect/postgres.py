@@ -165,7 +165,7 @@ def _upsert_few(connection: Connection, write: Write) -> None:
     _make_partitions(connection, table, rows)
     columns = [_text(column).cast(pa.string()).to_pylist() for column in rows.columns]
     given = [[value and value.replace("\x00", "") for value in column] for column in columns]
-    connection.execute(ddl.upsert(table, ddl.given(table)), given)
+    connection.execute(ddl.upsert(table, ddl.unnest_source(table)), given)
 
 
 def stage_rows(connection: Connection, write: Write) -> str:
@@ -174,7 +174,7 @@ def stage_rows(connection: Connection, write: Write) -> str:
     staging = f"staged_{table.name}"
     columns = ", ".join(map(ddl.column, table.fields))
     connection.execute(f"create temp table {staging} ({columns}) on commit drop")
-    names = ", ".join(map(ddl.quoted, table.names))
+    names = ", ".join(map(ddl.quote, table.names))
     with connection.cursor().copy(f"copy {staging} ({names}) from stdin (format csv)") as copy:
         for batch in rows.to_batches(max_chunksize=10_000):
             copy.write(_csv(pa.Table.from_batches([batch])))

@@ -9,8 +9,7 @@ from psycopg import DataError, Error
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
-from qoescope.catalog.dimensions import CUBED, UNKNOWN
+from qoescope.catalog.dimensions import CUBED, DIMENSION_BY_NAME, UNKNOWN
 from qoescope.catalog.errors import UnknownName
 from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.tables import EVENTS
@@ -119,8 +118,8 @@ def withheld(reader: Pool, property_id: str, between: Between) -> list[Row]:
 
 def values(reader: Pool, property_id: str, name: str, between: Between, start: str = "", limit: int = 200) -> list[Row]:
     """The dimension's values that contain `start`, by number of attempts. Raises `UnknownName`."""
-    if name not in DIMENSIONS:
-        raise UnknownName("dimension", name, DIMENSIONS)
+    if name not in DIMENSION_BY_NAME:
+        raise UnknownName("dimension", name, DIMENSION_BY_NAME)
     bounds = {
         "from": between[0],
         "to": between[1],

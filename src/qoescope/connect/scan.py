@@ -99,7 +99,7 @@ def read_rows(connection: Connection, like: Table, where: str, **values: object)
 
 
 def _column_sql(field: Field) -> str:
-    name = ddl.quoted(field.name)
+    name = ddl.quote(field.name)
     return f"(extract(epoch from {name}) * 1000000)::bigint" if field.type == "instant" else name
 
 

@@ -11,7 +11,7 @@ from pyspark.sql.streaming import StreamingQuery
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.operations import LATE, QUARANTINE, REPORTS
 from qoescope.catalog.tables import EVENTS
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect import checkpoints, topic_history
 from qoescope.connect.lake.deletion import delete_from_offset
 from qoescope.connect.topic_history import TopicState
@@ -35,7 +35,7 @@ def open_topic(settings: Settings, writer: Writer, topic: str, names: Sequence[s
     """
     state = writer.do(lambda connection: topic_history.open_topic(settings, connection, topic))
     if state.broken is not None:
-        for table in (EVENTS, LATE, QUARANTINE, REPORTS) if topic == BEACONS.name else ():
+        for table in (EVENTS, LATE, QUARANTINE, REPORTS) if topic == BEACONS_TOPIC.name else ():
             delete_from_offset(settings, table, state.known.next_offsets)
         for name in names:
             if "://" in (where := checkpoint_location(settings, name)) or Path(where).exists():

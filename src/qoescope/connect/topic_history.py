@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.operations import LOG_PARTITIONS
-from qoescope.catalog.topics import DEAD_LETTERS
+from qoescope.catalog.topics import DEAD_LETTERS_TOPIC
 from qoescope.compile import arrow
 from qoescope.connect import kafka, postgres
 from qoescope.connect.kafka import TopicDescription
@@ -91,7 +91,7 @@ def _read_next_offsets(connection: Connection, topic: str) -> dict[int, int]:
             "select kafka_partition, max(next_offset) from stream_offsets where topic = %s group by 1", (topic,)
         ).fetchall()
     )
-    if topic == DEAD_LETTERS.name and not next_offsets:
+    if topic == DEAD_LETTERS_TOPIC.name and not next_offsets:
         letters = connection.execute("select kafka_partition, max(kafka_offset) + 1 from dead_letters group by 1")
         next_offsets = dict(letters.fetchall())
     return next_offsets

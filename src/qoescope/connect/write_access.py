@@ -40,14 +40,14 @@ def put(settings: Settings, table: Table, rows: Sequence[Row]) -> None:
             upsert(connection, Write(table, pa.Table.from_pylist(list(rows), schema=arrow.schema(table))))
 
 
-def digest_forgotten(settings: Settings, keys: pseudonyms.Keys) -> None:
+def digest_forgotten(settings: Settings, keys: pseudonyms.ViewerKeys) -> None:
     """Replaces viewers' own ids, which an older version stored, by pseudonyms; idempotent.
 
     The bytes leave Postgres' files once their space is reused, or after `vacuum full`.
     """
     with connect(settings, "writer", settings.postgres_stream_s) as connection, connection.transaction():
         for property_id, raw, at in _as_sent(connection, FORGOTTEN, "forgotten_at"):
-            for name in pseudonyms.of(keys, property_id, raw):
+            for name in pseudonyms.all_pseudonyms(keys, property_id, raw):
                 connection.execute(
                     "insert into forgotten (property, viewer_id, forgotten_at) values (%s, %s, %s) "
                     "on conflict do nothing",
@@ -55,7 +55,7 @@ def digest_forgotten(settings: Settings, keys: pseudonyms.Keys) -> None:
                 )
             connection.execute("delete from forgotten where property = %s and viewer_id = %s", (property_id, raw))
         for property_id, raw, at in _as_sent(connection, ERASURES, "asked_at"):
-            *_, name = pseudonyms.of(keys, property_id, raw)
+            *_, name = pseudonyms.all_pseudonyms(keys, property_id, raw)
             connection.execute(
                 "insert into erasures (property, viewer_id, asked_at, events, sessions, marts, letters, gone_by) "
                 "select property, %s, asked_at, events, sessions, marts, letters, gone_by from erasures "
@@ -73,4 +73,4 @@ def digest_forgotten(settings: Settings, keys: pseudonyms.Keys) -> None:
 def _as_sent(connection: Connection, table: Table, moment: str) -> list[tuple[str, str, datetime]]:
     """Rows that name a viewer by their own id."""
     rows = connection.execute(f"select property, viewer_id, {moment} from {table.name}".encode()).fetchall()
-    return [row for row in rows if not pseudonyms.has_form(row[1])]
+    return [row for row in rows if not pseudonyms.is_pseudonym(row[1])]

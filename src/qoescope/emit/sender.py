@@ -12,7 +12,7 @@ from qoescope.client.retrying import (
     ANSWER_WITHIN_S,
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
-    TRY_AGAIN,
+    RETRIED_STATUSES,
     pause_s,
 )
 from qoescope.emit.connection import Beacon, Connection, Door, Entry
@@ -76,7 +76,7 @@ class Sender:
 
     def answered(self, entry: Entry, asked_s: float | None) -> None:
         """An answer came: into the book with it, or once more."""
-        if entry.status in TRY_AGAIN and not self._stopped:
+        if entry.status in RETRIED_STATUSES and not self._stopped:
             self.last_error = f"answer {entry.status}"
             self._again(entry, asked_s)
             return

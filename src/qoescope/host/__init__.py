@@ -1,1 +1,1 @@
-"""Host: what every process does on the machine that it runs on: files, pauses between attempts, where it listens."""
+"""What every process does on its machine: files, pauses between attempts, addresses to listen on."""

@@ -1,4 +1,4 @@
-"""Addresses: which of them a service may listen on without TLS."""
+"""Which addresses a service may listen on without TLS."""
 
 import ipaddress
 from pathlib import Path
@@ -19,7 +19,7 @@ def refuse_clear_text(
 ) -> None:
     """Raises `Mistake` when the service would listen beyond this machine without TLS or a named proxy.
 
-    `service` is what messages and settings call it: `QOESCOPE_<SERVICE>_TLS_KEY`.
+    `service` is its name in messages and settings: `QOESCOPE_<SERVICE>_TLS_KEY`.
     """
     has_tls = certificate is not None and key is not None
     if is_loopback(address) or has_tls or proxy:

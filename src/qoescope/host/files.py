@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and private ones that nobody else on the machine may read."""
+"""Atomic file replacement, and private files."""
 
 import os
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ OTHERS = 0o077
 
 
 def beside(path: Path) -> Path:
-    """A hidden name in the same folder for what is not yet whole; another one for each process and thread."""
+    """A hidden name in the same folder for an incomplete file; unique to the process and thread."""
     return path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
 
 
 @contextmanager
 def replacing(path: Path, mode: int = PUBLIC) -> Iterator[IO[bytes]]:
-    """A file that takes the name once the block has written all of it: a reader sees the old one or the new one.
+    """A file that replaces `path` once the block has written it: readers see the old or the new one.
 
-    A block that fails leaves the old one and nothing else.
+    If the block raises, the old file stays and nothing else is left.
     """
     half = beside(path)
     half.unlink(missing_ok=True)
@@ -38,26 +38,26 @@ def replacing(path: Path, mode: int = PUBLIC) -> Iterator[IO[bytes]]:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Writes the file, private from its first moment on, in place of the one before."""
+    """Replaces the file atomically; it is private from the start."""
     with replacing(path, PRIVATE) as file:
         file.write(data)
 
 
 def create_private(path: Path, data: bytes) -> None:
-    """Makes the file, private from its first moment on; raises `FileExistsError` where there is one."""
+    """Creates the file, private from the start; raises `FileExistsError` where there is one."""
     with _created(path, PRIVATE) as file:
         file.write(data)
 
 
 def read_private(path: Path) -> bytes:
-    """What the file holds; raises `Mistake` when others may read it too."""
+    """The file's content; raises `Mistake` when others can read it too."""
     if path.stat().st_mode & OTHERS:
         raise Mistake(f"{path} may be read by others: chmod 600 {path}")
     return path.read_bytes()
 
 
 def make_private_folder(folder: Path) -> None:
-    """Makes the folder where it is missing, for this user only."""
+    """Creates the folder if it is missing, for this user only."""
     folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.topics import BEACONS, TOPICS
+from qoescope.catalog.topics import BEACONS_TOPIC, TOPICS
 from qoescope.connect import kafka, topic_history, viewer_keys, write_access
 from qoescope.connect.writing import crash
 from qoescope.ingest import answers, openapi, pages
@@ -98,10 +98,10 @@ class App:
     async def _find_partitions(self) -> None:
         """Learns the topic's partitions; creates the topics when Kafka has none of them."""
         try:
-            found = await asyncio.to_thread(self._log.partitions, BEACONS.name, KAFKA_QUERY_S)
+            found = await asyncio.to_thread(self._log.partitions, BEACONS_TOPIC.name, KAFKA_QUERY_S)
             if not found:
                 await asyncio.to_thread(kafka.ensure_topics, self.settings)
-                found = await asyncio.to_thread(self._log.partitions, BEACONS.name, KAFKA_QUERY_S)
+                found = await asyncio.to_thread(self._log.partitions, BEACONS_TOPIC.name, KAFKA_QUERY_S)
         except kafka.AWAY as error:
             log.warning("Kafka is away: %s", error)
             return

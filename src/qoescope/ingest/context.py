@@ -7,10 +7,10 @@ from typing import Protocol
 import msgspec
 import pycountry
 
-from qoescope.catalog.dimensions import BY_NAME, SENT, UNKNOWN
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME, SENT, UNKNOWN
 from qoescope.catalog.doors import LONGEST_TEXT
 from qoescope.catalog.errors import UnknownName
-from qoescope.compile.agents import fields as agent_fields
+from qoescope.compile.agents import device_fields
 from qoescope.compile.pseudonyms import pseudonym
 from qoescope.compile.wire import Session
 from qoescope.ingest.clocks import Clocks
@@ -18,8 +18,8 @@ from qoescope.ingest.privacy import NO_TRACKING, without_query
 from qoescope.ingest.texts import clean
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
-CLOSED_VALUES = tuple((name, BY_NAME[name].values) for name in SENT if BY_NAME[name].values)
-OPEN_DIMENSIONS = tuple(name for name in SENT if not BY_NAME[name].values)
+CLOSED_VALUES = tuple((name, DIMENSION_BY_NAME[name].values) for name in SENT if DIMENSION_BY_NAME[name].values)
+OPEN_DIMENSIONS = tuple(name for name in SENT if not DIMENSION_BY_NAME[name].values)
 EDGE_DIMENSIONS = ("country_code", "region", "isp", "asn", "cdn", "cdn_pop")
 """Dimensions that a CDN or proxy in front of the collector may set by a header."""
 EMPTY_VALUES = frozenset(("", UNKNOWN))
@@ -128,6 +128,6 @@ def _spell_value(value: str, values: tuple[str, ...]) -> str | None:
 
 
 def _add_from_agent(session: Session, user_agent: str | None) -> None:
-    for name, value in agent_fields(user_agent) if user_agent else ():
+    for name, value in device_fields(user_agent) if user_agent else ():
         if getattr(session, name) is None:
             setattr(session, name, value)

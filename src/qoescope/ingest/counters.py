@@ -23,7 +23,7 @@ GAUGES = {
 BUCKET_LIMITS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-class Counters:
+class CollectorCounters:
     """Counters of one process, for monitoring. The books that the ledger checks travel in Kafka's records."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Counters:
         return family
 
 
-def exposition(books: Counters) -> bytes:
+def exposition(books: CollectorCounters) -> bytes:
     """The counters in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(books)

@@ -6,10 +6,10 @@ from typing import Protocol
 
 import msgspec
 
-from qoescope.catalog.topics import BEACONS, TICK_PROPERTY
+from qoescope.catalog.topics import BEACONS_TOPIC, TICK_PROPERTY
 from qoescope.compile.wire import Tick
 from qoescope.ingest.acknowledged import AcknowledgedOffsets, DeliveredRecord
-from qoescope.ingest.counters import Counters
+from qoescope.ingest.counters import CollectorCounters
 from qoescope.ingest.limits import InFlight
 from qoescope.ingest.records import Outgoing
 
@@ -102,7 +102,7 @@ class Delivery:
         else:
             self._polling = False
 
-    def tick(self, partitions: list[int], received_at: int, counters: Counters) -> None:
+    def tick(self, partitions: list[int], received_at: int, counters: CollectorCounters) -> None:
         """Sends one tick to each partition; the first carries the refused events, restored if it is lost."""
         self._log.poll(0)
         self.has_sent = False
@@ -118,5 +118,5 @@ class Delivery:
                     counters.restore_refused(refused)
 
             self._wait(len(value))
-            if not self._log.send(BEACONS.name, value, on_delivery, None, partition):
+            if not self._log.send(BEACONS_TOPIC.name, value, on_delivery, None, partition):
                 on_delivery("no room", None)

@@ -26,7 +26,7 @@ _EVENT_TEXTS = tuple(f.name for f in EVENT_FIELDS if f.type == "text" and f.name
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
-class Malformed(Exception):
+class MalformedEvent(Exception):
     """Why one event, or the context, cannot be understood."""
 
 
@@ -53,7 +53,7 @@ class Draft:
         return wire.AdjustedEvent(**msgspec.structs.asdict(self.said), clock_adjusted=True)
 
 
-def draft_event(raw: bytes, limits: Limits) -> Draft | Malformed:
+def draft_event(raw: bytes, limits: Limits) -> Draft | MalformedEvent:
     """One event, or why it is malformed. Unknown members are dropped, null means absent, long texts are cut."""
     unknown = Counter[str]()
     try:
@@ -63,7 +63,7 @@ def draft_event(raw: bytes, limits: Limits) -> Draft | Malformed:
             unknown["at"] = 1
         beyond = type(seq) is int and MOST_EVENTS < seq <= LARGEST_INT
         event = _convert({**known, "at": DATES[0], **({"seq": MOST_EVENTS} if beyond else {})}, wire.Event)
-    except Malformed as bad:
+    except MalformedEvent as bad:
         return bad
     strip_queries(event)
     return Draft(event, at if type(at) is int else None, seq if type(seq) is int else event.seq, unknown)
@@ -74,7 +74,7 @@ def read_context(raw: bytes, limits: Limits, unknown: Counter[str]) -> dict[str,
     said = fields.pick_known(_read_members(raw, limits), fields.CONTEXT, unknown)
     _convert({name: value for name, value in said.items() if name == "session_id"}, wire.Session)
     if texts.holds_no_character(str(said["session_id"])):
-        raise Malformed("`session_id` holds what is no character")
+        raise MalformedEvent("`session_id` holds what is no character")
     return said
 
 
@@ -98,21 +98,21 @@ def _convert(known: dict[str, object], kind: type[Kind]) -> Kind:
     try:
         return msgspec.convert(known, kind)
     except msgspec.ValidationError as error:
-        raise Malformed(str(error)[:LONGEST_REASON]) from error
+        raise MalformedEvent(str(error)[:LONGEST_REASON]) from error
 
 
 def _read_members(raw: bytes, limits: Limits) -> dict[str, object]:
     """The object's members; raises `Malformed` when it is no object or exceeds a limit."""
     if len(raw) > limits.event_bytes:
-        raise Malformed(f"larger than {limits.event_bytes} bytes")
+        raise MalformedEvent(f"larger than {limits.event_bytes} bytes")
     try:
         found = read_json(raw)
     except RecursionError as error:
-        raise Malformed("nested too deeply") from error
+        raise MalformedEvent("nested too deeply") from error
     except UNREADABLE as error:
-        raise Malformed(str(error)[:LONGEST_REASON]) from error
+        raise MalformedEvent(str(error)[:LONGEST_REASON]) from error
     if not isinstance(found, dict):
-        raise Malformed("not an object")
+        raise MalformedEvent("not an object")
     _check_limits(found, limits)
     return found
 
@@ -147,22 +147,22 @@ def _check_limits(found: dict[str, object], limits: Limits) -> None:
     Texts that the catalog names have no limit here: they are cut.
     """
     if len(found) > limits.object_keys:
-        raise Malformed(f"more than {limits.object_keys} keys in an object")
+        raise MalformedEvent(f"more than {limits.object_keys} keys in an object")
     level: list[object] = [{n: value for n, value in found.items() if not isinstance(value, str) or n not in NAMED}]
     depth = 1
     while level:
         if depth > limits.nesting:
-            raise Malformed(f"nested deeper than {limits.nesting}")
+            raise MalformedEvent(f"nested deeper than {limits.nesting}")
         below: list[object] = []
         for value in level:
             if isinstance(value, dict):
                 if len(value) > limits.object_keys:
-                    raise Malformed(f"more than {limits.object_keys} keys in an object")
+                    raise MalformedEvent(f"more than {limits.object_keys} keys in an object")
                 below.extend(value.values())
             elif isinstance(value, list):
                 below.extend(value)
             elif isinstance(value, str) and _utf8_length(value) > limits.text_bytes:
-                raise Malformed(f"a text of more than {limits.text_bytes} bytes")
+                raise MalformedEvent(f"a text of more than {limits.text_bytes} bytes")
         level, depth = below, depth + 1
 
 

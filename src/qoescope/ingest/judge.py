@@ -12,7 +12,7 @@ from qoescope.ingest import clocks, drafts, fields, texts
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.clocks import NO_SHIFT, Shift
 from qoescope.ingest.context import Arrival, tidy_session
-from qoescope.ingest.drafts import LONGEST_REASON, UNREADABLE, Draft, Malformed
+from qoescope.ingest.drafts import LONGEST_REASON, UNREADABLE, Draft, MalformedEvent
 from qoescope.ingest.limits import Limits
 
 _BEACON = msgspec.json.Decoder(wire.Beacon).decode
@@ -112,7 +112,7 @@ def _judge_each(body: bytes, arrival: Arrival, limits: Limits) -> JudgedBeacon:
     unknown = Counter[str]()
     try:
         context = drafts.read_context(bytes(envelope.session), limits, unknown)
-    except Malformed as bad:
+    except MalformedEvent as bad:
         reason = f"session: {bad}"
         verdicts = [wire.Verdict(i, "invalid", reason) for i in range(len(raws))]
         counts = wire.Counts(len(raws), invalid=len(raws))
@@ -130,7 +130,7 @@ def _judge_each(body: bytes, arrival: Arrival, limits: Limits) -> JudgedBeacon:
     bad_raws: list[bytes] = []
     seen: dict[int, wire.Event] = {}
     for index, draft in enumerate(told):
-        if isinstance(draft, Malformed):
+        if isinstance(draft, MalformedEvent):
             verdicts.append(wire.Verdict(index, "invalid", str(draft), drafts.read_seq(raws[index])))
             bad_raws.append(raws[index])
             continue

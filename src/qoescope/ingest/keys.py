@@ -142,15 +142,17 @@ def merge(ours: Snapshot, theirs: Snapshot) -> Snapshot:
 
 def is_digested(snapshot: Snapshot) -> bool:
     """Whether forgotten viewers are named by pseudonyms alone; an older version also kept the id itself."""
-    return all(pseudonyms.has_form(name) for _, name in snapshot.forgotten)
+    return all(pseudonyms.is_pseudonym(name) for _, name in snapshot.forgotten)
 
 
-def digest_forgotten(snapshot: Snapshot, viewer_keys: pseudonyms.Keys) -> Snapshot:
+def digest_forgotten(snapshot: Snapshot, viewer_keys: pseudonyms.ViewerKeys) -> Snapshot:
     """The snapshot with pseudonyms in place of viewers' own ids."""
     names = {
         (property_id, name)
         for property_id, known in snapshot.forgotten
-        for name in ((known,) if pseudonyms.has_form(known) else pseudonyms.of(viewer_keys, property_id, known))
+        for name in (
+            (known,) if pseudonyms.is_pseudonym(known) else pseudonyms.all_pseudonyms(viewer_keys, property_id, known)
+        )
     }
     return Snapshot(snapshot.keys, snapshot.properties, tuple(sorted(names)))
 

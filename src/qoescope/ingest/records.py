@@ -4,7 +4,7 @@ import base64
 
 import msgspec
 
-from qoescope.catalog.topics import BEACONS, DEAD_LETTERS
+from qoescope.catalog.topics import BEACONS_TOPIC, DEAD_LETTERS_TOPIC
 from qoescope.compile import wire
 from qoescope.ingest.context import Arrival
 from qoescope.ingest.judge import JudgedBeacon
@@ -28,7 +28,7 @@ def beacon_records(found: JudgedBeacon, arrival: Arrival) -> list[Outgoing]:
         arrival.property, arrival.received_at, found.sent_at, found.counts, found.session, found.events, found.unknown
     )
     key = found.session.session_id.encode() if found.session is not None else None
-    records = [Outgoing(BEACONS.name, _ENCODE(record), key)]
+    records = [Outgoing(BEACONS_TOPIC.name, _ENCODE(record), key)]
     if found.dead is not None:
         bad = [verdict for verdict in found.verdicts if verdict.outcome == "invalid"]
         detail = "; ".join(f"{verdict.index}: {verdict.reason}" for verdict in bad[:20])
@@ -39,7 +39,7 @@ def beacon_records(found: JudgedBeacon, arrival: Arrival) -> list[Outgoing]:
 def refusal_records(body: bytes, reason: str, arrival: Arrival) -> list[Outgoing]:
     """A body that was refused whole: counted as one received, one invalid; its bytes in a dead letter."""
     record = wire.Record(arrival.property, arrival.received_at, None, wire.Counts(1, invalid=1), None, [])
-    return [Outgoing(BEACONS.name, _ENCODE(record)), dead_letter(arrival, reason, "", body, 1)]
+    return [Outgoing(BEACONS_TOPIC.name, _ENCODE(record)), dead_letter(arrival, reason, "", body, 1)]
 
 
 def dead_letter(arrival: Arrival, reason: str, detail: str, body: bytes, count: int) -> Outgoing:
@@ -48,4 +48,4 @@ def dead_letter(arrival: Arrival, reason: str, detail: str, body: bytes, count: 
         body, detail = body[:DEAD_BODY_BYTES], f"cut from {len(body)} bytes; {detail}"
     text = base64.b64encode(body).decode()
     letter = wire.DeadLetter(arrival.property, arrival.received_at, "door", reason, detail, text, count)
-    return Outgoing(DEAD_LETTERS.name, _ENCODE(letter), arrival.property.encode())
+    return Outgoing(DEAD_LETTERS_TOPIC.name, _ENCODE(letter), arrival.property.encode())

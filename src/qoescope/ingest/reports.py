@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from qoescope.catalog.cmcd import COUNTED_AS, MEDIA_TYPES
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.compile import wire
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.context import Arrival, tidy_session
@@ -104,7 +104,7 @@ def report_records(found: CmcdReports, arrival: Arrival, target: str) -> list[Ou
             agent,
             dict(found.unknown.get(session_id, ())),
         )
-        outgoing.append(Outgoing(BEACONS.name, _ENCODE(record), session_id.encode()))
+        outgoing.append(Outgoing(BEACONS_TOPIC.name, _ENCODE(record), session_id.encode()))
     lost = found.without_session + len(found.unread)
     if lost:
         counts = wire.Counts(lost, invalid=len(found.unread), filtered=found.without_session)
@@ -119,7 +119,7 @@ def report_records(found: CmcdReports, arrival: Arrival, target: str) -> list[Ou
             agent,
             dict(found.unknown.get(None, ())),
         )
-        outgoing.append(Outgoing(BEACONS.name, _ENCODE(record)))
+        outgoing.append(Outgoing(BEACONS_TOPIC.name, _ENCODE(record)))
     if found.unread:
         body = "\n".join(found.unread).encode()
         outgoing.append(dead_letter(arrival, "no CMCD", "", body, len(found.unread)))

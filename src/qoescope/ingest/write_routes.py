@@ -9,7 +9,7 @@ from qoescope.ingest import answers, batches, costs, judge, records, reports
 from qoescope.ingest.bodies import Refused, decode_body
 from qoescope.ingest.clocks import Clocks
 from qoescope.ingest.context import Arrival, parse_edge_headers
-from qoescope.ingest.counters import Counters
+from qoescope.ingest.counters import CollectorCounters
 from qoescope.ingest.forgotten import Forgotten
 from qoescope.ingest.judge import JudgedBeacon
 from qoescope.ingest.keys import Keyring, Property, Snapshot, WriteKey, token
@@ -40,9 +40,9 @@ class WriteRoutes:
         self._edge = parse_edge_headers(settings.door_edge_headers)
         self.limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
         self.in_flight = InFlight(settings.door_requests, settings.door_unacknowledged_bytes)
-        self.counters = Counters()
+        self.counters = CollectorCounters()
         self.keyring = Keyring(Snapshot())
-        self.viewer_keys: pseudonyms.Keys = {self._version: self._secret}
+        self.viewer_keys: pseudonyms.ViewerKeys = {self._version: self._secret}
         """All versions of the pseudonyms' key: who was forgotten under an older one stays forgotten."""
         self._tombstones: tuple[object, Forgotten] = None, Forgotten({}, ())
         self.recent = RecentBeacons()

@@ -11,7 +11,7 @@ from qoescope.catalog.bounds import DAY_MS
 from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.operations import QUARANTINE
 from qoescope.compile import arrow, tallies
-from qoescope.compile.duck import answered, naive
+from qoescope.compile.duck import query_arrow, without_zone
 
 IDENTITY = ("property", "session_id", "seq")
 LOG_POSITION = ("kafka_partition", "kafka_offset", "position")
@@ -48,7 +48,7 @@ def identity_hashes(rows: pa.Table) -> Hashes:
 
 def identity_and_session_hashes(rows: pa.Table) -> tuple[Hashes, npt.NDArray[np.int64]]:
     """(hashes of identities, hashes of sessions), one each a row."""
-    matched = answered(_HASHES, given=rows.select(list(IDENTITY)))
+    matched = query_arrow(_HASHES, given=rows.select(list(IDENTITY)))
     identities, sessions = (np.asarray(matched[name].to_numpy(), dtype=np.uint64) for name in ("h", "s"))
     return identities, sessions.view(np.int64)
 
@@ -87,9 +87,9 @@ def judge_events(events: pa.Table, hashes: Hashes, known: pa.Table, late_after_d
     late = received_ms - at_ms > late_after_days * DAY_MS
     verdict = np.where(late, LATE, NEW)
     if (doubtful := _find_doubtful(hashes, identity_hashes(known))).any():
-        ids = naive(events.select([*JUDGING_COLUMNS, "at", "received_at"]))
+        ids = without_zone(events.select([*JUDGING_COLUMNS, "at", "received_at"]))
         ids = ids.append_column("row", pa.array(np.arange(len(events)))).append_column("late", pa.array(late))
-        verdicts = answered(_VERDICTS, ids=ids.filter(pa.array(doubtful)), known=known.select(list(JUDGING_COLUMNS)))
+        verdicts = query_arrow(_VERDICTS, ids=ids.filter(pa.array(doubtful)), known=known.select(list(JUDGING_COLUMNS)))
         verdict[verdicts["row"].to_numpy()] = verdicts["verdict"].to_numpy()
     own_rows, late_rows, conflict = (events.filter(pa.array(verdict == fate)) for fate in (OWN, LATE, CONFLICT))
     new = verdict == NEW
@@ -154,8 +154,10 @@ def count_kept(unreadable: pa.Table, reports: pa.Table) -> pa.Table:
     """(property, minute_at, quarantined, reports) of records that were accepted and are not events."""
     if not len(unreadable) and not len(reports):
         return pa.table({})
-    unreadable_rows, report_rows = (naive(rows.select(["property", "received_at"])) for rows in (unreadable, reports))
-    return answered(_KEPT, unreadable=unreadable_rows, reports=report_rows)
+    unreadable_rows, report_rows = (
+        without_zone(rows.select(["property", "received_at"])) for rows in (unreadable, reports)
+    )
+    return query_arrow(_KEPT, unreadable=unreadable_rows, reports=report_rows)
 
 
 _KEPT = """

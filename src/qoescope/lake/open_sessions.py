@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qoescope.compile import versions
-from qoescope.compile.duck import answered, naive
+from qoescope.compile.duck import query_arrow, without_zone
 
 MARKS = pa.schema(
     [
@@ -46,7 +46,7 @@ def marks(rows: pa.Table) -> pa.Table:
     if not len(rows):
         return MARKS.empty_table()
     named = rows.select(["property", "session_id", "bucket", "received_at"])
-    return _cast(answered(_MARKS_SQL, named=naive(named)), MARKS)
+    return _cast(query_arrow(_MARKS_SQL, named=without_zone(named)), MARKS)
 
 
 _MARKS_SQL = """
@@ -61,7 +61,7 @@ def stale_marks(identities: pa.Table, rows: pa.Table) -> pa.Table:
     `identities` has (property, session_id, seq, bucket, received_at) of all events of a part of the lake.
     """
     known = versions.latest(rows).select(["property", "session_id", "event_count"])
-    return _cast(answered(_STALE_SQL, named=naive(identities), known=known), MARKS)
+    return _cast(query_arrow(_STALE_SQL, named=without_zone(identities), known=known), MARKS)
 
 
 _STALE_SQL = f"""
@@ -137,7 +137,7 @@ class OpenSessions:
         with self._changed:
             known, new, until = self._known, list(self._new), self._complete_until
         if new:
-            known = _cast(answered(_FOLLOWED_SQL, marked=naive(pa.concat_tables([known, *new]))), FOLLOWED)
+            known = _cast(query_arrow(_FOLLOWED_SQL, marked=without_zone(pa.concat_tables([known, *new]))), FOLLOWED)
             with self._changed:
                 self._known, self._new = known, self._new[len(new) :]
         if until is None:
@@ -148,7 +148,7 @@ class OpenSessions:
 
     def forget(self, measured: pa.Table) -> None:
         """Removes marks that are in their sessions' rows; marks made since then stay."""
-        kept = versions.without(self._known, measured)
+        kept = versions.exclude_sessions(self._known, measured)
         with self._changed:
             self._known = kept
 

@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED
+from qoescope.catalog.events import LONGEST_INTERVAL_MS, WATCHED_STATES
 from qoescope.catalog.marts import Mart
 from qoescope.catalog.tables import SESSIONS
-from qoescope.compile.duck import connected, naive
+from qoescope.compile.duck import open_cursor, without_zone
 from qoescope.mart.ledger_result import Difference
 
 Rows = list[tuple[Any, ...]]
@@ -23,9 +23,9 @@ ACCEPTED = ("lake", "reports", "late", "quarantined", "erased")
 
 
 def _query(tables: Mapping[str, pa.Table], sql: str) -> Rows:
-    with connected(2) as engine:
+    with open_cursor(2) as engine:
         for name, table in tables.items():
-            engine.register(name, naive(table))
+            engine.register(name, without_zone(table))
         return engine.sql(sql).fetchall()
 
 
@@ -119,7 +119,7 @@ def compare_sessions(events: pa.Table, rows: pa.Table, still_open: pa.Table) -> 
 
     Sessions that are `still_open` (property, session_id) are left out: their rows are not final.
     """
-    watched = ", ".join(f"'{state}'" for state in WATCHED)
+    watched = ", ".join(f"'{state}'" for state in WATCHED_STATES)
     asleep = f"state in ({watched}) and state_ms > {LONGEST_INTERVAL_MS}"
     sums = ", ".join(
         f"sum(case when state = '{s}' and not ({asleep}) then state_ms else 0 end) as {s}" for s in _STATES

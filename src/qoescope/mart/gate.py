@@ -13,7 +13,7 @@ from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.catalog.measures import ALL
 from qoescope.catalog.quality import CHECKS, DAY_RULES, FEW, LEAST_DAYS, RULE_NAMES, SHRINKS, Rule, Share, Usual
 from qoescope.compile import arrow
-from qoescope.compile.duck import naive
+from qoescope.compile.duck import without_zone
 
 IDENTITY = ("property", "session_id", "seq")
 STORED = pa.schema([("property", pa.string()), ("session_id", pa.string()), ("repeated_events", pa.int64())])
@@ -72,7 +72,7 @@ def _evaluate_rules(rows: pa.Table, stored: pa.Table | None) -> list[tuple[str, 
     """(property, sessions, each rule's counts: (among, broken) or (numerator, denominator))."""
     counted = ", ".join(f"[{_rule_sql(rule)}]::double[]" for rule in DAY_RULES)
     with duckdb.connect(config={"threads": 1}) as engine:
-        engine.register("given", naive(rows))
+        engine.register("given", without_zone(rows))
         engine.register("there", STORED.empty_table() if stored is None else stored)
         engine.execute("set preserve_insertion_order = false")
         found = engine.execute(

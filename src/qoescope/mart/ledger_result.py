@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from qoescope.catalog.operations import OUTCOMES
 from qoescope.compile import arrow
-from qoescope.compile.duck import connected, naive
+from qoescope.compile.duck import open_cursor, without_zone
 
 BOOKS = {
     "log": "records between first and next offset = records read; the topic is the one that was read",
@@ -137,8 +137,8 @@ def _erasure_outcomes(rows: Mapping[str, pa.Table]) -> pa.Table:
         for name in rows
     )
     sums = ", ".join(f"coalesce(sum({name}), 0)::bigint as {name}" for name in (*rows, "erased"))
-    with connected() as engine:
+    with open_cursor() as engine:
         for name, table in rows.items():
-            engine.register(name, naive(table.select(["property", "received_at"])))
+            engine.register(name, without_zone(table.select(["property", "received_at"])))
         found = engine.sql(f"select property, minute_at, {sums} from ({counted}) group by all").to_arrow_table()
     return arrow.conform(found, OUTCOMES)

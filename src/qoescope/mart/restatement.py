@@ -30,12 +30,12 @@ def restate_bucket(events: pa.Table, before: pa.Table, now: datetime, silent_sin
     """
     last = versions.latest(before)
     open_ids = _open_sessions(events, silent_since)
-    closed = versions.without(events, open_ids)
+    closed = versions.exclude_sessions(events, open_ids)
     new = versions.versions(closed, last, now)
-    kept = versions.without(last, new)
+    kept = versions.exclude_sessions(last, new)
     imported = pc.equal(kept["source"], "import")
-    gone = versions.without(versions.without(kept.filter(pc.invert(imported)), closed), open_ids)
-    kept = versions.without(kept, gone)
+    gone = versions.exclude_sessions(versions.exclude_sessions(kept.filter(pc.invert(imported)), closed), open_ids)
+    kept = versions.exclude_sessions(kept, gone)
     rows = pa.concat_tables([new, kept])
     return RestatedBucket(rows, len(new) + len(gone), len(before) - len(last), len(events))
 

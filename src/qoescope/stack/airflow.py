@@ -17,10 +17,10 @@ from qoescope.stack import postgres, processes, secrets
 from qoescope.stack.children import Part
 
 USER = "admin"
-ENDED = ("success", "failed")
+FINAL_STATES = ("success", "failed")
 RESTATE, IMPORT = "restate", "import_csv"
 """The DAGs that the demo runs."""
-NEEDS_MIGRATION = threading.Lock()
+MIGRATION_LOCK = threading.Lock()
 
 CONFIGURATION = """[core]
 dags_folder = {dags}
@@ -75,30 +75,42 @@ def home(settings: Settings) -> Path:
 
 
 def url(settings: Settings) -> str:
-    """Where its pages and its API are."""
+    """The URL of its pages and its API."""
     return f"http://127.0.0.1:{settings.airflow_port}"
 
 
 def parts(settings: Settings, more: Mapping[str, str]) -> list[Part]:
-    """API server, scheduler, DAG processor and triggerer; `more` is what the DAGs' tasks find in their environment."""
+    """API server, scheduler, DAG processor and triggerer; `more` is the environment of the DAGs' tasks."""
     variables = {**more, "AIRFLOW_HOME": str(home(settings))}
 
     def prepare() -> None:
-        with NEEDS_MIGRATION:
+        with MIGRATION_LOCK:
             migrate(settings, variables)
 
     def component(name: str, *options: str) -> Part:
         return Part(
-            name=f"airflow-{name}", command=[sys.executable, "-m", "airflow", name, *options],
-            ready=lambda: is_healthy(settings, name), needs=("postgres",), prepare=prepare, look_s=30,
-            environment=variables, stop_s=30,
-        )  # fmt: skip
+            name=f"airflow-{name}",
+            command=[sys.executable, "-m", "airflow", name, *options],
+            ready=lambda: is_healthy(settings, name),
+            needs=("postgres",),
+            prepare=prepare,
+            check_s=30,
+            environment=variables,
+            stop_s=30,
+        )
 
     server = Part(
-        name="airflow", command=[sys.executable, "-m", "airflow", "api-server", "--host", "127.0.0.1"],
-        ready=lambda: health(settings) is not None, needs=("postgres",), prepare=prepare, look_s=30,
-        environment=variables, stop_s=30, port=settings.airflow_port, url=url(settings),
-    )  # fmt: skip
+        name="airflow",
+        command=[sys.executable, "-m", "airflow", "api-server", "--host", "127.0.0.1"],
+        ready=lambda: health(settings) is not None,
+        needs=("postgres",),
+        prepare=prepare,
+        check_s=30,
+        environment=variables,
+        stop_s=30,
+        port=settings.airflow_port,
+        url=url(settings),
+    )
     return [
         server,
         component("scheduler", "--skip-serve-logs"),
@@ -108,15 +120,23 @@ def parts(settings: Settings, more: Mapping[str, str]) -> list[Part]:
 
 
 def migrate(settings: Settings, variables: Mapping[str, str]) -> None:
-    """Writes the configuration; brings the database to this version of Airflow unless it is known to be there."""
+    """Writes the configuration, and migrates the database unless it is known to be at this version.
+
+    Raises `Mistake` when the migration fails.
+    """
     configure(settings)
-    done_before = postgres.data(settings).parent / "airflow.version"
+    done_before = postgres.data_folder(settings).parent / "airflow.version"
     if done_before.exists() and done_before.read_text() == version("apache-airflow"):
         return
     done = subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"], env=environment(variables), capture_output=True, text=True,
-        check=False, stdin=subprocess.DEVNULL, timeout=900,
-    )  # fmt: skip
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=900,
+    )
     if done.returncode:
         log = home(settings) / "migrate.log"
         log.write_text(done.stdout + done.stderr)
@@ -125,24 +145,28 @@ def migrate(settings: Settings, variables: Mapping[str, str]) -> None:
 
 
 def configure(settings: Settings) -> None:
-    """Writes Airflow's configuration, which holds secrets, for this user only."""
+    """Writes Airflow's configuration, which holds secrets, readable by this user only."""
     home(settings).mkdir(mode=0o700, parents=True, exist_ok=True)
     passwords = secrets.folder(settings) / "airflow_users.json"
     if not passwords.exists():
         secrets.write(passwords, json.dumps({USER: secrets.secret(settings, "airflow_admin.password")}))
     text = CONFIGURATION.format(
-        dags=settings.dags.resolve(), passwords=passwords.resolve(), home=home(settings), port=settings.airflow_port,
-        url=url(settings), database=postgres.airflow_url(settings),
+        dags=settings.dags.resolve(),
+        passwords=passwords.resolve(),
+        home=home(settings),
+        port=settings.airflow_port,
+        url=url(settings),
+        database=postgres.airflow_url(settings),
         fernet_key=secrets.secret(settings, "airflow_fernet.key", secrets.fernet_key()),
         jwt_secret=secrets.secret(settings, "airflow_jwt.key", secrets.signing_key()),
         api_secret=secrets.secret(settings, "airflow_api.key"),
-    )  # fmt: skip
+    )
     secrets.write(home(settings) / "airflow.cfg", text)
 
 
 def health(settings: Settings) -> dict[str, Any] | None:
-    """What Airflow says of its processes; None while nobody answers."""
-    answer = processes.said(settings.airflow_port, "/api/v2/monitor/health")
+    """Airflow's report on its processes; None while it does not answer."""
+    answer = processes.get_body(settings.airflow_port, "/api/v2/monitor/health")
     return dict(json.loads(answer)) if answer else None
 
 
@@ -152,8 +176,8 @@ def is_healthy(settings: Settings, component: str) -> bool:
     return state.get("status") == "healthy"
 
 
-class Client:
-    """Airflow's API as its administrator; close it by `with`."""
+class AirflowApi:
+    """Airflow's API as its administrator; close it by `with`. Methods raise `Mistake` on an error status."""
 
     def __init__(self, settings: Settings) -> None:
         once = httpx.Limits(
@@ -164,7 +188,7 @@ class Client:
         )
         password = secrets.secret(settings, "airflow_admin.password")
         answer = self._http.post("/auth/token", json={"username": USER, "password": password})
-        self._http.headers["authorization"] = f"Bearer {_good(answer)['access_token']}"
+        self._http.headers["authorization"] = f"Bearer {_checked_json(answer)['access_token']}"
 
     def __enter__(self) -> Self:
         return self
@@ -173,44 +197,44 @@ class Client:
         self._http.close()
 
     def knows(self, dag: str) -> bool:
-        """Whether the DAG was parsed."""
+        """Whether the DAG has been parsed."""
         return self._http.get(f"/api/v2/dags/{dag}").is_success
 
     def import_errors(self) -> list[str]:
-        """What is wrong with files in the DAGs' folder."""
-        answer = _good(self._http.get("/api/v2/importErrors"))
+        """Errors of files in the DAGs' folder."""
+        answer = _checked_json(self._http.get("/api/v2/importErrors"))
         return [f"{e['filename']}: {e['stack_trace']}" for e in answer["import_errors"]]
 
     def trigger(self, dag: str, conf: Mapping[str, Any]) -> str:
         """Starts a run and returns its id."""
         body = {"logical_date": None, "conf": dict(conf)}
-        return str(_good(self._http.post(f"/api/v2/dags/{dag}/dagRuns", json=body))["dag_run_id"])
+        return str(_checked_json(self._http.post(f"/api/v2/dags/{dag}/dagRuns", json=body))["dag_run_id"])
 
     def state(self, dag: str, run: str) -> str:
-        """queued, running, success or failed."""
-        return str(_good(self._http.get(f"/api/v2/dags/{dag}/dagRuns/{run}"))["state"])
+        """The run's state: queued, running, success or failed."""
+        return str(_checked_json(self._http.get(f"/api/v2/dags/{dag}/dagRuns/{run}"))["state"])
 
     def runs(self, dag: str = "~", limit: int = 50) -> list[dict[str, Any]]:
         """The last runs, newest first."""
         answer = self._http.get(f"/api/v2/dags/{dag}/dagRuns", params={"limit": limit, "order_by": "-run_after"})
-        return list(_good(answer)["dag_runs"])
+        return list(_checked_json(answer)["dag_runs"])
 
     def failed_tasks(self, dag: str, run: str) -> list[str]:
         """Names of the run's tasks that did not succeed."""
-        answer = _good(self._http.get(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances"))
+        answer = _checked_json(self._http.get(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances"))
         return [t["task_id"] for t in answer["task_instances"] if t["state"] not in ("success", "skipped")]
 
 
 def last_runs(settings: Settings, limit: int = 8) -> list[dict[str, Any]]:
     """The last runs of all DAGs, newest first. Raises `Mistake` while Airflow does not answer."""
     try:
-        with Client(settings) as client:
+        with AirflowApi(settings) as client:
             return client.runs(limit=limit)
     except httpx.HTTPError as error:
         raise Mistake(f"Airflow does not answer at {url(settings)}: {type(error).__name__}") from error
 
 
-def _good(answer: httpx.Response) -> dict[str, Any]:
+def _checked_json(answer: httpx.Response) -> dict[str, Any]:
     if not answer.is_success:
         asked = f"{answer.request.method} {answer.request.url.path}"
         raise Mistake(f"Airflow answered {answer.status_code} to {asked}: {answer.text[:300]}")

@@ -1,4 +1,4 @@
-"""Assembly: which parts a stack has, where each listens, and one context in which all of them run."""
+"""Assembles a stack: which parts it has, where each listens, and one context in which all of them run."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from qoescope.catalog.errors import UnknownName
 from qoescope.settings import Settings
 from qoescope.stack import airflow, kafka, postgres, private, processes, state
 from qoescope.stack.children import Child, Children, Part
-from qoescope.stack.told import Told
+from qoescope.stack.part_readiness import PartReadiness
 
 LOOPBACK_PORTS = (
     "postgres_port",
@@ -24,41 +24,50 @@ LOOPBACK_PORTS = (
     "stream_port",
     "monitor_port",
 )
-PASSED_ON = (*LOOPBACK_PORTS, "brokers", "var", "lake", "checkpoints", "session_gap_s", "stuck_s", "least_free_bytes")
-"""Settings that the parts are told, and commands beside them: they may differ from what these would read themselves."""
+SHARED_SETTINGS = (
+    *LOOPBACK_PORTS,
+    "brokers",
+    "var",
+    "lake",
+    "checkpoints",
+    "session_gap_s",
+    "stuck_s",
+    "least_free_bytes",
+)
+"""Settings that are passed to the parts, and to commands beside them: the stack may have chosen them."""
 
 
 @contextmanager
-def placed(settings: Settings) -> Iterator[Settings]:
-    """The settings with ports that are held for their parts and a folder that does not depend on where a part runs."""
-    with processes.held(*(getattr(settings, name) for name in LOOPBACK_PORTS)) as ports:
+def reserve_ports(settings: Settings) -> Iterator[Settings]:
+    """The settings with reserved ports for all parts, and an absolute `var`."""
+    with processes.reserve_ports(*(getattr(settings, name) for name in LOOPBACK_PORTS)) as ports:
         taken: dict[str, Any] = dict(zip(LOOPBACK_PORTS, ports, strict=True))
         if "brokers" not in settings.model_fields_set:
             taken["brokers"] = f"127.0.0.1:{taken['broker_port']}"
         yield settings.model_copy(update={**taken, "var": settings.var.resolve()})
 
 
-def passed_on(settings: Settings) -> dict[str, str]:
-    """The environment by which a part reads these settings."""
-    told = (str, int, float, dict)
-    names = {*PASSED_ON, *(n for n in settings.model_fields_set if isinstance(getattr(settings, n), told))}
+def part_environment(settings: Settings) -> dict[str, str]:
+    """The environment from which a part reads these settings."""
+    plain_types = (str, int, float, dict)
+    names = {*SHARED_SETTINGS, *(n for n in settings.model_fields_set if isinstance(getattr(settings, n), plain_types))}
     values = {name: getattr(settings, name) for name in sorted(names)}
     variables = {f"QOESCOPE_{n.upper()}": json.dumps(v) if isinstance(v, dict) else str(v) for n, v in values.items()}
     return {**variables, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
 
 
 def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
-    """The parts of these names (`airflow` is four processes) and those that they need, all of them by default.
+    """The parts of these names (`airflow` is four processes) and those they need; all of them by default.
 
-    Raises `UnknownName` for one that is none.
+    Raises `UnknownName` for an unknown name.
     """
-    more = passed_on(settings)
+    more = part_environment(settings)
     own_broker = settings.brokers == f"127.0.0.1:{settings.broker_port}"
     known = [
         postgres.part(settings),
         *([kafka.part(settings)] if own_broker else []),
         *airflow.parts(settings, more),
-        *_own(settings, more, ("kafka",) if own_broker else ()),
+        *_own_parts(settings, more, ("kafka",) if own_broker else ()),
     ]
     if not names:
         return known
@@ -71,53 +80,92 @@ def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
     return [part for part in known if part.name in asked]
 
 
-def _own(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> list[Part]:
-    """Our own parts: each is one command of `qoescope`."""
-    stores, streaming, watching = ("postgres", *broker), Told(settings, "stream"), Told(settings, "monitor")
+def _own_parts(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> list[Part]:
+    """Our own parts: each is a command of `qoescope`."""
+    stores, streaming, watching = (
+        ("postgres", *broker),
+        PartReadiness(settings, "stream"),
+        PartReadiness(settings, "monitor"),
+    )
     door, console = settings.door_port, settings.console_port
 
     def command(name: str) -> list[str]:
         return [sys.executable, "-m", "qoescope.cli.app", name]
 
     return [
-        Part("collect", command("collect"), lambda: _is_ok(door, "/readyz"), stores, environment=more, stop_s=20,
-             port=door, url=f"http://127.0.0.1:{door}"),
-        Part("stream", command("stream"), streaming.is_ready, stores, environment=more, stop_s=60,
-             prepare=streaming.forget, why=streaming.why, port=settings.stream_port,
-             url=f"http://127.0.0.1:{settings.stream_port}/metrics"),
-        Part("console", command("console"), lambda: _is_ok(console, "/alive"), ("postgres",), environment=more,
-             stop_s=12, port=console, url=f"http://127.0.0.1:{console}"),
-        Part("monitor", command("monitor"), watching.is_ready, stores, environment=more, stop_s=10, gives_way=True,
-             prepare=watching.forget, why=watching.why, port=settings.monitor_port,
-             url=f"http://127.0.0.1:{settings.monitor_port}/metrics"),
-    ]  # fmt: skip
+        Part(
+            "collect",
+            command("collect"),
+            lambda: _is_ok(door, "/readyz"),
+            stores,
+            environment=more,
+            stop_s=20,
+            port=door,
+            url=f"http://127.0.0.1:{door}",
+        ),
+        Part(
+            "stream",
+            command("stream"),
+            streaming.is_ready,
+            stores,
+            environment=more,
+            stop_s=60,
+            prepare=streaming.forget,
+            why=streaming.why,
+            port=settings.stream_port,
+            url=f"http://127.0.0.1:{settings.stream_port}/metrics",
+        ),
+        Part(
+            "console",
+            command("console"),
+            lambda: _is_ok(console, "/alive"),
+            ("postgres",),
+            environment=more,
+            stop_s=12,
+            port=console,
+            url=f"http://127.0.0.1:{console}",
+        ),
+        Part(
+            "monitor",
+            command("monitor"),
+            watching.is_ready,
+            stores,
+            environment=more,
+            stop_s=10,
+            has_low_priority=True,
+            prepare=watching.forget,
+            why=watching.why,
+            port=settings.monitor_port,
+            url=f"http://127.0.0.1:{settings.monitor_port}/metrics",
+        ),
+    ]
 
 
 def _is_ok(port: int, path: str) -> bool:
-    return processes.said(port, path) is not None
+    return processes.get_body(port, path) is not None
 
 
 @contextmanager
-def running(
+def run_parts(
     settings: Settings, names: Sequence[str] = (), later: Sequence[str] = ()
 ) -> Iterator[tuple[Settings, Children]]:
-    """The stack's parts, started and on their way to ready; all stopped at the end, whatever ends it.
+    """Runs the stack's parts while the block runs; yields the settings with the chosen ports, and the parts.
 
-    Those of `later` start when `children.start()` is called once more.
+    Parts of `later` start when `children.start()` is called again. All are stopped at the end, whatever ends it.
     """
     with ExitStack() as open_until_the_end:
-        open_until_the_end.enter_context(private.masked())
-        open_until_the_end.enter_context(state.alone(settings))
+        open_until_the_end.enter_context(private.restrict_umask())
+        open_until_the_end.enter_context(state.lock_folder(settings))
         private.secure(settings.var.resolve())
-        open_until_the_end.enter_context(_logging(settings.var / "log" / "stack.log"))
-        processes.sweep(str(settings.var.resolve()))  # before ports are chosen: it may still listen there
-        here = open_until_the_end.enter_context(placed(settings))
+        open_until_the_end.enter_context(_log_to(settings.var / "log" / "stack.log"))
+        processes.end_orphans(str(settings.var.resolve()))  # before ports are chosen: it may still listen there
+        here = open_until_the_end.enter_context(reserve_ports(settings))
         children = Children(here.var, parts(here, names))
         one_at_a_time = threading.Lock()
 
         def noted() -> None:
             with one_at_a_time:
-                state.written(here, _place(here, children))
+                state.write(here, _stack_state(here, children))
 
         children.changed = noted
         try:
@@ -129,8 +177,8 @@ def running(
 
 
 @contextmanager
-def _logging(path: Path) -> Iterator[None]:
-    """What becomes of the parts goes into a log of its own."""
+def _log_to(path: Path) -> Iterator[None]:
+    """Logs the parts' states to a file of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
@@ -147,14 +195,18 @@ def _logging(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def _place(settings: Settings, children: Children) -> state.Place:
-    found = {name: getattr(settings, name) for name in PASSED_ON if name != "var"}
-    return {"supervisor": state.supervisor(), "settings": found, "parts": {c.name: _line(c) for c in children}}
+def _stack_state(settings: Settings, children: Children) -> state.StackState:
+    found = {name: getattr(settings, name) for name in SHARED_SETTINGS if name != "var"}
+    return {"supervisor": state.supervisor(), "settings": found, "parts": {c.name: _part_state(c) for c in children}}
 
 
-def _line(child: Child) -> dict[str, Any]:
+def _part_state(child: Child) -> dict[str, Any]:
     part, process = child.part, child.process
     return {
-        "state": child.state, "reason": child.reason, "restarts": child.restarts, "port": part.port, "url": part.url,
+        "state": child.state,
+        "reason": child.reason,
+        "restarts": child.restarts,
+        "port": part.port,
+        "url": part.url,
         "pid": process.pid if process and process.poll() is None else None,
-    }  # fmt: skip
+    }

@@ -1,4 +1,4 @@
-"""Audience: viewers who stay when the demo is over, by the wall's clock, with nothing broken: numbers flow on."""
+"""Viewers who keep watching after the demo, in real time and without faults, so that numbers keep coming."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -17,30 +17,40 @@ if TYPE_CHECKING:
 SEED, STAY_S = 43, 86_400.0
 
 
-def awaited(children: Children, silence_s: float, within_s: float) -> None:
-    """Starts the stream again as one that closes a session after this silence: no clock runs faster any more."""
-    children["stream"].again({"QOESCOPE_SESSION_GAP_S": f"{silence_s:.0f}"})
+def restart_stream(children: Children, silence_s: float, within_s: float) -> None:
+    """Restarts the streams with the production silence after which a session closes, in seconds."""
+    children["stream"].restart({"QOESCOPE_SESSION_GAP_S": f"{silence_s:.0f}"})
     children.wait(["stream"], within_s)
 
 
 @contextmanager
-def watching(
-    settings: Settings, key: str, property_id: str, rate: float, told: threading.Event, say: Callable[[str], None]
+def keep_watching(
+    settings: Settings, key: str, property_id: str, rate: float, stopped: threading.Event, say: Callable[[str], None]
 ) -> Iterator[None]:
-    """Sends about `rate` events a second until told to stop; says so if the viewers leave before."""
+    """Sends about `rate` events a second until stopped; reports if the viewers stop earlier."""
     from qoescope.emit.jobs.live import send_live
 
     def gone(watched: "Future[Live]") -> None:
-        if not told.is_set():
+        if not stopped.is_set():
             say(f"the viewers left: {watched.exception() or 'they had their day'}")
 
     with ThreadPoolExecutor(1) as hand:
         hand.submit(
-            send_live, f"http://127.0.0.1:{settings.door_port}", key, rate=rate, duration=STAY_S, speed=1, seed=SEED,
-            faults=("none",), out=settings.var / "demo" / "audience", property=property_id, progress=False, stop=told,
+            send_live,
+            f"http://127.0.0.1:{settings.door_port}",
+            key,
+            rate=rate,
+            duration=STAY_S,
+            speed=1,
+            seed=SEED,
+            faults=("none",),
+            out=settings.var / "demo" / "audience",
+            property=property_id,
+            progress=False,
+            stop=stopped,
             device_clocks=False,
-        ).add_done_callback(gone)  # fmt: skip
+        ).add_done_callback(gone)
         try:
             yield
         finally:
-            told.set()
+            stopped.set()

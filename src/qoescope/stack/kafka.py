@@ -49,22 +49,26 @@ RETENTION_CHECK_MS = 60_000
 
 
 def part(settings: Settings) -> Part:
-    """The broker as a part of the stack, with its topics once it is ready."""
+    """The broker as a part of the stack; its topics exist once it is set up."""
     port = settings.broker_port
     return Part(
-        name="kafka", command=[*java(settings), "kafka.Kafka", str(folder(settings) / "server.properties")],
-        ready=lambda: processes.answers(port), prepare=lambda: prepare(settings), settle=lambda: settle(settings),
-        stop_s=30, port=port,
-    )  # fmt: skip
+        name="kafka",
+        command=[*java_command(settings), "kafka.Kafka", str(folder(settings) / "server.properties")],
+        ready=lambda: processes.is_listening(port),
+        prepare=lambda: prepare(settings),
+        set_up=lambda: set_up(settings),
+        stop_s=30,
+        port=port,
+    )
 
 
 def folder(settings: Settings) -> Path:
-    """Where the broker keeps its configuration and its data."""
+    """The folder of the broker's configuration and data."""
     return settings.var.resolve() / "kafka"
 
 
-def java(settings: Settings) -> list[str]:
-    """The virtual machine with the broker's classes."""
+def java_command(settings: Settings) -> list[str]:
+    """The command that starts Java with the broker's classes; raises `Mistake` without Java or Kafka."""
     program = shutil.which("java")
     jars = settings.jars.resolve() / "broker"
     if program is None:
@@ -72,42 +76,54 @@ def java(settings: Settings) -> list[str]:
     if not any(jars.glob("kafka_*.jar")):
         raise Mistake(f"no Kafka in {jars}: `make setup` puts it there")
     return [
-        program, "-Xms128m", f"-Xmx{settings.broker_heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-        f"-Dlog4j2.configurationFile={folder(settings) / 'log4j2.properties'}", "-cp", f"{jars}/*",
-    ]  # fmt: skip
+        program,
+        "-Xms128m",
+        f"-Xmx{settings.broker_heap}",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        f"-Dlog4j2.configurationFile={folder(settings) / 'log4j2.properties'}",
+        "-cp",
+        f"{jars}/*",
+    ]
 
 
 def cluster_id() -> str:
-    """A new cluster's id, as Kafka's tools take it."""
+    """A new cluster id in Kafka's format."""
     number = uuid.uuid4().int >> 1  # so it does not begin with a dash, which would be taken for an option
     return base64.urlsafe_b64encode(number.to_bytes(16)).rstrip(b"=").decode()
 
 
 def prepare(settings: Settings) -> None:
-    """Writes the broker's configuration and formats its data folder on first use."""
+    """Writes the broker's configuration, and formats its data folder on first use."""
     here = folder(settings)
     here.mkdir(parents=True, exist_ok=True)
     properties = here / "server.properties"
-    with processes.held(0) as (controller,):
+    with processes.reserve_ports(0) as (controller,):
         properties.write_text(
             PROPERTIES.format(
-                port=settings.broker_port, controller=controller, data=here / "data",
+                port=settings.broker_port,
+                controller=controller,
+                data=here / "data",
                 retention_check_ms=RETENTION_CHECK_MS,
             )
-        )  # fmt: skip
+        )
     (here / "log4j2.properties").write_text(LOGGING)
     if (here / "data" / "meta.properties").exists():
         return
     done = subprocess.run(  # noqa: S603
-        [*java(settings), "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(properties)],
-        capture_output=True, text=True, check=False, timeout=300, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        [*java_command(settings), "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(properties)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
     if done.returncode:
         raise Mistake(f"Kafka could not be set up: {done.stderr.strip() or done.stdout.strip()}")
 
 
-def settle(settings: Settings) -> None:
-    """Makes the topics that are missing."""
+def set_up(settings: Settings) -> None:
+    """Creates missing topics."""
     from qoescope.connect import kafka
 
     kafka.ensure_topics(settings)

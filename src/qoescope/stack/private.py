@@ -1,4 +1,4 @@
-"""Private: what lies under `var/` is for the user who runs it, from its first byte on."""
+"""Keeps everything under `var/` private to the user who runs it."""
 
 import logging
 import os
@@ -15,8 +15,8 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @contextmanager
-def masked() -> Iterator[None]:
-    """While it lasts, files and folders that this process or a child of it makes are for this user only."""
+def restrict_umask() -> Iterator[None]:
+    """While the block runs, files that this process and its children create are private."""
     before = os.umask(UMASK)
     try:
         yield
@@ -25,21 +25,21 @@ def masked() -> Iterator[None]:
 
 
 def secure(var: Path) -> int:
-    """Makes the folder and closes what is in it to everybody else; how many files and folders were open.
+    """Creates the folder and closes its content to other users; returns how many entries were open.
 
-    Where root runs the stack, Postgres runs as nobody and has to pass through: the folder itself may be entered then,
-    while it cannot be listed and nothing in it is open. What belongs to another user is left to them.
+    Where root runs the stack, Postgres runs as nobody and has to pass through: then the folder may be entered, but not
+    listed, and nothing in it is open. Files of other users stay as they are.
     """
     var.mkdir(parents=True, exist_ok=True)
-    _narrow(var, 0o711 if processes.is_root() else 0o700)
-    count = sum(_close(path) for path in _below(var))
+    _set_mode(var, 0o711 if processes.is_root() else 0o700)
+    count = sum(_close(path) for path in _walk(var))
     if count:
         log.warning("%d files and folders of %s were open to other users: they are closed now", count, var)
     return count
 
 
-def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Everything below it, a folder before what it holds; what goes meanwhile is passed over."""
+def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """All entries below, a folder before its content; skips what is deleted meanwhile."""
     try:
         with os.scandir(folder) as entries:
             here = list(entries)
@@ -48,7 +48,7 @@ def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
     for entry in here:
         yield entry
         if entry.is_dir(follow_symlinks=False):
-            yield from _below(Path(entry.path))
+            yield from _walk(Path(entry.path))
 
 
 def _close(entry: os.DirEntry[str]) -> bool:
@@ -59,11 +59,11 @@ def _close(entry: os.DirEntry[str]) -> bool:
     mode = stat.S_IMODE(found.st_mode)
     if stat.S_ISLNK(found.st_mode) or not mode & OTHERS:
         return False
-    return _narrow(Path(entry.path), mode & ~OTHERS)
+    return _set_mode(Path(entry.path), mode & ~OTHERS)
 
 
-def _narrow(path: Path, mode: int) -> bool:
-    """Gives it this mode; False where it is another user's, such as a mounted volume, or gone."""
+def _set_mode(path: Path, mode: int) -> bool:
+    """Sets the mode; False where the file is another user's, such as a mounted volume, or gone."""
     try:
         path.chmod(mode)
     except (FileNotFoundError, PermissionError):

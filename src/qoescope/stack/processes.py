@@ -1,4 +1,4 @@
-"""Processes: started so that none outlives its supervisor, ended with all of their own, found again by their mark."""
+"""Process trees: bound to their supervisor, terminated together, and identified by a tag."""
 
 import http.client
 import os
@@ -15,14 +15,14 @@ from pathlib import Path
 import psutil
 
 MARK = "QOESCOPE_STACK"
-"""Variable that a stack's processes carry; its value is the stack's folder."""
+"""Environment variable of a stack's processes; its value is the stack's folder."""
 UNPRIVILEGED = "nobody"
-GIVES_WAY = 10
-"""How nice a process is that may take its time."""
-LONGEST_DEATH_S = 10.0
-"""Until a killed process is gone: a large one gives its memory back first."""
-TRIES = 100
-"""Ports that are looked at for a free one."""
+LOW_PRIORITY = 10
+"""Niceness of a process with low priority."""
+KILL_S = 10.0
+"""Time for a killed process to go: a large one frees its memory first."""
+PORT_TRIES = 100
+"""How many ports are tried to find a free one."""
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 
@@ -31,17 +31,17 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
-def reachable(path: Path) -> bool:
-    """Whether every user may pass through the folders that lead to `path`, as far as they are there."""
+def is_reachable(path: Path) -> bool:
+    """Whether every user may pass through the existing folders that lead to `path`."""
     return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents if parent.exists())
 
 
-def unprivileged(*paths: Path) -> list[str]:
-    """What to put before a command so that root runs it as nobody, who can still reach `paths`; nothing for others."""
+def drop_privileges(*paths: Path) -> list[str]:
+    """The prefix of a command that makes root run it as nobody with access to `paths`; empty for other users."""
     if not is_root():
         return []
     capable = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
-    passing = [] if all(map(reachable, paths)) else capable
+    passing = [] if all(map(is_reachable, paths)) else capable
     return ["setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={_group()}", "--clear-groups", *passing]
 
 
@@ -51,25 +51,25 @@ def _group() -> int:
     return pwd.getpwnam(UNPRIVILEGED).pw_gid
 
 
-def bound(command: Sequence[str], as_user: Sequence[str], death_signal: signal.Signals) -> list[str]:
-    """The command so that it is signalled when the *thread* that starts it ends, however that happens (Linux only)."""
+def bind_to_parent(command: Sequence[str], as_user: Sequence[str], death_signal: signal.Signals) -> list[str]:
+    """The command, signalled when the *thread* that starts it ends, however that happens (Linux only)."""
     if not shutil.which("setpriv"):
         return list(command)
     return [*(as_user or ["setpriv"]), f"--pdeathsig={death_signal.name.removeprefix('SIG')}", "--", *command]
 
 
-def give_way(pid: int) -> None:
-    """Lets others have the processor before this process and what it starts.
+def lower_priority(pid: int) -> None:
+    """Gives other processes the processor before this one and its children.
 
-    Where Linux groups processes by session, as it does by default, it is the group's weight that counts.
+    Where Linux groups processes by session, as by default, the group's weight counts.
     """
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, GIVES_WAY)
-        Path(f"/proc/{pid}/autogroup").write_text(str(GIVES_WAY))
+        os.setpriority(os.PRIO_PROCESS, pid, LOW_PRIORITY)
+        Path(f"/proc/{pid}/autogroup").write_text(str(LOW_PRIORITY))
 
 
-def ended(process: subprocess.Popen[bytes], stop_signal: signal.Signals, within_s: float) -> bool:
-    """Asks the process to stop and waits; what is left of it and its own is killed then. True if it went by itself."""
+def end_process(process: subprocess.Popen[bytes], stop_signal: signal.Signals, within_s: float) -> bool:
+    """Stops the process within `within_s` and kills what is left of its tree; True if it stopped by itself."""
     family = descendants(process.pid)
     with suppress(ProcessLookupError):
         process.send_signal(stop_signal)
@@ -84,8 +84,8 @@ def ended(process: subprocess.Popen[bytes], stop_signal: signal.Signals, within_
     return went
 
 
-def has_ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
-    """Waits until the process ends, for at most so long; whether it has. Costs nothing meanwhile."""
+def wait_for_end(process: subprocess.Popen[bytes], within_s: float) -> bool:
+    """Waits up to `within_s` until the process ends; returns whether it has. Does not poll."""
     try:
         handle = os.pidfd_open(process.pid)
     except (AttributeError, OSError):  # not Linux, or it is gone
@@ -114,31 +114,31 @@ def kill_group(leader: int) -> None:
 
 
 def kill(processes: Collection[psutil.Process]) -> None:
-    """Kills those that still run and waits until they are gone; a process id that went to another is left alone."""
+    """Kills the processes and waits until they are gone; a reused process id is left alone."""
     for process in processes:
         with suppress(*GONE):
             process.kill()
-    _running(processes, LONGEST_DEATH_S)
+    _wait_until_gone(processes, KILL_S)
 
 
-def _running(processes: Iterable[psutil.Process], within_s: float) -> list[psutil.Process]:
-    """Which of them run on after so long."""
+def _wait_until_gone(processes: Iterable[psutil.Process], within_s: float) -> list[psutil.Process]:
+    """Those that still run after `within_s`."""
     deadline = time.monotonic() + within_s
-    while (left := [process for process in processes if runs(process)]) and time.monotonic() < deadline:
+    while (left := [process for process in processes if is_running(process)]) and time.monotonic() < deadline:
         time.sleep(0.01)  # noqa: TID251  between two looks at a condition
     return left
 
 
-def runs(process: psutil.Process) -> bool:
-    """Whether it is there and no zombie: not every first process of a container buries those."""
+def is_running(process: psutil.Process) -> bool:
+    """Whether it exists and is no zombie, which not every init process of a container reaps."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except GONE:
         return False
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """Processes that carry the mark, whoever started them."""
+def find_marked(mark: str) -> list[psutil.Process]:
+    """Processes with the mark, whoever started them."""
     found = []
     for process in psutil.process_iter():
         with suppress(*GONE):
@@ -147,62 +147,62 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
-def sweep(mark: str, within_s: float = 10.0) -> int:
-    """Ends what a supervisor that died left behind; how many there were."""
-    left = marked(mark)
+def end_orphans(mark: str, within_s: float = 10.0) -> int:
+    """Ends processes that a dead supervisor left behind; returns their number."""
+    left = find_marked(mark)
     for process in left:
         with suppress(*GONE):
             process.terminate()
-    kill(_running(left, within_s))
+    kill(_wait_until_gone(left, within_s))
     return len(left)
 
 
 @contextmanager
-def held(*preferred: int) -> Iterator[list[int]]:
-    """Each of these ports of loopback, or another free one where it is taken or 0; meanwhile nobody else is given them.
+def reserve_ports(*preferred: int) -> Iterator[list[int]]:
+    """Reserves these loopback ports, or free ones where they are taken or 0, while the block runs.
 
-    A port that is bound and does not listen is handed out to no other, while a server that was told of it may listen
-    there, now and each time it is started again: servers set SO_REUSEADDR.
+    A port that is bound without listening is given to no other process, while a server that is told of it may listen
+    there, also after restarts: servers set SO_REUSEADDR.
     """
     with ExitStack() as open_sockets:
-        yield [_hold(open_sockets, port) for port in preferred]
+        yield [_reserve_port(open_sockets, port) for port in preferred]
 
 
-def _hold(open_sockets: ExitStack, preferred: int) -> int:
-    for wanted in (preferred, *[0] * TRIES):
-        with ExitStack() as held:
+def _reserve_port(open_sockets: ExitStack, preferred: int) -> int:
+    for wanted in (preferred, *[0] * PORT_TRIES):
+        with ExitStack() as sockets:
             try:
-                port = _bind(held, socket.SOCK_STREAM, wanted)
-                _bind(held, socket.SOCK_DGRAM, port)
+                port = _bind(sockets, socket.SOCK_STREAM, wanted)
+                _bind(sockets, socket.SOCK_DGRAM, port)
             except OSError:
                 continue
-            open_sockets.enter_context(held.pop_all())
+            open_sockets.enter_context(sockets.pop_all())
             return port
     raise OSError("no free port on 127.0.0.1")
 
 
-def _bind(held: ExitStack, kind: socket.SocketKind, port: int) -> int:
-    """Binds the port, or a free one for 0, and gives its number.
+def _bind(sockets: ExitStack, kind: socket.SocketKind, port: int) -> int:
+    """Binds the port, or a free one for 0, and returns it.
 
-    Two sockets with SO_REUSEADDR may bind one TCP port as long as none listens, so a TCP socket alone keeps no second
-    stack from the same port. A UDP port is never shared: whoever has that of the same number has both.
+    Two sockets with SO_REUSEADDR may bind one TCP port while none listens, so a TCP socket alone does not keep a second
+    stack from it. UDP ports are never shared: whoever has the UDP port of that number has both.
     """
-    found = held.enter_context(socket.socket(socket.AF_INET, kind))
+    found = sockets.enter_context(socket.socket(socket.AF_INET, kind))
     if kind == socket.SOCK_STREAM:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     found.bind(("127.0.0.1", port))
     return int(found.getsockname()[1])
 
 
-def answers(port: int, timeout_s: float = 1.0) -> bool:
-    """Whether somebody listens on the port."""
+def is_listening(port: int, timeout_s: float = 1.0) -> bool:
+    """Whether something listens on the port."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout_s):
         return True
     return False
 
 
-def said(port: int, path: str, timeout_s: float = 10.0) -> bytes | None:
-    """What the HTTP server on this port says with a status below 300; None for anything else."""
+def get_body(port: int, path: str, timeout_s: float = 10.0) -> bytes | None:
+    """The body of an HTTP answer with a status below 300; None for anything else."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request("GET", path)

@@ -1,11 +1,11 @@
-"""Progress: how far the streams are behind the log, and how old the numbers are that people see."""
+"""How far the streams are behind the log, and how fresh live numbers are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect import kafka, postgres
 from qoescope.connect.postgres import Connection
 from qoescope.settings import Settings
@@ -15,16 +15,16 @@ RECENT = timedelta(minutes=10)
 
 
 def log_ends(settings: Settings) -> dict[int, int]:
-    """For each partition of the log, the offset that the next record will have."""
-    return {partition: end for partition, (_, end) in kafka.offsets(settings, BEACONS.name).items()}
+    """The end of each partition of the log."""
+    return {partition: end for partition, (_, end) in kafka.offsets(settings, BEACONS_TOPIC.name).items()}
 
 
-def read_until(connection: Connection) -> dict[int, int]:
-    """For each partition, the first record that the lake does not have yet, as Kafka counts."""
+def lake_offsets(connection: Connection) -> dict[int, int]:
+    """By partition, the first record that the lake does not have, in Kafka's own offsets."""
     rows = connection.execute(
         "select kafka_partition, next_offset - shift from stream_offsets "
         "join log_partitions using (topic, kafka_partition) where stream = 'events' and topic = %s and topic_id <> ''",
-        (BEACONS.name,),
+        (BEACONS_TOPIC.name,),
     )
     return dict(rows.fetchall())
 
@@ -35,25 +35,25 @@ def lag(ends: Offsets, until: Offsets) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class EventTotals:
     """Events of one property by where they are."""
 
     received: int
     accepted: int
     lake: int
-    kept_aside: int
-    """Late, quarantined, erased; and players' reports, whose events come anew."""
+    set_aside: int
+    """Late, quarantined or erased; and CMCD reports, whose events are counted when they are mapped."""
     in_sessions: int
     sessions: int
 
     @property
-    def settled(self) -> bool:
-        """Every accepted event is in the lake or kept aside; every one in the lake is in a session's row."""
-        return self.accepted == self.lake + self.kept_aside and self.in_sessions == self.lake
+    def is_complete(self) -> bool:
+        """Whether every accepted event is stored or set aside, and every stored one in a session row."""
+        return self.accepted == self.lake + self.set_aside and self.in_sessions == self.lake
 
 
-def books(connection: Connection, property_id: str) -> Books:
-    """The property's books as they are now."""
+def event_totals(connection: Connection, property_id: str) -> EventTotals:
+    """The property's totals now."""
     door = connection.execute(
         "select coalesce(sum(received), 0)::bigint, coalesce(sum(accepted), 0)::bigint, coalesce(sum(lake), 0)::bigint,"
         " coalesce(sum(reports + late + quarantined + erased), 0)::bigint from outcomes where property = %s",
@@ -62,20 +62,20 @@ def books(connection: Connection, property_id: str) -> Books:
     folded = connection.execute(
         "select coalesce(sum(event_count), 0)::bigint, count(*) from sessions where property = %s", (property_id,)
     ).fetchone()
-    return Books(*(door or (0, 0, 0, 0)), *(folded or (0, 0)))
+    return EventTotals(*(door or (0, 0, 0, 0)), *(folded or (0, 0)))
 
 
 def live_until(connection: Connection) -> datetime | None:
-    """Everything received before is in the live numbers."""
+    """Everything received before is in the live numbers; None without any."""
     row = connection.execute("select complete_until from stream_progress where stream = 'live'").fetchone()
     return row[0] if row else None
 
 
 def streams(settings: Settings) -> list[dict[str, Any]]:
-    """One row a stream: when it last wrote, and how far behind it is."""
+    """One row a stream: when it last wrote, and its lag."""
     now = datetime.now(UTC)
     with postgres.connect(settings, "writer", settings.postgres_question_s) as connection:
-        until = read_until(connection)
+        until = lake_offsets(connection)
         written = connection.execute("select stream, complete_until, updated_at from stream_progress order by 1")
         rows = written.fetchall()
     behind = lag(log_ends(settings), until)

@@ -1,4 +1,4 @@
-"""Schema: Postgres' tables as the catalog declares them, also where an older version of it left them."""
+"""Creates the catalog's tables in Postgres, and adapts those of an older version."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from qoescope.compile import ddl
 from qoescope.connect import postgres
 from qoescope.settings import Settings
 
-Known = Mapping[str, set[str]]
+ColumnsByTable = Mapping[str, set[str]]
 COLUMNS = "select table_name, column_name from information_schema.columns where table_schema = %s"
 STRICT = f"{COLUMNS} and is_nullable = 'NO'"
 KEYS = (
@@ -18,29 +18,41 @@ KEYS = (
     "join pg_attribute a on a.attrelid = c.oid and a.attnum = any(i.indkey) "
     "join pg_namespace n on n.oid = c.relnamespace where i.indisprimary and n.nspname = %s"
 )
-NOTHING = {"text": "''", "bool": "false", "instant": "'epoch'", "day": "'epoch'", "json": "'{}'", "bytes": "''",
-           "ints": "'{}'", "sketch": "'{}'"}  # fmt: skip
+EMPTY_LITERALS = {
+    "text": "''",
+    "bool": "false",
+    "instant": "'epoch'",
+    "day": "'epoch'",
+    "json": "'{}'",
+    "bytes": "''",
+    "ints": "'{}'",
+    "sketch": "'{}'",
+}
 
 
 def apply(settings: Settings) -> None:
-    """Makes what is missing; running it again changes nothing. Raises `Mistake` where only a fresh start helps."""
+    """Creates and alters what differs; idempotent. Raises `Mistake` where only a new database helps."""
     with postgres.connect(settings, "owner") as connection:
         connection.execute(ddl.schema(POSTGRES_TABLES).encode())
-        for change in changes(POSTGRES_TABLES, *(_known(connection, sql) for sql in (COLUMNS, KEYS, STRICT))):
+        for change in changes(
+            POSTGRES_TABLES, *(_columns_by_table(connection, sql) for sql in (COLUMNS, KEYS, STRICT))
+        ):
             connection.execute(change.encode())
 
 
-def _known(connection: postgres.Connection, sql: str) -> Known:
+def _columns_by_table(connection: postgres.Connection, sql: str) -> ColumnsByTable:
     found: defaultdict[str, set[str]] = defaultdict(set)
     for table, column in connection.execute(sql.encode(), (ddl.SCHEMA,)).fetchall():
         found[table].add(column)
     return found
 
 
-def changes(tables: Sequence[Table], columns: Known, keys: Known, strict: Known) -> Iterator[str]:
-    """What brings older tables to what is declared: new columns are added, old ones may be empty from now on.
+def changes(
+    tables: Sequence[Table], columns: ColumnsByTable, keys: ColumnsByTable, strict: ColumnsByTable
+) -> Iterator[str]:
+    """Statements that adapt existing tables: new columns are added, old ones become nullable.
 
-    `strict` are columns that may not be empty yet.
+    `strict` are columns that are not nullable yet.
     """
     for table in tables:
         name, there = f"{ddl.SCHEMA}.{table.name}", columns.get(table.name, set())
@@ -50,16 +62,16 @@ def changes(tables: Sequence[Table], columns: Known, keys: Known, strict: Known)
             )
         for field in table.fields:
             if there and field.name not in there:
-                yield f"alter table {name} add column {ddl.column(field)}{_filled(field)}"
+                yield f"alter table {name} add column {ddl.column(field)}{_default_sql(field)}"
         may_be_empty = {field.name for field in table.fields if field.nullable and field.name not in table.key}
         for old in sorted(strict.get(table.name, set()) & (may_be_empty | (there - set(table.names)))):
-            yield f"alter table {name} alter column {ddl.quoted(old)} drop not null"
+            yield f"alter table {name} alter column {ddl.quote(old)} drop not null"
 
 
-def _filled(field: Field) -> str:
-    """What rows that are there get in a new column."""
+def _default_sql(field: Field) -> str:
+    """The default that existing rows get in a new column."""
     if field.nullable:
         return ""
     given = field.default
-    literal = NOTHING.get(field.type, "0") if given is None else f"'{given}'"
+    literal = EMPTY_LITERALS.get(field.type, "0") if given is None else f"'{given}'"
     return f" default {literal}"

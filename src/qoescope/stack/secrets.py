@@ -1,4 +1,4 @@
-"""Secrets: made once per installation, in files that only this user may read."""
+"""Secrets: created once per installation, in files that only this user can read."""
 
 import base64
 import secrets
@@ -10,7 +10,7 @@ from qoescope.settings import Settings
 
 
 def folder(settings: Settings) -> Path:
-    """Where secrets lie."""
+    """The folder of secrets; created if missing."""
     path = settings.var / "secrets"
     make_private_folder(path)
     return path
@@ -19,7 +19,7 @@ def folder(settings: Settings) -> Path:
 def secret(settings: Settings, name: str, made: str = "") -> str:
     """The secret of this name; on first use `made`, else 32 random bytes as text.
 
-    Raises `Mistake` where others may read it, and where it is missing and its folder cannot be written to.
+    Raises `Mistake` where others can read it, and where it is missing and cannot be created.
     """
     path = folder(settings) / name
     if not path.exists():
@@ -31,7 +31,7 @@ def secret(settings: Settings, name: str, made: str = "") -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """The file with this text, readable by this user only from its first moment on."""
+    """Writes the file, readable by this user only from the start."""
     write_private(path, text.encode())
 
 
@@ -41,5 +41,5 @@ def fernet_key() -> str:
 
 
 def signing_key() -> str:
-    """64 bytes for signatures, in base64."""
+    """A signing key: 64 bytes in base64."""
     return base64.b64encode(secrets.token_bytes(64)).decode()

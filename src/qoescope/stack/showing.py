@@ -1,4 +1,4 @@
-"""Showing: what the demo saw, as tables on a terminal."""
+"""Prints the demo's results as tables."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,50 +14,64 @@ from qoescope.stack.outcome import Outcome
 
 WIDTH = 160
 """Where the output is no terminal."""
-MOST_FOUND = 12
-METRICS = ("attempts", "viewers", "start_failure_ratio", "play_failure_ratio", "startup_p50_ms", "rebuffer_ratio",
-           "bitrate_avg_kbps", "experience_score")  # fmt: skip
+MOST_INCIDENTS = 12
+METRICS = (
+    "attempts",
+    "viewers",
+    "start_failure_ratio",
+    "play_failure_ratio",
+    "startup_p50_ms",
+    "rebuffer_ratio",
+    "bitrate_avg_kbps",
+    "experience_score",
+)
 
 
-def console() -> Console:
-    """Where the demo says what it does."""
+def open_screen() -> Console:
+    """The console that the demo prints to."""
     screen = Console()
     return screen if screen.is_terminal else Console(width=WIDTH)
 
 
-def shown(screen: Console, settings: Settings, property_id: str, outcome: Outcome, began: datetime) -> None:
-    """Prints what was sent, what is there, what was found, and where to look."""
+def print_results(screen: Console, settings: Settings, property_id: str, outcome: Outcome, began: datetime) -> None:
+    """Prints what was sent, stored and found, and where to look further."""
     from qoescope.connect import postgres
 
     with postgres.connect(settings, "writer") as connection:
-        books = progress.books(connection, property_id)
+        books = progress.event_totals(connection, property_id)
     live = outcome.live
     sent = {"sessions sent": live.run.sessions, "events sent": live.sent.events} if live else {}
-    counts = {**sent, "events received": books.received, "accepted": books.accepted, "in the lake": books.lake,
-              "kept aside": books.kept_aside, "sessions closed": books.sessions}  # fmt: skip
-    table(screen, "events", [counts])
-    table(screen, "sessions by device, from the marts", by_device(settings, property_id))
-    table(screen, "Airflow", outcome.runs)
+    counts = {
+        **sent,
+        "events received": books.received,
+        "accepted": books.accepted,
+        "in the lake": books.lake,
+        "kept aside": books.set_aside,
+        "sessions closed": books.sessions,
+    }
+    print_table(screen, "events", [counts])
+    print_table(screen, "sessions by device, from the marts", by_device(settings, property_id))
+    print_table(screen, "Airflow", outcome.runs)
     fresh = progress.freshness(settings, began)
-    table(screen, "live numbers: age of an event when its number can be seen", [fresh])
+    print_table(screen, "live numbers: age of an event when its number can be seen", [fresh])
     if live:
         span = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (live.run.begin_ms, live.run.end_ms))
-        found = findings.incidents(settings, property_id, *span)[:MOST_FOUND]
-        table(screen, "what was injected, and what the monitor found", findings.matched(live.key, found))
+        found = findings.incidents(settings, property_id, *span)[:MOST_INCIDENTS]
+        print_table(screen, "what was injected, and what the monitor found", findings.match_incidents(live.key, found))
         for one in found:
             screen.print(f"  {one['story']}", highlight=False, soft_wrap=True)
-    console_said(screen, settings)
+    print_console(screen, settings)
 
 
-def console_said(screen: Console, settings: Settings) -> None:
-    """Where to look, and how to get in."""
+def print_console(screen: Console, settings: Settings) -> None:
+    """Prints the console's address and how to sign in."""
     path = secrets.folder(settings) / "console_demo.password"
     place = f"http://127.0.0.1:{settings.console_port}"
     screen.print(f"console: {place} (user demo, password in {path})", highlight=False, soft_wrap=True)
 
 
 def by_device(settings: Settings, property_id: str) -> list[dict[str, Any]]:
-    """The last day's key numbers by device, through the same question that the console asks."""
+    """The last day's key metrics by device, from the same query as the console's."""
     from qoescope.connect.ask import ask
     from qoescope.connect.postgres import pool
 
@@ -67,8 +81,8 @@ def by_device(settings: Settings, property_id: str) -> list[dict[str, Any]]:
     return [{name: row[name] for name in ("device_type", *METRICS)} for row in answer.rows]
 
 
-def table(screen: Console, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The rows with a title."""
+def print_table(screen: Console, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Prints the rows with a title."""
     if not rows:
         screen.print(f"{title}: nothing", highlight=False)
         return
@@ -76,12 +90,12 @@ def table(screen: Console, title: str, rows: Sequence[Mapping[str, Any]]) -> Non
     for name, value in rows[0].items():
         shape.add_column(name, justify="right" if isinstance(value, int | float) else "left")
     for row in rows:
-        shape.add_row(*(cell(value) for value in row.values()))
+        shape.add_row(*(format_cell(value) for value in row.values()))
     screen.print(shape)
 
 
-def cell(value: object) -> str:
-    """The value as people read it."""
+def format_cell(value: object) -> str:
+    """The value as text for people."""
     match value:
         case None:
             return ""

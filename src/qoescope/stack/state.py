@@ -1,4 +1,4 @@
-"""State: what of a stack runs where, in `var/run/stack.json`, so that other commands find it."""
+"""The state of a running stack, in `var/run/stack.json`, so that other commands find it."""
 
 import fcntl
 import json
@@ -13,7 +13,7 @@ import psutil
 from qoescope.catalog.errors import Mistake
 from qoescope.settings import Settings
 
-Place = dict[str, Any]
+StackState = dict[str, Any]
 PORTS = ("door_port", "console_port", "airflow_port", "postgres_port")
 
 
@@ -22,18 +22,18 @@ def path(settings: Settings) -> Path:
     return settings.var / "run" / "stack.json"
 
 
-def written(settings: Settings, place: Place) -> None:
-    """Replaces the state file so that a reader sees the old or the new, whole."""
+def write(settings: Settings, place: StackState) -> None:
+    """Replaces the state file atomically."""
     target = path(settings)
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     beside.write_text(json.dumps(place, indent=1))
     beside.replace(target)
 
 
-def read(settings: Settings) -> Place | None:
-    """What runs; None when no stack does."""
+def read(settings: Settings) -> StackState | None:
+    """The running stack's state; None when none runs."""
     try:
-        place: Place = json.loads(path(settings).read_text())
+        place: StackState = json.loads(path(settings).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     supervisor = place["supervisor"]
@@ -44,12 +44,12 @@ def read(settings: Settings) -> Place | None:
 
 
 def supervisor() -> dict[str, Any]:
-    """This process, told apart from a later one with its id."""
+    """Identifies this process, also from a later one with the same id."""
     return {"pid": os.getpid(), "started": psutil.Process().create_time()}
 
 
-def here(settings: Settings) -> Settings:
-    """The settings, with the addresses at which the running stack's parts really are; what was set by hand stays."""
+def locate(settings: Settings) -> Settings:
+    """The settings, with the addresses of the running stack; settings that were set explicitly stay."""
     place = read(settings)
     if place is None:
         return settings
@@ -58,8 +58,8 @@ def here(settings: Settings) -> Settings:
 
 
 @contextmanager
-def alone(settings: Settings) -> Iterator[None]:
-    """Holds the folder against a second stack; raises `Mistake` when one runs here."""
+def lock_folder(settings: Settings) -> Iterator[None]:
+    """Locks the folder against a second stack; raises `Mistake` when one runs there."""
     folder = path(settings).parent
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:

@@ -1,4 +1,4 @@
-"""Streaming: all streams in one Spark driver, from the log to the lake and on to the marts."""
+"""Runs all streams in one Spark driver: from the log to the lake and on to the marts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PART = "stream"
 
 
 def run(settings: Settings) -> None:
-    """Runs every stream until SIGTERM or SIGINT, then lets the batches under way finish; blocks."""
+    """Runs every stream until SIGTERM or SIGINT, then finishes the batches under way; blocks."""
     from qoescope.connect import health_http, health_rows, locks, loops, readiness, spark
     from qoescope.connect.health import HealthBoard, folder
 
-    stopping = signals.told()
+    stopping = signals.stop_event()
     with ExitStack() as open_until_the_end:
         enter = open_until_the_end.enter_context
         enter(locks.own(folder(settings) / f"{PART}.lock", f"the streams of {settings.var}"))
@@ -45,7 +45,7 @@ def run(settings: Settings) -> None:
 def parts(
     session: SparkSession, settings: Settings, stopping: threading.Event, board: HealthBoard | None = None
 ) -> tuple[list[Stream], list[Worker]]:
-    """Spark's queries, ready to be kept running, and the workers beside them."""
+    """(Spark's queries, the workers beside them), not started yet."""
     from qoescope.lake.jobs import dead_letters, events, marks, reports, sessions
     from qoescope.mart.jobs import quality
 

@@ -1,4 +1,4 @@
-"""System: what is wrong with our own parts, as incidents that the operators' channels are told of."""
+"""Problems of our own parts as incidents, so that operators' channels are notified."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ log = logging.getLogger("qoescope.system")
 PROPERTY = "(system)"
 """Stands in the column `property` of these incidents, which concern the installation."""
 METRIC = "system_health"
-PLACE = ("part", "loop", "about")
-"""What tells two incidents apart; `about` is empty where the part does not work."""
-LOOK_S = 5.0
+IDENTITY = ("part", "loop", "about")
+"""What identifies an incident; `about` is empty where the part does not work."""
+CHECK_S = 5.0
 OVER_AFTER = timedelta(seconds=60)
-"""Without the problem for so long, its incident is over."""
+"""An incident closes after so long without its problem."""
 OPEN = "select * from incidents where property = %s and state = 'confirmed'"
 JSON = {f.name for f in INCIDENTS.fields if f.type == "json"}
 
@@ -34,22 +34,22 @@ Row = dict[str, Any]
 
 
 def watch(settings: Settings, stopping: threading.Event) -> None:
-    """Looks every few seconds until told to stop; while Postgres is away there is nobody to tell."""
+    """Updates incidents every few seconds until told to stop; blocks. Does nothing while Postgres is away."""
     from qoescope.connect import postgres
     from qoescope.connect.causes import explain
 
-    while not stopping.wait(LOOK_S):
+    while not stopping.wait(CHECK_S):
         try:
             with postgres.connect(settings, "writer") as connection:
-                look(settings, connection)
-                while not stopping.wait(LOOK_S):
-                    look(settings, connection)
+                update_incidents(settings, connection)
+                while not stopping.wait(CHECK_S):
+                    update_incidents(settings, connection)
         except Exception as error:  # noqa: BLE001  it is what tells of failures: it goes on whatever happens
             log.warning("incidents of the system are not written: %s", explain(error))
 
 
-def look(settings: Settings, connection: Connection) -> None:
-    """Writes what changed since the last look."""
+def update_incidents(settings: Settings, connection: Connection) -> None:
+    """Writes the incidents that have changed."""
     import pyarrow as pa
 
     from qoescope.compile import arrow
@@ -72,21 +72,21 @@ def look(settings: Settings, connection: Connection) -> None:
 
 
 def changes(known: Sequence[Mapping[str, Any]], problems: Iterable[HealthProblem], now: datetime) -> list[Row]:
-    """Rows of `incidents` that change: problems that are new or go on, and those that are over."""
-    open_ = {tuple(row["slice"].get(name, "") for name in PLACE): row for row in known}
-    told: dict[tuple[str, str, str], list[HealthProblem]] = {}
+    """Rows of `incidents` that change: problems that are new or continue, and those that are over."""
+    open_ = {tuple(row["slice"].get(name, "") for name in IDENTITY): row for row in known}
+    by_place: dict[tuple[str, str, str], list[HealthProblem]] = {}
     for problem in problems:
         about = "" if problem.blocks else problem.anchor  # of a part that works: it has an incident of its own
-        told.setdefault((problem.part, problem.loop, about), []).append(problem)
+        by_place.setdefault((problem.part, problem.loop, about), []).append(problem)
     rows = []
-    for place, found in told.items():
-        row = open_.pop(place, None) or _opened(*place, now)
-        rows.append(_seen(row, found, now))
-    rows += [_closed(row, now) for row in open_.values() if now - row["last_seen_at"] >= OVER_AFTER]
+    for identity, found in by_place.items():
+        row = open_.pop(identity, None) or _new_incident(*identity, now)
+        rows.append(_seen_again(row, found, now))
+    rows += [_close(row, now) for row in open_.values() if now - row["last_seen_at"] >= OVER_AFTER]
     return rows
 
 
-def _opened(part: str, loop: str, about: str, now: datetime) -> Row:
+def _new_incident(part: str, loop: str, about: str, now: datetime) -> Row:
     where = {"part": part, "loop": loop} | ({"about": about} if about else {})
     numbers = dict.fromkeys((f.name for f in INCIDENTS.fields if f.type in ("int", "float") and not f.nullable), 0)
     empty = dict.fromkeys(f.name for f in INCIDENTS.fields if f.nullable)
@@ -115,10 +115,10 @@ def _opened(part: str, loop: str, about: str, now: datetime) -> Row:
     }
 
 
-def _seen(row: Mapping[str, Any], found: Sequence[HealthProblem], now: datetime) -> Row:
+def _seen_again(row: Mapping[str, Any], found: Sequence[HealthProblem], now: datetime) -> Row:
     story = "; ".join(str(problem) for problem in found)
     return {**row, "story": story, "last_seen_at": now, "updated_at": now, "version": row["version"] + 1}
 
 
-def _closed(row: Mapping[str, Any], now: datetime) -> Row:
+def _close(row: Mapping[str, Any], now: datetime) -> Row:
     return {**row, "state": "closed", "closed_at": now, "updated_at": now, "version": row["version"] + 1}

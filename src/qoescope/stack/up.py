@@ -1,4 +1,4 @@
-"""Up: the whole stack in the foreground, and what it says of itself."""
+"""Runs the whole stack in the foreground, and reports its status."""
 
 import time
 from collections.abc import Sequence
@@ -16,39 +16,39 @@ from qoescope.stack import assembly, secrets, signals, state
 from qoescope.stack.children import Children
 
 WAIT_S = 600.0
-LOOK_S = 0.5
+POLL_S = 0.5
 
 
 def run(settings: Settings, names: Sequence[str] = ()) -> None:
-    """Starts the parts of these names, all by default, and keeps them running until Ctrl-C or SIGTERM."""
+    """Runs the parts of these names, all by default, until Ctrl-C or SIGTERM; blocks."""
     screen = Console()
     try:
-        with signals.stoppable() as told, assembly.running(settings, names) as (here, children):
-            awaited(screen, children)
+        with signals.raise_on_stop() as stopped, assembly.run_parts(settings, names) as (here, children):
+            wait_until_ready(screen, children)
             for text in welcome(here, children):
                 screen.print(text, highlight=False, soft_wrap=True)
-            told.wait()
+            stopped.wait()
     except KeyboardInterrupt:
         screen.print("stopped: every part is down")
 
 
-def awaited(screen: Console, children: Children, within_s: float = WAIT_S) -> None:
-    """Shows the parts as they come up, until all of them are ready; raises `Mistake` that names one that is not."""
+def wait_until_ready(screen: Console, children: Children, within_s: float = WAIT_S) -> None:
+    """Shows the parts as they start, until all are ready; raises `Mistake` that names one that is not."""
     names = [child.name for child in children]
     if not screen.is_terminal:
         children.wait(names, within_s)
         return
-    with Live(picture(children), console=screen, refresh_per_second=4, transient=True) as live:
+    with Live(parts_table(children), console=screen, refresh_per_second=4, transient=True) as live:
         for name in names:
             left = within_s
-            while not children[name].is_settled.wait(LOOK_S) and left > 0:
-                live.update(picture(children))
-                left -= LOOK_S
-        live.update(picture(children))
+            while not children[name].is_set_up.wait(POLL_S) and left > 0:
+                live.update(parts_table(children))
+                left -= POLL_S
+        live.update(parts_table(children))
     children.wait(names, 1)
 
 
-def picture(children: Children) -> Table:
+def parts_table(children: Children) -> Table:
     """The parts and their states as a table."""
     table = Table(header_style="bold")
     for name in ("part", "state", "port", "restarts"):
@@ -61,7 +61,7 @@ def picture(children: Children) -> Table:
 
 
 def welcome(settings: Settings, children: Children) -> list[str]:
-    """Where everything is, and how to get in."""
+    """Lines that say where everything is, and how to sign in."""
     lines = []
     for child in children:
         if child.part.url.startswith("http"):
@@ -80,10 +80,10 @@ def status(settings: Settings) -> dict[str, Any]:
     """What runs, where, and how far behind; `healthy` when every part is ready."""
     from qoescope.stack import progress
 
-    place, told, now = state.read(settings), health.read(settings), time.time()
-    told = [part for part in told if part.state != "stopped"]
+    place, processes, now = state.read(settings), health.read(settings), time.time()
+    processes = [part for part in processes if part.state != "stopped"]
     limits = readiness.readiness_limits(settings)
-    found: dict[str, Any] = {"running": place is not None or bool(told), "healthy": False}
+    found: dict[str, Any] = {"running": place is not None or bool(processes), "healthy": False}
     found |= {"parts": [], "loops": [], "streams": [], "freshness": [], "problems": {}}
     if not found["running"]:
         return found
@@ -94,11 +94,11 @@ def status(settings: Settings) -> dict[str, Any]:
     for name, line in (place["parts"] if place else {}).items():
         if line["reason"] and line["state"] not in ("ready", "failing"):  # those that fail say it below
             found["problems"][name] = f"{line['state']}, {line['reason']}"
-    found["loops"] = [line for part in told for line in loops(part, now)]
-    wrong = [str(problem) for part in told for problem in readiness.find_problems(part, now, limits)]
+    found["loops"] = [line for part in processes for line in loop_rows(part, now)]
+    wrong = [str(problem) for part in processes for problem in readiness.find_problems(part, now, limits)]
     found["problems"] |= {f"health {number}": text for number, text in enumerate(wrong, 1)}
     ready = [part["state"] == "ready" for part in found["parts"]]
-    ready += [readiness.is_ready(part, now, limits) for part in told]
+    ready += [readiness.is_ready(part, now, limits) for part in processes]
     found["healthy"] = all(ready)
     for name, ask in (("streams", progress.streams), ("freshness", lambda s: [progress.freshness(s)])):
         try:
@@ -108,8 +108,8 @@ def status(settings: Settings) -> dict[str, Any]:
     return found
 
 
-def loops(part: PartHealth, now: float) -> list[dict[str, Any]]:
-    """A row a loop, as people read it: ages in seconds, never negative."""
+def loop_rows(part: PartHealth, now: float) -> list[dict[str, Any]]:
+    """A row a loop for people: ages in seconds, never negative."""
     return [
         {
             "part": part.part,

@@ -1,4 +1,4 @@
-"""Watching: the monitor as a process that tells its health."""
+"""Runs the monitor as a process with health."""
 
 import threading
 
@@ -15,7 +15,7 @@ def run(settings: Settings) -> None:
     from qoescope.connect.locks import own
     from qoescope.monitor.jobs import watch
 
-    stopping = signals.told()
+    stopping = signals.stop_event()
     with (
         own(folder(settings) / f"{PART}.lock", "the monitor"),
         HealthBoard(settings, PART, LOOPS) as board,

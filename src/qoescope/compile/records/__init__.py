@@ -1,1 +1,1 @@
-"""Records: what lies in the log, as tables; DuckDB parses whole Arrow tables of JSON, far faster than row by row."""
+"""Parses the log's records into tables; DuckDB reads whole Arrow columns of JSON, far faster than row by row."""

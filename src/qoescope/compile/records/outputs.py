@@ -1,4 +1,4 @@
-"""Outputs: what else records tell: counts, offsets, unknown values, what cannot be read, and CMCD reports."""
+"""SQL of what records hold besides events: counts, offsets, unknown values, unreadable records, CMCD reports."""
 
 from functools import cache
 
@@ -51,7 +51,7 @@ NOTHING_UNKNOWN = pa.schema(
 
 @cache
 def unreadable_sql() -> str:
-    """Records that cannot be read, whole; of the others each malformed event by itself: a record may hold thousands."""
+    """Unreadable records as a whole; of the others each malformed event: a record may hold thousands."""
     names = ", ".join(f'"{f.name}"' for f in EVENTS.fields)
     return f"""
 with kept as (

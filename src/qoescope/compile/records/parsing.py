@@ -1,4 +1,4 @@
-"""Parsing: a batch of records taken apart, whatever is in it."""
+"""Parses a batch of records, whatever it contains."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from qoescope.catalog.operations import QUARANTINE, REPORTS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, tallies
-from qoescope.compile.duck import answered
+from qoescope.compile.duck import query_arrow
 from qoescope.compile.records.outputs import NOTHING_UNKNOWN, OUTPUTS, reports_sql, unreadable_sql
 from qoescope.compile.records.reading import read_sql
 from qoescope.compile.records.rows import encode_rows, event_rows
@@ -23,17 +23,17 @@ RECORDS = pa.schema(
         pa.field("kafka_offset", pa.int64()),
     ]
 )
-"""Records as a stream or a reader gives them."""
+"""Columns of records as a stream or a reader delivers them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A batch of records, taken apart."""
+    """A parsed batch of records."""
 
     events: pa.Table
-    """Rows of the catalog's `events`, repeats and late ones among them."""
+    """Rows of the catalog's `events`, including repeats and late ones."""
     counts: pa.Table
-    """(property, minute_at, received, accepted, duplicate, invalid, rate_limited, filtered), one row each."""
+    """(property, minute_at, received, accepted, duplicate, invalid, rate_limited, filtered)."""
     offsets: pa.Table
     """(kafka_partition, first_offset, next_offset, records, complete_until), one row a partition."""
     unreadable: pa.Table
@@ -41,26 +41,26 @@ class Parsed:
     reports: pa.Table
     """Rows of the catalog's `reports`."""
     unknown: pa.Table
-    """(property, minute_at, field, count): values that could not be meant, by field."""
+    """(property, minute_at, field, count): values that cannot be meant, by field."""
 
 
 def parse_records(records: pa.Table, buckets: int) -> Parsed:
-    """Takes the records apart; nothing in them can make it fail."""
+    """Parses the records; nothing in them can make it raise."""
     given = decode_texts(records)
     try:
-        read = answered(read_sql("value", buckets), given=given)
+        read = query_arrow(read_sql("value", buckets), given=given)
     except duckdb.Error:  # one record that is no JSON: now each is looked at before it is read
-        read = answered(read_sql("case when json_valid(value) then value end", buckets), given=given)
+        read = query_arrow(read_sql("case when json_valid(value) then value end", buckets), given=given)
     rows = event_rows(read)
     if tallies.are_plain(read):
         tables = {"counts": tallies.counts(read), "offsets": tallies.offsets(read), "unknown": NOTHING_UNKNOWN}
     else:
-        tables = {name: answered(sql, records=read) for name, sql in OUTPUTS.items()}
+        tables = {name: query_arrow(sql, records=read) for name, sql in OUTPUTS.items()}
     odd = not (_all(read["good"]) and _all(rows["good"]))
     if odd:
-        tables["unreadable"] = answered(unreadable_sql(), given=given, records=read, rows=rows)
+        tables["unreadable"] = query_arrow(unreadable_sql(), given=given, records=read, rows=rows)
     if reported := pc.any(read["reported"]).as_py():
-        tables["reports"] = answered(reports_sql(buckets), records=read)
+        tables["reports"] = query_arrow(reports_sql(buckets), records=read)
     return Parsed(
         encode_rows(rows.filter(rows["good"]) if odd else rows),
         tables["counts"],

@@ -1,4 +1,4 @@
-"""Reading: records with their parts, what each of their events shares, and whether they are good."""
+"""SQL that reads records: their parts, what their events share, and whether they are good."""
 
 import json
 from functools import cache
@@ -13,15 +13,15 @@ from qoescope.compile.records.values import believed_or_null, instant, within
 
 DOOR = ("received", "accepted", "duplicate", "invalid", "filtered")
 VERSION = "1"
-"""Of the record's form; one that says another is not read by what its names mean today."""
+"""The records' version; one that names another is not read by today's meanings."""
 SANE_START_DAYS = (-30, 2)
-"""A press of play may be so many days from the arrival of its events; else the device's clock is not believed."""
+"""How many days a press of play may be from its events' arrival; else the device's clock is not believed."""
 _JSON = {"text": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN", "instant": "BIGINT"}
 
 
 @cache
 def _shape() -> str:
-    """The record as DuckDB's JSON reader wants it said."""
+    """The record's structure for DuckDB's JSON reader."""
     return json.dumps(
         {
             "version": "VARCHAR",
@@ -43,7 +43,7 @@ def _shape() -> str:
 
 @cache
 def read_sql(value: str, buckets: int) -> str:
-    """Records with their parts, and what each of their events shares; `good` ones hold what every record must."""
+    """Records with their parts, and what their events share; `good` ones hold what every record must."""
     told_at, believed = within('e."at"', DATES), within("e.state_ms", EVENT_BOUNDS["state_ms"])
     began = f'case when {told_at} and {believed} then e."at" - e.state_ms end'
     context = ", ".join(_context(f) for f in CONTEXT_FIELDS if f.name not in ("session_id", "started_at"))
@@ -65,8 +65,8 @@ from known"""
 def _known_sql(value: str) -> str:
     """`known`: records as JSON, whether they are ticks, whether they are good, and their press of play.
 
-    What a record holds is as much as its books say were accepted: else its sender meant something else by its names.
-    One without books, which no door writes, is booked by what it holds.
+    A record must hold as many events as its counts say were accepted: else its sender uses the names differently. One
+    without counts, which no collector writes, is booked by what it holds.
     """
     early, ahead = SANE_START_DAYS
     held = {"received": "events + reports", "accepted": "events + reports"}

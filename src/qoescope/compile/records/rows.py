@@ -1,4 +1,4 @@
-"""Rows: the events of records, one row each, as the catalog's table `events` has them."""
+"""The events of records, one row each, as in the catalog's table `events`."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,21 +8,21 @@ from qoescope.catalog.events import EVENT_FIELDS, IN_TABLES
 from qoescope.catalog.schema import Field
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
-from qoescope.compile.duck import answered, types
+from qoescope.compile.duck import TYPES, query_arrow
 from qoescope.compile.records.values import believed_or_null, instant, within
 
 
 def event_rows(records: pa.Table) -> pa.Table:
-    """The records' events as rows of `events`, and which of them are `good`; what its record says, each repeats.
+    """The records' events as rows of `events`, with the record's columns repeated, and whether each is `good`.
 
-    A context is taken as a number a text: thirty texts an event are never copied.
+    Context texts are dictionary-encoded: thirty texts an event are never copied.
     """
     lists = records["events"].combine_chunks()
     said, parents = lists.flatten(), pc.list_parent_indices(lists)
     first = pc.cumulative_sum(pc.fill_null(pc.list_value_length(lists), 0))
     position = np.arange(len(said)) - np.append(0, first)[parents]
     parts = pa.Table.from_arrays(said.flatten(), [f.name for f in said.type])
-    told = answered(_EVENTS_SQL, said=parts).append_column("position", pa.array(position))
+    told = query_arrow(_EVENTS_SQL, said=parts).append_column("position", pa.array(position))
     shared = {name: records[name] for name in EVENTS.names if name not in told.column_names}
     known = {name: _numbered(c).take(parents) for name, c in shared.items()}
     if told["at"].null_count:  # then it is placed at its arrival
@@ -38,7 +38,7 @@ def _numbered(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def encode_rows(rows: pa.Table) -> pa.Table:
-    """The rows as the catalog's `events`; texts that were numbered stay so."""
+    """The rows as the catalog's `events`; dictionary-encoded texts stay so."""
     columns = [
         rows[f.name] if pa.types.is_dictionary(rows[f.name].type) else rows[f.name].cast(arrow.TYPES[f.type])
         for f in EVENTS.fields
@@ -57,7 +57,7 @@ def _event(f: Field) -> str:
 
 
 def _filled(f: Field, said: str) -> str:
-    return f"coalesce({said}, cast({str(f.default).lower()} as {types[f.type]}))"
+    return f"coalesce({said}, cast({str(f.default).lower()} as {TYPES[f.type]}))"
 
 
 _NEEDED = [f for f in EVENT_FIELDS if not f.nullable and f.type != "instant"]

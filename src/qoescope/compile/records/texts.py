@@ -1,4 +1,4 @@
-"""Texts: the bytes of records as text that DuckDB, Delta and Postgres take."""
+"""The bytes of records as text that DuckDB, Delta and Postgres accept."""
 
 import re
 
@@ -6,7 +6,7 @@ import pyarrow as pa
 
 
 def decode_texts(records: pa.Table) -> pa.Table:
-    """Bytes as text, without NUL; what is no UTF-8 becomes null, its bytes readable beside."""
+    """Bytes as text, without NUL; invalid UTF-8 becomes null, with its bytes beside it."""
     try:
         value = records["value"].cast(pa.string())
     except pa.ArrowInvalid:
@@ -25,7 +25,7 @@ _SAYS_NUL = re.compile(rb"\\u0000")
 
 
 def _has_nul(texts: pa.Array) -> bool:
-    """Whether one of them may say NUL; to look through all at once is twenty times faster than one by one."""
+    """Whether any text may hold NUL; searching all at once is twenty times faster than one by one."""
     said = texts.buffers()[2]
     return said is not None and _SAYS_NUL.search(said) is not None
 

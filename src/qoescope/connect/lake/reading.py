@@ -14,7 +14,7 @@ from pyarrow import fs
 
 from qoescope.catalog.schema import Table
 from qoescope.compile import arrow
-from qoescope.compile.duck import connected
+from qoescope.compile.duck import open_cursor
 from qoescope.connect.lake.tables import File, open_filesystem, open_table
 from qoescope.settings import Settings
 
@@ -151,7 +151,7 @@ def read_session_rows(
         return read_rows(settings, table, [], names)
     asked = replace(table, fields=tuple(f for f in table.fields if f.name in names))
     store, folder = open_filesystem(settings, table)
-    with connected() as engine:
+    with open_cursor() as engine:
         engine.register("sessions", sessions.select(["property", "session_id"]))
         source, paths = _STORED, [f"{folder}/{f.path}" for f in files]
         if not isinstance(store, fs.LocalFileSystem):

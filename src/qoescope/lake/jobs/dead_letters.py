@@ -4,7 +4,7 @@ from threading import Event
 from typing import LiteralString
 
 from qoescope.catalog.operations import DEAD_LETTERS
-from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
+from qoescope.catalog.topics import DEAD_LETTERS_TOPIC
 from qoescope.connect import postgres, streams
 from qoescope.connect.health import Loop
 from qoescope.connect.log_readers import Tail
@@ -32,7 +32,7 @@ class _LetterWriter:
 
     def __init__(self, settings: Settings, writer: Writer) -> None:
         self.settings, self.writer = settings, writer
-        self.tail = Tail(settings, TOPIC_OF_LETTERS.name)
+        self.tail = Tail(settings, DEAD_LETTERS_TOPIC.name)
         self.came: list[Letter] = []
         self.shifts: dict[int, int] = {}
 
@@ -41,7 +41,7 @@ class _LetterWriter:
         try:
             if not self.tail.began:
                 self.came = []
-                self.shifts = streams.open_topic(self.settings, self.writer, TOPIC_OF_LETTERS.name, ()).shifts
+                self.shifts = streams.open_topic(self.settings, self.writer, DEAD_LETTERS_TOPIC.name, ()).shifts
                 reached = dict(self.writer.ask(_REACHED))
                 self.tail.begin({p: reached[p] - shift for p, shift in self.shifts.items() if p in reached})
             letters = self.tail.letters(LETTERS - len(self.came), WAIT_S)

@@ -25,9 +25,9 @@ from qoescope.catalog.operations import (
     UNKNOWN_FIELDS,
 )
 from qoescope.catalog.tables import EVENTS
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.compile import arrow, frames
-from qoescope.compile.adding import added
+from qoescope.compile.adding import add_cubes
 from qoescope.compile.live import LIVE_TABLES
 from qoescope.connect import kafka, streams
 from qoescope.connect.health import Loop
@@ -113,7 +113,7 @@ class StreamPosition:
             rows.append(
                 {
                     "stream": stream,
-                    "topic": BEACONS.name,
+                    "topic": BEACONS_TOPIC.name,
                     "kafka_partition": number,
                     "lost": hole,
                     "first_offset": after.first[number],
@@ -129,13 +129,13 @@ def _start_events(
 ) -> StreamingQuery:
     writer = Writer(settings, stopping, loop)
     ensure_tables(settings)
-    topic = streams.open_topic(settings, writer, BEACONS.name, ("events",))
+    topic = streams.open_topic(settings, writer, BEACONS_TOPIC.name, ("events",))
     for name, sessions in still_open.items():
         marks.restore(settings, writer, sessions, name)
     start = streams.starting_offsets(settings, writer, "events", topic, has_files(settings, EVENTS))
     if start != "earliest":  # rows of a batch that was not booked are written again; events are recognised
         for table in (LATE, QUARANTINE, REPORTS):
-            delete_from_offset(settings, table, streams.next_offsets(writer, "events", BEACONS.name))
+            delete_from_offset(settings, table, streams.next_offsets(writer, "events", BEACONS_TOPIC.name))
     records = streams.read_topic(spark, settings, topic, start, settings.batch_records)
     write = _EventWriter(settings, writer, still_open, topic, loop)
     return streams.start_query(records, settings, "events", settings.events_every_s, write)
@@ -156,7 +156,7 @@ class _EventWriter:
         self.loop = loop
         self.position: StreamPosition | None = None
         self.tables = EventTables(settings)
-        self.follower = RangeReader(settings, BEACONS.name)
+        self.follower = RangeReader(settings, BEACONS_TOPIC.name)
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         """Writes one batch."""
@@ -168,7 +168,7 @@ class _EventWriter:
         crash(self.settings, "lake.before_delta")
         after, offsets = position.advanced(stored.rows(OFFSETS), "events")
         if self.position and (back := position.restarted_partitions(offsets)):
-            raise RuntimeError(f"{BEACONS.name} partition {back[0]} begins again: the topic was made again")
+            raise RuntimeError(f"{BEACONS_TOPIC.name} partition {back[0]} begins again: the topic was made again")
         self.tables.commit(stored, query, number)
         crash(self.settings, "lake.after_delta")
         for name, sessions in self.still_open.items():
@@ -203,7 +203,7 @@ class _EventWriter:
 
     def _store(self, batch: DataFrame, number: int) -> StoredBatch:
         """Stores few records in this process and more by tasks; also those that cannot be read here."""
-        bounds = streams.planned_bounds(self.settings, "events", number, BEACONS.name)
+        bounds = streams.planned_bounds(self.settings, "events", number, BEACONS_TOPIC.name)
         if bounds is None:
             return store_by_tasks(self.settings, self.tables, batch, self.settings.batch_records)
         count = sum(end - first for first, end in bounds.values())
@@ -226,7 +226,7 @@ class _EventWriter:
             return []
         age = freshness.freshness_row(query, number, ticks, datetime.now(UTC))
         return [
-            *(Write(table, added(stored.tables.get(name, ()), table)) for name, table in LIVE_TABLES.items()),
+            *(Write(table, add_cubes(stored.tables.get(name, ()), table)) for name, table in LIVE_TABLES.items()),
             Write(FRESHNESS, pa.Table.from_pylist([age], arrow.schema(FRESHNESS))),
         ]
 
@@ -251,7 +251,7 @@ def report_set_aside(loop: Loop, records: Iterable[Mapping[str, Any]]) -> None:
     """Reports records that broke their batch to the stream's health, with the last one's position and reason."""
     broken = list(records)
     if broken:
-        position = f"{BEACONS.name} partition {broken[-1]['kafka_partition']} offset {broken[-1]['kafka_offset']}"
+        position = f"{BEACONS_TOPIC.name} partition {broken[-1]['kafka_partition']} offset {broken[-1]['kafka_offset']}"
         loop.set_aside(len(broken), f"at {position}, {broken[-1]['reason_kept']}")
 
 

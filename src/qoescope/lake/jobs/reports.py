@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from qoescope.catalog.cmcd import OBSERVED, REQUESTS
 from qoescope.catalog.operations import REPORTS
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect import kafka, postgres
 from qoescope.connect.health import Loop
 from qoescope.connect.lake.reading import list_files, read_rows
@@ -64,7 +64,7 @@ class CmcdPublisher:
             lost += error is not None
 
         for key, value in reports.beacons(events, round(datetime.now(UTC).timestamp() * 1000)):
-            while not self.log.send(BEACONS.name, value, on_delivery, key):
+            while not self.log.send(BEACONS_TOPIC.name, value, on_delivery, key):
                 self.log.poll(1.0)
         left = self.log.flush(self.settings.kafka_delivery_ms / 1000 + 1)
         if lost or left:

@@ -153,7 +153,7 @@ def _write_versions(settings: Settings, rows: Sequence[File], events: Sequence[F
         return
     began, known = pc.min(before["first_received_at"]).as_py(), {f.path for f in read}
     others = [f for f in events if f.path not in known and began and f.until and f.until >= began]
-    earlier = read_session_rows(settings, EVENTS, others, versions.known(own_events, before))
+    earlier = read_session_rows(settings, EVENTS, others, versions.sessions_with_row(own_events, before))
     yield from write_files(
         settings,
         SESSION_VERSIONS,
@@ -171,11 +171,11 @@ def _existing_rows(settings: Settings, files: Sequence[File], own_events: pa.Tab
     here = read_session_rows(
         settings, SESSION_VERSIONS, [f for f in files if (f.session_day, f.bucket) in touched], own_events
     )
-    begun = versions.without(versions.begun_before(own_events), here)
+    begun = versions.exclude_sessions(versions.begun_earlier(own_events), here)
     if not len(begun):
         return here
     first = pc.min(begun["session_day"]).as_py()
-    days = {(first - timedelta(days=n)).isoformat() for n in range(1, versions.GOES_ON_DAYS + 1)}
+    days = {(first - timedelta(days=n)).isoformat() for n in range(1, versions.CONTINUES_DAYS + 1)}
     there = read_session_rows(settings, SESSION_VERSIONS, [f for f in files if f.session_day in days], begun)
     spoke = datetime.combine(first - timedelta(days=1), datetime.min.time(), UTC)
     return pa.concat_tables([here, there.filter(pc.greater_equal(there["last_received_at"], pa.scalar(spoke)))])

@@ -14,7 +14,7 @@ import pyarrow as pa
 from qoescope.catalog.operations import LATE, QUARANTINE, REPORTS
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import frames
-from qoescope.compile.adding import added
+from qoescope.compile.adding import add_cubes
 from qoescope.compile.live import LIVE_TABLES, live
 from qoescope.compile.records.parsing import parse_records
 from qoescope.connect.lake.tables import File
@@ -59,7 +59,7 @@ class StoredBatch:
             self.note(name, *tables)
         for name, table in LIVE_TABLES.items():
             if len(cubes := self.tables.get(name, [])) > 1:
-                self.tables[name] = [added(cubes, table)]
+                self.tables[name] = [add_cubes(cubes, table)]
 
     def rows(self, name: str) -> Iterator[dict[str, Any]]:
         """Rows of the tables of this name."""

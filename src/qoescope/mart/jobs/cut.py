@@ -17,7 +17,7 @@ from qoescope.catalog.errors import Mistake
 from qoescope.catalog.operations import LATE, QUARANTINE, REPORTS, SESSION_VERSIONS
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
-from qoescope.catalog.topics import BEACONS, DEAD_LETTERS
+from qoescope.catalog.topics import BEACONS_TOPIC, DEAD_LETTERS_TOPIC
 from qoescope.connect import kafka, postgres, scan, topic_history
 from qoescope.connect.kafka import TopicDescription
 from qoescope.connect.lake.reading import list_files
@@ -104,7 +104,8 @@ def open_cut(settings: Settings) -> Iterator[LedgerCut]:
                 )
             }
             history = {
-                topic.name: topic_history.read_history(connection, topic.name) for topic in (BEACONS, DEAD_LETTERS)
+                topic.name: topic_history.read_history(connection, topic.name)
+                for topic in (BEACONS_TOPIC, DEAD_LETTERS_TOPIC)
             }
             withheld = connection.execute("select distinct property, day from checks where not passed").fetchall()
             logs = {name: _describe(settings, name) for name in history}  # what was read, or answered, is in it
@@ -116,7 +117,7 @@ def open_cut(settings: Settings) -> Iterator[LedgerCut]:
                 engine,
                 logs,
                 history,
-                history[BEACONS.name].next_offsets,
+                history[BEACONS_TOPIC.name].next_offsets,
                 _measured_until(settings, progress),
                 applied,
                 applied_at,

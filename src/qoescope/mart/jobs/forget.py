@@ -21,7 +21,7 @@ from qoescope.catalog.operations import (
 )
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow, pseudonyms, versions, viewer_ids
-from qoescope.compile.adding import negated
+from qoescope.compile.adding import negate
 from qoescope.compile.live import LIVE_TABLES, live
 from qoescope.connect import days, letters, postgres, viewer_keys, write_access
 from qoescope.connect.lake.deletion import erase_viewer
@@ -70,7 +70,7 @@ def find_pseudonyms(settings: Settings, property_id: str, viewer: str) -> tuple[
     """
     if not viewer:
         raise Mistake("no viewer's id: give it on a line of standard input")
-    return pseudonyms.of(viewer_keys.read(settings), property_id, viewer)
+    return pseudonyms.all_pseudonyms(viewer_keys.read(settings), property_id, viewer)
 
 
 def forget_viewer(settings: Settings, property_id: str, names: Sequence[str]) -> ErasureReceipt:
@@ -79,7 +79,7 @@ def forget_viewer(settings: Settings, property_id: str, names: Sequence[str]) ->
     Tombstones make the collector filter later events. Deleted files are purged after a week, the log after its
     retention. Idempotent. Raises `Mistake` for names that are not pseudonyms.
     """
-    if not names or not all(map(pseudonyms.has_form, names)):
+    if not names or not all(map(pseudonyms.is_pseudonym, names)):
         raise Mistake("an erasure is asked for by pseudonyms, never by the id: `qoescope batch pseudonyms` gives them")
     ensure_tables(settings)
     keys, asked_at = viewer_keys.read(settings), datetime.now(UTC)
@@ -106,7 +106,9 @@ def without_forgotten(settings: Settings, connection: Connection, property_id: s
         return rows
     keys = viewer_keys.read(settings)
     viewers = [viewer for viewer in pc.unique(rows["viewer_id"]).to_pylist() if viewer]
-    theirs = [viewer for viewer in viewers if not names.isdisjoint(pseudonyms.of(keys, property_id, viewer))]
+    theirs = [
+        viewer for viewer in viewers if not names.isdisjoint(pseudonyms.all_pseudonyms(keys, property_id, viewer))
+    ]
     return rows.filter(pc.invert(pc.is_in(rows["viewer_id"], pa.array(theirs, rows["viewer_id"].type))))
 
 
@@ -123,28 +125,30 @@ def repeat_erasures(settings: Settings, today: date) -> int:
 
 
 def _ids_as_sent(
-    settings: Settings, keys: pseudonyms.Keys, connection: Connection, property_id: str, names: Sequence[str]
+    settings: Settings, keys: pseudonyms.ViewerKeys, connection: Connection, property_id: str, names: Sequence[str]
 ) -> dict[str, list[str]]:
     """By pseudonym, the viewer's own ids in the lake, which imports have brought; all under the last pseudonym."""
     rows = connection.execute("select distinct viewer_id from sessions where property = %s", (property_id,)).fetchall()
-    sent = {viewer for (viewer,) in rows if viewer and not pseudonyms.has_form(viewer)}
+    sent = {viewer for (viewer,) in rows if viewer and not pseudonyms.is_pseudonym(viewer)}
     of_property = pc.field("property") == property_id
     for table in TABLES_WITH_VIEWERS:
         found = list_files(open_table(settings, table))
         viewers = pc.unique(read_rows(settings, table, found, ["viewer_id"], of_property)["viewer_id"]).to_pylist()
-        sent |= {viewer for viewer in viewers if viewer and not pseudonyms.has_form(viewer)}
+        sent |= {viewer for viewer in viewers if viewer and not pseudonyms.is_pseudonym(viewer)}
     wanted = frozenset(names)
-    theirs = sorted(viewer for viewer in sent if not wanted.isdisjoint(pseudonyms.of(keys, property_id, viewer)))
+    theirs = sorted(
+        viewer for viewer in sent if not wanted.isdisjoint(pseudonyms.all_pseudonyms(keys, property_id, viewer))
+    )
     return {name: theirs if name == names[-1] else [] for name in names}
 
 
-def _erase_letters(connection: Connection, keys: pseudonyms.Keys, property_id: str, names: frozenset[str]) -> int:
+def _erase_letters(connection: Connection, keys: pseudonyms.ViewerKeys, property_id: str, names: frozenset[str]) -> int:
     """Deletes dead letters and quarantined import rows that name the viewer; returns their number."""
 
     def is_named(viewer: str) -> bool:
-        return not names.isdisjoint(pseudonyms.of(keys, property_id, viewer))
+        return not names.isdisjoint(pseudonyms.all_pseudonyms(keys, property_id, viewer))
 
-    gone = letters.erase(connection, property_id, lambda body: any(map(is_named, viewer_ids.named_in(body))))
+    gone = letters.erase(connection, property_id, lambda body: any(map(is_named, viewer_ids.find_viewer_ids(body))))
     rows = connection.execute(
         "select checksum, line, content from import_quarantine where property = %s", (property_id,)
     )
@@ -165,7 +169,7 @@ def _erase(
     connection: Connection,
     receipt: dict[str, object],
     names: Sequence[str],
-    keys: pseudonyms.Keys,
+    keys: pseudonyms.ViewerKeys,
     letters_of: frozenset[str],
 ) -> dict[str, int]:
     """Erases one viewer, under all of these names, from lake and Postgres; returns the numbers of rows deleted.
@@ -179,7 +183,7 @@ def _erase(
         for t in TABLES_WITH_VIEWERS
     }
     events, sessions = erased[EVENTS.name], versions.latest(erased[SESSION_VERSIONS.name])
-    taken = [Write(LIVE_TABLES[n], negated(t, LIVE_TABLES[n])) for n, t in live(events).items() if len(events)]
+    taken = [Write(LIVE_TABLES[n], negate(t, LIVE_TABLES[n])) for n, t in live(events).items() if len(events)]
     personal = (SESSION_ROWS, *(mart.table for mart in MARTS if mart.personal))
     with connection.transaction():
         days.lock(connection)

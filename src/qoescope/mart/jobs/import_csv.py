@@ -80,7 +80,7 @@ def import_csv(settings: Settings, path: Path, property_id: str = "import") -> C
     started = pc.unique(rows["day"]).to_pylist()
     delta = open_table(settings, SESSION_VERSIONS)
     before = read_rows(settings, SESSION_VERSIONS, list_files(delta, started), where=versions.of_property(property_id))
-    new = versions.changed(arrow.conform(rows, SESSIONS), placed, before, datetime.now(UTC))
+    new = versions.changed_versions(arrow.conform(rows, SESSIONS), placed, before, datetime.now(UTC))
     append_files(delta, SESSION_VERSIONS, write_files(settings, SESSION_VERSIONS, new), {"imported": path.name})
     with postgres.connect(settings, "writer") as connection:
         days.replace(

@@ -13,7 +13,7 @@ from qoescope.catalog.operations import (
 )
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import versions
-from qoescope.compile.adding import added
+from qoescope.compile.adding import add_cubes
 from qoescope.compile.cube import cube
 from qoescope.connect import postgres
 from qoescope.connect.lake.reading import list_files, read_rows, read_session_rows
@@ -40,7 +40,7 @@ def silent_before(settings: Settings) -> datetime | None:
 def files_around(settings: Settings, day: date) -> list[File]:
     """Files of events of the day, the day before, and the days on which its sessions may continue."""
     return list_files(
-        open_table(settings, EVENTS), [day + timedelta(days=n) for n in range(-1, versions.GOES_ON_DAYS + 1)]
+        open_table(settings, EVENTS), [day + timedelta(days=n) for n in range(-1, versions.CONTINUES_DAYS + 1)]
     )
 
 
@@ -58,11 +58,13 @@ def read_day_events(settings: Settings, day: date, files: Sequence[File]) -> pa.
     if events["session_started_at"].null_count:
         dated, undated = events.filter(~is_undated), events.filter(is_undated)
         begun = read_session_rows(settings, EVENTS, on(-1), undated, versions.KEY)
-        events = pa.concat_tables([dated, versions.without(undated, begun)])
+        events = pa.concat_tables([dated, versions.exclude_sessions(undated, begun)])
     parts, undated = [events], events
-    for n in range(1, versions.GOES_ON_DAYS + 1):
+    for n in range(1, versions.CONTINUES_DAYS + 1):
         on_that_day = read_rows(settings, EVENTS, on(n), versions.KEY, is_undated)
-        undated = read_session_rows(settings, EVENTS, on(n), versions.known(on_that_day, undated)).filter(is_undated)
+        undated = read_session_rows(settings, EVENTS, on(n), versions.sessions_with_row(on_that_day, undated)).filter(
+            is_undated
+        )
         if not len(undated):
             break
         parts.append(undated)
@@ -83,4 +85,4 @@ def retained_since(for_days: int) -> date:
 
 def mart_writes(rows: pa.Table) -> Sequence[Write]:
     """What session rows add to each mart."""
-    return [Write(mart.table, added([cube(rows, mart)], mart.table)) for mart in SESSION_MARTS]
+    return [Write(mart.table, add_cubes([cube(rows, mart)], mart.table)) for mart in SESSION_MARTS]

@@ -16,7 +16,7 @@ from qoescope.catalog.operations import (
     REPORTS,
 )
 from qoescope.catalog.tables import EVENTS
-from qoescope.catalog.topics import BEACONS
+from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect.lake.reading import group_buckets, list_files
 from qoescope.mart import books
 from qoescope.mart.jobs import lake_days, ledger_days, ledger_log
@@ -153,5 +153,5 @@ def _compare_sender(cut: LedgerCut, book: Path, result: LedgerResult) -> None:
             )
             stored.append(cut.scan.answer(table, cut.files(table), sql))
         result.add("sender", len(sent), books.compare_sender(sent, pa.concat_tables(stored)))
-    unread = sum(cut.history[BEACONS.name].unread(p) for p in cut.history[BEACONS.name].shifts)
+    unread = sum(cut.history[BEACONS_TOPIC.name].unread(p) for p in cut.history[BEACONS_TOPIC.name].shifts)
     result.add_open("answered records to be read", unread)

@@ -11,10 +11,10 @@ from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR, SESSI
 from qoescope.catalog.operations import SESSION_ROWS, SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold, versions
-from qoescope.compile.adding import added
+from qoescope.compile.adding import add_cubes
 from qoescope.compile.buckets import bucket_of
 from qoescope.compile.cube import cube
-from qoescope.compile.duck import connected
+from qoescope.compile.duck import open_cursor
 from qoescope.compile.live import LIVE_COLUMNS
 from qoescope.compile.records.reading import SANE_START_DAYS
 from qoescope.connect.lake.reading import group_buckets, list_files, read_rows
@@ -37,7 +37,7 @@ def compare_sessions(cut: LedgerCut, day: date, result: LedgerResult) -> None:
     """Compares the day's sessions in the lake with their events; skips parts with an unreadable file."""
     if day < lake_days.retained_since(cut.settings.events_days):
         return
-    around = {(day + timedelta(days=n)).isoformat() for n in range(-1, versions.GOES_ON_DAYS + 1)}
+    around = {(day + timedelta(days=n)).isoformat() for n in range(-1, versions.CONTINUES_DAYS + 1)}
     events = [f for f in cut.files(EVENTS) if f.session_day in around]
     measured = [f for f in cut.files(SESSION_VERSIONS) if f.session_day == day.isoformat()]
     broken = {
@@ -66,7 +66,7 @@ def _find_open(cut: LedgerCut, events: pa.Table) -> pa.Table:
     us = heard["received_at"].cast(pa.int64())
     until = cut.measured_until
     limit = "false" if until is None else f"max(us) >= {round(until.timestamp() * 1_000_000)}"
-    with connected() as engine:
+    with open_cursor() as engine:
         engine.register("heard", heard.drop_columns(["received_at"]).append_column("us", us))
         return engine.sql(
             f"select property, session_id from heard group by all having {limit} or bool_or(not {cut.booked_sql})"
@@ -110,8 +110,8 @@ def _compare_rows(cut: LedgerCut, day: date, there: pa.Table, result: LedgerResu
     if not wrong:
         return there
     sessions = pa.table({"property": [p for p, _ in wrong], "session_id": [s for _, s in wrong]})
-    right = versions.without(latest, versions.without(latest, sessions))
-    return pa.concat_tables([versions.without(there, sessions), right])
+    right = versions.exclude_sessions(latest, versions.exclude_sessions(latest, sessions))
+    return pa.concat_tables([versions.exclude_sessions(there, sessions), right])
 
 
 def _comparable(cut: LedgerCut, rows: pa.Table, held: Sequence[str]) -> pa.Table:
@@ -184,7 +184,7 @@ def _compare_windows(cut: LedgerCut, day: date, result: LedgerResult) -> None:
         events = read_rows(cut.settings, EVENTS, [f for f in files if f.bucket in buckets], LIVE_COLUMNS, where)
         events = events.filter(_is_booked(cut, events))
         if len(events):
-            again = added([again, cube(events, LIVE_WINDOW)], LIVE_WINDOW.table)
+            again = add_cubes([again, cube(events, LIVE_WINDOW)], LIVE_WINDOW.table)
     result.add("marts", len(again), books.compare_mart(stored, again, LIVE_WINDOW))
 
 

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from qoescope.catalog.operations import DEAD_LETTERS
 from qoescope.catalog.tables import EVENTS
-from qoescope.catalog.topics import BEACONS
-from qoescope.catalog.topics import DEAD_LETTERS as TOPIC_OF_LETTERS
+from qoescope.catalog.topics import BEACONS_TOPIC, DEAD_LETTERS_TOPIC
 from qoescope.connect import kafka, topic_history
 from qoescope.mart import log_books
 from qoescope.mart.jobs.cut import LedgerCut
@@ -19,7 +18,7 @@ LETTERS_DAYS = 29
 
 def compare_log(cut: LedgerCut, result: LedgerResult) -> None:
     """Compares each partition that was ever read or exists now."""
-    there, known = cut.logs[BEACONS.name], cut.history[BEACONS.name]
+    there, known = cut.logs[BEACONS_TOPIC.name], cut.history[BEACONS_TOPIC.name]
     broken = topic_history.compare(known, there)
     found = [] if broken is None else [Difference("log", broken.why, 0, sum(broken.lost.values()))]
     again = known.topic_id not in ("", there.topic_id)
@@ -27,7 +26,7 @@ def compare_log(cut: LedgerCut, result: LedgerResult) -> None:
     rows = cut.connection.execute(
         "select kafka_partition, first_offset, next_offset, records, lost from stream_offsets "
         "where stream = 'events' and topic = %s",
-        (BEACONS.name,),
+        (BEACONS_TOPIC.name,),
     ).fetchall()
     read = {number: (first, following, records, lost) for number, first, following, records, lost in rows}
     partitions = {}
@@ -44,13 +43,13 @@ def compare_log(cut: LedgerCut, result: LedgerResult) -> None:
 
 def _compare_letters(cut: LedgerCut, result: LedgerResult) -> None:
     """Every offset of the dead letters' topic that was read must be a row."""
-    there, known = cut.logs[TOPIC_OF_LETTERS.name], cut.history[TOPIC_OF_LETTERS.name]
+    there, known = cut.logs[DEAD_LETTERS_TOPIC.name], cut.history[DEAD_LETTERS_TOPIC.name]
     if (broken := topic_history.compare(known, there)) is not None:
         result.add("letters", 0, [Difference("letters", broken.why, 0, sum(broken.lost.values()))])
     if known.topic_id not in ("", there.topic_id):
         return
     since = datetime.now(UTC) - timedelta(days=LETTERS_DAYS)
-    young = kafka.offsets_since(cut.settings, TOPIC_OF_LETTERS.name, since)
+    young = kafka.offsets_since(cut.settings, DEAD_LETTERS_TOPIC.name, since)
     found, compared = [], 0
     for partition, first in young.items():
         start, following = first + known.shift(partition), known.next_offsets.get(partition, 0)

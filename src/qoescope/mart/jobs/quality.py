@@ -106,7 +106,7 @@ def read_latest(settings: Settings, files: Collection[File]) -> Iterator[pa.Tabl
             continue
         last = versions.latest(read_rows(settings, SESSION_VERSIONS, few, _VERSION)).select(_VERSION[:3])
         for rows in read_batches(settings, SESSION_VERSIONS, few, ROWS_AT_ONCE):
-            kept = versions.among(rows, last)
+            kept = versions.keep_versions(rows, last)
             yield from [versions.latest(kept)] if len(kept) else []
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from qoescope.catalog.watch import SESSION_DIMENSIONS, WATCHED, Watched
-from qoescope.compile.duck import connected, naive
+from qoescope.compile.duck import open_cursor, without_zone
 from qoescope.monitor.detect.detector import Detector
 from qoescope.monitor.detect.finding import Finding
 from qoescope.monitor.detect.history import History
@@ -47,8 +47,8 @@ def counts_sql(
 
 def counted(sessions: pa.Table, step_s: int = 3600) -> pa.Table:
     """Sums by step and leaf of rows of `sessions`."""
-    with connected() as engine:
-        engine.register("given", naive(sessions))
+    with open_cursor() as engine:
+        engine.register("given", without_zone(sessions))
         return engine.sql(counts_sql("given", "true", step_s)).to_arrow_table()
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from qoescope.catalog.dimensions import DIMENSIONS
 from qoescope.catalog.events import EVENT_TYPES
-from qoescope.catalog.sessions import DERIVED, OF_RENDITIONS, PICKS, SUMS
-from qoescope.catalog.sessions import PARTS as SCORE_PARTS
+from qoescope.catalog.sessions import DERIVED, OF_RENDITIONS, PICKS, SCORE_PARTS, SUMS
 
 Event = Mapping[str, Any]
 _WORD = re.compile(r"\s+")

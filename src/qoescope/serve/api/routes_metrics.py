@@ -8,8 +8,7 @@ from fastapi import FastAPI, Path, Query, Response
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.measures import HISTOGRAM_EDGES_MS
-from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.catalog.metrics import COMPANIONS
+from qoescope.catalog.metrics import COMPANIONS, METRIC_BY_NAME
 from qoescope.compile.ask import LONGEST
 from qoescope.serve.api import answers
 from qoescope.serve.api.answers import (
@@ -128,7 +127,11 @@ def _comparisons(app: FastAPI) -> None:
 def _compared(name: str, here: float | None, there: float | None) -> Comparison:
     share = (here - there) / abs(there) if here is not None and there else None
     return Comparison(
-        metric=name, here=here, there=there, change=share, verdict=words.change(METRICS[name], here, there).verdict
+        metric=name,
+        here=here,
+        there=there,
+        change=share,
+        verdict=words.change(METRIC_BY_NAME[name], here, there).verdict,
     )
 
 

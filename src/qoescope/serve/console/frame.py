@@ -8,7 +8,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME
 from qoescope.catalog.errors import Mistake
 from qoescope.serve.console import parts, saved_views
 from qoescope.serve.console.page_list import IDENTITY, PAGES, Page
@@ -208,13 +208,13 @@ def _at_span(request: PageRequest, name: str) -> str:
 
 
 def _filter_text(name: str, values: Sequence[str]) -> str:
-    label = DIMENSIONS[name.removeprefix("!")].label
+    label = DIMENSION_BY_NAME[name.removeprefix("!")].label
     shown = " or ".join(values[:3]) + (f" or {len(values) - 3} more" if len(values) > 3 else "")  # noqa: PLR2004
     return f"{label}: {'not ' if name.startswith('!') else ''}{shown}"
 
 
 def _adder() -> Component:
-    dims = [{"value": d.name, "label": d.label} for d in DIMENSIONS.values()]
+    dims = [{"value": d.name, "label": d.label} for d in DIMENSION_BY_NAME.values()]
     box = {"size": "xs", "searchable": True, "comboboxProps": {"withinPortal": False}}
     kinds = [{"value": "", "label": "Keep"}, {"value": "!", "label": "Exclude"}]
     return html.Details(

@@ -6,7 +6,7 @@ from typing import Any
 
 from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.catalog.marts import LEAF_DIMENSIONS
-from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.catalog.watch import RULES, WATCHED
 from qoescope.serve.display import words
 from qoescope.serve.request import state
@@ -20,7 +20,7 @@ DIRECTIONS = ("above", "below")
 
 def describe(rule: Mapping[str, Any]) -> tuple[str, str, str]:
     """A rule in words: its metric, of whom, and when it rings."""
-    metric = METRICS[rule["metric"]]
+    metric = METRIC_BY_NAME[rule["metric"]]
     chosen = rule["slice"] if isinstance(rule["slice"], Mapping) else json.loads(rule["slice"])
     values = {name: value if isinstance(value, str) else " or ".join(value) for name, value in chosen.items()}
     whom = ", ".join(f"{name} {value}" for name, value in values.items()) or "everyone"

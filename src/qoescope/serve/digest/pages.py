@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
-from qoescope.catalog.dimensions import UNKNOWN
-from qoescope.catalog.metrics import BY_NAME
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME, UNKNOWN
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.compile.ask import Between
 from qoescope.serve.display import sparks, templates, theme, words
 from qoescope.serve.display.words import MetricChange
@@ -94,7 +93,7 @@ def render(answers: Answers, property_id: str, first: date, last: date) -> str:
         curve_height=f"{sparks.HEIGHT:.0f}",
         incidents=list(map(_incident, answers.incidents(between))),
         slices=[table for table in tables if table is not None],
-        definitions=[[BY_NAME[name].label, *words.definition(BY_NAME[name])] for name in METRICS],
+        definitions=[[METRIC_BY_NAME[name].label, *words.definition(METRIC_BY_NAME[name])] for name in METRICS],
     )
 
 
@@ -126,7 +125,7 @@ def _only(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def _beside(name: str, now: words.Value, before: words.Value, curve: str = "") -> Beside:
-    metric = BY_NAME[name]
+    metric = METRIC_BY_NAME[name]
     return Beside(
         metric.label,
         words.number(now, metric.unit),
@@ -157,4 +156,4 @@ def _slices(answers: Answers, name: str, between: Between, before: Between) -> S
         ValueRow(value, [_beside(metric, now[value].get(metric), then.get(value, {}).get(metric)) for metric in SLICED])
         for value in largest
     ]
-    return SliceTable(DIMENSIONS[name].label, ["", *(BY_NAME[metric].label for metric in SLICED)], rows)
+    return SliceTable(DIMENSION_BY_NAME[name].label, ["", *(METRIC_BY_NAME[metric].label for metric in SLICED)], rows)

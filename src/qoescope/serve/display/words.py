@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from qoescope.catalog import metrics as catalog
 from qoescope.catalog.measures import ALL
-from qoescope.catalog.metrics import Distinct, DistinctRatio, Metric, Quantile, Unit
+from qoescope.catalog.metrics import Distinct, DistinctRatio, Metric, Quantile, Unit, measures
 from qoescope.compile.formulas import Formulas
 from qoescope.compile.kinds import translate
 
@@ -130,7 +129,7 @@ def formula(metric: Metric) -> str:
 def parts(metric: Metric, sums: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The measures behind a number: name, value, meaning."""
     rows = []
-    for name in catalog.measures(metric):
+    for name in measures(metric):
         value = sums.get(name)
         if isinstance(value, list):
             value = sum(value)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, quote, urlencode
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME
 from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.compile.ask import LONGEST, Between
 from qoescope.serve.request.times import DAY, HOUR, MINUTE, ceiling, floor, parse_time
@@ -175,8 +175,8 @@ def where(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
         name, colon, values = text.partition(":")
         if not colon or not values:
             raise Mistake(f"'{text}' is not a valid filter; use dimension:value, or !dimension:value to exclude it")
-        if name.removeprefix("!") not in DIMENSIONS:
-            raise UnknownName("dimension", name.removeprefix("!"), DIMENSIONS)
+        if name.removeprefix("!") not in DIMENSION_BY_NAME:
+            raise UnknownName("dimension", name.removeprefix("!"), DIMENSION_BY_NAME)
         chosen[name] = (*chosen.get(name, ()), *_split(values))
     return chosen
 

@@ -83,7 +83,7 @@ class PropertyStore(PropertyChanges):
 
     def watched(self, held: Sequence[str], between: Between, where: Where, share: float) -> list[dict[str, Any]]:
         """Plays and their minutes by bucket of each quality and by the dimensions held."""
-        return self._planned(moments.watched(held, between, where, share))
+        return self._planned(moments.watched_plays(held, between, where, share))
 
     def _planned(self, plan: Plan) -> list[dict[str, Any]]:
         key = f"{self.property_id} {plan.sql} {plan.parameters}"
@@ -100,7 +100,9 @@ class PropertyStore(PropertyChanges):
             keys = viewer_keys.read(self.connections.settings)
         except (Mistake, OSError):
             return ()
-        return () if pseudonyms.has_form(viewer_id) else pseudonyms.of(keys, self.property_id, viewer_id)
+        return (
+            () if pseudonyms.is_pseudonym(viewer_id) else pseudonyms.all_pseudonyms(keys, self.property_id, viewer_id)
+        )
 
     def session(self, identity: str) -> dict[str, Any] | None:
         """One session's row."""

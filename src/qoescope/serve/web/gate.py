@@ -17,7 +17,7 @@ from qoescope.serve.store.connections import AWAY
 from qoescope.serve.store.store import Store
 from qoescope.serve.web import bodies
 from qoescope.serve.web.bodies import RequestRefused
-from qoescope.serve.web.static_files import PATHS as STATIC
+from qoescope.serve.web.static_files import STATIC_PATHS
 from qoescope.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        sender = HeaderSender(send, self.headers, keeps=scope["path"].startswith(STATIC))
+        sender = HeaderSender(send, self.headers, keeps=scope["path"].startswith(STATIC_PATHS))
         try:
             await self._pass_on(scope, receive, sender)
         except Exception as error:  # noqa: BLE001 - `error_response` logs what is our fault
@@ -61,7 +61,7 @@ class Gate:
         self._refuse_elsewhere(scope, headers)
         if bodies.declared_length(headers) > bodies.LARGEST:
             raise RequestRefused(413, "request body too large")
-        is_open = path in OPEN or path.startswith(STATIC)
+        is_open = path in OPEN or path.startswith(STATIC_PATHS)
         who = None if is_open else await self._person(headers)
         if who is None and not is_open and not path.startswith("/api/"):
             await _redirect_to_sign_in(scope)(scope, receive, send)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dash.fingerprint import check_fingerprint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PATHS = ("/_dash-component-suites/", "/assets/")
+STATIC_PATHS = ("/_dash-component-suites/", "/assets/")
 PACKED = (b"javascript", b"css", b"json", b"svg", b"html", b"text")
 FOREVER = b"public, max-age=31536000, immutable"
 MOST_FILES = 500
@@ -37,7 +37,11 @@ class CachedFiles:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or not scope["path"].startswith(PATHS) or scope["method"] not in ("GET", "HEAD"):
+        if (
+            scope["type"] != "http"
+            or not scope["path"].startswith(STATIC_PATHS)
+            or scope["method"] not in ("GET", "HEAD")
+        ):
             await self.app(scope, receive, send)
             return
         path = plain_path(scope["path"])

@@ -127,7 +127,7 @@ def _add(
 
 def _row(request: LoggedRequest, record: str, number: int) -> dict[str, Any]:
     return {
-        **dict(agents.fields(request.user_agent)),
+        **dict(agents.device_fields(request.user_agent)),
         **dict(request.context),
         "mode": "request",
         "record": record,

@@ -4,7 +4,7 @@ import pycountry
 
 from qoescope.catalog.bounds import LONGEST_STATE_MS, MOST_DROPPED, MOST_KBPS, MOST_PIXELS, MOST_STALLS
 from qoescope.catalog.data_set import COLUMNS, HEIGHTS
-from qoescope.catalog.dimensions import BY_NAME
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME
 
 _COUNTS = ("rebuffer_count", "frames_dropped", "hour", "day_of_week")
 _ROUNDED = ("startup_time_ms", "rebuffer_duration_ms", "bitrate_kbps")
@@ -94,7 +94,7 @@ def _given(name: str, nothing: tuple[str, ...]) -> str:
 def _text(name: str) -> str:
     """The cell as the catalog spells its values."""
     given = _given(name, _NO_TEXT)
-    dimension = BY_NAME.get(name)
+    dimension = DIMENSION_BY_NAME.get(name)
     if name == "country_code":
         return f"case when upper({given}) in {_COUNTRIES} then upper({given}) end"
     if name == "isp":

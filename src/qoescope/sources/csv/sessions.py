@@ -92,7 +92,7 @@ def _with_points(table: pa.Table) -> pa.Table:
 def _with_agents(lines: pa.Table) -> pa.Table:
     """(user_agent, what the agent tells) of each distinct one: the data set's `os_version` holds agents."""
     distinct = [text for text in pc.unique(pc.utf8_trim_whitespace(lines["os_version"])).to_pylist() if text]
-    known = [dict(agents.fields(text)) for text in distinct]
+    known = [dict(agents.device_fields(text)) for text in distinct]
     columns = {name: pa.array([row.get(name) for row in known], pa.string()) for name in OF_AGENT}
     return pa.table({"agent": pa.array(distinct, pa.string()), **{f"agent_{n}": c for n, c in columns.items()}})
 

@@ -6,8 +6,8 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
-from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.serve.analysis import engagement
 from qoescope.serve.analysis.engagement import Cell
 from qoescope.serve.console import grids, parts
@@ -41,7 +41,7 @@ def body(request: PageRequest) -> parts.Content:
     share = min(1.0, SAMPLED_FROM / plays)
     rows = request.store.watched(STRATA, request.state.between, request.state.where, share)
     by_quality = {name: [r for r in rows if r["quality"] == name and r["bucket"] is not None] for name in QUALITIES}
-    strata = " and ".join(DIMENSIONS[n].label.lower() for n in STRATA)
+    strata = " and ".join(DIMENSION_BY_NAME[n].label.lower() for n in STRATA)
     note = html.P(
         [
             "Adjusted: inside each ",
@@ -138,11 +138,11 @@ def _content(request: PageRequest) -> Component:
         href = "/explore" + request.state.narrowed("content_id", row["content_id"]).query()
         line: dict[str, Any] = {"content": grids.linked(row["content_id"], href)}
         for name in CONTENT:
-            line |= {name: row[name], f"{name}_text": words.number(row[name], METRICS[name].unit)}
+            line |= {name: row[name], f"{name}_text": words.number(row[name], METRIC_BY_NAME[name].unit)}
         rows.append(line)
     columns = [
-        grids.link("content", DIMENSIONS["content_id"].label, minWidth=160),
-        *(grids.number(n, METRICS[n].label) for n in CONTENT),
+        grids.link("content", DIMENSION_BY_NAME["content_id"].label, minWidth=160),
+        *(grids.number(n, METRIC_BY_NAME[n].label) for n in CONTENT),
     ]
     return parts.card(
         "Content",

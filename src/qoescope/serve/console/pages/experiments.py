@@ -7,12 +7,9 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, clientside_callback, dcc, html
 from dash.development.base_component import Component
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
-from qoescope.catalog.dimensions import DIMENSIONS as ALL_DIMENSIONS
-from qoescope.catalog.dimensions import UNKNOWN
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME, DIMENSIONS, UNKNOWN
 from qoescope.catalog.errors import UnknownName
-from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.catalog.metrics import Ratio
+from qoescope.catalog.metrics import METRIC_BY_NAME, Ratio
 from qoescope.serve.analysis import experiments
 from qoescope.serve.analysis.experiments import ArmDifference, Filling
 from qoescope.serve.console import parts
@@ -34,7 +31,7 @@ SHOWN: tuple[Ratio, ...] = tuple(
         "bitrate_avg_kbps",
         "completion_ratio",
     )
-    if isinstance(m := METRICS[name], Ratio)
+    if isinstance(m := METRIC_BY_NAME[name], Ratio)
 )
 """The first one decides; a startup metric comes with those that tell who did not stay."""
 MOST_ARMS = 5
@@ -49,8 +46,8 @@ COLOURS = {"better": theme.GOOD, "worse": theme.BAD, "open": theme.NEUTRAL, "ear
 def body(request: PageRequest) -> parts.Content:
     """The page's answer."""
     by = request.state.own.get("arms", "variant")
-    if by not in DIMENSIONS:
-        raise UnknownName("dimension", by, DIMENSIONS)
+    if by not in DIMENSION_BY_NAME:
+        raise UnknownName("dimension", by, DIMENSION_BY_NAME)
     known = {
         r["value"]: r["attempts"] for r in request.store.values(by, request.state.between) if r["value"] != UNKNOWN
     }
@@ -61,7 +58,7 @@ def body(request: PageRequest) -> parts.Content:
             request.subject,
             chooser,
             parts.empty(
-                f"{DIMENSIONS[by].label} has fewer than two values here",
+                f"{DIMENSION_BY_NAME[by].label} has fewer than two values here",
                 "Players name their arm in the field ",
                 html.Code("variant"),
                 ". Take a longer range, or another dimension as arms.",
@@ -105,7 +102,7 @@ def _planned(text: str, arms: list[str]) -> dict[str, float]:
 
 
 def _chooser(request: PageRequest, by: str, arms: list[str]) -> Component:
-    data = [{"value": d.name, "label": d.label} for d in ALL_DIMENSIONS if d.size != "high"]
+    data = [{"value": d.name, "label": d.label} for d in DIMENSIONS if d.size != "high"]
     base = _baseline(request, arms) if arms else ""
     links = [
         dcc.Link(a, href=request.path + request.state.query(base=a), className="on" if a == base else "") for a in arms

@@ -9,12 +9,10 @@ import numpy as np
 from dash import ClientsideFunction, Input, Output, State, clientside_callback, html
 from dash.development.base_component import Component
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME
 from qoescope.catalog.errors import UnknownName
-from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.catalog.metrics import METRICS as ALL_METRICS
-from qoescope.catalog.metrics import Distinct, Metric
-from qoescope.compile.metrics import value
+from qoescope.catalog.metrics import METRIC_BY_NAME, METRICS, Distinct, Metric
+from qoescope.compile.metrics import evaluate
 from qoescope.connect.ask import QueryResult
 from qoescope.serve.analysis import costs, intervals
 from qoescope.serve.console import grids, parts
@@ -56,13 +54,13 @@ def choices(request: PageRequest) -> tuple[Metric, str, str]:
     """Metric, dimension and comparison, from the address."""
     own = request.state.own
     name, by, against = own.get("m", "good_session_ratio"), own.get("by", "device_type"), own.get("vs", "before")
-    if name not in METRICS or name.startswith("live_"):
-        raise UnknownName("metric", name, [m.name for m in ALL_METRICS])
-    if by not in DIMENSIONS:
-        raise UnknownName("dimension", by, DIMENSIONS)
+    if name not in METRIC_BY_NAME or name.startswith("live_"):
+        raise UnknownName("metric", name, [m.name for m in METRICS])
+    if by not in DIMENSION_BY_NAME:
+        raise UnknownName("dimension", by, DIMENSION_BY_NAME)
     if against not in AGAINST:
         raise UnknownName("comparison", against, AGAINST)
-    return METRICS[name], by, against
+    return METRIC_BY_NAME[name], by, against
 
 
 def chooser(request: PageRequest) -> Component:
@@ -77,7 +75,7 @@ def chooser(request: PageRequest) -> Component:
                 label="Metric",
                 value=metric.name,
                 searchable=True,
-                data=[{"value": m.name, "label": m.label} for m in ALL_METRICS],
+                data=[{"value": m.name, "label": m.label} for m in METRICS],
                 **box,
             ),
             dmc.Select(
@@ -85,7 +83,7 @@ def chooser(request: PageRequest) -> Component:
                 label="By",
                 value=by,
                 searchable=True,
-                data=[{"value": d.name, "label": d.label} for d in DIMENSIONS.values()],
+                data=[{"value": d.name, "label": d.label} for d in DIMENSION_BY_NAME.values()],
                 **box,
             ),
             dmc.Select(
@@ -131,7 +129,7 @@ def _trend(request: PageRequest, metric: Metric, against: str, totals: QueryResu
         line.append(parts.delta(words.change(metric, totals.rows[0][metric.name], whole.rows[0][metric.name])))
     line.append(parts.tip(metric, totals.measures[0]))
     companions = [
-        html.Span([METRICS[n].label + " ", html.B(words.number(v, METRICS[n].unit))])
+        html.Span([METRIC_BY_NAME[n].label + " ", html.B(words.number(v, METRIC_BY_NAME[n].unit))])
         for n, v in totals.rows[0].items()
         if n not in ("attempts", metric.name)
     ]
@@ -161,7 +159,7 @@ def _table(request: PageRequest, metric: Metric, by: str, against: str) -> Compo
         slice_ = grids.linked(name, request.path + request.state.narrowed(by, name).query())
         rows.append({"slice": slice_, **_figures_of(metric, row, sums, past, found)})
     columns = [c for c in _columns(metric, by, against) if any(row[c["field"]] not in (None, "") for row in rows)]
-    title = f"{metric.label} by {DIMENSIONS[by].label}"
+    title = f"{metric.label} by {DIMENSION_BY_NAME[by].label}"
     return parts.card(
         title,
         grids.grid("ex-grid", columns, rows, grids.height(len(rows)), f"qoescope-{metric.name}-by-{by}.csv", title),
@@ -195,8 +193,8 @@ def _figures_of(
 
 def _columns(metric: Metric, by: str, against: str) -> list[dict[str, Any]]:
     return [
-        grids.link("slice", DIMENSIONS[by].label, minWidth=125, flex=2),
-        grids.number("attempts", METRICS["attempts"].label),
+        grids.link("slice", DIMENSION_BY_NAME[by].label, minWidth=125, flex=2),
+        grids.number("attempts", METRIC_BY_NAME["attempts"].label),
         grids.number("value", metric.label, minWidth=110),
         grids.text("interval", "95 % interval", minWidth=150, cellClass="figure"),
         grids.number(
@@ -223,9 +221,9 @@ def _starts(request: PageRequest) -> Component:
     numbers = [
         html.Div(
             [
-                html.Span(METRICS[n].label),
-                html.B(words.number(row[n], METRICS[n].unit), className="figure"),
-                parts.tip(METRICS[n], sums),
+                html.Span(METRIC_BY_NAME[n].label),
+                html.B(words.number(row[n], METRIC_BY_NAME[n].unit), className="figure"),
+                parts.tip(METRIC_BY_NAME[n], sums),
             ]
         )
         for n in STARTS
@@ -263,7 +261,7 @@ def _over_hours(metric: Metric, answer: QueryResult, found: list[int]) -> float 
     for m in answer.question.measures:
         columns = [answer.measures[i][m.name] for i in found]
         sums[m.name] = [sum(c) for c in zip(*columns, strict=True)] if m.type == "ints" else sum(columns)
-    return value(metric, sums)
+    return evaluate(metric, sums)
 
 
 for _id, _key in (("ex-metric", "m"), ("ex-by", "by"), ("ex-vs", "vs"), ("ex-vf", "vf")):

@@ -3,7 +3,7 @@
 from dash import html
 from dash.development.base_component import Component
 
-from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.console.sections import (
@@ -61,8 +61,8 @@ def _trust(request: PageRequest) -> Component:
     answer = request.ask(TRUST)
     lines = [
         [
-            html.Span([METRICS[n].label, " ", parts.tip(METRICS[n], answer.measures[0])]),
-            words.number(answer.rows[0][n], METRICS[n].unit),
+            html.Span([METRIC_BY_NAME[n].label, " ", parts.tip(METRIC_BY_NAME[n], answer.measures[0])]),
+            words.number(answer.rows[0][n], METRIC_BY_NAME[n].unit),
         ]
         for n in TRUST
     ]

@@ -7,9 +7,8 @@ from dash import Input, Output, State, callback, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
-from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.catalog.metrics import Metric
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME
+from qoescope.catalog.metrics import METRIC_BY_NAME, Metric
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.console.sections import notifications, slices
@@ -34,7 +33,7 @@ def body(request: PageRequest) -> parts.Content:
                 dcc.Link("All incidents", href="/incidents"),
             ),
         )
-    metric = METRICS[row["metrics"].split(",")[0]]
+    metric = METRIC_BY_NAME[row["metrics"].split(",")[0]]
     facts = [html.Div([html.Dt(k), html.Dd(v, className="figure")]) for k, v in _facts(row, metric)]
     return parts.content(
         f"{row['slice_name']} · found {DETECTED[row['source']]} at {words.moment(row['opened_at'])} UTC",
@@ -102,7 +101,8 @@ def _rivals(row: dict[str, Any]) -> Component:
     items = [
         [
             ", ".join(
-                f"{DIMENSIONS[k].label} {v if isinstance(v, str) else ' or '.join(v)}" for k, v in r["slice"].items()
+                f"{DIMENSION_BY_NAME[k].label} {v if isinstance(v, str) else ' or '.join(v)}"
+                for k, v in r["slice"].items()
             )
             or "everyone",
             words.percent(r["alone"]),

@@ -6,10 +6,9 @@ from typing import Any
 from dash import Input, Output, State, callback, dcc, html
 from dash.development.base_component import Component
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME
 from qoescope.catalog.marts import LIVE_DIMENSIONS
-from qoescope.catalog.metrics import BY_NAME as METRICS
-from qoescope.catalog.metrics import LIVE_METRICS, Metric
+from qoescope.catalog.metrics import LIVE_METRICS, METRIC_BY_NAME, Metric
 from qoescope.connect.ask import QueryResult
 from qoescope.serve.console import parts
 from qoescope.serve.console.requests import PageRequest, callback_request
@@ -19,7 +18,7 @@ WINDOW, SPAN, WARM = timedelta(seconds=10), timedelta(minutes=30), timedelta(min
 EVERY_MS = 3000
 OLD_S = 60
 """Data older than this is shown in red."""
-CONCURRENT = METRICS["live_concurrent_viewers"]
+CONCURRENT = METRIC_BY_NAME["live_concurrent_viewers"]
 TILES = tuple(m for m in LIVE_METRICS if m is not CONCURRENT)
 BROKEN_DOWN = (
     "live_concurrent_viewers",
@@ -37,7 +36,7 @@ def body(request: PageRequest) -> parts.Content:
     by = _by(request)
     choices = [
         dcc.Link(
-            DIMENSIONS[name].label,
+            DIMENSION_BY_NAME[name].label,
             href=request.path + request.state.query(by=name),
             className="on" if name == by else "",
         )
@@ -137,7 +136,7 @@ def _breakdown(request: PageRequest, end: datetime, narrow: dict[str, tuple[str,
         return parts.empty(
             "Live numbers are kept by one dimension at a time",
             "Remove the filter on ",
-            ", ".join(DIMENSIONS[n.removeprefix("!")].label for n in narrow),
+            ", ".join(DIMENSION_BY_NAME[n.removeprefix("!")].label for n in narrow),
             " to break down by another.",
         )
     others = [n for n in BROKEN_DOWN if n != CONCURRENT.name]
@@ -156,12 +155,12 @@ def _breakdown(request: PageRequest, end: datetime, narrow: dict[str, tuple[str,
                 ],
                 className="with-bar",
             ),
-            *[words.number(sums[value][n], METRICS[n].unit) for n in others],
+            *[words.number(sums[value][n], METRIC_BY_NAME[n].unit) for n in others],
         ]
         for value in ranked
     ]
-    head = [DIMENSIONS[by].label, *[METRICS[n].label for n in BROKEN_DOWN]]
-    return parts.table(head, lines, range(2, len(head)), f"Live metrics by {DIMENSIONS[by].label}")
+    head = [DIMENSION_BY_NAME[by].label, *[METRIC_BY_NAME[n].label for n in BROKEN_DOWN]]
+    return parts.table(head, lines, range(2, len(head)), f"Live metrics by {DIMENSION_BY_NAME[by].label}")
 
 
 def _age(request: PageRequest, newest: datetime | None) -> Component:

@@ -8,8 +8,8 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
-from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.connect.ask import QueryResult
 from qoescope.serve.analysis import costs
 from qoescope.serve.analysis.costs import Cost
@@ -57,7 +57,7 @@ def body(request: PageRequest) -> parts.Content:
     if not now.measures[0]["attempts"]:
         return parts.content(request.subject, empty_range.hint(request))
     value, past = now.rows[0], before.rows[0]
-    score, good = METRICS["experience_score"], METRICS["good_session_ratio"]
+    score, good = METRIC_BY_NAME["experience_score"], METRIC_BY_NAME["good_session_ratio"]
     hero = html.Div(
         [
             parts.card(
@@ -93,7 +93,7 @@ def body(request: PageRequest) -> parts.Content:
 def _tile(request: PageRequest, name: str, now: QueryResult, past: Mapping[str, Any], series: QueryResult) -> Component:
     href = state.page_address("/explore", request.state, p=request.state.own.get("p"), m=name)
     curve = [row[name] for row in series.rows]
-    return parts.tile(METRICS[name], now.rows[0][name], past[name], curve, now.measures[0], href)
+    return parts.tile(METRIC_BY_NAME[name], now.rows[0][name], past[name], curve, now.measures[0], href)
 
 
 def _answers(request: PageRequest) -> list[QueryResult]:
@@ -110,7 +110,7 @@ def _answers(request: PageRequest) -> list[QueryResult]:
 
 
 def _headline(name: str, now: QueryResult, before: QueryResult) -> Component:
-    metric = METRICS[name]
+    metric = METRIC_BY_NAME[name]
     value = now.rows[0][name]
     change = words.change(metric, value, before.rows[0][name])
     return html.Div(
@@ -124,7 +124,7 @@ def _headline(name: str, now: QueryResult, before: QueryResult) -> Component:
 
 
 def _component(name: str, value: dict[str, Any], past: dict[str, Any]) -> Component:
-    metric = METRICS[name]
+    metric = METRIC_BY_NAME[name]
     now = value[name]
     return html.Div(
         [
@@ -143,7 +143,7 @@ def _notes(request: PageRequest) -> list[tuple[Any, str]]:
 
 
 def _map(request: PageRequest, countries: QueryResult) -> Component:
-    score = METRICS["experience_score"]
+    score = METRIC_BY_NAME["experience_score"]
     rows = sorted(countries.rows, key=lambda r: -(r["attempts"] or 0))[:4]
     lines = [
         [
@@ -164,7 +164,7 @@ def _map(request: PageRequest, countries: QueryResult) -> Component:
 
 
 def _worst(request: PageRequest) -> Component:
-    metric, candidates = METRICS[COSTED], list[Cost]()
+    metric, candidates = METRIC_BY_NAME[COSTED], list[Cost]()
     for name in SLICES:
         named = any(name == f.removeprefix("!") for f in request.state.where)
         if named or (name in MANY and request.state.length > SHORT):
@@ -210,7 +210,7 @@ def _slice(request: PageRequest, cost: Cost) -> Component:
     narrowed = request.state.narrowed(cost.dimension, cost.value)
     return html.Span(
         [
-            html.Span(DIMENSIONS[cost.dimension].label, className="dim"),
+            html.Span(DIMENSION_BY_NAME[cost.dimension].label, className="dim"),
             dcc.Link(cost.value, href=request.path + narrowed.query()),
         ],
         className="slice",

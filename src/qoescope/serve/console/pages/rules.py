@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.serve.console import parts, rule_forms
 from qoescope.serve.console.requests import PageRequest, callback_request
 from qoescope.serve.console.sections import alert_channels
@@ -48,7 +48,7 @@ def _listed(request: PageRequest) -> Component:
 
 
 def _delete(row: Mapping[str, Any], disabled: bool) -> Component:
-    label = f"Delete the rule on {METRICS[row['metric']].label}"
+    label = f"Delete the rule on {METRIC_BY_NAME[row['metric']].label}"
     return html.Button(
         "Delete",
         id={"type": "ru-delete", "rule": row["id"]},
@@ -60,7 +60,7 @@ def _delete(row: Mapping[str, Any], disabled: bool) -> Component:
 
 
 def _form(may: bool) -> list[Component | None]:
-    metrics = [{"value": name, "label": METRICS[name].label} for name in rule_forms.LIVE]
+    metrics = [{"value": name, "label": METRIC_BY_NAME[name].label} for name in rule_forms.LIVE]
     box: dict[str, Any] = {"size": "xs", "disabled": not may}
     choice = box | {"comboboxProps": {"withinPortal": False}, "allowDeselect": False}
     fields = [

@@ -6,10 +6,9 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from qoescope.catalog.dimensions import BY_NAME as DIMENSIONS
-from qoescope.catalog.dimensions import UNKNOWN
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME, UNKNOWN
 from qoescope.catalog.events import EVENT_TYPES, STATES
-from qoescope.catalog.metrics import BY_NAME as METRICS
+from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.serve.analysis import sessions
 from qoescope.serve.console import grids, parts
 from qoescope.serve.console.requests import PageRequest
@@ -69,7 +68,13 @@ def _score(row: dict[str, Any]) -> Component | None:
         "start_score": words.number(row["startup_ms"], "ms"),
     }
     lines = [
-        [METRICS[name].label, measured[name], words.number(part, "score"), f"+{gain:.1f}", METRICS[name].doc]
+        [
+            METRIC_BY_NAME[name].label,
+            measured[name],
+            words.number(part, "score"),
+            f"+{gain:.1f}",
+            METRIC_BY_NAME[name].doc,
+        ]
         for name, part, gain in losses
     ]
     return parts.card(
@@ -149,7 +154,7 @@ def _shown(name: str, value: object) -> str:
 
 def _who(row: dict[str, Any], viewer: Component) -> Component:
     lines: list[list[Any]] = [["Session", html.Code(row["session_id"])], ["Viewer", viewer]]
-    lines += [[d.label, str(row[d.name])] for d in DIMENSIONS.values() if row.get(d.name) not in (None, UNKNOWN)]
+    lines += [[d.label, str(row[d.name])] for d in DIMENSION_BY_NAME.values() if row.get(d.name) not in (None, UNKNOWN)]
     lines += [["CDNs used", row["cdn_trace"] or words.NOTHING]]
     return parts.card(
         "Who and where",

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from qoescope.catalog.metrics import Metric
-from qoescope.compile.metrics import value
+from qoescope.compile.metrics import evaluate
 from qoescope.serve.console.requests import PageRequest
 from qoescope.serve.request import state
 from qoescope.serve.request.times import ceiling, floor
@@ -51,5 +51,5 @@ def rest(request: PageRequest, row: dict[str, Any], metric: Metric) -> list[dict
             for k, v in sums.items()
             if k != "starts_at"
         }
-        rows.append({"starts_at": r["starts_at"], metric.name: value(metric, left)})
+        rows.append({"starts_at": r["starts_at"], metric.name: evaluate(metric, left)})
     return rows
