@@ -1,6 +1,7 @@
 """The catalog's laws: names exist, words agree, and every declared SQL is understood."""
 
 import re
+from typing import get_args
 
 import pytest
 
@@ -50,6 +51,12 @@ def test_marts_are_kept_by_dimensions_of_few_values() -> None:
     kept = {name for mart in marts.MARTS if not mart.personal for grouping in mart.groupings for name in grouping}
     for name in kept:
         assert dimensions.DIMENSION_BY_NAME[name].size != "high", name
+
+
+@pytest.mark.parametrize("use", get_args(dimensions.Use))
+def test_each_dimension_has_a_place_of_its_own_in_each_use(use: dimensions.Use) -> None:
+    places = sorted(d.uses[use] for d in dimensions.DIMENSIONS if use in d.uses)
+    assert places == list(range(1, len(places) + 1))
 
 
 def test_score_weights_sum_to_one() -> None:

@@ -2,27 +2,14 @@
 
 from dataclasses import dataclass
 
-from qoescope.catalog.dimensions import CUBED, PAIRS
+from qoescope.catalog.dimensions import CUBED, PAIRS, used_for
 from qoescope.catalog.measures import ALL, LIVE_MEASURES, MEASURES, Measure
 from qoescope.catalog.schema import Field, Table
 
 Grouping = tuple[str, ...]
 
 SINGLES: tuple[Grouping, ...] = tuple((name,) for name in CUBED)
-LIVE_DIMENSIONS = (
-    "device_type",
-    "os",
-    "app_version",
-    "country_code",
-    "isp",
-    "cdn",
-    "cdn_pop",
-    "network_type",
-    "content_type",
-    "player_name",
-    "drm",
-    "variant",
-)
+LIVE_DIMENSIONS = used_for("live")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,23 +109,7 @@ MARTS = (QUALITY_HOUR, QUALITY_DAY, VIEWER_DAY, LIVE_WINDOW)
 SESSION_MARTS = tuple(mart for mart in MARTS if mart.source == "sessions")
 """Those that closed sessions fill, and that a day's restatement fills again."""
 
-LEAF_DIMENSIONS = (
-    "device_type",
-    "device_model",
-    "os",
-    "os_version",
-    "app_version",
-    "player_name",
-    "player_version",
-    "network_type",
-    "country_code",
-    "isp",
-    "cdn",
-    "cdn_pop",
-    "drm",
-    "content_id",
-    "variant",
-)
+LEAF_DIMENSIONS = used_for("leaf")
 """Dimensions among which the monitor looks for the slice that broke."""
 
 _STARTED = "type = 'playback_start' and state in ('starting', 'idle')"

@@ -8,6 +8,7 @@ parts, Σw, Σy, Σw², Σwy, Σy²) · volume (v). The columns of each kind are
 from dataclasses import dataclass
 from typing import Literal
 
+from qoescope.catalog.dimensions import used_for
 from qoescope.catalog.schema import Field, Table
 
 Kind = Literal["share", "mean", "ratio", "volume"]
@@ -137,24 +138,7 @@ WATCHED = (
 
 BY_METRIC = {w.metric: w for w in WATCHED}
 
-SESSION_DIMENSIONS = (
-    "device_type",
-    "device_model",
-    "os",
-    "os_version",
-    "app_version",
-    "player_name",
-    "player_version",
-    "network_type",
-    "country_code",
-    "isp",
-    "cdn",
-    "cdn_pop",
-    "content_id",
-    "drm",
-    "experiment",
-    "variant",
-)
+SESSION_DIMENSIONS = used_for("restated")
 """Dimensions that restated sessions are searched by."""
 
 WINDOW_MINUTES = 5

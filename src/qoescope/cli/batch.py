@@ -22,7 +22,7 @@ app.command("import")(importing.import_sessions)
 
 @app.command()
 def restate(day: Day, accept: Accept = None, as_json: AsJson = False) -> None:
-    """Fold a day's events again and replace the day in the marts, if it keeps the rules of quality."""
+    """Fold a day's events again, check its quality, and replace the day in the marts."""
     from qoescope.mart.jobs.restate import restate_day
 
     _print_results([restate_day(settings(), day.date(), accepted=accept or ())], as_json)
@@ -42,12 +42,12 @@ def backfill(first: Day, last: Day, as_json: AsJson = False) -> None:
 @app.command()
 def forget(
     pseudonym: Annotated[
-        list[str] | None, typer.Option(help="What the viewer is called here, instead of their id; may be repeated.")
+        list[str] | None, typer.Option(help="The viewer's pseudonym, instead of their id; may be repeated.")
     ] = None,
     property_id: Property = "demo",
     as_json: AsJson = False,
 ) -> None:
-    """Erase a viewer, whose id it asks for or reads from standard input, and give the receipt."""
+    """Erase a viewer, whose id is prompted for or read from stdin, and print the receipt."""
     from qoescope.mart.jobs.forget import find_pseudonyms, forget_viewer
 
     here = settings()
@@ -59,7 +59,7 @@ def forget(
 
 @app.command("pseudonyms")
 def pseudonyms_(property_id: Property = "demo") -> None:
-    """Say what a viewer, whose id it asks for or reads from standard input, is called here: for the DAG that erases."""
+    """Print the pseudonyms of a viewer, whose id is prompted for or read from stdin: for the DAG that erases."""
     from qoescope.mart.jobs.forget import find_pseudonyms
 
     for name in find_pseudonyms(settings(), property_id, _read_secret_line("The viewer's id, as the players send it")):
@@ -98,7 +98,7 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge them and say so; send nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send dead letters through the door's judgement again, after a fix."""
+    """Judge dead letters again after a fix, and send what is accepted."""
     from qoescope.ingest.jobs import replay
 
     only = [_letter_id(text) for text in letter or ()]
@@ -110,7 +110,7 @@ def _letter_id(text: str) -> tuple[int, int]:
 
     partition, _, offset = text.partition(":")
     if not (partition.isdecimal() and offset.isdecimal()):
-        raise Mistake(f"'{text}' is no letter: say its partition and offset, like 0:15")
+        raise Mistake(f"invalid letter '{text}'; use partition:offset, such as 0:15")
     return int(partition), int(offset)
 
 

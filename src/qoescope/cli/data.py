@@ -65,7 +65,7 @@ def open_lines(file: str) -> Iterator[BinaryIO]:
 
 @cmcd.command()
 def decode(records: Records = None, version: Version = 2) -> None:
-    """Records as sent to JSON; a line that is none says where and why, and makes the exit code 1."""
+    """Decode CMCD records to JSON; invalid lines report their position and the reason, and the exit code is 1."""
     from qoescope.sources.cmcd.codec import decoded
 
     _convert_each(records, lambda text: decoded(text, version))
@@ -73,7 +73,7 @@ def decode(records: Records = None, version: Version = 2) -> None:
 
 @cmcd.command()
 def encode(records: Records = None, version: Version = 2) -> None:
-    """JSON to records in their canonical form."""
+    """Encode JSON as CMCD records in canonical form."""
     from qoescope.sources.cmcd.codec import encoded
 
     _convert_each(records, lambda text: encoded(text, version))

@@ -76,7 +76,7 @@ def new_token(
 
 @people.command("revoke-token")
 def revoke_token(prefix: Annotated[str, typer.Argument(help="The token's first characters.")]) -> None:
-    """Refuse a token from now on."""
+    """Revoke an API token."""
     from qoescope.serve.jobs import accounts
 
     accounts.revoke_token(settings(), prefix)

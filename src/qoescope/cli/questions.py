@@ -83,7 +83,7 @@ def parse_between(text: str, now: datetime) -> tuple[datetime, datetime]:
         end = _parse_instant(last) if last else (start + SPANS["d"] if not dots else now)
     except ValueError:
         hint = "24h, 7d, 2026-01-02 or 2026-01-02T20:00..2026-01-02T21:00"
-        raise Mistake(f"cannot read the time '{text}': say it like {hint}") from None
+        raise Mistake(f"invalid time '{text}'; use {hint}") from None
     return start, end
 
 
@@ -98,7 +98,7 @@ def parse_where(filters: list[str]) -> dict[str, list[str]]:
     for text in filters:
         name, colon, values = text.partition(":")
         if not colon or not name.strip("!") or not values:
-            raise Mistake(f"cannot read the filter '{text}': say it like device_type:smart_tv,web or !country_code:US")
+            raise Mistake(f"invalid filter '{text}'; use device_type:smart_tv,web or !country_code:US")
         where.setdefault(name.strip(), []).extend(value.strip() for value in values.split(","))
     return where
 

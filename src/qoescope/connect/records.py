@@ -9,7 +9,7 @@ from psycopg import DataError, Error
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from qoescope.catalog.dimensions import CUBED, DIMENSION_BY_NAME, UNKNOWN
+from qoescope.catalog.dimensions import CUBED, DIMENSION_BY_NAME, UNKNOWN, used_for
 from qoescope.catalog.errors import UnknownName
 from qoescope.catalog.events import IN_TABLES
 from qoescope.catalog.tables import EVENTS
@@ -37,17 +37,7 @@ LISTED_COLUMNS = (
     "session_id",
     "started_at",
     "viewer_id",
-    "device_type",
-    "os",
-    "app_version",
-    "country_code",
-    "isp",
-    "cdn",
-    "content_id",
-    "content_title",
-    "start_outcome",
-    "close_reason",
-    "error_code",
+    *used_for("listed"),
     "startup_ms",
     "exit_wait_ms",
     "stall_count",

@@ -8,7 +8,7 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from qoescope.catalog.dimensions import DIMENSION_BY_NAME
+from qoescope.catalog.dimensions import DIMENSION_BY_NAME, used_for
 from qoescope.catalog.metrics import METRIC_BY_NAME
 from qoescope.connect.ask import QueryResult
 from qoescope.serve.analysis import costs
@@ -33,18 +33,7 @@ TILES = (
     "failure_ratio",
 )
 SHOWN = ("experience_score", "good_session_ratio", *SCORES, *TILES)
-SLICES = (
-    "device_type",
-    "os",
-    "app_version",
-    "country_code",
-    "isp",
-    "cdn",
-    "cdn_pop",
-    "network_type",
-    "content_id",
-    "drm",
-)
+SLICES = used_for("compared")
 MANY = ("content_id",)
 """Dimensions with so many values that they are looked at only over a short time."""
 SHORT = timedelta(days=2)
