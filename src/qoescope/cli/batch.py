@@ -117,7 +117,7 @@ def _letter_id(text: str) -> tuple[int, int]:
 def _print_results(results: Sequence[object], as_json: bool) -> None:
     from qoescope.cli.terminal import to_json
 
-    rows = [found if isinstance(found, dict) else {"result": found} for found in map(to_json, results)]
+    rows = [row if isinstance(row, dict) else {"result": row} for row in map(to_json, results)]
     if as_json:
         print_json(rows)
     elif rows:

@@ -40,7 +40,7 @@ def ask(
     from qoescope.compile.ask import question
 
     span, filters = parse_between(between, datetime.now(UTC)), parse_where(where or [])
-    asked = question(
+    checked = question(
         metrics, span, by=[name for given in by or [] for name in given.split(",")], where=filters, every=every
     )
 
@@ -48,7 +48,7 @@ def ask(
     from qoescope.connect.postgres import pool
 
     with pool(settings(), "reader", 1) as reader:
-        result = answer_question(reader, property_id, asked)
+        result = answer_question(reader, property_id, checked)
     if as_json:
         print_json(
             {
@@ -118,13 +118,13 @@ def ledger(
     from qoescope.mart.jobs.ledger import check_books
 
     with show_progress("the books are compared") as tell:
-        found = check_books(settings(), day.date() if day else None, book, tell)
+        result = check_books(settings(), day.date() if day else None, book, tell)
     if as_json:
-        print_json(found.as_json())
+        print_json(result.as_json())
     else:
-        for text in found.limited_lines(limit):
+        for text in result.limited_lines(limit):
             print_line(text)
-    raise typer.Exit(0 if found.holds else 1)
+    raise typer.Exit(0 if result.holds else 1)
 
 
 def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
@@ -142,8 +142,8 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     from qoescope.monitor.jobs.explain_file import explain_file
 
     names = [name.strip() for name in dims.split(",") if name.strip()]
-    found = explain_file(file, names, n=n, k=k, base_n=base_n, base_k=base_k, real=real, forecast=forecast)
-    rows = [one.as_json() for one in found]
+    result = explain_file(file, names, n=n, k=k, base_n=base_n, base_k=base_k, real=real, forecast=forecast)
+    rows = [one.as_json() for one in result]
     if as_json:
         print_json(rows)
     elif rows:

@@ -45,21 +45,21 @@ def status(as_json: AsJson = False) -> None:
     """Show each part, its port, how far behind, how fresh."""
     from qoescope.stack import up
 
-    found = up.status(settings())
+    report = up.status(settings())
     if as_json:
-        print_json(found)
-    elif not found["running"]:
+        print_json(report)
+    elif not report["running"]:
         print_line("nothing runs here: `qoescope up` or `qoescope demo` starts it")
     else:
         print_table(
-            [part | {name: str(part[name] or "") for name in ("port", "pid")} for part in found["parts"]], "parts"
+            [part | {name: str(part[name] or "") for name in ("port", "pid")} for part in report["parts"]], "parts"
         )
         for name in ("loops", "streams", "freshness"):
-            if found[name]:
-                print_table(found[name], name)
-        for name, problem in found["problems"].items():
+            if report[name]:
+                print_table(report[name], name)
+        for name, problem in report["problems"].items():
             print_line(problem if name.startswith("health") else f"{name}: {format_cell(problem)}")
-    raise typer.Exit(0 if found["healthy"] else 1)
+    raise typer.Exit(0 if report["healthy"] else 1)
 
 
 def collect() -> None:
@@ -100,10 +100,10 @@ def monitor(
     from qoescope.stack import watching
 
     if send_test:
-        found = send_notifications.send_test(settings(), "all properties", "the command line")
-        for each in found:
+        report = send_notifications.send_test(settings(), "all properties", "the command line")
+        for each in report:
             print_line(each)
-        raise typer.Exit(0 if all(each.endswith(": sent") for each in found) else 1)
+        raise typer.Exit(0 if all(each.endswith(": sent") for each in report) else 1)
     watching.run(_alone())
 
 

@@ -145,11 +145,11 @@ def _stat(metric: Metric, width: int = 4) -> dict[str, Any]:
 
 
 def _over_time(title: str, names: Sequence[str], width: int = 8) -> dict[str, Any]:
-    found = [METRIC_BY_NAME[name] for name in names]
-    plain = [metric for metric in found if column(metric)]
-    queries = ([sums(plain)] if plain else []) + [sql(metric) for metric in found if metric not in plain]
-    look = {"defaults": {"unit": UNITS.get(found[0].unit, "none")}, "overrides": _named(found)}
-    doc = "; ".join(f"{x.label}: {x.doc}" for x in found)
+    chosen = [METRIC_BY_NAME[name] for name in names]
+    plain = [metric for metric in chosen if column(metric)]
+    queries = ([sums(plain)] if plain else []) + [sql(metric) for metric in chosen if metric not in plain]
+    look = {"defaults": {"unit": UNITS.get(chosen[0].unit, "none")}, "overrides": _named(chosen)}
+    doc = "; ".join(f"{x.label}: {x.doc}" for x in chosen)
     return _panel("timeseries", title, width, 8, queries, description=doc, fieldConfig=look)
 
 
@@ -164,8 +164,8 @@ def _named(metrics: Sequence[Metric]) -> list[dict[str, Any]]:
 
 
 def _by_dimension() -> dict[str, Any]:
-    found = [METRIC_BY_NAME[name] for name in WORST]
-    query = sums(found, VALUE, "$dimension").replace("order by 1", "order by 2 desc limit 50")
+    chosen = [METRIC_BY_NAME[name] for name in WORST]
+    query = sums(chosen, VALUE, "$dimension").replace("order by 1", "order by 2 desc limit 50")
     return _panel(
         "table",
         "By $dimension",
@@ -173,7 +173,7 @@ def _by_dimension() -> dict[str, Any]:
         10,
         [query],
         description="Values with most attempts first.",
-        fieldConfig={"defaults": {}, "overrides": _named(found)},
+        fieldConfig={"defaults": {}, "overrides": _named(chosen)},
     )
 
 

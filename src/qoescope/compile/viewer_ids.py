@@ -25,7 +25,7 @@ _COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\
 
 def find_viewer_ids(body: bytes) -> set[str]:
     """All viewer ids in the bytes."""
-    return {found for text in _texts(body) for match in _NAMED.finditer(text) for found in _values(match)}
+    return {viewer_id for text in _texts(body) for match in _NAMED.finditer(text) for viewer_id in _values(match)}
 
 
 def _texts(body: bytes) -> Iterator[str]:
@@ -41,7 +41,7 @@ def _readings(body: bytes) -> Iterator[str]:
     text = body.decode("utf-8", "replace")
     yield text
     if "\\" in text:
-        yield _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+        yield _ESCAPE.sub(lambda viewer_id: chr(int(viewer_id[1], 16)), text)
         yield text.replace('\\"', '"')  # JSON in a text of JSON
 
 

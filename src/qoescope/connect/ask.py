@@ -55,9 +55,9 @@ def answer_question(connections: ConnectionPool[Connection], property_id: str, q
     keys = [*(["starts_at"] if q.every else []), *q.by]
     rows = []
     for row in sums:
-        seen = row | _sketches_until(row, behind, q) if behind else row
+        merged = row | _sketches_until(row, behind, q) if behind else row
         rows.append(
-            {k: row[k] for k in keys} | {m.name: evaluate(m, seen if _looks_back(m) else row) for m in q.metrics}
+            {k: row[k] for k in keys} | {m.name: evaluate(m, merged if _looks_back(m) else row) for m in q.metrics}
         )
     hidden = {m.name for m in q.measures if m.type == "sketch"}
     shown = [{k: v for k, v in row.items() if k not in hidden} for row in sums]

@@ -71,10 +71,10 @@ def reserve(writer: Pool, keys: Sequence[str]) -> Reservation:
 
     The account's own key is only checked where the address has not signed in to it before.
     """
-    given = {"keys": list(keys), "limits": list(LIMITS), "within_s": FAILURES_S, "known_s": KNOWN_S}
+    parameters = {"keys": list(keys), "limits": list(LIMITS), "within_s": FAILURES_S, "known_s": KNOWN_S}
     with _exclusive_transaction(writer) as connection:
-        (found,) = connection.execute(_RESERVE, given).fetchall()
-    return Reservation(*found)
+        (row,) = connection.execute(_RESERVE, parameters).fetchall()
+    return Reservation(*row)
 
 
 def withdraw(writer: Pool, keys: Sequence[str], at: int) -> None:
@@ -92,6 +92,6 @@ def release(writer: Pool, keys: Sequence[str], at: int) -> None:
 
 def prune(writer: Pool) -> None:
     """Deletes expired attempts, and the oldest beyond what is kept."""
-    given = {"within_s": FAILURES_S, "known_s": KNOWN_S, "most": ATTEMPTS_KEPT}
+    parameters = {"within_s": FAILURES_S, "known_s": KNOWN_S, "most": ATTEMPTS_KEPT}
     with _exclusive_transaction(writer) as connection:
-        connection.execute(_PRUNE, given)
+        connection.execute(_PRUNE, parameters)

@@ -77,7 +77,7 @@ def own_soon(settings: Settings, name: str, within_s: float) -> Iterator[None]:
 def list_names(settings: Settings) -> list[str]:
     """Streams that have a checkpoint in a folder."""
     folders = Path(location(settings, "x")).parent.glob("*/offsets")
-    return sorted(found.parent.name for found in folders if ".damaged-" not in found.parent.name)
+    return sorted(damages.parent.name for damages in folders if ".damaged-" not in damages.parent.name)
 
 
 def remove_leftovers(where: str) -> None:
@@ -92,9 +92,9 @@ def remove_leftovers(where: str) -> None:
 def check(settings: Settings, name: str) -> None:
     """Raises `Explained` when a file of the checkpoint is damaged, naming the file and the repair."""
     remove_leftovers(location(settings, name))
-    found = list(find_damages(location(settings, name)))
-    if found:
-        sentence = f"the checkpoint is damaged: {found[0]}; run `qoescope repair {name}`"
+    damages = list(find_damages(location(settings, name)))
+    if damages:
+        sentence = f"the checkpoint is damaged: {damages[0]}; run `qoescope repair {name}`"
         raise Explained(Cause(sentence, RUNBOOK_ANCHOR))
 
 

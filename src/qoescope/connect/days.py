@@ -138,10 +138,10 @@ def _replace(
         connection.execute(_LOCK)
         if count_erasures(connection) != erasures:
             raise ErasedMeanwhile
-        held = set(connection.execute(f"select {_WITHHELD}".encode(), (list(days),)).fetchall())
-        if held:
+        withheld = set(connection.execute(f"select {_WITHHELD}".encode(), (list(days),)).fetchall())
+        if withheld:
             places = zip(rows["property"].to_pylist(), rows["day"].to_pylist(), strict=True)
-            rows = rows.filter(pa.array([place not in held for place in places], pa.bool_()))
+            rows = rows.filter(pa.array([place not in withheld for place in places], pa.bool_()))
         names = ", ".join(map(ddl.quote, SESSION_ROWS.names))
         stays = f"written_at > %s or (property, day) in (select {_WITHHELD})"
         question = f"select {names} from sessions where day = any(%s) and ({stays})"

@@ -289,5 +289,5 @@ def read_file(file: Path) -> PartHealth | None:
 
 def read(settings: Settings) -> list[PartHealth]:
     """The health of all processes that share this folder."""
-    found = (read_file(file) for file in sorted(folder(settings).glob("*.json")))
-    return [part for part in found if part is not None]
+    parts = (read_file(file) for file in sorted(folder(settings).glob("*.json")))
+    return [part for part in parts if part is not None]

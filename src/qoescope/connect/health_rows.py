@@ -43,10 +43,10 @@ def read(settings: Settings, connection: Connection, now: float) -> list[PartHea
 
     A row's age is measured by Postgres' clock, so that machines' clocks need not agree.
     """
-    found = {part.part: part for part in health.read(settings)}
+    parts_by_name = {part.part: part for part in health.read(settings)}
     for report, age in connection.execute(READ).fetchall():
         part = health.load(json.dumps(report))
         shifted = health.shift_times(part, now - max(0.0, age) - part.written_at)
-        if part.part not in found or found[part.part].written_at < shifted.written_at - 2 * EVERY_S:
-            found[part.part] = shifted
-    return sorted(found.values(), key=lambda part: part.part)
+        if part.part not in parts_by_name or parts_by_name[part.part].written_at < shifted.written_at - 2 * EVERY_S:
+            parts_by_name[part.part] = shifted
+    return sorted(parts_by_name.values(), key=lambda part: part.part)

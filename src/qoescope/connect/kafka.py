@@ -78,8 +78,8 @@ class RecordProducer:
 
     def partitions(self, topic: str, timeout_s: float) -> list[int]:
         """The topic's partitions as the broker knows them; raises `KafkaException` when it is away."""
-        found = self._producer.list_topics(topic, timeout_s).topics[topic]
-        return [] if found.error else sorted(found.partitions)
+        metadata = self._producer.list_topics(topic, timeout_s).topics[topic]
+        return [] if metadata.error else sorted(metadata.partitions)
 
 
 def _client_options(settings: Settings) -> dict[str, str | int | float | bool]:
@@ -164,12 +164,12 @@ def offsets(settings: Settings, topic: str, timeout_s: float = 10.0) -> dict[int
     """(first offset, end) of each partition; raises `KafkaException` when the broker is away."""
     reader = consumer(settings)
     try:
-        found = reader.list_topics(topic, timeout_s).topics[topic]
-        if found.error is not None:
-            raise KafkaException(found.error)
+        metadata = reader.list_topics(topic, timeout_s).topics[topic]
+        if metadata.error is not None:
+            raise KafkaException(metadata.error)
         return {
             partition: reader.get_watermark_offsets(TopicPartition(topic, partition), timeout_s)
-            for partition in sorted(found.partitions)
+            for partition in sorted(metadata.partitions)
         }
     finally:
         reader.close()
@@ -179,9 +179,9 @@ def offsets_since(settings: Settings, topic: str, since: datetime, timeout_s: fl
     """For each partition the offset of its first record since then; its end where there is none."""
     bounds, reader = offsets(settings, topic, timeout_s), consumer(settings)
     try:
-        asked = [TopicPartition(topic, p, round(since.timestamp() * 1000)) for p in bounds]
-        found = reader.offsets_for_times(asked, timeout_s)
-        return {one.partition: one.offset if one.offset >= 0 else bounds[one.partition][1] for one in found}
+        queries = [TopicPartition(topic, p, round(since.timestamp() * 1000)) for p in bounds]
+        metadata = reader.offsets_for_times(queries, timeout_s)
+        return {one.partition: one.offset if one.offset >= 0 else bounds[one.partition][1] for one in metadata}
     finally:
         reader.close()
 

@@ -26,7 +26,7 @@ def read_waiting(
     last: LetterId = (-1, -1)
     while True:
         with connection.cursor(row_factory=dict_row) as cursor:
-            found = cursor.execute(
+            rows = cursor.execute(
                 "select kafka_partition, kafka_offset, property, received_at, reason, body from dead_letters "
                 "where property = %(property)s and stage = 'door' and replayed_at is null "
                 "and (kafka_partition, kafka_offset) > (%(partition)s, %(offset)s) "
@@ -44,10 +44,10 @@ def read_waiting(
                     "limit": AT_ONCE,
                 },
             ).fetchall()
-        if not found:
+        if not rows:
             return
-        yield found
-        last = found[-1]["kafka_partition"], found[-1]["kafka_offset"]
+        yield rows
+        last = rows[-1]["kafka_partition"], rows[-1]["kafka_offset"]
 
 
 def mark(connection: Connection, places: Sequence[LetterId], replayed_at: datetime) -> None:
@@ -64,15 +64,15 @@ def erase(connection: Connection, property_id: str, is_theirs: Callable[[bytes],
     last: LetterId = (-1, -1)
     gone = 0
     while True:
-        found = connection.execute(
+        rows = connection.execute(
             "select kafka_partition, kafka_offset, body from dead_letters where property in (%s, %s) "
             "and (kafka_partition, kafka_offset) > (%s, %s) order by kafka_partition, kafka_offset limit %s",
             (property_id, UNKNOWN, *last, AT_ONCE),
         ).fetchall()
-        if not found:
+        if not rows:
             return gone
-        theirs = [(partition, offset) for partition, offset, body in found if body and is_theirs(bytes(body))]
+        theirs = [(partition, offset) for partition, offset, body in rows if body and is_theirs(bytes(body))]
         with connection.cursor() as cursor:
             cursor.executemany("delete from dead_letters where (kafka_partition, kafka_offset) = (%s, %s)", theirs)
         gone += len(theirs)
-        last = found[-1][0], found[-1][1]
+        last = rows[-1][0], rows[-1][1]

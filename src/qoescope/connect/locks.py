@@ -97,8 +97,8 @@ class Lease:
         connection.execute("select set_config('application_name', %s, false)", (describe_process(),))
         (taken,) = connection.execute(TAKE, (self._name,)).fetchone() or (False,)
         if not taken:
-            found = connection.execute(OWNER, (self._name,)).fetchone()
-            raise Owned(self._name, found[0] if found else "")
+            row = connection.execute(OWNER, (self._name,)).fetchone()
+            raise Owned(self._name, row[0] if row else "")
 
     def close(self) -> None:
         """Releases the lease."""

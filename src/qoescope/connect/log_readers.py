@@ -44,17 +44,17 @@ class RangeReader:
         reader = self._consumer = self._consumer or kafka.consumer(self._settings, "qoescope-stream", OPTIONS)
         left = {partition: end for partition, (first, end) in bounds.items() if first < end}
         reader.assign([TopicPartition(self._topic, partition, bounds[partition][0]) for partition in left])
-        found: list[Message] = []
+        messages: list[Message] = []
         size, count = 0, sum(end - bounds[partition][0] for partition, end in left.items())
         while left and size <= most_bytes:
             if monotonic() > deadline:
                 raise TimeoutError(f"{self._topic}: partitions {sorted(left)} were not read in time")
-            for message in reader.consume(max(1, count - len(found)), 0.1):  # more would be waited for
+            for message in reader.consume(max(1, count - len(messages)), 0.1):  # more would be waited for
                 if not self._is_past(message, left):
-                    found.append(message)
+                    messages.append(message)
                     size += len(message)
         reader.unassign()
-        return _to_table(found) if size <= most_bytes else None
+        return _to_table(messages) if size <= most_bytes else None
 
     @staticmethod
     def _is_past(message: Message, left: dict[int, int]) -> bool:
@@ -88,14 +88,14 @@ def _to_letter(message: Message) -> tuple[int, int, bytes | None, datetime]:
     )
 
 
-def _to_table(found: list[Message]) -> pa.Table:
-    found.sort(key=lambda message: (message.partition(), message.offset()))
+def _to_table(messages: list[Message]) -> pa.Table:
+    messages.sort(key=lambda message: (message.partition(), message.offset()))
     return pa.table(
         [
-            pa.array([message.key() for message in found], pa.binary()),
-            pa.array([message.value() for message in found], pa.binary()),
-            pa.array([message.partition() for message in found], pa.int64()),
-            pa.array([message.offset() for message in found], pa.int64()),
+            pa.array([message.key() for message in messages], pa.binary()),
+            pa.array([message.value() for message in messages], pa.binary()),
+            pa.array([message.partition() for message in messages], pa.int64()),
+            pa.array([message.offset() for message in messages], pa.int64()),
         ],
         schema=RECORDS,
     )
@@ -128,10 +128,10 @@ class Tail:
         """
         if self._consumer is None:
             raise RuntimeError("where to begin was not said")
-        found = self._consumer.consume(1, timeout_s)
-        if found and most > 1:
-            found += self._consumer.consume(most - 1, 0.05)
-        return [_to_letter(message) for message in found]
+        messages = self._consumer.consume(1, timeout_s)
+        if messages and most > 1:
+            messages += self._consumer.consume(most - 1, 0.05)
+        return [_to_letter(message) for message in messages]
 
     @property
     def began(self) -> bool:

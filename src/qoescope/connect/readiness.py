@@ -65,11 +65,11 @@ def find_problems(part: PartHealth, now: float, limits: ReadinessLimits = Readin
     """What is wrong with the process and its loops; nothing after an orderly stop."""
     if part.state == "stopped":
         return []
-    found = [HealthProblem(part.part, "", *text) for text in _of_process(part, now, limits)]
+    problems = [HealthProblem(part.part, "", *text) for text in _of_process(part, now, limits)]
     for loop in part.loops:
-        found += [HealthProblem(part.part, loop.name, *text) for text in _of_loop(loop, now, limits)]
-        found += [HealthProblem(part.part, loop.name, *text, blocks=False) for text in _beside_loop(loop, now)]
-    return found
+        problems += [HealthProblem(part.part, loop.name, *text) for text in _of_loop(loop, now, limits)]
+        problems += [HealthProblem(part.part, loop.name, *text, blocks=False) for text in _beside_loop(loop, now)]
+    return problems
 
 
 def is_ready(part: PartHealth, now: float, limits: ReadinessLimits = ReadinessLimits()) -> bool:

@@ -158,25 +158,25 @@ def sessions(
     begin, end = between
     end = min(end, after[0] + timedelta(milliseconds=1)) if after else end
     starts = {max(begin, end - timedelta(days=days)) for days in LOOK_BACK_DAYS} | {begin}
-    found: list[Row] = []
+    rows: list[Row] = []
     for start in sorted(starts, reverse=True):
-        conditions, given = moments.conditions((start, end), where)
-        given["limit"] = limit
+        conditions, parameters = moments.conditions((start, end), where)
+        parameters["limit"] = limit
         conditions.append(PROBLEMS[problem])
         if search:
-            given["search"] = search
+            parameters["search"] = search
             conditions.append("(session_id = %(search)s or viewer_id = %(search)s or content_id = %(search)s)")
         if after:
-            given["after_at"], given["after_id"] = after
+            parameters["after_at"], parameters["after_id"] = after
             conditions.append("(started_at, session_id) < (%(after_at)s, %(after_id)s)")
         sql = (
             f"select {', '.join(LISTED_COLUMNS)} from sessions where {' and '.join(conditions)} "
             "order by started_at desc, session_id desc limit %(limit)s"
         )
-        found = query(reader, property_id, sql, given)
-        if len(found) == limit:
+        rows = query(reader, property_id, sql, parameters)
+        if len(rows) == limit:
             break
-    return found
+    return rows
 
 
 def session(reader: Pool, property_id: str, identity: str) -> Row | None:

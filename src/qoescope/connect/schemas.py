@@ -45,22 +45,22 @@ def _in_lake(settings: Settings) -> Iterator[StoredTable]:
     for table in LAKE_TABLES:
         declared, count = version(table), len(table.fields)
         try:
-            found = open_table(settings, table)
+            delta = open_table(settings, table)
         except TableNotFoundError:
             yield StoredTable(table.name, "lake", declared, count, there=False)
             continue
-        there = {field.name for field in found.schema().fields}
-        yield StoredTable(table.name, "lake", declared, count, found.version(), _missing(table, there))
+        there = {field.name for field in delta.schema().fields}
+        yield StoredTable(table.name, "lake", declared, count, delta.version(), _missing(table, there))
 
 
 def _in_postgres(writer: Pool) -> Iterator[StoredTable]:
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    delta: defaultdict[str, set[str]] = defaultdict(set)
     sql = "select table_name, column_name from information_schema.columns where table_schema = %s"
     with writer.connection() as connection:
         for name, column in connection.execute(sql, (ddl.SCHEMA,)).fetchall():
-            found[name].add(column)
+            delta[name].add(column)
     for table in POSTGRES_TABLES:
-        declared, count, there = version(table), len(table.fields), found.get(table.name)
+        declared, count, there = version(table), len(table.fields), delta.get(table.name)
         if there is None:
             yield StoredTable(table.name, "postgres", declared, count, there=False)
         else:

@@ -148,10 +148,10 @@ def start_query(
 
 def query_id(batch: DataFrame) -> str:
     """The id of the stream that the batch belongs to; a new checkpoint has a new one."""
-    found = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
-    if not found:
+    messages_by_kind = batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
+    if not messages_by_kind:
         raise RuntimeError("not inside a stream's batch")
-    return found
+    return messages_by_kind
 
 
 def planned_bounds(settings: Settings, name: str, number: int, topic: str) -> dict[int, tuple[int, int]] | None:
@@ -180,7 +180,7 @@ def _offsets(path: Path, topic: str) -> dict[int, int]:
 
 def collect_messages(messages: DataFrame) -> dict[str, list[bytes]]:
     """The bodies of tasks' messages, by kind. Their size does not grow with traffic."""
-    found: dict[str, list[bytes]] = {}
+    messages_by_kind: dict[str, list[bytes]] = {}
     for kind, body in messages.collect():
-        found.setdefault(kind, []).append(bytes(body))
-    return found
+        messages_by_kind.setdefault(kind, []).append(bytes(body))
+    return messages_by_kind

@@ -26,11 +26,11 @@ def read(settings: Settings) -> dict[int, bytes]:
     Raises `Mistake` when there is none, or others may read one.
     """
     folder = settings.var / "secrets"
-    found = {}
+    keys = {}
     for path in folder.glob("viewers.v*.key"):
-        found[int(path.name.split(".")[1].removeprefix("v"))] = read_private(path)
-    if not found:
+        keys[int(path.name.split(".")[1].removeprefix("v"))] = read_private(path)
+    if not keys:
         raise Mistake(
             f"no viewers.v1.key in {folder}: the collector makes it when it first starts; bring it from there"
         )
-    return found
+    return keys

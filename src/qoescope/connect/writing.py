@@ -47,8 +47,8 @@ class Writer:
 
     def complete_until(self, stream: str) -> datetime | None:
         """Everything received before has passed the stream; None when nothing has."""
-        found = self.ask("select complete_until from stream_progress where stream = %s", (stream,))
-        return found[0][0] if found else None
+        result = self.ask("select complete_until from stream_progress where stream = %s", (stream,))
+        return result[0][0] if result else None
 
     def write(self, query: str, batch: int, writes: Sequence[Write]) -> bool:
         """`postgres.write_batch`, waiting while Postgres is away."""
@@ -64,7 +64,7 @@ class Writer:
             try:
                 if self._connection is None or self._connection.closed:
                     self._connection = postgres.connect(self._settings, "writer", self._within_s)
-                found = work(self._connection)
+                result = work(self._connection)
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
                 cause = explain(error) if self._loop is None else self._loop.failed(error)
                 wait_s = backoff.next_s()
@@ -76,7 +76,7 @@ class Writer:
                     raise Stopped from error
             else:
                 self._within_s = self._settings.postgres_stream_s
-                return found
+                return result
 
     def close(self) -> None:
         """Closes the connection, whatever its state."""

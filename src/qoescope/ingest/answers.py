@@ -26,23 +26,23 @@ _ENCODE = msgspec.json.Encoder().encode
 _PLAIN = [JSON, *NO_STORE]
 
 
-def beacon_answer(found: JudgedBeacon) -> bytes:
+def beacon_answer(judged: JudgedBeacon) -> bytes:
     """The JSON answer to one beacon: counts, and a verdict on each event that was not accepted."""
-    c = found.counts
-    if not found.verdicts:
+    c = judged.counts
+    if not judged.verdicts:
         text = b'{"received":%d,"accepted":%d,"duplicate":0,"invalid":0,"filtered":0,"results":[]}'
         return text % (c.received, c.accepted)
-    return _ENCODE(wire.Answer(c.received, c.accepted, c.duplicate, c.invalid, c.filtered, found.verdicts))
+    return _ENCODE(wire.Answer(c.received, c.accepted, c.duplicate, c.invalid, c.filtered, judged.verdicts))
 
 
-def batch_answer(found: Sequence[JudgedBeacon]) -> bytes:
+def batch_answer(judged: Sequence[JudgedBeacon]) -> bytes:
     """The JSON answer to several beacons in one body: their counts added up, and all verdicts."""
     results = []
-    for place, one in enumerate(found):
+    for place, one in enumerate(judged):
         for verdict in one.verdicts:
             verdict.beacon = place
             results.append(verdict)
-    total = {name: sum(getattr(one.counts, name) for one in found) for name in wire.Counts.__struct_fields__}
+    total = {name: sum(getattr(one.counts, name) for one in judged) for name in wire.Counts.__struct_fields__}
     return _ENCODE(wire.Answer(**total, results=results))
 
 

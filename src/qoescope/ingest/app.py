@@ -98,14 +98,14 @@ class App:
     async def _find_partitions(self) -> None:
         """Learns the topic's partitions; creates the topics when Kafka has none of them."""
         try:
-            found = await asyncio.to_thread(self._log.partitions, BEACONS_TOPIC.name, KAFKA_QUERY_S)
-            if not found:
+            partitions = await asyncio.to_thread(self._log.partitions, BEACONS_TOPIC.name, KAFKA_QUERY_S)
+            if not partitions:
                 await asyncio.to_thread(kafka.ensure_topics, self.settings)
-                found = await asyncio.to_thread(self._log.partitions, BEACONS_TOPIC.name, KAFKA_QUERY_S)
+                partitions = await asyncio.to_thread(self._log.partitions, BEACONS_TOPIC.name, KAFKA_QUERY_S)
         except kafka.AWAY as error:
             log.warning("Kafka is away: %s", error)
             return
-        self._partitions = found or self._partitions
+        self._partitions = partitions or self._partitions
 
     def _save_acknowledged(self) -> None:
         """Stores in Postgres how far Kafka has acknowledged; does nothing where that has not changed.
@@ -130,10 +130,10 @@ class App:
     def reload_keys(self) -> None:
         """Reads the file of keys if it has changed; an unreadable one leaves the keys in use as they are."""
         try:
-            seen = self._keys_path.stat()
-            if self._keys_version != (seen.st_mtime_ns, seen.st_ino):
+            status = self._keys_path.stat()
+            if self._keys_version != (status.st_mtime_ns, status.st_ino):
                 self.routes.keyring = Keyring(decode(self._keys_path.read_bytes()))
-                self._keys_version = (seen.st_mtime_ns, seen.st_ino)
+                self._keys_version = (status.st_mtime_ns, status.st_ino)
         except FileNotFoundError:
             return
         except (OSError, Mistake) as error:

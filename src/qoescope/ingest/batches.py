@@ -24,9 +24,9 @@ def split_batch(body: bytes) -> list[bytes] | None:
     return _limited(_split_lines(body), body) if head == b"{" and b"\n" in body else None
 
 
-def judge_all(found: list[bytes], arrival: Arrival, limits: Limits) -> list[JudgedBeacon]:
+def judge_all(beacons: list[bytes], arrival: Arrival, limits: Limits) -> list[JudgedBeacon]:
     """The verdict on each beacon; one that cannot be read counts as one invalid event."""
-    return [_judge_part(part, arrival, limits) for part in found]
+    return [_judge_part(part, arrival, limits) for part in beacons]
 
 
 def _judge_part(part: bytes, arrival: Arrival, limits: Limits) -> JudgedBeacon:
@@ -37,30 +37,30 @@ def _judge_part(part: bytes, arrival: Arrival, limits: Limits) -> JudgedBeacon:
         return JudgedBeacon(None, [], None, wire.Counts(1, invalid=1), [verdict], part)
 
 
-def _limited(found: list[bytes] | None, body: bytes) -> list[bytes] | None:
-    if found is not None and len(found) > MOST_BEACONS:
+def _limited(beacons: list[bytes] | None, body: bytes) -> list[bytes] | None:
+    if beacons is not None and len(beacons) > MOST_BEACONS:
         raise Refused(413, f"more than {MOST_BEACONS} beacons", body)
-    return found
+    return beacons
 
 
 def _split_array(body: bytes) -> list[bytes]:
     """The elements of a JSON array, repaired where necessary."""
     try:
-        found = _ARRAY(body)
+        beacons = _ARRAY(body)
     except UNREADABLE as error:
         again = texts.repair_json(body)
         if again is None:
             raise Refused(400, f"not JSON: {error}"[:LONGEST_REASON], body) from error
-        found = _ARRAY(again)
-    if not found:
+        beacons = _ARRAY(again)
+    if not beacons:
         raise Refused(400, "not a beacon: an array of none", body)
-    return [bytes(element) for element in found]
+    return [bytes(element) for element in beacons]
 
 
 def _split_lines(body: bytes) -> list[bytes] | None:
     """The lines, if there are several and at least one is a beacon; else None: a beacon with line breaks."""
-    found = [line for text in body.lstrip(_PREFIXES).split(b"\n") if (line := text.strip())]
-    return found if len(found) > 1 and any(map(_is_beacon, found)) else None
+    beacons = [line for text in body.lstrip(_PREFIXES).split(b"\n") if (line := text.strip())]
+    return beacons if len(beacons) > 1 and any(map(_is_beacon, beacons)) else None
 
 
 def _is_beacon(line: bytes) -> bool:

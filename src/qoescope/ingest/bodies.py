@@ -39,12 +39,12 @@ def decode_body(body: bytes, encoding: str | None, limits: Limits) -> bytes:
     unpack = DECODERS.get(named[0]) if len(named) == 1 else None
     if unpack is None:
         raise Refused(415, f"unknown Content-Encoding: send one of {', '.join(DECODERS)}, or none", body)
-    made = _Output(body, named[0], limits)
+    output = _Output(body, named[0], limits)
     try:
-        unpack(body, made)
+        unpack(body, output)
     except (zlib.error, CorruptBody) as error:
         raise Refused(400, f"not {named[0]}, though its Content-Encoding says so", body) from error
-    return b"".join(made.pieces)
+    return b"".join(output.pieces)
 
 
 class CorruptBody(Exception):
@@ -79,19 +79,19 @@ class _Output:
         return Refused(400, f"{self.name} ends too early", self.body)
 
 
-def _inflate(body: bytes, made: _Output, bits: int = GZIP) -> None:
+def _inflate(body: bytes, output: _Output, bits: int = GZIP) -> None:
     """Decompresses all members in order; reads each byte once, however many members there are."""
     at = 0
     while at < len(body) and not (at and _is_padding(body, at)):
-        made.begin()
+        output.begin()
         member = zlib.decompressobj(bits)
         while not member.eof:
             fed = body[at : at + STEP]
             piece = member.decompress(fed, STEP)
             at += len(fed) - len(member.unconsumed_tail) - len(member.unused_data)
-            made.take(piece, at)
+            output.take(piece, at)
             if not piece and not fed and not member.eof:
-                raise made.cut()
+                raise output.cut()
 
 
 def _is_padding(body: bytes, at: int) -> bool:
@@ -99,18 +99,18 @@ def _is_padding(body: bytes, at: int) -> bool:
     return body[at] == 0 and not body[at:].strip(b"\0")
 
 
-def _inflate_deflate(body: bytes, made: _Output) -> None:
+def _inflate_deflate(body: bytes, output: _Output) -> None:
     """Decompresses deflate in zlib's wrapping, as the standard says, or raw, as some senders do."""
     wrapped = len(body) > 1 and body[0] & 0xF == zlib.DEFLATED and int.from_bytes(body[:2]) % ZLIB_CHECK == 0
-    _inflate(body, made, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+    _inflate(body, output, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 
 
-def _inflate_zstd(body: bytes, made: _Output) -> None:
+def _inflate_zstd(body: bytes, output: _Output) -> None:
     from backports import zstd  # of the collector only
 
     left = body
     while left:
-        made.begin()
+        output.begin()
         frame = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW})
         fed = left
         while not frame.eof:
@@ -118,14 +118,14 @@ def _inflate_zstd(body: bytes, made: _Output) -> None:
                 piece = frame.decompress(fed, max_length=STEP)
             except zstd.ZstdError as error:
                 raise CorruptBody from error
-            made.take(piece, len(body))
+            output.take(piece, len(body))
             if not piece and not fed and not frame.eof:
-                raise made.cut()
+                raise output.cut()
             fed = b""
         left = frame.unused_data
 
 
-def _inflate_brotli(body: bytes, made: _Output) -> None:
+def _inflate_brotli(body: bytes, output: _Output) -> None:
     import brotli  # of the collector only
 
     stream = brotli.Decompressor()
@@ -135,9 +135,9 @@ def _inflate_brotli(body: bytes, made: _Output) -> None:
             piece = stream.process(fed, output_buffer_limit=STEP)
         except brotli.error as error:
             raise CorruptBody from error
-        made.take(piece, len(body))
+        output.take(piece, len(body))
         if not piece and not fed and not stream.is_finished():
-            raise made.cut()
+            raise output.cut()
         fed = b""
 
 

@@ -71,17 +71,17 @@ def draft_event(raw: bytes, limits: Limits) -> Draft | MalformedEvent:
 
 def read_context(raw: bytes, limits: Limits, unknown: Counter[str]) -> dict[str, object]:
     """What is known of the session; raises `Malformed` when it has no usable `session_id`."""
-    said = fields.pick_known(_read_members(raw, limits), fields.CONTEXT, unknown)
-    _convert({name: value for name, value in said.items() if name == "session_id"}, wire.Session)
-    if texts.holds_no_character(str(said["session_id"])):
+    members = fields.pick_known(_read_members(raw, limits), fields.CONTEXT, unknown)
+    _convert({name: value for name, value in members.items() if name == "session_id"}, wire.Session)
+    if texts.holds_no_character(str(members["session_id"])):
         raise MalformedEvent("`session_id` holds what is no character")
-    return said
+    return members
 
 
 def context_of_body(body: bytes) -> dict[str, object]:
     """The session's context in a beacon that was judged to have one, by the wire's names."""
-    said = read_json(bytes(read_envelope(body).session))
-    return fields.pick_known(said, fields.CONTEXT, Counter()) if isinstance(said, dict) else {}
+    members = read_json(bytes(read_envelope(body).session))
+    return fields.pick_known(members, fields.CONTEXT, Counter()) if isinstance(members, dict) else {}
 
 
 def build_session(said: dict[str, object], shift: Shift, oldest: int, unknown: Counter[str]) -> wire.Session:
@@ -106,15 +106,15 @@ def _read_members(raw: bytes, limits: Limits) -> dict[str, object]:
     if len(raw) > limits.event_bytes:
         raise MalformedEvent(f"larger than {limits.event_bytes} bytes")
     try:
-        found = read_json(raw)
+        value = read_json(raw)
     except RecursionError as error:
         raise MalformedEvent("nested too deeply") from error
     except UNREADABLE as error:
         raise MalformedEvent(str(error)[:LONGEST_REASON]) from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise MalformedEvent("not an object")
-    _check_limits(found, limits)
-    return found
+    _check_limits(value, limits)
+    return value
 
 
 def read_json(raw: bytes) -> object:
@@ -181,8 +181,8 @@ def strip_queries(event: wire.Event) -> None:
 def read_seq(raw: bytes) -> int | None:
     """The malformed event's number, if that can be read."""
     try:
-        found = read_json(raw)
+        value = read_json(raw)
     except UNREADABLE:
         return None
-    seq = found.get("seq") if isinstance(found, dict) else None
+    seq = value.get("seq") if isinstance(value, dict) else None
     return seq if type(seq) is int and abs(seq) <= LARGEST_INT else None

@@ -25,22 +25,22 @@ LENGTH = "content_duration_ms"
 
 def pick_known(said: Mapping[str, object], fields: Mapping[str, Field], unknown: Counter[str]) -> dict[str, object]:
     """The members that the catalog names, with values that can be meant; the others are dropped and counted."""
-    found: dict[str, object] = {}
+    values: dict[str, object] = {}
     for name, value in said.items():
         f = fields.get(name)
         if f is None or value is None:
             continue
         if not f.nullable and name not in CLOCK:
-            found[name] = _integral(value)
+            values[name] = _integral(value)
             continue
         taken = _TAKE[name if name in _TAKE else f.type](f, value)
         if taken is None:
             unknown[name] += 1
         else:
-            found[name] = taken
+            values[name] = taken
     if "session_id" in fields and is_endless(said.get(LENGTH)):
-        found["content_type"] = "live"
-    return found
+        values["content_type"] = "live"
+    return values
 
 
 def is_endless(length: object) -> bool:

@@ -76,8 +76,8 @@ def origin_form(url: bytes) -> bytes:
     """Path and query of a request target, given as `http://host/path` or as `/path`."""
     if url[:1] == b"/":
         return url
-    scheme, found, rest = url.partition(b"://")
-    if not found or scheme.lower() not in (b"http", b"https"):
+    scheme, separator, rest = url.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
         return url
     path = rest[len(rest.partition(b"/")[0].partition(b"?")[0]) :]
     return path if path.startswith(b"/") else b"/" + path

@@ -69,13 +69,13 @@ def _decode_plain(body: bytes, arrival: Arrival, limits: Limits) -> wire.Beacon 
     )
     if arrival.timeless:
         earliest, latest = DATES
-    seen, last = set(), 0
+    by_seq, last = set(), 0
     for event in events:
         if not earliest <= event.at <= latest or event.seq > cap:
             return None
-        seen.add(event.seq)
+        by_seq.add(event.seq)
         last = max(last, event.at)
-    if len(seen) < len(events) or not _has_right_times(beacon, arrival, last):
+    if len(by_seq) < len(events) or not _has_right_times(beacon, arrival, last):
         return None
     return beacon
 
@@ -117,9 +117,9 @@ def _judge_each(body: bytes, arrival: Arrival, limits: Limits) -> JudgedBeacon:
         verdicts = [wire.Verdict(i, "invalid", reason) for i in range(len(raws))]
         counts = wire.Counts(len(raws), invalid=len(raws))
         return JudgedBeacon(None, [], None, counts, verdicts, body if raws else None)
-    told = [drafts.draft_event(raw, limits) for raw in raws]
+    event_drafts = [drafts.draft_event(raw, limits) for raw in raws]
     sent_at = _read_sent_at(envelope.sent_at, unknown)
-    times = tuple(at for draft in told if isinstance(draft, Draft) and (at := draft.at) is not None)
+    times = tuple(at for draft in event_drafts if isinstance(draft, Draft) and (at := draft.at) is not None)
     shift = _shift(arrival, str(context["session_id"]), sent_at, times)
     oldest = clocks.earliest_believed(_first_received_at(arrival), says_when_sent=sent_at is not None)
     believed = not times or any(at + shift.events >= oldest for at in times)
@@ -128,8 +128,8 @@ def _judge_each(body: bytes, arrival: Arrival, limits: Limits) -> JudgedBeacon:
     events: list[wire.Event] = []
     verdicts = []
     bad_raws: list[bytes] = []
-    seen: dict[int, wire.Event] = {}
-    for index, draft in enumerate(told):
+    by_seq: dict[int, wire.Event] = {}
+    for index, draft in enumerate(event_drafts):
         if isinstance(draft, MalformedEvent):
             verdicts.append(wire.Verdict(index, "invalid", str(draft), drafts.read_seq(raws[index])))
             bad_raws.append(raws[index])
@@ -137,7 +137,7 @@ def _judge_each(body: bytes, arrival: Arrival, limits: Limits) -> JudgedBeacon:
         event = draft.event(arrival, shift.events, limits, oldest)
         if draft.seq > limits.session_events:
             verdicts.append(wire.Verdict(index, "filtered", "session_too_long", draft.seq))
-        elif seen.setdefault(event.seq, event) is not event and seen[event.seq] == event:
+        elif by_seq.setdefault(event.seq, event) is not event and by_seq[event.seq] == event:
             verdicts.append(wire.Verdict(index, "duplicate", "repeated in this beacon", event.seq))
         else:
             events.append(event)
@@ -178,22 +178,22 @@ def _count(accepted: int, verdicts: list[wire.Verdict]) -> wire.Counts:
     )
 
 
-def withdraw(found: JudgedBeacon, outcome: Literal["duplicate", "filtered"], reason: str) -> JudgedBeacon:
+def withdraw(judged: JudgedBeacon, outcome: Literal["duplicate", "filtered"], reason: str) -> JudgedBeacon:
     """The same beacon with another outcome for all events that would be accepted, such as `filtered`."""
-    counts = found.counts
-    judged_bad = {verdict.index for verdict in found.verdicts}
+    counts = judged.counts
+    judged_bad = {verdict.index for verdict in judged.verdicts}
     places = [index for index in range(counts.received) if index not in judged_bad]
-    added = [wire.Verdict(i, outcome, reason, event.seq) for i, event in zip(places, found.events, strict=True)]
-    verdicts = sorted([*found.verdicts, *added], key=lambda verdict: verdict.index)
-    return JudgedBeacon(found.session, [], found.sent_at, _count(0, verdicts), verdicts, found.dead)
+    added = [wire.Verdict(i, outcome, reason, event.seq) for i, event in zip(places, judged.events, strict=True)]
+    verdicts = sorted([*judged.verdicts, *added], key=lambda verdict: verdict.index)
+    return JudgedBeacon(judged.session, [], judged.sent_at, _count(0, verdicts), verdicts, judged.dead)
 
 
 def _read_sent_at(raw: msgspec.Raw, unknown: Counter[str]) -> int | None:
-    said = bytes(raw)
-    if said in (b"", b"null"):
+    raw_bytes = bytes(raw)
+    if raw_bytes in (b"", b"null"):
         return None
     try:
-        sent_at = fields.instant(_ANYTHING(said))
+        sent_at = fields.instant(_ANYTHING(raw_bytes))
     except UNREADABLE:
         sent_at = None
     if sent_at is None:

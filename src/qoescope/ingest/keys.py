@@ -61,16 +61,16 @@ class Keyring:
         self._by_prefix: dict[str, list[WriteKey]] = {}
         for key in snapshot.keys:
             self._by_prefix.setdefault(key.prefix, []).append(key)
-        self._properties = {found.property: found for found in snapshot.properties}
+        self._properties = {row.property: row for row in snapshot.properties}
         self.forgotten = frozenset(snapshot.forgotten)
 
     def key(self, secret: str | None) -> WriteKey | None:
         """The key, live or revoked, that has this secret; None where there is none. Compares in constant time."""
         if not secret or len(secret) > LONGEST_SECRET:
             return None
-        found = digest(secret)
+        row = digest(secret)
         for key in self._by_prefix.get(secret[:PREFIX_LENGTH], ()):
-            if hmac.compare_digest(key.digest, found):
+            if hmac.compare_digest(key.digest, row):
                 return key
         return None
 
@@ -97,7 +97,7 @@ def with_key(snapshot: Snapshot, key: WriteKey) -> Snapshot:
     if len(live) >= LIVE_KEYS:
         names = " and ".join(other.prefix for other in live)
         raise Mistake(f"{key.property} has {LIVE_KEYS} live keys, {names}: revoke one before making another")
-    known = any(found.property == key.property for found in snapshot.properties)
+    known = any(row.property == key.property for row in snapshot.properties)
     properties = snapshot.properties if known else (*snapshot.properties, Property(key.property, key.created_at))
     return Snapshot((*snapshot.keys, key), properties, snapshot.forgotten)
 
@@ -120,8 +120,8 @@ def token(authorization: str | None, query: str) -> str | None:
         return rest.strip() if scheme.lower() == "bearer" else None
     if "key=" not in query:
         return None
-    found = parse_qs(query, max_num_fields=20).get("key") if query.count("&") < 20 else None  # noqa: PLR2004
-    return found[0] if found else None
+    row = parse_qs(query, max_num_fields=20).get("key") if query.count("&") < 20 else None  # noqa: PLR2004
+    return row[0] if row else None
 
 
 def merge(ours: Snapshot, theirs: Snapshot) -> Snapshot:
@@ -131,7 +131,7 @@ def merge(ours: Snapshot, theirs: Snapshot) -> Snapshot:
         both = (key, keys.get(key.digest, key))
         revoked = [known.revoked_at for known in both if known.revoked_at is not None]
         keys[key.digest] = msgspec.structs.replace(key, revoked_at=min(revoked, default=None))
-    properties = {found.property: found for found in (*ours.properties, *theirs.properties)}
+    properties = {row.property: row for row in (*ours.properties, *theirs.properties)}
     forgotten = {*ours.forgotten, *theirs.forgotten}
     return Snapshot(
         tuple(sorted(keys.values(), key=lambda key: (key.created_at, key.digest))),

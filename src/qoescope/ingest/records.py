@@ -22,17 +22,23 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None = None
 
 
-def beacon_records(found: JudgedBeacon, arrival: Arrival) -> list[Outgoing]:
+def beacon_records(judged: JudgedBeacon, arrival: Arrival) -> list[Outgoing]:
     """A beacon's record with its counts, and a dead letter of what was not understood."""
     record = wire.Record(
-        arrival.property, arrival.received_at, found.sent_at, found.counts, found.session, found.events, found.unknown
+        arrival.property,
+        arrival.received_at,
+        judged.sent_at,
+        judged.counts,
+        judged.session,
+        judged.events,
+        judged.unknown,
     )
-    key = found.session.session_id.encode() if found.session is not None else None
+    key = judged.session.session_id.encode() if judged.session is not None else None
     records = [Outgoing(BEACONS_TOPIC.name, _ENCODE(record), key)]
-    if found.dead is not None:
-        bad = [verdict for verdict in found.verdicts if verdict.outcome == "invalid"]
+    if judged.dead is not None:
+        bad = [verdict for verdict in judged.verdicts if verdict.outcome == "invalid"]
         detail = "; ".join(f"{verdict.index}: {verdict.reason}" for verdict in bad[:20])
-        records.append(dead_letter(arrival, bad[0].reason, detail, found.dead, len(bad)))
+        records.append(dead_letter(arrival, bad[0].reason, detail, judged.dead, len(bad)))
     return records
 
 

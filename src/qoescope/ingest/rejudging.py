@@ -51,18 +51,18 @@ class Replayed:
 
 
 def rejudge_letter(
-    kept: Mapping[str, Any], keyring: Keyring, received_at: int, secret: tuple[int, bytes], limits: Limits
+    row: Mapping[str, Any], keyring: Keyring, received_at: int, secret: tuple[int, bytes], limits: Limits
 ) -> Rejudged:
     """Judges the letter, a row of `dead_letters`, as if its bytes arrived now.
 
     A letter of which nothing is accepted gives no records and stays. One that is accepted in part gives a new letter of
     the rest. `received_at` is in epoch ms; `secret` is the version and the key of the pseudonyms.
     """
-    owner, body = keyring.property(kept["property"]), kept["body"]
-    is_cmcd = "CMCD" in kept["reason"]
+    owner, body = keyring.property(row["property"]), row["body"]
+    is_cmcd = "CMCD" in row["reason"]
     if not owner.enabled or (is_cmcd and not owner.cmcd):
         return Rejudged(why="filtered: switched_off")
-    came = kept.get("received_at")
+    came = row.get("received_at")
     arrival = Arrival(
         owner.property,
         received_at,
@@ -82,18 +82,18 @@ def rejudge_letter(
 
 
 def _beacon(body: bytes, arrival: Arrival, keyring: Keyring, limits: Limits) -> Rejudged:
-    found = judge.judge_beacon(body, arrival, limits)
-    if found.session is None or not found.events:
-        return Rejudged(why=min((verdict.reason for verdict in found.verdicts), default="it holds no event"))
-    if (arrival.property, found.session.viewer_id) in keyring.forgotten:
+    judged = judge.judge_beacon(body, arrival, limits)
+    if judged.session is None or not judged.events:
+        return Rejudged(why=min((verdict.reason for verdict in judged.verdicts), default="it holds no event"))
+    if (arrival.property, judged.session.viewer_id) in keyring.forgotten:
         return Rejudged(why="filtered: forgotten_viewer")
     if arrival.honours_dnt:
-        found.session.viewer_id = None  # a letter does not say whether its sender asked not to be followed
-    return Rejudged(records.beacon_records(found, arrival), len(found.events))
+        judged.session.viewer_id = None  # a letter does not say whether its sender asked not to be followed
+    return Rejudged(records.beacon_records(judged, arrival), len(judged.events))
 
 
 def _reports(body: bytes, arrival: Arrival) -> Rejudged:
-    found = reports.parse_body(body, None)
-    if not found.counts.accepted:
+    judged = reports.parse_body(body, None)
+    if not judged.counts.accepted:
         return Rejudged(why="no CMCD record of it names its session")
-    return Rejudged(reports.report_records(found, arrival, CMCD), found.counts.accepted)
+    return Rejudged(reports.report_records(judged, arrival, CMCD), judged.counts.accepted)

@@ -67,30 +67,30 @@ def parse_request(headers: Iterable[tuple[str, str]], query: str) -> CmcdReports
 
 
 def _group_by_session(records: list[transport.SentRecord], body: bytes) -> CmcdReports:
-    found = CmcdReports()
+    reports = CmcdReports()
     for sent in records:
         reading = read(sent.text, "event")
         session = reading.texts.get("sid")
         if reading.empty and not reading.ignored:
-            found.unread.append(sent.text)
+            reports.unread.append(sent.text)
             continue
         if session is None:
-            found.without_session += 1
+            reports.without_session += 1
         else:
-            found.sessions.setdefault(session, []).append(sent.text)
+            reports.sessions.setdefault(session, []).append(sent.text)
         if reading.dropped or sent.dropped:
             names = (COUNTED_AS + name for name in (*reading.dropped, *sent.dropped))
-            found.unknown.setdefault(session, Counter()).update(names)
-    if not records or (found.unread and found.received == len(found.unread)):
+            reports.unknown.setdefault(session, Counter()).update(names)
+    if not records or (reports.unread and reports.received == len(reports.unread)):
         raise Refused(400, "no CMCD record could be read", body)
-    return found
+    return reports
 
 
-def report_records(found: CmcdReports, arrival: Arrival, target: str) -> list[Outgoing]:
+def report_records(reports: CmcdReports, arrival: Arrival, target: str) -> list[Outgoing]:
     """One record a session; reports of none are counted in a record of their own, unreadable ones in a letter."""
     agent = arrival.headers.get("user-agent")
     outgoing = []
-    for session_id, texts in found.sessions.items():
+    for session_id, texts in reports.sessions.items():
         session = tidy_session(wire.Session(session_id=session_id), arrival, 0)
         counts = wire.Counts(len(texts), len(texts))
         record = wire.CmcdRecord(
@@ -102,12 +102,12 @@ def report_records(found: CmcdReports, arrival: Arrival, target: str) -> list[Ou
             "event",
             target,
             agent,
-            dict(found.unknown.get(session_id, ())),
+            dict(reports.unknown.get(session_id, ())),
         )
         outgoing.append(Outgoing(BEACONS_TOPIC.name, _ENCODE(record), session_id.encode()))
-    lost = found.without_session + len(found.unread)
+    lost = reports.without_session + len(reports.unread)
     if lost:
-        counts = wire.Counts(lost, invalid=len(found.unread), filtered=found.without_session)
+        counts = wire.Counts(lost, invalid=len(reports.unread), filtered=reports.without_session)
         record = wire.CmcdRecord(
             arrival.property,
             arrival.received_at,
@@ -117,10 +117,10 @@ def report_records(found: CmcdReports, arrival: Arrival, target: str) -> list[Ou
             "event",
             target,
             agent,
-            dict(found.unknown.get(None, ())),
+            dict(reports.unknown.get(None, ())),
         )
         outgoing.append(Outgoing(BEACONS_TOPIC.name, _ENCODE(record)))
-    if found.unread:
-        body = "\n".join(found.unread).encode()
-        outgoing.append(dead_letter(arrival, "no CMCD", "", body, len(found.unread)))
+    if reports.unread:
+        body = "\n".join(reports.unread).encode()
+        outgoing.append(dead_letter(arrival, "no CMCD", "", body, len(reports.unread)))
     return outgoing

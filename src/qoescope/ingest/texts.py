@@ -43,8 +43,8 @@ def repair_json(body: bytes) -> bytes | None:
     """
     try:
         text = body.decode(json.detect_encoding(body), "replace").lstrip(_BEFORE).rstrip(_BEHIND)
-        found = json.loads(text, strict=False, parse_int=_whole, parse_float=_fraction, parse_constant=str)
-        written = json.dumps(found, separators=(",", ":"))
+        value = json.loads(text, strict=False, parse_int=_whole, parse_float=_fraction, parse_constant=str)
+        written = json.dumps(value, separators=(",", ":"))
     except (ValueError, RecursionError):
         return None
     if r"\ud" in written:

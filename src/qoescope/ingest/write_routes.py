@@ -207,47 +207,55 @@ class WriteRoutes:
             if parts
             else [judge.judge_beacon(body, arrival, self.limits)]
         )
-        self._budget(key).owe(max(0, sum(found.counts.received for found in judged) - charged), 0)
+        self._budget(key).owe(max(0, sum(beacon.counts.received for beacon in judged) - charged), 0)
         admitted, fresh = [], dict[Hashable, None]()
-        for found, part in zip(judged, whole, strict=True):
-            identity = _beacon_identity(found, part, key)
+        for beacon, part in zip(judged, whole, strict=True):
+            identity = _beacon_identity(beacon, part, key)
             admitted.append(
-                self._withdraw_unwanted(self._withdraw_forgotten(found, part, key), identity, key, property_row, fresh)
+                self._withdraw_unwanted(self._withdraw_forgotten(beacon, part, key), identity, key, property_row, fresh)
             )
             if admitted[-1].events:
                 fresh[identity] = None
         outgoing = [
-            record for found in admitted if found.counts.received for record in records.beacon_records(found, arrival)
+            record
+            for beacon in admitted
+            if beacon.counts.received
+            for record in records.beacon_records(beacon, arrival)
         ]
         if outgoing:
             await self._put(outgoing)
         for identity in fresh:
             self.recent.add(identity)
-        for found in admitted:
-            self.counters.count(key.property, found.counts)
-            self.counters.count_unknown(key.property, found.unknown)
+        for beacon in admitted:
+            self.counters.count(key.property, beacon.counts)
+            self.counters.count_unknown(key.property, beacon.unknown)
         return answers.beacon_answer(admitted[0]) if parts is None else answers.batch_answer(admitted)
 
     def _withdraw_unwanted(
-        self, found: JudgedBeacon, identity: Hashable, key: WriteKey, property_row: Property, fresh: Container[Hashable]
+        self,
+        beacon: JudgedBeacon,
+        identity: Hashable,
+        key: WriteKey,
+        property_row: Property,
+        fresh: Container[Hashable],
     ) -> JudgedBeacon:
         """The beacon, or none of its events where the property is off or it was sent before."""
-        if found.session is None or not found.events:
-            return found
+        if beacon.session is None or not beacon.events:
+            return beacon
         if not property_row.enabled:
-            return judge.withdraw(found, "filtered", "switched_off")
+            return judge.withdraw(beacon, "filtered", "switched_off")
         if identity in self.recent or identity in fresh:
-            return judge.withdraw(found, "duplicate", "this beacon was acknowledged before")
-        return found
+            return judge.withdraw(beacon, "duplicate", "this beacon was acknowledged before")
+        return beacon
 
-    def _withdraw_forgotten(self, found: JudgedBeacon, part: bytes, key: WriteKey) -> JudgedBeacon:
+    def _withdraw_forgotten(self, beacon: JudgedBeacon, part: bytes, key: WriteKey) -> JudgedBeacon:
         """The beacon, or none of its events where its viewer asked to be forgotten."""
-        if found.session is None or not found.events:
-            return found
-        named = (key.property, found.session.viewer_id) in self.keyring.forgotten
+        if beacon.session is None or not beacon.events:
+            return beacon
+        named = (key.property, beacon.session.viewer_id) in self.keyring.forgotten
         if named or self._is_older_name_forgotten(key.property, part):
-            return judge.withdraw(found, "filtered", "forgotten_viewer")
-        return found
+            return judge.withdraw(beacon, "filtered", "forgotten_viewer")
+        return beacon
 
     async def _put(self, outgoing: list[records.Outgoing]) -> None:
         """Sends the records and waits for Kafka's acknowledgement; raises `Refused` without it."""
@@ -257,8 +265,8 @@ class WriteRoutes:
 
     def _forgotten(self) -> Forgotten:
         """The viewers who asked to be forgotten, as currently known."""
-        known, (asked, _) = self.keyring.forgotten, self._tombstones
-        if asked is not known:
+        known, (known_names, _) = self.keyring.forgotten, self._tombstones
+        if known_names is not known:
             self._tombstones = known, Forgotten(self.viewer_keys, known)
         return self._tombstones[1]
 
@@ -279,18 +287,18 @@ class WriteRoutes:
     ) -> bytes:
         """An empty answer, once Kafka has acknowledged all CMCD records of the request."""
         if request.method == "GET":
-            found = reports.parse_request(request.headers.items(), request.query)
+            sent = reports.parse_request(request.headers.items(), request.query)
         else:
-            found = reports.parse_body(body, request.headers.get("content-type"))
-        self._budget(key).owe(max(0, found.received - charged), 0)
-        await self._put(reports.report_records(found, arrival, CMCD_PATH))
-        self.counters.count(key.property, found.counts)
-        self.counters.count_unknown(key.property, found.left_out)
+            sent = reports.parse_body(body, request.headers.get("content-type"))
+        self._budget(key).owe(max(0, sent.received - charged), 0)
+        await self._put(reports.report_records(sent, arrival, CMCD_PATH))
+        self.counters.count(key.property, sent.counts)
+        self.counters.count_unknown(key.property, sent.left_out)
         return b""
 
 
-def _beacon_identity(found: JudgedBeacon, body: bytes, key: WriteKey) -> Hashable:
+def _beacon_identity(beacon: JudgedBeacon, body: bytes, key: WriteKey) -> Hashable:
     """What tells a beacon from others; None of one without accepted events."""
-    if found.session is None or not found.events:
+    if beacon.session is None or not beacon.events:
         return None
-    return key.property, found.session.session_id, found.events[0].seq, len(found.events), hash(body)
+    return key.property, beacon.session.session_id, beacon.events[0].seq, len(beacon.events), hash(body)

@@ -16,8 +16,8 @@ def sent_ticks(events: pa.Table) -> pa.Table:
 
     An event counts as sent when it was received, if its player does not say when, or says a later time.
     """
-    came, said = (_milliseconds(events[name]) for name in ("received_at", "sent_at"))
-    ms = pc.min_element_wise(pc.coalesce(said, came), came)
+    came, sent = (_milliseconds(events[name]) for name in ("received_at", "sent_at"))
+    ms = pc.min_element_wise(pc.coalesce(sent, came), came)
     ticks = pc.floor(pc.divide(ms.cast(pa.float64()), float(TICK_MS))).cast(pa.int64())
     return pa.table({"tick": ticks}).group_by("tick").aggregate([([], "count_all")]).rename_columns(["tick", "events"])
 

@@ -63,7 +63,7 @@ def quarantine_record(culprit: BrokenRecord, now: datetime) -> tuple[pa.Table, p
     property_id = _property_of(row["value"])
     position = {"kafka_partition": row["kafka_partition"], "kafka_offset": row["kafka_offset"]}
     reason = f"{type(culprit.error).__name__}: {culprit.error}".replace("\0", "")[:LONGEST_REASON]
-    kept = {
+    quarantined = {
         "property": property_id,
         "session_id": UNKNOWN,
         "seq": 0,
@@ -89,7 +89,7 @@ def quarantine_record(culprit: BrokenRecord, now: datetime) -> tuple[pa.Table, p
         "complete_until": None,
     }
     return (
-        arrow.conform(pa.Table.from_pylist([kept]), QUARANTINE),
+        arrow.conform(pa.Table.from_pylist([quarantined]), QUARANTINE),
         pa.Table.from_pylist([counts]),
         pa.Table.from_pylist([read]),
     )

@@ -56,12 +56,12 @@ def greatest_seqs(runs: Iterable[Ints], sessions: Ints) -> Ints:
 def days_of(runs: Iterable[Ints], sessions: Ints) -> set[int]:
     """The days, since 1970, that hold events of one of these sessions."""
     wanted = np.unique(sessions)
-    found: set[int] = set()
+    day_numbers: set[int] = set()
     for rows in runs:
         first, end = (rows[SESSION].searchsorted(wanted, side=side) for side in ("left", "right"))
         for a, b in zip(first[first < end], end[first < end], strict=True):
-            found.update(rows[DAY][a:b].tolist())
-    return found
+            day_numbers.update(rows[DAY][a:b].tolist())
+    return day_numbers
 
 
 @dataclass(slots=True)

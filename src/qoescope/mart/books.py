@@ -66,8 +66,8 @@ select coalesce(a.property, b.property), coalesce(a.minute_at, b.minute_at), coa
 from told a full join counted b using (property, minute_at, kept)
 where coalesce(a.n, 0) <> coalesce(b.n, 0) order by all""",
     )
-    found = [Difference("lake", f"{p} {_minute(m)} {kept}", told_n, there) for p, m, kept, told_n, there in rows]
-    return found + [
+    differences = [Difference("lake", f"{p} {_minute(m)} {kept}", told_n, there) for p, m, kept, told_n, there in rows]
+    return differences + [
         Difference(
             "lake",
             f"{row['property']} {_minute(row['minute_at'])} accepted",
@@ -79,11 +79,11 @@ where coalesce(a.n, 0) <> coalesce(b.n, 0) order by all""",
     ]
 
 
-def report_repeats(found: pa.Table) -> list[Difference]:
+def report_repeats(differences: pa.Table) -> list[Difference]:
     """Identities that are in the lake more than once: (property, session_id, seq, n)."""
     return [
         Difference("lake", f"{r['property']} session {r['session_id']} seq {r['seq']}", 1, r["n"])
-        for r in found.to_pylist()
+        for r in differences.to_pylist()
     ]
 
 
@@ -150,14 +150,14 @@ def compare_refolded(again: pa.Table, rows: pa.Table, still_open: pa.Table) -> l
     without = "anti join still_open using (property, session_id)"
     tables = {"e": again, "r": rows, "still_open": still_open}
     made = f"(select * from r {without} where source <> 'import')"
-    found = _differing_rows(tables, f"(select * from e {without})", made, SESSIONS.names)
-    return [((p, s), Difference("sessions", f"{p} session {s}{what}", a, b)) for p, s, what, a, b in found]
+    differences = _differing_rows(tables, f"(select * from e {without})", made, SESSIONS.names)
+    return [((p, s), Difference("sessions", f"{p} session {s}{what}", a, b)) for p, s, what, a, b in differences]
 
 
 def compare_rows(latest: pa.Table, stored: pa.Table, names: Sequence[str]) -> list[Named]:
     """Rows in Postgres that are not the lake's latest."""
-    found = _differing_rows({"latest": latest, "stored": stored}, "latest", "stored", names)
-    return [((p, s), Difference("rows", f"{p} session {s}{what}", a, b)) for p, s, what, a, b in found]
+    differences = _differing_rows({"latest": latest, "stored": stored}, "latest", "stored", names)
+    return [((p, s), Difference("rows", f"{p} session {s}{what}", a, b)) for p, s, what, a, b in differences]
 
 
 def _differing_rows(tables: Mapping[str, pa.Table], left: str, right: str, names: Sequence[str]) -> Rows:

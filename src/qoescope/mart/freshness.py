@@ -32,9 +32,9 @@ def freshness(rows: Sequence[tuple[datetime, datetime, int, Sequence[int], int]]
 
 
 def _quantile(ages: dict[int, int], total: int, q: float) -> int | None:
-    seen = 0
+    counted = 0
     for age in sorted(ages):
-        seen += ages[age]
-        if seen >= q * total:
+        counted += ages[age]
+        if counted >= q * total:
             return age
     return None

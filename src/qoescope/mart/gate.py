@@ -30,10 +30,10 @@ def count_stored_events(events: pa.Table) -> pa.Table:
     """`STORED` of a part of the lake's events (columns `IDENTITY`), which holds all events of its sessions."""
     with duckdb.connect(config={"threads": 1}) as engine:
         engine.register("events", events.select(list(IDENTITY)))
-        found = engine.sql(
+        result = engine.sql(
             "select property, session_id, count(*) - count(distinct seq) as repeated_events from events group by all"
         ).to_arrow_table()
-    return found.cast(STORED)
+    return result.cast(STORED)
 
 
 def check_sessions(
@@ -55,17 +55,17 @@ def check_sessions(
         if name not in RULE_NAMES:
             raise UnknownName("rule", name, RULE_NAMES)
     at = now or datetime.now(UTC)
-    found = []
+    outcomes = []
     for property_id, total, results in _evaluate_rules(rows, stored):
         judged = [
             _judge(rule, total, result, (usual or {}).get((property_id, rule.name)), day < at.date())
             for rule, result in zip(DAY_RULES, results, strict=True)
         ]
-        found += [{"property": property_id, **row} for row in judged]
-    found += _check_shrinkage(rows, published or {})
-    for row in found:
+        outcomes += [{"property": property_id, **row} for row in judged]
+    outcomes += _check_shrinkage(rows, published or {})
+    for row in outcomes:
         row |= {"day": day, "checked_at": at, "passed": row["passed"] or row["rule"] in accepted}
-    return pa.Table.from_pylist(found, arrow.schema(CHECKS))
+    return pa.Table.from_pylist(outcomes, arrow.schema(CHECKS))
 
 
 def _evaluate_rules(rows: pa.Table, stored: pa.Table | None) -> list[tuple[str, int, Sequence[Any]]]:
@@ -75,7 +75,7 @@ def _evaluate_rules(rows: pa.Table, stored: pa.Table | None) -> list[tuple[str, 
         engine.register("given", without_zone(rows))
         engine.register("there", STORED.empty_table() if stored is None else stored)
         engine.execute("set preserve_insertion_order = false")
-        found = engine.execute(
+        result = engine.execute(
             f"""
 with placed as (
   select *, row_number() over (partition by property, viewer_id, content_id, started_at,
@@ -90,7 +90,7 @@ known as (
 select property, count(*), {counted} from known group by property order by property""",
             {"compared": stored is not None},
         ).fetchall()
-    return [(name, total, results) for name, total, *results in found]
+    return [(name, total, results) for name, total, *results in result]
 
 
 def _rule_sql(rule: Rule) -> str:

@@ -22,21 +22,23 @@ class PartitionBooks:
 
 def compare_log(partitions: Mapping[int, PartitionBooks]) -> list[Difference]:
     """Partitions whose records do not account for all offsets, or lost records before they were read."""
-    found = []
+    differences = []
     for number, p in partitions.items():
         if p.next - p.started != p.records + p.lost:
-            found.append(Difference("log", f"partition {number} records read", p.next - p.started - p.lost, p.records))
+            differences.append(
+                Difference("log", f"partition {number} records read", p.next - p.started - p.lost, p.records)
+            )
         if p.lost:
-            found.append(Difference("log", f"partition {number} records lost before they were read", 0, p.lost))
+            differences.append(Difference("log", f"partition {number} records lost before they were read", 0, p.lost))
         if p.first is not None and p.first > p.next:
-            found.append(
+            differences.append(
                 Difference(
                     "log", f"partition {number} offsets {p.next} to {p.first - 1} gone unread", 0, p.first - p.next
                 )
             )
         if p.end is not None and p.next > p.end:
-            found.append(Difference("log", f"partition {number} end", p.next, p.end))
+            differences.append(Difference("log", f"partition {number} end", p.next, p.end))
         unread = p.answered - max(p.next, p.end or 0)
         if unread > 0:
-            found.append(Difference("log", f"partition {number} records answered and gone unread", 0, unread))
-    return found
+            differences.append(Difference("log", f"partition {number} records answered and gone unread", 0, unread))
+    return differences

@@ -41,5 +41,7 @@ def restate_bucket(events: pa.Table, before: pa.Table, now: datetime, silent_sin
 
 
 def _open_sessions(events: pa.Table, since: datetime | None) -> pa.Table:
-    heard = events.slice(0, 0) if since is None else events.filter(pc.greater(events["received_at"], pa.scalar(since)))
-    return heard.select(list(versions.KEY))
+    arrivals = (
+        events.slice(0, 0) if since is None else events.filter(pc.greater(events["received_at"], pa.scalar(since)))
+    )
+    return arrivals.select(list(versions.KEY))

@@ -75,9 +75,9 @@ def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
     for name in names:
         if name not in groups:
             raise UnknownName("part", name, groups)
-    asked = {part.name for part in known if part.name.split("-")[0] in names}
-    asked |= {need for part in known if part.name in asked for need in part.needs}
-    return [part for part in known if part.name in asked]
+    wanted = {part.name for part in known if part.name.split("-")[0] in names}
+    wanted |= {need for part in known if part.name in wanted for need in part.needs}
+    return [part for part in known if part.name in wanted]
 
 
 def _own_parts(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> list[Part]:
@@ -196,8 +196,8 @@ def _log_to(path: Path) -> Iterator[None]:
 
 
 def _stack_state(settings: Settings, children: Children) -> state.StackState:
-    found = {name: getattr(settings, name) for name in SHARED_SETTINGS if name != "var"}
-    return {"supervisor": state.supervisor(), "settings": found, "parts": {c.name: _part_state(c) for c in children}}
+    shared = {name: getattr(settings, name) for name in SHARED_SETTINGS if name != "var"}
+    return {"supervisor": state.supervisor(), "settings": shared, "parts": {c.name: _part_state(c) for c in children}}
 
 
 def _part_state(child: Child) -> dict[str, Any]:

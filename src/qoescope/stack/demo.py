@@ -243,9 +243,9 @@ def _check_ledger(stage: Stage) -> None:
     from qoescope.mart.jobs.ledger import check_books
 
     book = stage.settings.var / "demo" / "book.parquet"
-    found = check_books(stage.settings, None, book if book.exists() else None)
-    stage.outcome.failed += [f"ledger: {difference}" for difference in found.differences]
-    stage.outcome.check(not found.unnamed, f"ledger: and {found.unnamed} more differences")
+    result = check_books(stage.settings, None, book if book.exists() else None)
+    stage.outcome.failed += [f"ledger: {difference}" for difference in result.differences]
+    stage.outcome.check(not result.unnamed, f"ledger: and {result.unnamed} more differences")
 
 
 def _check_incidents(stage: Stage, *, judged: bool) -> None:

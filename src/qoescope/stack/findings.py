@@ -40,13 +40,13 @@ def is_fresh(settings: Settings, property_id: str, begin: datetime) -> bool:
     return row is not None and not row[0]
 
 
-def problems(key: Mapping[str, Any], found: Sequence[Row]) -> list[str]:
+def problems(key: Mapping[str, Any], named: Sequence[Row]) -> list[str]:
     """What the monitor got wrong: large faults not named exactly or not closed in time, and false alarms."""
     owed = {f["name"]: f for f in key["faults"] if f["sessions"] >= SURE_SESSIONS}
     end = datetime.fromisoformat(key["scenario"]["end_at"])
     over = {name for name, f in owed.items() if end - datetime.fromisoformat(f["end_at"]) >= CLOSED_WITHIN}
     problems = []
-    for row in match_incidents(key, found):
+    for row in match_incidents(key, named):
         name, verdict = row["injected"], row["verdict"]
         if verdict in ("false alarm", "unexplained"):
             problems.append(f"the monitor named {row['found']}, where nothing was broken")
@@ -57,13 +57,13 @@ def problems(key: Mapping[str, Any], found: Sequence[Row]) -> list[str]:
     return problems
 
 
-def match_incidents(key: Mapping[str, Any], found: Sequence[Row]) -> list[Row]:
+def match_incidents(key: Mapping[str, Any], named: Sequence[Row]) -> list[Row]:
     """One row a fault or injected decoy, with the incident that names its slice; then unexplained incidents.
 
     A decoy explains nothing: an incident of its slice is a false alarm. Exact matches take precedence over near ones.
     """
     faults = [*key["faults"], *(one for one in key["decoys"] if not one.get("standing"))]
-    left = list(found)
+    left = list(named)
     hits = {f["name"]: _take(left, f["slice"], is_same) for f in faults}
     near = {f["name"]: None if hits[f["name"]] else _take(left, f["slice"], overlaps) for f in faults}
     rows = []
@@ -109,15 +109,15 @@ def _verdict(fault: Mapping[str, Any], hit: bool, near: bool) -> str:
     return "found" if hit else "found beside it" if near else "not found"
 
 
-def is_same(injected: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+def is_same(injected: Mapping[str, Any], named: Mapping[str, Any]) -> bool:
     """Whether the incident names exactly the fault's slice."""
-    return {k: {str(v)} for k, v in injected.items()} == {k: slice_values(v) for k, v in found.items()}
+    return {k: {str(v)} for k, v in injected.items()} == {k: slice_values(v) for k, v in named.items()}
 
 
-def overlaps(injected: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+def overlaps(injected: Mapping[str, Any], named: Mapping[str, Any]) -> bool:
     """Whether the incident names a part of the fault's slice, or a slice around it."""
-    shared = set(injected) & set(found)
-    return bool(shared) and all(str(injected[k]) in slice_values(found[k]) for k in shared)
+    shared = set(injected) & set(named)
+    return bool(shared) and all(str(injected[k]) in slice_values(named[k]) for k in shared)
 
 
 def slice_values(value: object) -> set[str]:

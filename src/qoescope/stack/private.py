@@ -53,11 +53,11 @@ def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 def _close(entry: os.DirEntry[str]) -> bool:
     try:
-        found = entry.stat(follow_symlinks=False)
+        status = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return False
-    mode = stat.S_IMODE(found.st_mode)
-    if stat.S_ISLNK(found.st_mode) or not mode & OTHERS:
+    mode = stat.S_IMODE(status.st_mode)
+    if stat.S_ISLNK(status.st_mode) or not mode & OTHERS:
         return False
     return _set_mode(Path(entry.path), mode & ~OTHERS)
 

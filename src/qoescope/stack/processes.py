@@ -139,12 +139,12 @@ def is_running(process: psutil.Process) -> bool:
 
 def find_marked(mark: str) -> list[psutil.Process]:
     """Processes with the mark, whoever started them."""
-    found = []
+    processes_found = []
     for process in psutil.process_iter():
         with suppress(*GONE):
             if process.pid != os.getpid() and process.environ().get(MARK) == mark:
-                found.append(process)
-    return found
+                processes_found.append(process)
+    return processes_found
 
 
 def end_orphans(mark: str, within_s: float = 10.0) -> int:
@@ -187,11 +187,11 @@ def _bind(sockets: ExitStack, kind: socket.SocketKind, port: int) -> int:
     Two sockets with SO_REUSEADDR may bind one TCP port while none listens, so a TCP socket alone does not keep a second
     stack from it. UDP ports are never shared: whoever has the UDP port of that number has both.
     """
-    found = sockets.enter_context(socket.socket(socket.AF_INET, kind))
+    processes_found = sockets.enter_context(socket.socket(socket.AF_INET, kind))
     if kind == socket.SOCK_STREAM:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    found.bind(("127.0.0.1", port))
-    return int(found.getsockname()[1])
+        processes_found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    processes_found.bind(("127.0.0.1", port))
+    return int(processes_found.getsockname()[1])
 
 
 def is_listening(port: int, timeout_s: float = 1.0) -> bool:

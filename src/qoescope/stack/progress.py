@@ -94,5 +94,5 @@ def freshness(settings: Settings, since: datetime | None = None) -> dict[str, An
     """How old events were when live numbers showed them, over the last minutes or since a time."""
     from qoescope.mart.jobs.measure_freshness import measure_freshness
 
-    found = measure_freshness(settings, since or datetime.now(UTC) - RECENT)
-    return {"events": found.events, "p50_ms": found.p50_ms, "p95_ms": found.p95_ms, "worst_ms": found.worst_ms}
+    result = measure_freshness(settings, since or datetime.now(UTC) - RECENT)
+    return {"events": result.events, "p50_ms": result.p50_ms, "p95_ms": result.p95_ms, "worst_ms": result.worst_ms}

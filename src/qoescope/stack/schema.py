@@ -41,10 +41,10 @@ def apply(settings: Settings) -> None:
 
 
 def _columns_by_table(connection: postgres.Connection, sql: str) -> ColumnsByTable:
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    columns: defaultdict[str, set[str]] = defaultdict(set)
     for table, column in connection.execute(sql.encode(), (ddl.SCHEMA,)).fetchall():
-        found[table].add(column)
-    return found
+        columns[table].add(column)
+    return columns
 
 
 def changes(
@@ -55,16 +55,16 @@ def changes(
     `strict` are columns that are not nullable yet.
     """
     for table in tables:
-        name, there = f"{ddl.SCHEMA}.{table.name}", columns.get(table.name, set())
-        if there and keys.get(table.name, set()) != set(table.key):
+        name, existing = f"{ddl.SCHEMA}.{table.name}", columns.get(table.name, set())
+        if existing and keys.get(table.name, set()) != set(table.key):
             raise Mistake(
                 f"the table {table.name} was made by an older version, with another key: `make clean` forgets all state"
             )
         for field in table.fields:
-            if there and field.name not in there:
+            if existing and field.name not in existing:
                 yield f"alter table {name} add column {ddl.column(field)}{_default_sql(field)}"
         may_be_empty = {field.name for field in table.fields if field.nullable and field.name not in table.key}
-        for old in sorted(strict.get(table.name, set()) & (may_be_empty | (there - set(table.names)))):
+        for old in sorted(strict.get(table.name, set()) & (may_be_empty | (existing - set(table.names)))):
             yield f"alter table {name} alter column {ddl.quote(old)} drop not null"
 
 

@@ -56,9 +56,11 @@ def print_results(screen: Console, settings: Settings, property_id: str, outcome
     print_table(screen, "live numbers: age of an event when its number can be seen", [fresh])
     if live:
         span = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (live.run.begin_ms, live.run.end_ms))
-        found = findings.incidents(settings, property_id, *span)[:MOST_INCIDENTS]
-        print_table(screen, "what was injected, and what the monitor found", findings.match_incidents(live.key, found))
-        for one in found:
+        incidents = findings.incidents(settings, property_id, *span)[:MOST_INCIDENTS]
+        print_table(
+            screen, "what was injected, and what the monitor found", findings.match_incidents(live.key, incidents)
+        )
+        for one in incidents:
             screen.print(f"  {one['story']}", highlight=False, soft_wrap=True)
     print_console(screen, settings)
 

@@ -53,8 +53,8 @@ def locate(settings: Settings) -> Settings:
     place = read(settings)
     if place is None:
         return settings
-    found = {k: v for k, v in place["settings"].items() if k not in settings.model_fields_set}
-    return settings.model_copy(update=found)
+    values = {k: v for k, v in place["settings"].items() if k not in settings.model_fields_set}
+    return settings.model_copy(update=values)
 
 
 @contextmanager

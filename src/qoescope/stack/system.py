@@ -115,8 +115,8 @@ def _new_incident(part: str, loop: str, about: str, now: datetime) -> Row:
     }
 
 
-def _seen_again(row: Mapping[str, Any], found: Sequence[HealthProblem], now: datetime) -> Row:
-    story = "; ".join(str(problem) for problem in found)
+def _seen_again(row: Mapping[str, Any], problems: Sequence[HealthProblem], now: datetime) -> Row:
+    story = "; ".join(str(problem) for problem in problems)
     return {**row, "story": story, "last_seen_at": now, "updated_at": now, "version": row["version"] + 1}
 
 

@@ -83,29 +83,29 @@ def status(settings: Settings) -> dict[str, Any]:
     place, processes, now = state.read(settings), health.read(settings), time.time()
     processes = [part for part in processes if part.state != "stopped"]
     limits = readiness.readiness_limits(settings)
-    found: dict[str, Any] = {"running": place is not None or bool(processes), "healthy": False}
-    found |= {"parts": [], "loops": [], "streams": [], "freshness": [], "problems": {}}
-    if not found["running"]:
-        return found
-    found["parts"] = [
+    report: dict[str, Any] = {"running": place is not None or bool(processes), "healthy": False}
+    report |= {"parts": [], "loops": [], "streams": [], "freshness": [], "problems": {}}
+    if not report["running"]:
+        return report
+    report["parts"] = [
         {"part": name, **{k: line[k] for k in ("state", "port", "url", "restarts", "pid")}}
         for name, line in (place["parts"] if place else {}).items()
     ]
     for name, line in (place["parts"] if place else {}).items():
         if line["reason"] and line["state"] not in ("ready", "failing"):  # those that fail say it below
-            found["problems"][name] = f"{line['state']}, {line['reason']}"
-    found["loops"] = [line for part in processes for line in loop_rows(part, now)]
+            report["problems"][name] = f"{line['state']}, {line['reason']}"
+    report["loops"] = [line for part in processes for line in loop_rows(part, now)]
     wrong = [str(problem) for part in processes for problem in readiness.find_problems(part, now, limits)]
-    found["problems"] |= {f"health {number}": text for number, text in enumerate(wrong, 1)}
-    ready = [part["state"] == "ready" for part in found["parts"]]
+    report["problems"] |= {f"health {number}": text for number, text in enumerate(wrong, 1)}
+    ready = [part["state"] == "ready" for part in report["parts"]]
     ready += [readiness.is_ready(part, now, limits) for part in processes]
-    found["healthy"] = all(ready)
+    report["healthy"] = all(ready)
     for name, ask in (("streams", progress.streams), ("freshness", lambda s: [progress.freshness(s)])):
         try:
-            found[name] = ask(settings)
+            report[name] = ask(settings)
         except Exception as error:  # noqa: BLE001  status has to say what it can, whatever is down
-            found["problems"][name] = str(explain(error))
-    return found
+            report["problems"][name] = str(explain(error))
+    return report
 
 
 def loop_rows(part: PartHealth, now: float) -> list[dict[str, Any]]:

@@ -149,7 +149,7 @@ def read_session_rows(
     names = list(columns or table.names)
     if not files or not len(sessions):
         return read_rows(settings, table, [], names)
-    asked = replace(table, fields=tuple(f for f in table.fields if f.name in names))
+    narrowed = replace(table, fields=tuple(f for f in table.fields if f.name in names))
     store, folder = open_filesystem(settings, table)
     with open_cursor() as engine:
         engine.register("sessions", sessions.select(["property", "session_id"]))
@@ -157,12 +157,12 @@ def read_session_rows(
         if not isinstance(store, fs.LocalFileSystem):
             engine.register("stored", open_dataset(settings, table, files))
             source, paths = "stored", []
-        known = f"columns(lambda name: name in {list(asked.names)})"
-        met = engine.sql(
+        known = f"columns(lambda name: name in {list(narrowed.names)})"
+        matching = engine.sql(
             f"select {known} from {source} semi join sessions using (property, session_id)",
             params={"paths": paths} if paths else None,
         )
-        return _with_defaults(arrow.conform(met.to_arrow_table(), asked), asked).select(names)
+        return _with_defaults(arrow.conform(matching.to_arrow_table(), narrowed), narrowed).select(names)
 
 
 _STORED = """read_parquet($paths, union_by_name = true, hive_partitioning = true,

@@ -33,9 +33,9 @@ class EventTables:
     def files(self) -> list[File]:
         """Files of `events`, all of them in the index."""
         self.tables[EVENTS.name].update_incremental()
-        found = list_files(self.tables[EVENTS.name])
-        self.index.update(found)
-        return found
+        files = list_files(self.tables[EVENTS.name])
+        self.index.update(files)
+        return files
 
     def known(self) -> KnownIdentities:
         """What a batch in this process may find in the lake."""

@@ -87,11 +87,11 @@ def find_known(
         files = [f for f in files if f.session_day in lies]
         events, hashes = events.filter(pa.array(doubtful)), hashes[doubtful]
     buckets = set(events["bucket"].to_pylist())
-    met = [f for f in files if f.bucket in buckets]
+    in_buckets = [f for f in files if f.bucket in buckets]
     suspicious, candidates = deduplication.find_suspects(
-        events, hashes, [f.bucket for f in met], [_hashes(settings, f) for f in met]
+        events, hashes, [f.bucket for f in in_buckets], [_hashes(settings, f) for f in in_buckets]
     )
-    suspected = [f for f, suspected in zip(met, suspicious, strict=True) if suspected]
+    suspected = [f for f, suspected in zip(in_buckets, suspicious, strict=True) if suspected]
     return read_session_rows(settings, EVENTS, suspected, candidates, deduplication.JUDGING_COLUMNS)
 
 

@@ -87,9 +87,9 @@ def write_delivery(connection: Connection, query: str, number: int, mapped: Mapp
             "select property, session_id, last_at, record_count from cmcd_sessions where session_id = any(%s)",
             ([row["session_id"] for row in observed_rows],),
         )
-        there = {(property_id, session): known for property_id, session, *known in stored.fetchall()}
+        stored_versions = {(property_id, session): known for property_id, session, *known in stored.fetchall()}
         newest = [
-            there.get((property_id, session), []) <= known
+            stored_versions.get((property_id, session), []) <= known
             for property_id, session, *known in map(dict.values, observed_rows)
         ]
         observed = mapped.observed.filter(pa.array(newest, pa.bool_()))

@@ -100,16 +100,16 @@ def forget_viewer(settings: Settings, property_id: str, names: Sequence[str]) ->
 
 def without_forgotten(settings: Settings, connection: Connection, property_id: str, rows: pa.Table) -> pa.Table:
     """The rows, which name viewers by their own ids, without those of forgotten viewers."""
-    asked = connection.execute("select viewer_id from forgotten where property = %s", (property_id,)).fetchall()
-    names = {name for (name,) in asked}
+    forgotten_rows = connection.execute(
+        "select viewer_id from forgotten where property = %s", (property_id,)
+    ).fetchall()
+    names = {name for (name,) in forgotten_rows}
     if not names:
         return rows
     keys = viewer_keys.read(settings)
     viewers = [viewer for viewer in pc.unique(rows["viewer_id"]).to_pylist() if viewer]
-    theirs = [
-        viewer for viewer in viewers if not names.isdisjoint(pseudonyms.all_pseudonyms(keys, property_id, viewer))
-    ]
-    return rows.filter(pc.invert(pc.is_in(rows["viewer_id"], pa.array(theirs, rows["viewer_id"].type))))
+    named = [viewer for viewer in viewers if not names.isdisjoint(pseudonyms.all_pseudonyms(keys, property_id, viewer))]
+    return rows.filter(pc.invert(pc.is_in(rows["viewer_id"], pa.array(named, rows["viewer_id"].type))))
 
 
 def repeat_erasures(settings: Settings, today: date) -> int:
@@ -121,7 +121,7 @@ def repeat_erasures(settings: Settings, today: date) -> int:
             (today - timedelta(days=REPEAT_DAYS),),
         ).fetchall()
     receipts = [forget_viewer(settings, property_id, names) for property_id, names in recent]
-    return sum(found.events + found.sessions + found.marts + found.letters for found in receipts)
+    return sum(files.events + files.sessions + files.marts + files.letters for files in receipts)
 
 
 def _ids_as_sent(
@@ -132,14 +132,14 @@ def _ids_as_sent(
     sent = {viewer for (viewer,) in rows if viewer and not pseudonyms.is_pseudonym(viewer)}
     of_property = pc.field("property") == property_id
     for table in TABLES_WITH_VIEWERS:
-        found = list_files(open_table(settings, table))
-        viewers = pc.unique(read_rows(settings, table, found, ["viewer_id"], of_property)["viewer_id"]).to_pylist()
+        files = list_files(open_table(settings, table))
+        viewers = pc.unique(read_rows(settings, table, files, ["viewer_id"], of_property)["viewer_id"]).to_pylist()
         sent |= {viewer for viewer in viewers if viewer and not pseudonyms.is_pseudonym(viewer)}
     wanted = frozenset(names)
-    theirs = sorted(
+    named = sorted(
         viewer for viewer in sent if not wanted.isdisjoint(pseudonyms.all_pseudonyms(keys, property_id, viewer))
     )
-    return {name: theirs if name == names[-1] else [] for name in names}
+    return {name: named if name == names[-1] else [] for name in names}
 
 
 def _erase_letters(connection: Connection, keys: pseudonyms.ViewerKeys, property_id: str, names: frozenset[str]) -> int:
@@ -152,12 +152,12 @@ def _erase_letters(connection: Connection, keys: pseudonyms.ViewerKeys, property
     rows = connection.execute(
         "select checksum, line, content from import_quarantine where property = %s", (property_id,)
     )
-    theirs = [
+    named = [
         (property_id, checksum, line) for checksum, line, text in rows.fetchall() if any(map(is_named, _fields(text)))
     ]
     with connection.cursor() as cursor:
-        cursor.executemany("delete from import_quarantine where (property, checksum, line) = (%s, %s, %s)", theirs)
-    return gone + len(theirs)
+        cursor.executemany("delete from import_quarantine where (property, checksum, line) = (%s, %s, %s)", named)
+    return gone + len(named)
 
 
 def _fields(content: str | None) -> list[str]:

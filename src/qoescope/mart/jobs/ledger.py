@@ -53,8 +53,8 @@ def check_books(
         if book is not None:
             report(f"the sender's book {book}")
             _compare_sender(cut, book, result)
-        held = {date.fromisoformat(f.session_day) for f in list_files(cut.tables[EVENTS.name])}
-        for day in [only] if only else sorted(held)[-LEDGER_DAYS:]:
+        days = {date.fromisoformat(f.session_day) for f in list_files(cut.tables[EVENTS.name])}
+        for day in [only] if only else sorted(days)[-LEDGER_DAYS:]:
             report(f"{day}: its sessions")
             ledger_days.compare_sessions(cut, day, result)
             report(f"{day}: its marts")
@@ -112,9 +112,9 @@ def _find_repeats(cut: LedgerCut, report: Report) -> pa.Table:
         hashed = f"select hash({identity}) as h from stored group by h having count(*) > 1"
         again = cut.scan.answer(EVENTS, files, hashed)["h"].to_pylist()
         if again:
-            met = ", ".join(map(str, again[:100_000]))
+            hashes = ", ".join(map(str, again[:100_000]))
             twice = (
-                f"select {identity}, count(*) as n from stored where hash({identity}) in ({met}) "
+                f"select {identity}, count(*) as n from stored where hash({identity}) in ({hashes}) "
                 "group by all having count(*) > 1"
             )
             repeats.append(cut.scan.answer(EVENTS, files, twice))

@@ -49,25 +49,25 @@ def compare_sessions(cut: LedgerCut, day: date, result: LedgerResult) -> None:
     of_day = {f.bucket for f in (*events, *measured) if f.session_day == day.isoformat()} - broken
     for buckets in group_buckets((f for f in (*events, *measured) if f.bucket in of_day), ROWS_AT_ONCE):
         mine = lake_days.read_day_events(cut.settings, day, [f for f in events if f.bucket in buckets])
-        held = [f for f in measured if f.bucket in buckets]
-        rows = versions.latest(read_rows(cut.settings, SESSION_VERSIONS, held))
+        withheld = [f for f in measured if f.bucket in buckets]
+        rows = versions.latest(read_rows(cut.settings, SESSION_VERSIONS, withheld))
         still_open = _find_open(cut, mine)
-        found = books.compare_sessions(mine, rows, still_open)
-        known = {session for session, _ in found}
+        differences = books.compare_sessions(mine, rows, still_open)
+        known = {session for session, _ in differences}
         again = books.compare_refolded(fold.sessions(mine), arrow.conform(rows, SESSIONS), still_open)
-        found += [(session, difference) for session, difference in again if session not in known]
-        result.add("sessions", len(rows), [difference for _, difference in found])
+        differences += [(session, difference) for session, difference in again if session not in known]
+        result.add("sessions", len(rows), [difference for _, difference in differences])
         result.add_open("open sessions", len(still_open))
 
 
 def _find_open(cut: LedgerCut, events: pa.Table) -> pa.Table:
     """(property, session_id) of sessions that are not folded yet, or have events beyond the cut."""
-    heard = events.select(["property", "session_id", "received_at", "kafka_partition", "kafka_offset"])
-    us = heard["received_at"].cast(pa.int64())
+    arrivals = events.select(["property", "session_id", "received_at", "kafka_partition", "kafka_offset"])
+    us = arrivals["received_at"].cast(pa.int64())
     until = cut.measured_until
     limit = "false" if until is None else f"max(us) >= {round(until.timestamp() * 1_000_000)}"
     with open_cursor() as engine:
-        engine.register("heard", heard.drop_columns(["received_at"]).append_column("us", us))
+        engine.register("heard", arrivals.drop_columns(["received_at"]).append_column("us", us))
         return engine.sql(
             f"select property, session_id from heard group by all having {limit} or bool_or(not {cut.booked_sql})"
         ).to_arrow_table()
@@ -81,12 +81,14 @@ def compare_marts(cut: LedgerCut, day: date, result: LedgerResult) -> None:
     for mart in SESSION_MARTS:
         tables[mart.name] = cut.rows(mart.table, "day = {day}", day=day)
         again = cube(arrow.conform(due, SESSIONS), mart)
-        found = books.compare_mart(tables[mart.name], again, mart)
-        if found and due is not stored:  # rows differ, and are named: is the mart what those in Postgres say?
-            found = min(
-                found, books.compare_mart(tables[mart.name], cube(arrow.conform(stored, SESSIONS), mart), mart), key=len
+        differences = books.compare_mart(tables[mart.name], again, mart)
+        if differences and due is not stored:  # rows differ, and are named: is the mart what those in Postgres say?
+            differences = min(
+                differences,
+                books.compare_mart(tables[mart.name], cube(arrow.conform(stored, SESSIONS), mart), mart),
+                key=len,
             )
-        result.add("marts", len(again), found)
+        result.add("marts", len(again), differences)
     result.add("marts", 0, books.compare_hours(tables[QUALITY_HOUR.name], tables[QUALITY_DAY.name], QUALITY_DAY))
     _compare_windows(cut, day, result)
 
@@ -97,15 +99,15 @@ def _compare_rows(cut: LedgerCut, day: date, there: pa.Table, result: LedgerResu
     A row that is not the lake's latest is a difference, unless it is the one that Postgres should have at the cut.
     """
     names = list(SESSION_ROWS.names)
-    held = [property_id for property_id, on in cut.withheld if on == day]
+    withheld = [property_id for property_id, on in cut.withheld if on == day]
     latest, stored = (
-        _comparable(cut, rows, held) for rows in (_latest(cut, day, cut.tables[SESSION_VERSIONS.name]), there)
+        _comparable(cut, rows, withheld) for rows in (_latest(cut, day, cut.tables[SESSION_VERSIONS.name]), there)
     )
     different = books.compare_rows(latest, stored, names)
     under_way = _find_under_way(cut, day, different, latest, stored) if different else set()
     result.add("rows", len(latest), [d for session, d in different if session not in under_way])
     result.add_open("sessions to be published", len(under_way))
-    result.add_open("days that the gate holds", len(held))
+    result.add_open("days that the gate holds", len(withheld))
     wrong = [session for session, _ in different if session not in under_way]
     if not wrong:
         return there
@@ -114,9 +116,9 @@ def _compare_rows(cut: LedgerCut, day: date, there: pa.Table, result: LedgerResu
     return pa.concat_tables([versions.exclude_sessions(there, sessions), right])
 
 
-def _comparable(cut: LedgerCut, rows: pa.Table, held: Sequence[str]) -> pa.Table:
+def _comparable(cut: LedgerCut, rows: pa.Table, withheld: Sequence[str]) -> pa.Table:
     """The rows without withheld properties, and without buckets whose sessions cannot all be read."""
-    rows = rows.filter(pc.invert(pc.is_in(rows["property"], pa.array(held, pa.string()))))
+    rows = rows.filter(pc.invert(pc.is_in(rows["property"], pa.array(withheld, pa.string()))))
     gone = cut.unreadable[SESSION_VERSIONS.name]
     if not gone:
         return rows

@@ -20,7 +20,7 @@ def compare_log(cut: LedgerCut, result: LedgerResult) -> None:
     """Compares each partition that was ever read or exists now."""
     there, known = cut.logs[BEACONS_TOPIC.name], cut.history[BEACONS_TOPIC.name]
     broken = topic_history.compare(known, there)
-    found = [] if broken is None else [Difference("log", broken.why, 0, sum(broken.lost.values()))]
+    differences = [] if broken is None else [Difference("log", broken.why, 0, sum(broken.lost.values()))]
     again = known.topic_id not in ("", there.topic_id)
     bounds = {} if again else {p: (a + known.shift(p), b + known.shift(p)) for p, (a, b) in there.bounds.items()}
     rows = cut.connection.execute(
@@ -37,7 +37,7 @@ def compare_log(cut: LedgerCut, result: LedgerResult) -> None:
         partitions[number] = log_books.PartitionBooks(low, end, started, following, records, lost, answered)
         result.lag[number] = max(0, (end or 0) - following)
     result.add_open("records to be read", sum(result.lag.values()))
-    result.add("log", len(partitions), [*found, *log_books.compare_log(partitions)])
+    result.add("log", len(partitions), [*differences, *log_books.compare_log(partitions)])
     _compare_letters(cut, result)
 
 
@@ -50,7 +50,7 @@ def _compare_letters(cut: LedgerCut, result: LedgerResult) -> None:
         return
     since = datetime.now(UTC) - timedelta(days=LETTERS_DAYS)
     young = kafka.offsets_since(cut.settings, DEAD_LETTERS_TOPIC.name, since)
-    found, compared = [], 0
+    differences, compared = [], 0
     for partition, first in young.items():
         start, following = first + known.shift(partition), known.next_offsets.get(partition, 0)
         rows = cut.connection.execute(
@@ -59,11 +59,11 @@ def _compare_letters(cut: LedgerCut, result: LedgerResult) -> None:
             (start, following, partition),
         ).fetchall()
         compared += max(0, following - start)
-        found += [
+        differences += [
             Difference("letters", f"{DEAD_LETTERS.name} partition {partition} offset {n}", "a row", "no row")
             for (n,) in rows
         ]
-    result.add("letters", compared, found)
+    result.add("letters", compared, differences)
 
 
 def find_batches(cut: LedgerCut) -> list[tuple[str, int]]:

@@ -89,13 +89,13 @@ def _count_stored_events(settings: Settings, rows: pa.Table) -> pa.Table:
     """`gate.count_stored_events` of the parts of the lake that hold the sessions' events."""
     events = open_table(settings, EVENTS)
     parts = rows.group_by(["session_day", "bucket"]).aggregate([]).to_pylist()
-    found = [
+    counts = [
         gate.count_stored_events(
             read_rows(settings, EVENTS, list_files(events, [p["session_day"]], [p["bucket"]]), gate.IDENTITY)
         )
         for p in parts
     ]
-    return pa.concat_tables(found) if found else gate.STORED.empty_table()
+    return pa.concat_tables(counts) if counts else gate.STORED.empty_table()
 
 
 def publish_day(settings: Settings, folded: FoldedDay) -> RestatedDay:

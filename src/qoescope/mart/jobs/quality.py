@@ -68,8 +68,8 @@ class Publisher:
         self.next_at, self.poll_at = now + self.settings.quality_every_s, now + POLL_S
         self.written.clear()
         if not self.is_positioned:
-            found = self.writer.ask("select version from stream_progress where stream = %s", (NAME,))
-            self.version, self.is_positioned = (found[0][0] if found else None), True
+            progress_rows = self.writer.ask("select version from stream_progress where stream = %s", (NAME,))
+            self.version, self.is_positioned = (progress_rows[0][0] if progress_rows else None), True
         erasures = self.writer.do(days.count_erasures)
         try:
             self._publish(erasures)
