@@ -125,7 +125,7 @@ def test_a_newer_version_of_the_viewers_secret_takes_over(settings: Settings) ->
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.5", "::", "door.example"])  # noqa: S104
-def test_the_collector_listens_beyond_this_machine_only_by_tls(address: str, tmp_path: Path) -> None:
+def test_any_other_address_needs_tls_or_a_named_proxy(address: str, tmp_path: Path) -> None:
     with pytest.raises(Mistake, match="QOESCOPE_DOOR_TLS_CERTIFICATE"):
         collect.serve(Settings(door_address=address, var=tmp_path))
     assert not list(tmp_path.iterdir())  # refused before it made a key

@@ -281,8 +281,7 @@ def test_records_that_left_the_log_unread_are_named_and_passed_over_only_where_t
         assert deleted.result().low_watermark == end
     running.signalled("stream", signal.SIGCONT)
 
-    topic = BEACONS_TOPIC.name
-    said = rf"events stopped: {topic} partition {partition} has lost records among offsets (\d+) to \d+ .*=true"
+    said = rf"events stopped: beacons partition {partition} has lost records among offsets (\d+) to \d+ .*=true"
 
     def told() -> list[int]:
         return [int(first) for first in re.findall(said, running.said("stream"))]

@@ -2,12 +2,16 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from qoescope.catalog.errors import Mistake
 from qoescope.cli.terminal import AsJson, print_json, print_line, settings
+
+if TYPE_CHECKING:
+    from qoescope.emit.jobs.live import Live
+    from qoescope.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Simulate viewers: a CSV, events, live traffic.", rich_markup_mode=None)
 
@@ -74,9 +78,8 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if master:
         from qoescope.emit.jobs.events_to_lake import write_to_lake
 
-        here = settings().model_copy(update={"spark_master": master})
         run = write_to_lake(
-            here,
+            settings().model_copy(update={"spark_master": master}),
             sessions=sessions,
             days=days,
             seed=seed,
@@ -84,24 +87,21 @@ def events(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             end=end.date() if end else DEFAULT_END,
             random_faults=random_faults,
         )
-        print_line(
-            f"{run.sessions:,} sessions lie in the lake; `qoescope batch backfill` brings their days to the marts"
-        )
+        print_line(f"{run.sessions:,} sessions lie in the lake; `qoescope batch backfill` brings them to the marts")
         return
-    print_summary(
-        write_events(
-            out,
-            format=form,
-            sessions=sessions,
-            days=days,
-            seed=seed,
-            faults=faults or ["all"],
-            end=end.date() if end else DEFAULT_END,
-            random_faults=random_faults,
-            workers=workers,
-            device_clocks=device_clocks,
-        )
+    written = write_events(
+        out,
+        format=form,
+        sessions=sessions,
+        days=days,
+        seed=seed,
+        faults=faults or ["all"],
+        end=end.date() if end else DEFAULT_END,
+        random_faults=random_faults,
+        workers=workers,
+        device_clocks=device_clocks,
     )
+    print_summary(written)
 
 
 @app.command()
@@ -121,20 +121,11 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 ) -> None:
     """Send live traffic to the collector, and write the answer key."""
     from qoescope.emit.jobs.live import send_live
-    from qoescope.ingest.jobs import manage_keys
-    from qoescope.stack import demo
 
     here = settings()
-    to = url or f"http://127.0.0.1:{here.door_port}"
-    if key_file is not None and not key_file.exists():
-        raise Mistake(f"no such file: {key_file}")
-    if key_file:
-        key = key_file.read_text().strip()
-    else:
-        key = demo.door_key(here) if property_id == demo.PROPERTY else manage_keys.create_key(here, property_id)
     done = send_live(
-        to,
-        key,
+        url or f"http://127.0.0.1:{here.door_port}",
+        _write_key(here, key_file, property_id),
         rate=rate,
         duration=seconds,
         speed=speed,
@@ -146,6 +137,22 @@ def live(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         property=property_id,
         progress=not as_json,
     )
+    _print_sent(done, as_json)
+
+
+def _write_key(here: "Settings", key_file: Path | None, property_id: str) -> str:
+    """The key in the file, the demo's own, or a new one; raises `Mistake` when there is no such file."""
+    from qoescope.ingest.jobs import manage_keys
+    from qoescope.stack import demo
+
+    if key_file is not None:
+        if not key_file.exists():
+            raise Mistake(f"no such file: {key_file}")
+        return key_file.read_text().strip()
+    return demo.door_key(here) if property_id == demo.PROPERTY else manage_keys.create_key(here, property_id)
+
+
+def _print_sent(done: "Live", as_json: bool) -> None:
     if as_json:
         print_json(
             {

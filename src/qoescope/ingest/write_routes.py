@@ -170,8 +170,6 @@ class WriteRoutes:
         finally:
             self.in_flight.coming.pop(request, None)
 
-    # Budgets
-
     def _budget(self, key: WriteKey) -> KeyBudget:
         bucket = self._budgets.get(key.prefix)
         if bucket is None:
@@ -193,8 +191,6 @@ class WriteRoutes:
             self.counters.refuse(key.property, named, received_at)
             raise Refused(429, "over this key's budget", retry_after_s=int(wait_s) + 1)
         return events
-
-    # Beacons
 
     async def _write_beacons(
         self, body: bytes, charged: int, arrival: Arrival, key: WriteKey, property_row: Property
@@ -279,8 +275,6 @@ class WriteRoutes:
         body = refused.body or b""
         await self._put(records.refusal_records(body, refused.error, arrival))
         self.counters.count(key.property, wire.Counts(1, invalid=1))
-
-    # CMCD
 
     async def _write_reports(
         self, request: "Request", body: bytes, charged: int, arrival: Arrival, key: WriteKey

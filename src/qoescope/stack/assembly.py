@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,63 +83,51 @@ def parts(settings: Settings, names: Sequence[str] = ()) -> list[Part]:
 
 def _own_parts(settings: Settings, more: dict[str, str], broker: tuple[str, ...]) -> list[Part]:
     """Our own parts: each is a command of `qoescope`."""
-    stores, streaming, watching = (
-        ("postgres", *broker),
-        PartReadiness(settings, "stream"),
-        PartReadiness(settings, "monitor"),
-    )
-    door, console = settings.door_port, settings.console_port
-
-    def command(name: str) -> list[str]:
-        return [sys.executable, "-m", "qoescope.cli.app", name]
-
+    stores = ("postgres", *broker)
+    stream = _part_with_health("stream", settings, settings.stream_port, stores, more)
+    monitor = _part_with_health("monitor", settings, settings.monitor_port, stores, more)
     return [
-        Part(
-            "collect",
-            command("collect"),
-            lambda: _is_ok(door, "/readyz"),
-            stores,
-            environment=more,
-            stop_s=20,
-            port=door,
-            url=f"http://127.0.0.1:{door}",
-        ),
-        Part(
-            "stream",
-            command("stream"),
-            streaming.is_ready,
-            stores,
-            environment=more,
-            stop_s=60,
-            prepare=streaming.forget,
-            why=streaming.why,
-            port=settings.stream_port,
-            url=f"http://127.0.0.1:{settings.stream_port}/metrics",
-        ),
-        Part(
-            "console",
-            command("console"),
-            lambda: _is_ok(console, "/alive"),
-            ("postgres",),
-            environment=more,
-            stop_s=12,
-            port=console,
-            url=f"http://127.0.0.1:{console}",
-        ),
-        Part(
-            "monitor",
-            command("monitor"),
-            watching.is_ready,
-            stores,
-            environment=more,
-            stop_s=10,
-            has_low_priority=True,
-            prepare=watching.forget,
-            why=watching.why,
-            port=settings.monitor_port,
-            url=f"http://127.0.0.1:{settings.monitor_port}/metrics",
-        ),
+        _part_with_pages("collect", settings.door_port, "/readyz", stores, more, 20),
+        replace(stream, stop_s=60),
+        _part_with_pages("console", settings.console_port, "/alive", ("postgres",), more, 12),
+        replace(monitor, stop_s=10, has_low_priority=True),
     ]
+
+
+def _command(name: str) -> list[str]:
+    return [sys.executable, "-m", "qoescope.cli.app", name]
+
+
+def _part_with_pages(
+    name: str, port: int, path: str, needs: tuple[str, ...], more: dict[str, str], stop_s: float
+) -> Part:
+    """A part that is ready when it answers on this path."""
+    return Part(
+        name,
+        _command(name),
+        lambda: _is_ok(port, path),
+        needs,
+        environment=more,
+        stop_s=stop_s,
+        port=port,
+        url=f"http://127.0.0.1:{port}",
+    )
+
+
+def _part_with_health(name: str, settings: Settings, port: int, needs: tuple[str, ...], more: dict[str, str]) -> Part:
+    """A part that is ready when its health says so."""
+    readiness = PartReadiness(settings, name)
+    return Part(
+        name,
+        _command(name),
+        readiness.is_ready,
+        needs,
+        environment=more,
+        prepare=readiness.forget,
+        why=readiness.why,
+        port=port,
+        url=f"http://127.0.0.1:{port}/metrics",
+    )
 
 
 def _is_ok(port: int, path: str) -> bool:
