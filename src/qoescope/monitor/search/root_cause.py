@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from qoescope.monitor.search.alternatives import Alternative
+from qoescope.monitor.search.alternatives import SAME_SESSIONS, Alternative
 from qoescope.monitor.search.counts import Value
 
 EVERYWHERE = "everywhere, or outside the recorded dimensions"
@@ -29,11 +29,17 @@ class RootCause:
     """Of the whole excess, the part that this slice explains."""
     alternatives: tuple[Alternative, ...] = ()
 
+    @property
+    def same_sessions(self) -> list[dict[str, Value]]:
+        """Other names for the same sessions: each is as right as `slice`."""
+        return [dict(one.slice) for one in self.alternatives if one.reason == SAME_SESSIONS]
+
     def as_json(self) -> dict[str, object]:
         """What `qoescope explain --json` prints of it; `lift` is null where nothing was to be expected."""
         lift = reportable_lift(self.excess, self.lift)
         return {
             "slice": dict(self.slice),
+            "same_sessions": self.same_sessions,
             "score": round(self.score, 3),
             "excess": round(self.excess, 3),
             "lift": None if lift is None else round(lift, 3),
