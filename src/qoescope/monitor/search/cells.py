@@ -38,6 +38,18 @@ def matching(leaves: Leaves, where: Mapping[int, int]) -> NDArray[np.bool_]:
     return rows
 
 
+def untold(leaves: Leaves, where: Mapping[int, int]) -> NDArray[np.bool_]:
+    """Which leaves may lie in the slice, for they have null in some of its dimensions and its values in the others."""
+    nulls = {dim: leaves.values[dim].index(None) if None in leaves.values[dim] else -1 for dim in where}
+    may, tells = np.ones(leaves.size, dtype=bool), np.ones(leaves.size, dtype=bool)
+    if any(null >= 0 for null in nulls.values()):
+        for dim, code in where.items():
+            here = leaves.codes[dim] == code
+            tells &= here
+            may &= here | (leaves.codes[dim] == nulls[dim])
+    return may & ~tells
+
+
 def dependent_pairs(leaves: Leaves, dims: Sequence[int]) -> set[frozenset[int]]:
     """Pairs of which one fixes the other (ISP → country): naming both says no more than naming one."""
     codes, cards = leaves.codes, leaves.cards

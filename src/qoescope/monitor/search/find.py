@@ -11,6 +11,7 @@ from qoescope.monitor.search.backfit import backfit
 from qoescope.monitor.search.cells import matching
 from qoescope.monitor.search.counts import Leaves
 from qoescope.monitor.search.evidence import EvidenceModel
+from qoescope.monitor.search.large_and_small import besides_the_largest
 from qoescope.monitor.search.merge import merge_nested
 from qoescope.monitor.search.overdispersion import residual_drift
 from qoescope.monitor.search.root_cause import RootCause
@@ -36,6 +37,7 @@ def find_root_causes(
     kept = merge_nested(prepared, model, given, [choice.best for choice in choices])
     if not measured:
         kept = _beyond_left_over(prepared, model, given, kept, log(choices[0].slices / given.alpha))
+    kept = besides_the_largest(prepared, model, given, kept)
     pool = [other for choice in choices for other in choice.others]
     return _named(prepared, model, given, kept, pool)
 

@@ -18,7 +18,7 @@ from qoescope.monitor.search.counts import Floats, Leaves
 from qoescope.monitor.search.evidence import Evidence, EvidenceModel
 from qoescope.monitor.search.slices import Slice
 
-DEPTH = 3
+DEPTH = 4
 
 _KEPT = 50
 """Candidates kept a grouping: the strongest."""
@@ -42,6 +42,15 @@ _EXCEPTION = 0.25
 """A remainder with less of the sessions is an exception, for which some values of a dimension do not stand in for all:
 what is slower or stricter does not show where there is room to spare, as a lower ceiling on a fast line does not."""
 
+_PARTS = 3
+"""Narrower slices that may stand in for a broader one; with more of them, the worst each time, any rest is as usual."""
+
+_WORTH = 1.25
+"""Several parts must be so many times as likely as the whole, names' cost included: the worst of some values, hit alike
+but for chance and drift, always are a little likelier. Of the bench's windows those with values that are hit unlike
+get fewer wrong names by it, and those with causes that share a value a few wholes more. Everything is no name: it says
+that nothing is spared, so any parts that leave a rest as usual refute it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SearchLimits:
@@ -55,6 +64,8 @@ class SearchLimits:
     alpha: float = 0.01
     findings: int = 8
     depth: int = DEPTH
+    floor: float = 0.0
+    """The least excess of a further finding, as a part of the largest one's."""
     drift: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
     """Variance of a clean slice's drift, by depth: φ = 1 + drift · information."""
     in_order: bool = False
@@ -181,7 +192,7 @@ class Search:
         inner = Search(self.model, self.limits, inside, self.slices, {d: self.by_dims.get(d, 1) for d in inside})
         rest = leaves.only(matching(leaves, best.codes))
         parts: list[Slice] = []
-        while inside and len(parts) < self.limits.findings and rest.size:
+        while inside and len(parts) < _PARTS and rest.size:
             ranked = inner.ranked(rest, root=False)
             if not ranked:
                 break
@@ -189,6 +200,8 @@ class Search:
             rest = rest.only(~matching(rest, part.codes))
             parts.append(replace(part, codes={**best.codes, **part.codes}, score=max(part.score, best.score)))
             if self._as_usual(rest, best):
+                if not _stand_in(parts, best):
+                    return [best]
                 siblings = len(parts) > 1 and set.intersection(*(set(part.codes) for part in parts)) - set(best.codes)
                 left = float(self.model.support(rest.sums).sum())
                 return [best] if siblings and left < _EXCEPTION * best.support else parts
@@ -205,6 +218,13 @@ class Search:
         shown = rest.excess / due
         spread = sqrt(abs(due) * (1 + 1 / max(best.lift - 1, 1e-6)))
         return shown < _REMAINDER and abs(due) * (1 - shown) > _SURPRISE * spread
+
+
+def _stand_in(parts: Sequence[Slice], best: Slice) -> bool:
+    """Whether parts that leave a rest as usual say better than `best` what got worse."""
+    if not best.codes:
+        return True
+    return sum(part.gain for part in parts) > best.gain * (_WORTH if len(parts) > 1 else 1.0)
 
 
 def by_gain(slices: Sequence[Slice], *, in_order: bool) -> list[Slice]:
