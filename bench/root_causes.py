@@ -35,22 +35,24 @@ def ours(one: windows.Window) -> localizers.Slices:
 METHODS: Mapping[str, Callable[[windows.Window], localizers.Slices]] = {"qoescope": ours, **localizers.METHODS}
 
 
-def scored(task: tuple[str, str, int, str]) -> dict[str, Any]:
-    """One window of one family by one method: right, wrong and missed names, and whether the calm one alarmed."""
-    chosen, name, seed, method = task
+def scored(task: tuple[str, str, int, tuple[str, ...]]) -> list[dict[str, Any]]:
+    """One window of one family by each method: right, wrong and missed names, and whether the calm one alarmed."""
+    chosen, name, seed, methods = task
     family = SETS[chosen][name]
-    broken = windows.window(seed, family)
-    began = time.process_time()
-    slices = METHODS[method](broken)
-    taken = time.process_time() - began
+    broken, calm = windows.window(seed, family), windows.window(10_000_000 + seed, family, broken=False)
     rows = windows.Rows(broken)
-    causes, named = {rows.held(c) for c in broken.causes}, {rows.held(s) for s in slices}
-    calm = windows.window(10_000_000 + seed, family, broken=False)
-    return {
-        "family": name, "method": method, "seed": seed, "right": len(causes & named), "wrong": len(named - causes),
-        "missed": len(causes - named), "alarm": bool(METHODS[method](calm)), "cpu_s": taken,
-        "causes": broken.causes, "named": slices,
-    }  # fmt: skip
+    causes = {rows.held(c) for c in broken.causes}
+    out = []
+    for method in methods:
+        began = time.process_time()
+        slices = METHODS[method](broken)
+        taken = time.process_time() - began
+        named = {rows.held(s) for s in slices}
+        counts = {"right": len(causes & named), "wrong": len(named - causes), "missed": len(causes - named)}
+        alarm = bool(METHODS[method](calm))
+        where = {"family": name, "method": method, "seed": seed, "causes": broken.causes, "named": slices}
+        out.append({**where, **counts, "alarm": alarm, "cpu_s": taken})
+    return out
 
 
 def summed(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -77,15 +79,16 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     given = parser.parse_args(arguments)
     names = given.families.split(",") if given.families else list(SETS[given.set])
     seeds = range(given.first, given.first + given.seeds)
-    tasks = [(given.set, f, seed, m) for f in names for m in given.methods.split(",") for seed in seeds]
+    methods = tuple(given.methods.split(","))
+    tasks = [(given.set, f, seed, methods) for f in names for seed in seeds]
     with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as workers:
-        rows = list(workers.map(scored, tasks))
+        rows = [row for of_window in workers.map(scored, tasks) for row in of_window]
     for row in rows if given.verbose else ():
         if row["wrong"] or row["missed"] or row["alarm"]:
             print(json.dumps(row, default=str), file=sys.stderr)
     figures: dict[str, Any] = {}
     for family in names:
-        for method in given.methods.split(","):
+        for method in methods:
             of = [row for row in rows if (row["family"], row["method"]) == (family, method)]
             figures.setdefault(family, {})[method] = summed(of)
     print(json.dumps(figures, indent=1))

@@ -136,20 +136,29 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     base_k: Annotated[str, typer.Option(help="Column of bad sessions before.")] = "",
     real: Annotated[str, typer.Option(help="Column of values now, instead of counts.")] = "",
     forecast: Annotated[str, typer.Option(help="Column of values that were expected.")] = "",
+    depth: Annotated[int, typer.Option(min=1, max=5, help="Dimensions that a slice may name at most.")] = 4,
     as_json: AsJson = False,
 ) -> None:
     """Name the slices of a file that got worse, the strongest first."""
     from qoescope.monitor.jobs.explain_file import explain_file
 
     names = [name.strip() for name in dims.split(",") if name.strip()]
-    result = explain_file(file, names, n=n, k=k, base_n=base_n, base_k=base_k, real=real, forecast=forecast)
+    counts = {"n": n, "k": k, "base_n": base_n, "base_k": base_k, "real": real, "forecast": forecast}
+    result = explain_file(file, names, **counts, depth=depth)
     rows = [one.as_json() for one in result]
     if as_json:
         print_json(rows)
     elif rows:
-        print_table([row | {"slice": slice_text(row["slice"])} for row in rows])
+        print_table(
+            [row | {"slice": slice_text(row["slice"]), "same_sessions": _names(row["same_sessions"])} for row in rows]
+        )
     else:
         print_line("nothing got worse")
+
+
+def _names(slices: object) -> str:
+    """Other names for the same sessions, as people say them."""
+    return " or ".join(slice_text(one) for one in slices) if isinstance(slices, list) else ""
 
 
 def slice_text(values: object) -> str:

@@ -10,12 +10,13 @@ import pyarrow.parquet
 from qoescope.catalog.errors import Mistake
 from qoescope.monitor.search.explain import explain, explain_volume
 from qoescope.monitor.search.root_cause import RootCause
+from qoescope.monitor.search.scan import DEPTH
 
 _DELIMITERS = ",;\t|"
 _HEADER_BYTES = 65_536
 
 
-def explain_file(
+def explain_file(  # noqa: PLR0913 - each is an option of the command line
     path: Path,
     dims: Sequence[str],
     *,
@@ -25,8 +26,12 @@ def explain_file(
     base_k: str = "",
     real: str = "",
     forecast: str = "",
+    depth: int = DEPTH,
 ) -> list[RootCause]:
-    """The slices of a CSV or Parquet file that got worse, by counts (n, k, base_n, base_k) or by real and forecast."""
+    """The slices of a CSV or Parquet file that got worse, by counts (n, k, base_n, base_k) or by real and forecast.
+
+    A slice names at most `depth` dimensions.
+    """
     counts = {"--n": n, "--k": k, "--base-n": base_n, "--base-k": base_k}
     if bool(real) != bool(forecast):
         raise Mistake("--real and --forecast go together: name both columns")
@@ -37,8 +42,8 @@ def explain_file(
         raise Mistake(f"{', '.join(missing)} missing: name the columns of counts, or --real and --forecast")
     table = read(path, dims)
     if real:
-        return explain_volume(table, dims, real, forecast)
-    return explain(table, dims, n, k, base_n, base_k)
+        return explain_volume(table, dims, real, forecast, depth)
+    return explain(table, dims, n, k, base_n, base_k, depth)
 
 
 def read(path: Path, dims: Sequence[str]) -> pa.Table:

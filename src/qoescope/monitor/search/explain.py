@@ -6,12 +6,18 @@ import numpy as np
 import pyarrow as pa
 
 from qoescope.catalog.errors import Mistake, UnknownName
+from qoescope.monitor.search.additive import fitted_noise
 from qoescope.monitor.search.counts import Floats, leaves
 from qoescope.monitor.search.find import find_root_causes
 from qoescope.monitor.search.root_cause import RootCause
-from qoescope.monitor.search.scan import SearchLimits
+from qoescope.monitor.search.scan import DEPTH, SearchLimits
 from qoescope.monitor.search.share import ShareModel
-from qoescope.monitor.search.volume import VolumeModel, usual_dispersion
+
+_ALPHA = 0.003
+"""The chance of a false finding in a table; one table brings no clean history that its drift could be read off."""
+
+_FLOOR = 0.03
+"""A further finding has 3 % of the largest one's excess: in the bench's windows that costs no cause, 5 % costs some."""
 
 
 def _numbers(table: pa.Table, name: str, what: str) -> Floats:
@@ -61,7 +67,9 @@ def _no_more(small: Floats, large: Floats, small_name: str, large_name: str) -> 
         )
 
 
-def explain(table: pa.Table, dims: Sequence[str], n: str, k: str, base_n: str, base_k: str) -> list[RootCause]:
+def explain(
+    table: pa.Table, dims: Sequence[str], n: str, k: str, base_n: str, base_k: str, depth: int = DEPTH
+) -> list[RootCause]:
     """Slices in which `k` of `n` sessions are bad far more often than `base_k` of `base_n` were; none when nothing is.
 
     Null is a value of a dimension like any other; a null count is 0. Raises `Mistake` for a missing column or k > n.
@@ -77,13 +85,18 @@ def explain(table: pa.Table, dims: Sequence[str], n: str, k: str, base_n: str, b
     _no_more(columns[3], columns[2], base_k, base_n)
     if columns[2].sum() <= 0:
         return []
-    return find_root_causes(leaves(table, dims, columns), ShareModel())
+    return find_root_causes(
+        leaves(table, dims, columns), ShareModel(), SearchLimits(alpha=_ALPHA, floor=_FLOOR, depth=depth)
+    )
 
 
-def explain_volume(table: pa.Table, dims: Sequence[str], real: str, forecast: str) -> list[RootCause]:
+def explain_volume(
+    table: pa.Table, dims: Sequence[str], real: str, forecast: str, depth: int = DEPTH
+) -> list[RootCause]:
     """Slices in which an additive figure left its forecast, up or down (`excess` is then negative)."""
     _checked(table, dims, (real, forecast))
     columns = [_numbers(table, real, "the real figure"), _numbers(table, forecast, "the forecast")]
     counts = leaves(table, dims, columns)
-    model = VolumeModel(usual_dispersion(counts.sums[0], counts.sums[1]))
-    return find_root_causes(counts, model, SearchLimits(excess=8 * model.dispersion))
+    model = fitted_noise(*counts.sums)
+    limits = SearchLimits(support=10.0, excess=8 * model.chance, lift=1.1, root_lift=1.1, findings=12, depth=depth)
+    return find_root_causes(counts, model, limits)
