@@ -1,4 +1,4 @@
-"""Cells: every slice of up to three dimensions with its sums, counted once a grouping, thin ones dropped early."""
+"""Cells: every slice of a grouping with its sums, counted once a grouping, thin ones dropped early."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Scan: score every slice of up to three dimensions, choose the best, peel it off, look again.
+"""Scan: score every slice of up to four dimensions, choose the best, peel it off, look again.
 
 A likelihood-ratio scan (Kulldorff 1997) over grouped counts. A slice's gain is its preference over φ - ln(slices in its
 grouping) - 2·(depth - 1): of two names for the same sessions the plainer one wins. It stops when L/φ < ln(all slices /
