@@ -144,7 +144,7 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
     names = [name.strip() for name in dims.split(",") if name.strip()]
     counts = {"n": n, "k": k, "base_n": base_n, "base_k": base_k, "real": real, "forecast": forecast}
-    result = explain_file(file, names, **counts, depth=depth)
+    result = explain_file(file, names, depth, **counts)
     rows = [one.as_json() for one in result]
     if as_json:
         print_json(rows)

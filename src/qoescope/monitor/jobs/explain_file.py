@@ -19,6 +19,8 @@ _HEADER_BYTES = 65_536
 def explain_file(  # noqa: PLR0913 - each is an option of the command line
     path: Path,
     dims: Sequence[str],
+    depth: int = DEPTH,
+    /,
     *,
     n: str = "",
     k: str = "",
@@ -26,7 +28,6 @@ def explain_file(  # noqa: PLR0913 - each is an option of the command line
     base_k: str = "",
     real: str = "",
     forecast: str = "",
-    depth: int = DEPTH,
 ) -> list[RootCause]:
     """The slices of a CSV or Parquet file that got worse, by counts (n, k, base_n, base_k) or by real and forecast.
 
