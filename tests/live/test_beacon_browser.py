@@ -148,7 +148,7 @@ def test_the_end_is_told_and_another_press_of_play_is_another_session(page: Page
     page.wait_for_function("w.closed")
     page.evaluate("video.currentTime = 0; video.play()")
     page.wait_for_function("!w.closed && w.state === 'playing'")
-    page.evaluate("w.error('DECODE', {fatal: true})")
+    page.evaluate("video.pause(); w.error('DECODE', {fatal: true}); w.end()")
     page.wait_for_function("w.post.batches.length === 0")
     ends = {(b["session"]["session_id"], e["type"], e.get("reason")) for b in Collector.heard for e in b["events"]}
     assert len({session for session, _, _ in ends}) == 2
@@ -157,6 +157,8 @@ def test_the_end_is_told_and_another_press_of_play_is_another_session(page: Page
 
 def test_a_missing_film_is_a_failed_start(page: Page) -> None:
     page.evaluate(f"{WATCH}; video.src = 'data:video/mp4;base64,AAAA'; video.play().catch(() => 0)")
+    page.wait_for_function("video.error && w.state === 'starting'")
+    page.evaluate("w.stop()")
     page.wait_for_function("w.closed && w.post.batches.length === 0")
     last = events()[-1]
     assert (last["type"], last["state"], last["error_code"]) == ("playback_fail", "starting", "MEDIA_ERR_4")
@@ -192,3 +194,62 @@ def test_what_happens_offline_is_told_later(page: Page) -> None:
     page.context.set_offline(False)
     page.wait_for_function("w.post.batches.length === 0")
     assert events()[-1]["type"] == "playback_pause"
+
+
+def sessions() -> dict[str, list[str]]:
+    """What the viewer did in each session, in the order in which they began."""
+    heard: dict[str, dict[int, dict[str, Any]]] = {}
+    for beacon in Collector.heard:
+        heard.setdefault(beacon["session"]["session_id"], {}).update({e["seq"]: e for e in beacon["events"]})
+    return {who: [e["type"] for e in turns([told[seq] for seq in sorted(told)])] for who, told in heard.items()}
+
+
+def test_a_loop_is_neither_a_seek_nor_an_end(page: Page) -> None:
+    page.evaluate(f"video.loop = true; video.src = '/film.mp4'; {WATCH}")
+    page.wait_for_function("video.readyState >= 3")
+    page.evaluate("video.currentTime = video.duration - 1; video.play()")
+    page.wait_for_function("video.currentTime > video.duration - 0.8")
+    once(page, "video.currentTime > 0.5 && video.currentTime < 10", "w.stop()")
+    page.wait_for_function("w.post.batches.length === 0")
+    assert list(sessions().values()) == [["playback_request", "playback_start", "playback_finish"]]
+
+
+def test_an_element_that_plays_by_itself_was_asked_to_when_it_began_to_load(page: Page) -> None:
+    moving = "video.addEventListener('playing', () => { startup = performance.now() - begun; }, {once: true})"
+    page.evaluate(
+        f"begun = performance.now(); startup = 0; video.autoplay = true; video.src = '/film.mp4'; {WATCH}; {moving}"
+    )
+    page.wait_for_function("w.started && w.post.batches.length === 0")
+    start = next(e for e in events() if e["type"] == "playback_start")
+    assert abs(start["startup_ms"] - page.evaluate("startup")) < 50
+
+
+def test_another_source_in_the_same_element_is_another_viewing(page: Page) -> None:
+    page.evaluate(f"video.src = '/film.mp4'; {WATCH}; video.play()")
+    once(
+        page, "w.state === 'playing'", "first = w.id, w.setContent({content_id: 'next'}), video.src = '/film.mp4?next'"
+    )
+    page.evaluate("video.play()")
+    once(page, "w.state === 'playing' && w.id !== first", "w.stop()")
+    page.wait_for_function("w.post.batches.length === 0")
+    assert list(sessions().values()) == [["playback_request", "playback_start", "playback_finish"]] * 2
+    assert [b["session"]["content_id"] for b in (Collector.heard[0], Collector.heard[-1])] == ["film", "next"]
+
+
+def test_a_page_that_is_shown_again_goes_on_with_its_viewing(page: Page) -> None:
+    page.evaluate(f"video.src = '/film.mp4'; {WATCH}; video.play()")
+    once(page, "w.state === 'playing'", "window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    assert page.evaluate("w.closed")
+    page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    once(page, "w.state === 'playing'", "w.stop()")
+    page.wait_for_function("w.post.batches.length === 0")
+    assert list(sessions().values()) == [
+        [
+            "playback_request",
+            "playback_start",
+            "playback_finish",
+            "playback_request",
+            "playback_start",
+            "playback_finish",
+        ]
+    ]

@@ -17,6 +17,7 @@ STATIC = Path(__file__).parent / "static"
 MEDIA = "/demo/media/"
 PATHS = {
     "/v1/qoescope.js": "qoescope.js",
+    "/v1/qoescope.js.map": "qoescope.js.map",
     "/v1/qoescope.d.ts": "qoescope.d.ts",
     "/demo": "demo.html",
     "/demo/": "demo.html",
@@ -27,6 +28,7 @@ KINDS = {
     ".css": "text/css",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript",
+    ".map": "application/json",
     ".m3u8": "application/vnd.apple.mpegurl",
     ".m4s": "video/iso.segment",
     ".mp4": "video/mp4",

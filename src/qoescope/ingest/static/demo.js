@@ -101,7 +101,7 @@
     library(name).then(function () {
       player = make[name]();
       watcher = window.qoescope.watch(video, {
-        url: location.origin + "/v1/beacons", key: field("key").value, player: player.player, heard: show,
+        url: location.origin + "/v1/beacons", key: field("key").value, player: player.player, onEvent: show,
         session: { viewer_id: "demo", content_id: "film", content_title: "Test film", device_type: "web", app_version: "demo" }
       });
       player.load();
@@ -111,7 +111,7 @@
 
   field("form").addEventListener("submit", function (e) {
     e.preventDefault();
-    if (!field("key").value) said.textContent = "A write key is needed: qoescope keys create";
+    if (!field("key").value) said.textContent = "A write key is needed: qoescope keys new";
     else load();
   });
   field("seek").addEventListener("click", function () { video.currentTime += 30; });
