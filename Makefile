@@ -6,7 +6,7 @@ DAMAGE := $(addprefix tests/live/,test_ledger.py test_another_topic.py test_heal
 	test_troubles.py)
 EXPLORED := $(addprefix tests/laws/,test_poisons.py test_stream_equals_batch.py test_identity.py)
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test live live-stack live-parts live-survival live-damage live-console test-cluster explore golden bench recording lock sbom clean
+.PHONY: help setup demo check test live live-stack live-parts live-survival live-damage live-console test-sdk test-cluster explore golden bench recording sdk lock sbom clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -22,11 +22,11 @@ check: ## format, lint, types, import contracts and every test that needs no ser
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m "not live"
+	$(BIN)/pytest -n 2 -m "not live and not sdk"
 
 test: ## set up, then everything: check, and the tests against real services (LOAD=2: beside so many busy loops)
 	@bin/setup test
-	@bin/beside $(or $(LOAD),0) $(MAKE) --no-print-directory check live
+	@bin/beside $(or $(LOAD),0) $(MAKE) --no-print-directory check test-sdk live
 
 live: # the tests against real services, three groups at a time
 	@$(MAKE) --no-print-directory -j 3 live-parts live-damage live-stack live-survival live-console
@@ -46,6 +46,10 @@ live-damage: # those that damage state by hand, or take it from its owner, and s
 live-console: # those that open the console, and ask its API, on a month of marts
 	$(BIN)/pytest -m "live and month"
 
+test-sdk: ## the web client: types, sizes, ES5, vectors, and its package in a fresh project
+	@bin/setup test
+	$(BIN)/pytest -m sdk
+
 test-cluster: setup ## a Spark cluster, three brokers and an object store: machines die, the books hold
 	$(BIN)/pytest -m cluster tests/cluster
 
@@ -63,6 +67,11 @@ bench: ## measure, beside peers in the same run
 
 recording: ## beside a demo that is up: walk through its console and film it, for README
 	@$(BIN)/python tests/tour.py
+
+sdk: ## build the web client, and put it where the collector serves it from
+	@bin/setup test
+	npm --prefix sdk/web run build
+	cp $(addprefix sdk/web/dist/qoescope,.js .js.map .d.ts) src/qoescope/ingest/static/
 
 lock: ## resolve again: requirements.lock and jars.lock
 	@bin/setup lock
