@@ -136,6 +136,7 @@ def test_a_fatal_error_of_hls_js_that_the_app_recovers_from_ends_no_viewing(page
     told = session(page)
     types = [event["type"] for event in told["events"]]
     assert "playback_fail" not in types
+    assert "playback_stall" in types
     assert "error" in types
     assert types[-1] == "playback_finish"
 

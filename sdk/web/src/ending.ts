@@ -22,7 +22,7 @@ export class Ending extends Recorder {
   protected failed = false;
   protected failure: Failure | undefined;
   /** The end of the session, unless frames move again. */
-  protected held: { event: PlayerEvent; at: number; context: Context } | undefined;
+  protected held: { event: PlayerEvent; at: number; context: Context; moving: boolean } | undefined;
   protected pressedAt = 0;
   private adNext = false;
 
@@ -44,11 +44,11 @@ export class Ending extends Recorder {
   }
 
   // The session ends here unless frames move again; until then, what happens is no part of it.
-  protected hold(type: EventType, fields: Fields): void {
+  protected hold(type: EventType, fields: Fields, moving = false): void {
     if (this.held || this.closed) return;
     this.wakes();
     const at = performance.now();
-    this.held = { event: this.build(type, fields, at), at: at, context: this.session() };
+    this.held = { event: this.build(type, fields, at), at: at, context: this.session(), moving: moving };
     this.mark = this.video.currentTime;
   }
 
@@ -62,7 +62,7 @@ export class Ending extends Recorder {
       this.commit(held.event, held.at);
     }
     this.failure = undefined;
-    if (this.state === "playing" && (!failed || performance.now() - held.at >= STILL_MS)) {
+    if (this.state === "playing" && (!held.moving || performance.now() - held.at >= STILL_MS)) {
       this.emit("playback_stall", undefined, held.at);
     }
   }
@@ -114,7 +114,8 @@ export class Ending extends Recorder {
     }
     if (this.state === "idle") return; // nobody waits yet
     if (now || WAITING.test(this.state) || (this.video.error && this.state !== "paused")) {
-      this.hold("playback_fail", this.failure.fields);
+      // what an app calls fatal may not be: frames may still move
+      this.hold("playback_fail", this.failure.fields, now && !this.video.error);
     }
   }
 

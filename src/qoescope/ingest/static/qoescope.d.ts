@@ -174,13 +174,14 @@ declare class Ending extends Recorder {
         event: PlayerEvent;
         at: number;
         context: Context;
+        moving: boolean;
     } | undefined;
     protected pressedAt: number;
     private adNext;
     protected renew(): void;
     protected emit(type: EventType, fields?: Fields, at?: number): void;
     protected overdue(): boolean;
-    protected hold(type: EventType, fields: Fields): void;
+    protected hold(type: EventType, fields: Fields, moving?: boolean): void;
     protected revive(): void;
     protected survives(): boolean;
     protected close(type: EventType, fields?: Fields): void;
