@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qoescope.catalog.tables import SESSIONS
-from qoescope.cli.folding import folded
+from qoescope.cli.folding import fold_lines
 from qoescope.settings import Settings
 
 WALL_MS = 1_762_000_000_000
@@ -73,6 +73,6 @@ def rows_of(results: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], dict[
 
 def rows_by_session(bodies: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The rows that the beacons of these bodies fold into, by session; nothing in them may be refused."""
-    done = folded([json.dumps(body).encode() for body in bodies], "vectors", Settings())
+    done = fold_lines([json.dumps(body).encode() for body in bodies], "vectors", Settings())
     assert done.problems == []
     return {row["session_id"]: row for row in done.rows}

@@ -76,8 +76,8 @@ class Site(BaseHTTPRequestHandler):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the film and the players."""
     Site.folder = tmp_path_factory.mktemp("site")
-    media.film(Site.folder / "film", FILM_S)
-    media.libraries(Site.folder / "players")
+    media.make_film(Site.folder / "film", FILM_S)
+    media.fetch_players(Site.folder / "players")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"

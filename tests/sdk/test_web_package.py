@@ -147,7 +147,7 @@ def site(built: Path, tmp_path: Path) -> Iterator[str]:
     strict = ("--strict", "--noEmit", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler")
     run("npx", "tsc", *strict, "--lib", "es2022,dom", "main.ts", cwd=project)
     run("npm", "run", "build", cwd=project)
-    Site.folder, Site.film = project / "dist", media.clip(tmp_path / "film.mp4", seconds=20)
+    Site.folder, Site.film = project / "dist", media.make_clip(tmp_path / "film.mp4", seconds=20)
     Site.beacons.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     threading.Thread(target=server.serve_forever, daemon=True).start()
