@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qoescope.compile.texts import clean
 from qoescope.ingest.context import Arrival
 from qoescope.ingest.judge import JudgedBeacon, judge_beacon
 from qoescope.ingest.limits import Limits
-from qoescope.ingest.texts import clean, repair_json
+from qoescope.ingest.texts import repair_json
 
 NOW = 1_762_000_000_000
 GOOD = {"seq": 1, "at": NOW, "type": "heartbeat", "state": "playing", "state_ms": 10_000}

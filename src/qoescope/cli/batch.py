@@ -67,12 +67,15 @@ def pseudonyms_(property_id: Property = "demo") -> None:
 
 
 def _read_secret_line(what: str) -> str:
-    """Prompts a person without echo, or reads a line of stdin: arguments are visible and stay in histories."""
+    """Prompts a person without echo, or reads a line of stdin: arguments are visible and stay in histories.
+
+    The line ends at a line feed: an id may hold other line breaks.
+    """
     import sys
 
     if sys.stdin.isatty():
         return str(typer.prompt(what, hide_input=True, err=True))
-    return sys.stdin.readline().rstrip("\r\n")
+    return sys.stdin.buffer.readline().rstrip(b"\r\n").decode("utf-8", "replace")
 
 
 @app.command()

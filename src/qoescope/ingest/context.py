@@ -8,14 +8,13 @@ import msgspec
 import pycountry
 
 from qoescope.catalog.dimensions import DIMENSION_BY_NAME, SENT, UNKNOWN
-from qoescope.catalog.doors import LONGEST_TEXT
 from qoescope.catalog.errors import UnknownName
 from qoescope.compile.agents import device_fields
-from qoescope.compile.pseudonyms import pseudonym
+from qoescope.compile.pseudonyms import is_unknown, pseudonym
+from qoescope.compile.texts import tidy_text
 from qoescope.compile.wire import Session
 from qoescope.ingest.clocks import Clocks
 from qoescope.ingest.privacy import NO_TRACKING, without_query
-from qoescope.ingest.texts import clean
 
 COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 CLOSED_VALUES = tuple((name, DIMENSION_BY_NAME[name].values) for name in SENT if DIMENSION_BY_NAME[name].values)
@@ -74,7 +73,7 @@ def tidy_session(session: Session, arrival: Arrival, ahead_ms: int, urls: bool =
         session.started_at = arrival.received_at if ahead else session.started_at
     for name, header in arrival.edge:
         if getattr(session, name) is None:
-            setattr(session, name, clean(arrival.headers.get(header) or "")[:LONGEST_TEXT] or None)
+            setattr(session, name, tidy_text(arrival.headers.get(header) or "") or None)
     _spell_values(session)
     if urls or not EMPTY_VALUES.isdisjoint(msgspec.structs.astuple(session)):
         for name in OPEN_DIMENSIONS:
@@ -102,7 +101,7 @@ def _spell_values(session: Session) -> None:
 
 def _pseudonym_of(viewer_id: str, arrival: Arrival) -> str | None:
     """The viewer's pseudonym; None for an unknown one, or one who asked not to be tracked."""
-    if viewer_id in EMPTY_VALUES:
+    if is_unknown(viewer_id):
         return None
     if arrival.honours_dnt and any(arrival.headers.get(name) == "1" for name in NO_TRACKING):
         return None

@@ -10,6 +10,7 @@ from qoescope.catalog.bounds import DATES, MOST_EVENTS
 from qoescope.catalog.doors import LARGEST_INT
 from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.compile import wire
+from qoescope.compile.texts import holds_no_character
 from qoescope.ingest import clocks, fields, texts
 from qoescope.ingest.clocks import Shift
 from qoescope.ingest.context import Arrival
@@ -73,7 +74,7 @@ def read_context(raw: bytes, limits: Limits, unknown: Counter[str]) -> dict[str,
     """What is known of the session; raises `Malformed` when it has no usable `session_id`."""
     members = fields.pick_known(_read_members(raw, limits), fields.CONTEXT, unknown)
     _convert({name: value for name, value in members.items() if name == "session_id"}, wire.Session)
-    if texts.holds_no_character(str(members["session_id"])):
+    if holds_no_character(str(members["session_id"])):
         raise MalformedEvent("`session_id` holds what is no character")
     return members
 

@@ -10,11 +10,12 @@ from math import isfinite
 
 from qoescope.catalog.bounds import DEVICE_DATES, LONGEST_CONTENT_MS
 from qoescope.catalog.dimensions import CONTEXT_FIELDS
-from qoescope.catalog.doors import LARGEST_ASN, LONGEST_TEXT
+from qoescope.catalog.doors import LARGEST_ASN
 from qoescope.catalog.events import EVENT_FIELDS
 from qoescope.catalog.schema import Field
+from qoescope.compile.texts import tidy_text
 from qoescope.compile.wire import WORDS
-from qoescope.ingest.texts import DIGITS_OF_64_BITS, clean
+from qoescope.ingest.texts import DIGITS_OF_64_BITS
 
 EVENT = {f.name: f for f in EVENT_FIELDS}
 CONTEXT = {f.name: f for f in CONTEXT_FIELDS}
@@ -82,7 +83,7 @@ def _text(_: Field, value: object) -> str | None:
     """Text; an int as its digits, since some senders write ids and versions so."""
     if type(value) is int:
         return str(value)
-    return clean(value)[:LONGEST_TEXT] if isinstance(value, str) else None
+    return tidy_text(value) if isinstance(value, str) else None
 
 
 def _word(f: Field, value: object) -> str | None:

@@ -1,14 +1,8 @@
-"""Repairs malformed JSON, and removes control characters from texts."""
+"""Repairs malformed JSON, and tells whether it needs to be read with care."""
 
 import json
 import re
 
-_LINE_BREAKS = dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x85\u2028\u2029"), " ")
-_NO_CHARACTERS = dict.fromkeys((*range(1, 0x20), *range(0x7F, 0xA0)), "\ufffd")
-_CLEAN = {0: None, **_NO_CHARACTERS, **_LINE_BREAKS}
-"""Removes NUL, turns line breaks into spaces, and other control characters into U+FFFD."""
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATES = re.compile(r"\\\\|\\ud[89ab]..\\ud[c-f]..|(\\ud[89a-f]..)")
 _ESCAPED_CONTROL = re.compile(rb"\\(?:[bfnrt]|u(?:00(?:[01]|7[fF]|[89])|202[89]))")
 _WRITTEN_CONTROL = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
@@ -23,16 +17,6 @@ def is_plain(body: bytes) -> bool:
     if _BACKSLASH in body and _ESCAPED_CONTROL.search(body):  # one byte is found twenty times faster than a pattern
         return False
     return _DELETE not in body and (body.isascii() or _WRITTEN_CONTROL.search(body) is None)
-
-
-def clean(text: str) -> str:
-    """The text without control characters and line separators."""
-    return text.translate(_CLEAN) if _CONTROL.search(text) else text
-
-
-def holds_no_character(text: str) -> bool:
-    """Whether the text holds U+FFFD or a control character: then it is not what its sender meant."""
-    return "\ufffd" in text or _CONTROL.search(text) is not None
 
 
 def repair_json(body: bytes) -> bytes | None:

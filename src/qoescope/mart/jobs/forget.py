@@ -66,10 +66,10 @@ class ErasureReceipt:
 def find_pseudonyms(settings: Settings, property_id: str, viewer: str) -> tuple[str, ...]:
     """The viewer's pseudonyms under each version of the key, by which an erasure is requested.
 
-    Raises `Mistake` for an empty id.
+    Raises `Mistake` for an id that the collector takes for an unknown viewer.
     """
-    if not viewer:
-        raise Mistake("no viewer's id: give it on a line of standard input")
+    if pseudonyms.is_unknown(viewer):
+        raise Mistake("no viewer's id: give it on a line of standard input, as the players send it")
     return pseudonyms.all_pseudonyms(viewer_keys.read(settings), property_id, viewer)
 
 

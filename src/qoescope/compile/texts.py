@@ -1,0 +1,33 @@
+"""Texts as the collector keeps them: without control characters, and cut to a length."""
+
+import re
+
+from qoescope.catalog.doors import LONGEST_TEXT
+
+_LINE_BREAKS = dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x85\u2028\u2029"), " ")
+_NO_CHARACTERS = dict.fromkeys((*range(1, 0x20), *range(0x7F, 0xA0)), "\ufffd")
+_CLEAN = {0: None, **_NO_CHARACTERS, **_LINE_BREAKS}
+"""Removes NUL, turns line breaks into spaces, and other control characters into U+FFFD."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def clean(text: str) -> str:
+    """The text without control characters and line separators."""
+    return text.translate(_CLEAN) if _CONTROL.search(text) else text
+
+
+def tidy_text(text: str) -> str:
+    """A text that a player sent, as it is stored: without control characters, cut to `LONGEST_TEXT` characters."""
+    return clean(text)[:LONGEST_TEXT]
+
+
+def tidy_id(text: str) -> str:
+    """An id from anywhere as the collector stores it; half a surrogate pair becomes U+FFFD. Idempotent."""
+    if not text.isascii():
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return tidy_text(text)
+
+
+def holds_no_character(text: str) -> bool:
+    """Whether the text holds U+FFFD or a control character: then it is not what its sender meant."""
+    return "\ufffd" in text or _CONTROL.search(text) is not None
