@@ -12,7 +12,8 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qoescope.ingest.bodies import MOST_MEMBERS, STEP, Refused, decode_body
+from qoescope.compile.encodings import STEP
+from qoescope.ingest.bodies import MOST_MEMBERS, Refused, decode_body
 from qoescope.ingest.limits import Limits
 
 LIMITS = Limits()
