@@ -113,6 +113,15 @@ create policy reading on qoescope.dead_letters for select to qoescope_reader
   using (property = current_setting('qoescope.property', true));
 create policy writing on qoescope.dead_letters for all to qoescope_writer using (true) with check (true);
 
+create table if not exists qoescope.erased_letters (
+  "kafka_partition" bigint not null,
+  "kafka_offset" bigint not null,
+  "erased_at" timestamptz not null,
+  primary key ("kafka_partition", "kafka_offset")
+);
+grant select, insert, update, delete, truncate on qoescope.erased_letters to qoescope_writer;
+grant select on qoescope.erased_letters to qoescope_reader;
+
 create table if not exists qoescope.replays (
   "property" text not null,
   "id" text not null,

@@ -2,15 +2,25 @@
 
 import gzip
 import json
+import zlib
+from random import Random
 
+import brotli
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoescope.compile.viewer_ids import find_viewer_ids
+from qoescope.compile import contents
+from qoescope.compile.viewer_ids import MOST_VALUES, find_viewer_ids
 
 ADA = "ada@example.com"
 BEACON = json.dumps({"session": {"viewer_id": ADA, "session_id": 7}, "events": [{"seq": -1}]})
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
 
 
 @pytest.mark.parametrize(
@@ -34,22 +44,35 @@ BEACON = json.dumps({"session": {"viewer_id": ADA, "session_id": 7}, "events": [
         gzip.compress(BEACON.encode())[:-9],
         gzip.compress(b"") + gzip.compress(BEACON.encode()),
         b"[" * 10_000 + BEACON.encode(),
+        zlib.compress(BEACON.encode()),
+        raw_deflate(BEACON.encode()),
+        raw_deflate(BEACON.encode())[:-3],
+        zstd.compress(BEACON.encode()),
+        brotli.compress(BEACON.encode()),
+        gzip.compress(brotli.compress(BEACON.encode())),
+        zstd.compress(gzip.compress(BEACON.encode())),
+        BEACON.replace("7", "7" * 99).replace(f'"{ADA}"', f'["x", {{"id": "{ADA}"}}]').encode(),
+        BEACON.replace(f'"{ADA}"', f'["{ADA}"]').encode(),
+        BEACON.replace(f'"{ADA}"', f"[{{id:{ADA}}}]").encode(),
+        BEACON[: BEACON.index(ADA) - 1].encode() + f'{{"id": "{ADA}'.encode(),
     ],
-    ids=range(18),
+    ids=range(29),
 )
 def test_a_viewer_is_found_in_whatever_is_left_of_a_beacon(body: bytes) -> None:
-    assert ADA in find_viewer_ids(body)
+    found = find_viewer_ids(body)
+    assert ADA in found.ids
+    assert found.complete
 
 
 @pytest.mark.parametrize(("sent", "name"), [("12345", "12345"), ("true", "true"), ("-1.5e3", "-1.5e3")])
 def test_an_id_of_a_wrong_kind_is_found_too(sent: str, name: str) -> None:
-    assert name in find_viewer_ids(f'{{"session":{{"viewer_id":{sent},"session_id":"s"}},"events":[]}}'.encode())
+    assert name in find_viewer_ids(f'{{"session":{{"viewer_id":{sent},"session_id":"s"}},"events":[]}}'.encode()).ids
 
 
 @given(viewer=st.text(min_size=1), ascii_only=st.booleans())
 def test_any_id_is_found_as_json_says_it(viewer: str, ascii_only: bool) -> None:
     body = json.dumps({"session": {"viewer_id": viewer}}, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
-    assert viewer in find_viewer_ids(body)
+    assert viewer in find_viewer_ids(body).ids
 
 
 @given(st.binary())
@@ -60,8 +83,50 @@ def test_no_bytes_break_it(body: bytes) -> None:
 
 def test_many_names_cost_no_more_than_their_bytes() -> None:
     body = b'"viewer_id":"' * 200_000
-    assert len(find_viewer_ids(body)) < 10
+    assert len(find_viewer_ids(body).ids) < 10
+    many = b"".join(b"viewer_id=%d," % number for number in range(300_000))
+    found = find_viewer_ids(many)
+    assert len(found.ids) <= MOST_VALUES
+    assert not found.complete
+    assert not find_viewer_ids(b'{"viewer_id":[' + b'"x",' * 300_000).complete
 
 
-def test_what_names_nobody_names_nobody() -> None:
-    assert find_viewer_ids(b"") == find_viewer_ids(b"{}") == find_viewer_ids(gzip.compress(b"hello")) == set()
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_an_id_of_any_letters_is_found_in_any_unicode(encoding: str) -> None:
+    assert "Zoë Šerá 日本" in find_viewer_ids(BEACON.replace(ADA, "Zoë Šerá 日本").encode(encoding)).ids
+
+
+NOISE = Random(11).randbytes(5_000)  # noqa: S311  it need not be secret
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        NOISE,
+        gzip.compress(NOISE),
+        zstd.compress(BEACON.encode()) + b"junk",
+        zstd.compress(NOISE + BEACON.encode())[:-3],
+        brotli.compress(BEACON.encode()) + b"junk",
+        brotli.compress(BEACON.encode())[:-3],
+        gzip.compress(BEACON.encode())[:-8] + b"wrongsum",
+        b"\x28\xb5\x2f\xfd" + BEACON.encode()[:4],
+        *(
+            pack(bytes(contents.MOST_BYTES) + BEACON.encode())
+            for pack in (gzip.compress, brotli.compress, zstd.compress)
+        ),
+        gzip.compress(gzip.compress(gzip.compress(gzip.compress(BEACON.encode())))),
+    ],
+    ids=range(12),
+)
+def test_what_cannot_be_read_to_its_end_is_said_to_be_unread(body: bytes) -> None:
+    found = find_viewer_ids(body)
+    assert ADA in found.ids or not found.complete
+    assert not find_viewer_ids(body.replace(BEACON.encode(), b"")).complete
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", gzip.compress(b"hello"), gzip.compress(b""), "hello to Zoë".encode("latin-1")]
+)
+def test_what_names_nobody_names_nobody(body: bytes) -> None:
+    found = find_viewer_ids(body)
+    assert (found.ids, found.complete) == (frozenset(), True)

@@ -28,7 +28,8 @@ from until import until
 from whole_stack import Stack
 
 from qoescope.catalog.doors import FORGOTTEN
-from qoescope.catalog.operations import ERASURES, LAKE_TABLES, SESSION_ROWS, SESSION_VERSIONS
+from qoescope.catalog.erasures import ERASURES
+from qoescope.catalog.operations import LAKE_TABLES, SESSION_ROWS, SESSION_VERSIONS
 from qoescope.catalog.topics import DEAD_LETTERS_TOPIC, TOPICS
 from qoescope.compile import arrow, pseudonyms
 from qoescope.compile.viewer_ids import find_viewer_ids
@@ -139,7 +140,7 @@ def in_log(stack: Stack, text: str) -> list[str]:
             bodies = [value]
             if topic is DEAD_LETTERS_TOPIC:
                 body = base64.b64decode(json.loads(value)["body_base64"])
-                bodies += [body, *map(str.encode, find_viewer_ids(body))]
+                bodies += [body, *map(str.encode, find_viewer_ids(body).ids)]
             if any(form in one for form in forms(text) for one in bodies):
                 found.append(f"{topic.name} {message.partition()} {message.offset()}")
     return found

@@ -1,6 +1,7 @@
 """Operations: the books, what streams and batches have done, and what was kept aside."""
 
 from qoescope.catalog.cmcd import OBSERVED, RECORDS, REQUESTS
+from qoescope.catalog.erasures import ERASED_LETTERS, ERASURES
 from qoescope.catalog.running import PART_HEALTH
 from qoescope.catalog.schema import Field, Table
 from qoescope.catalog.tables import EVENTS, SESSIONS
@@ -207,22 +208,6 @@ IMPORT_QUARANTINE = Table(
     key=("property", "checksum", "line"),
 )
 
-ERASURES = Table(
-    "erasures",
-    "one row an erasure: the receipt of a viewer's being forgotten",
-    (
-        _PROPERTY,
-        Field("viewer_id", "text", "the pseudonym that was forgotten", nullable=False),
-        Field("asked_at", "instant", "when it was asked for", nullable=False),
-        Field("events", "int", "rows erased from the lake's events", nullable=False),
-        Field("sessions", "int", "rows erased from the lake's sessions", nullable=False),
-        Field("marts", "int", "rows erased from Postgres", nullable=False),
-        Field("letters", "int", "dead letters and kept rows of imports erased", default=0, nullable=False),
-        Field("gone_by", "day", "when no byte is left", nullable=False),
-    ),
-    key=("property", "viewer_id", "asked_at"),
-)
-
 VERSION_FIELDS = (
     Field("version", "int", "1, 2, 3 …: how often the row was written", default=1, nullable=False),
     Field("written_at", "instant", "when this version was written", nullable=False),
@@ -282,6 +267,7 @@ POSTGRES_TABLES = (
     UNKNOWN_FIELDS,
     FRESHNESS,
     DEAD_LETTERS,
+    ERASED_LETTERS,
     REPLAYS,
     STREAM_PROGRESS,
     STREAM_OFFSETS,

@@ -1,69 +1,98 @@
 """Finds viewer ids in unreadable bytes, so that nothing of forgotten viewers is kept.
 
-Finds what follows the name `viewer_id` in whatever JSON is left, also truncated, escaped, in UTF-16 or gzipped. It
-cannot find an id in another field, or in another compression or encoding.
+Finds what follows the name `viewer_id` in whatever JSON is left, also truncated, escaped, in UTF-16, or in a content
+encoding that the collector accepts. It cannot find an id in another field, or in another encoding inside a text.
 """
 
 import json
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
-MOST_BYTES = 4 * 1024 * 1024
-"""Decompressed bytes that are searched."""
-_NAMED = re.compile(
-    r"""viewer_id["'\\]*\s*[:=]\s*\\*
-    (?: "(?P<double>(?:[^"\\]|\\.)*)"?
-      | '(?P<single>[^'\n]*)'?
-      | (?P<bare>[^\s,;&"'{}\[\]\\]+) )""",
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+from qoescope.compile.contents import read_contents
+
+MOST_VALUES = 20_000
+"""Values behind the name that are looked at in one text: more than the largest honest body has viewers."""
+_NAME = re.compile(r"""viewer_id["'\\]*\s*[:=]\s*\\*""", re.IGNORECASE)
+_TOKEN = re.compile(
+    r""" "(?P<double>(?:[^"\\]|\\.)*)"?
+       | '(?P<single>[^'\n]*)'?
+       | (?P<bracket>[\[\]{}])
+       | (?P<bare>[^\s,;&"'{}\[\]\\]+)""",
+    re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
-_COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+_OPENS = frozenset("[{")
 
 
-def find_viewer_ids(body: bytes) -> set[str]:
-    """All viewer ids in the bytes."""
-    return {viewer_id for text in _texts(body) for match in _NAMED.finditer(text) for viewer_id in _values(match)}
+@dataclass(frozen=True, slots=True)
+class FoundIds:
+    """Viewer ids as they stand in some bytes."""
+
+    ids: frozenset[str]
+    complete: bool
+    """Whether all of the bytes could be read; if not, they may name others too."""
+
+
+def find_viewer_ids(body: bytes) -> FoundIds:
+    """The viewer ids in the bytes, with bounded work."""
+    contents, complete = read_contents(body)
+    ids = set[str]()
+    for content in contents:
+        for text in _texts(content):
+            complete &= _search(text, ids)
+    return FoundIds(frozenset(ids), complete)
 
 
 def _texts(body: bytes) -> Iterator[str]:
     """The bytes as texts that can be searched."""
-    if body.startswith(_COMPRESSED_MAGIC):
-        body = _decompress(body)
-    if b"\0" in body:  # UTF-16 of plain letters is those letters and zeros
-        yield from _readings(body.replace(b"\0", b""))
-    yield from _readings(body)
+    read = set[str]()
+    for encoding in dict.fromkeys((json.detect_encoding(body), "utf-8")):
+        read.add(body.decode(encoding, "replace"))
+    if b"\0" in body:  # UTF-16 of plain letters is those letters and zeros, wherever it begins
+        read.add(body.replace(b"\0", b"").decode("utf-8", "replace"))
+    for text in read:
+        yield text
+        if "\\" in text:
+            yield _ESCAPE.sub(_unescape, text)
+            yield text.replace('\\"', '"')  # JSON in a text of JSON
 
 
-def _readings(body: bytes) -> Iterator[str]:
-    text = body.decode("utf-8", "replace")
-    yield text
-    if "\\" in text:
-        yield _ESCAPE.sub(lambda viewer_id: chr(int(viewer_id[1], 16)), text)
-        yield text.replace('\\"', '"')  # JSON in a text of JSON
+def _unescape(escape: re.Match[str]) -> str:
+    """The character, unless JSON has to escape it."""
+    character = chr(int(escape[1], 16))
+    return escape[0] if character < " " or character in '"\\' else character
 
 
-def _values(match: re.Match[str]) -> Iterator[str]:
-    raw = match["double"]
+def _search(text: str, ids: set[str]) -> bool:
+    """Adds the ids in the text; whether all of them were looked at. Reads each character once."""
+    at = values = 0
+    while name := _NAME.search(text, at):
+        at, depth = name.end(), 0
+        while token := (_TOKEN.search if depth else _TOKEN.match)(text, at):
+            values += 1
+            if values > MOST_VALUES:
+                return False
+            at, bracket = token.end(), token["bracket"]
+            if bracket:
+                depth += 1 if bracket in _OPENS else -1
+            else:
+                ids.update(_values(token, depth > 0))
+            if depth <= 0:
+                break
+    return True
+
+
+def _values(token: re.Match[str], is_inner: bool) -> Iterator[str]:
+    """The ids that the token may mean; `is_inner` in a list or an object."""
+    raw = token["double"]
     if raw is None:
-        yield match["single"] if match["single"] is not None else match["bare"]
+        value = token["single"] if token["single"] is not None else token["bare"]
+        yield value
+        if is_inner:
+            yield from value.split(":")
         return
     yield raw
     with suppress(json.JSONDecodeError):
         yield str(json.loads(f'"{raw}"', strict=False))
-
-
-def _decompress(body: bytes) -> bytes:
-    """The decompressed bytes, as far as they are intact."""
-    engine, out = zlib.decompressobj(zlib.MAX_WBITS | 32), b""
-    with suppress(zlib.error):
-        while body and len(out) < MOST_BYTES:
-            out += engine.decompress(body, MOST_BYTES - len(out))
-            body = engine.unused_data
-            if engine.eof:
-                engine = zlib.decompressobj(zlib.MAX_WBITS | 32)
-            else:
-                break
-    return out

@@ -2,15 +2,23 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
+import pyarrow as pa
 from psycopg.rows import dict_row
 
 from qoescope.catalog.dimensions import UNKNOWN
-from qoescope.connect.postgres import Connection
+from qoescope.catalog.erasures import ERASED_LETTERS
+from qoescope.catalog.errors import Mistake
+from qoescope.compile import arrow
+from qoescope.compile.forgotten import Fate, ForgottenViewers, describe_withheld
+from qoescope.connect import postgres, viewer_keys
+from qoescope.connect.postgres import Connection, Write
+from qoescope.settings import Settings
 
 LetterId = tuple[int, int]
 """(kafka_partition, kafka_offset)."""
+_LOCK: LiteralString = "select pg_advisory_xact_lock(hashtext('qoescope.letters'))"
 AT_ONCE = 50
 """Letters read together; one may hold 4 MiB."""
 
@@ -59,8 +67,28 @@ def mark(connection: Connection, places: Sequence[LetterId], replayed_at: dateti
         )
 
 
-def erase(connection: Connection, property_id: str, is_theirs: Callable[[bytes], bool]) -> int:
-    """Deletes the property's letters, and those without a property, whose bytes `is_theirs`; returns their number."""
+def read_forgotten(settings: Settings, connection: Connection) -> ForgottenViewers:
+    """The forgotten viewers as they are until the transaction ends: no erasure looks through the letters meanwhile."""
+    connection.execute(_LOCK)
+    names = frozenset(connection.execute("select property, viewer_id from forgotten").fetchall())
+    try:
+        return ForgottenViewers(viewer_keys.read(settings) if names else {}, names)
+    except Mistake:  # not on this machine: nobody can be told apart
+        return ForgottenViewers({}, names)
+
+
+def erased(places: Sequence[LetterId], erased_at: datetime) -> Write:
+    """Notes that these letters are not in `dead_letters` on purpose, so that the ledger does not miss them."""
+    rows = [{"kafka_partition": p, "kafka_offset": offset, "erased_at": erased_at} for p, offset in places]
+    return Write(ERASED_LETTERS, pa.Table.from_pylist(rows, arrow.schema(ERASED_LETTERS)))
+
+
+def erase(connection: Connection, property_id: str, judge: Callable[[bytes], Fate], erased_at: datetime) -> int:
+    """Erases the property's letters, and those without a property, or only their bytes; returns their number.
+
+    Call it in a transaction.
+    """
+    connection.execute(_LOCK)
     last: LetterId = (-1, -1)
     gone = 0
     while True:
@@ -71,8 +99,15 @@ def erase(connection: Connection, property_id: str, is_theirs: Callable[[bytes],
         ).fetchall()
         if not rows:
             return gone
-        theirs = [(partition, offset) for partition, offset, body in rows if body and is_theirs(bytes(body))]
+        fates = [(partition, offset, len(body or b""), judge(bytes(body or b""))) for partition, offset, body in rows]
+        dropped = [(partition, offset) for partition, offset, _, fate in fates if fate == "drop"]
+        withheld = [(describe_withheld(size), p, offset) for p, offset, size, fate in fates if fate == "withhold"]
         with connection.cursor() as cursor:
-            cursor.executemany("delete from dead_letters where (kafka_partition, kafka_offset) = (%s, %s)", theirs)
-        gone += len(theirs)
+            cursor.executemany("delete from dead_letters where (kafka_partition, kafka_offset) = (%s, %s)", dropped)
+            cursor.executemany(
+                "update dead_letters set body = '', detail = %s where (kafka_partition, kafka_offset) = (%s, %s)",
+                withheld,
+            )
+        postgres.upsert(connection, erased(dropped, erased_at))
+        gone += len(dropped) + len(withheld)
         last = rows[-1][0], rows[-1][1]

@@ -9,8 +9,8 @@ import pyarrow as pa
 from psycopg.rows import dict_row
 
 from qoescope.catalog.doors import FORGOTTEN, KEYS, PROPERTIES
+from qoescope.catalog.erasures import ERASURES
 from qoescope.catalog.errors import Mistake
-from qoescope.catalog.operations import ERASURES
 from qoescope.catalog.schema import Table
 from qoescope.compile import arrow, pseudonyms
 from qoescope.connect.postgres import Connection, Write, connect, upsert

@@ -5,12 +5,13 @@ from collections.abc import Callable, Container, Hashable
 from typing import TYPE_CHECKING
 
 from qoescope.compile import pseudonyms, wire
+from qoescope.compile.forgotten import ForgottenViewers
 from qoescope.ingest import answers, batches, costs, judge, records, reports
 from qoescope.ingest.bodies import Refused, decode_body
 from qoescope.ingest.clocks import Clocks
 from qoescope.ingest.context import Arrival, parse_edge_headers
 from qoescope.ingest.counters import CollectorCounters
-from qoescope.ingest.forgotten import Forgotten
+from qoescope.ingest.forgotten import without_forgotten
 from qoescope.ingest.judge import JudgedBeacon
 from qoescope.ingest.keys import Keyring, Property, Snapshot, WriteKey, token
 from qoescope.ingest.limits import InFlight, KeyBudget, Limits
@@ -44,7 +45,7 @@ class WriteRoutes:
         self.keyring = Keyring(Snapshot())
         self.viewer_keys: pseudonyms.ViewerKeys = {self._version: self._secret}
         """All versions of the pseudonyms' key: who was forgotten under an older one stays forgotten."""
-        self._tombstones: tuple[object, Forgotten] = None, Forgotten({}, ())
+        self._tombstones: tuple[object, ForgottenViewers] = None, ForgottenViewers({}, ())
         self.recent = RecentBeacons()
         self.clocks = Clocks()
         self.stopping = False
@@ -255,20 +256,20 @@ class WriteRoutes:
 
     async def _put(self, outgoing: list[records.Outgoing]) -> None:
         """Sends the records and waits for Kafka's acknowledgement; raises `Refused` without it."""
-        if not await self.delivery.put(self._forgotten().without_letters(outgoing)):
+        if not await self.delivery.put(without_forgotten(outgoing, self._forgotten())):
             raise answers.unavailable("Kafka does not acknowledge")
         self.crash("door.after_ack")
 
-    def _forgotten(self) -> Forgotten:
+    def _forgotten(self) -> ForgottenViewers:
         """The viewers who asked to be forgotten, as currently known."""
         known, (known_names, _) = self.keyring.forgotten, self._tombstones
         if known_names is not known:
-            self._tombstones = known, Forgotten(self.viewer_keys, known)
+            self._tombstones = known, ForgottenViewers(self.viewer_keys, known)
         return self._tombstones[1]
 
     def _is_older_name_forgotten(self, property_id: str, body: bytes) -> bool:
         """Whether the viewer was forgotten under an older version of the key."""
-        return len(self.viewer_keys) > 1 and self._forgotten().is_named(property_id, body)
+        return len(self.viewer_keys) > 1 and self._forgotten().judge(property_id, body) == "drop"
 
     async def _dead_letter(self, refused: Refused, key: WriteKey, arrival: Arrival) -> None:
         """Keeps and counts a body that was refused whole; raises `Refused` if Kafka is away."""

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from functools import partial
 
 from qoescope.catalog.errors import Mistake
+from qoescope.compile.forgotten import ForgottenViewers
 from qoescope.connect import kafka, letters, postgres, viewer_keys
 from qoescope.ingest import keys, records, rejudging
-from qoescope.ingest.forgotten import Forgotten
+from qoescope.ingest.forgotten import without_forgotten
 from qoescope.ingest.jobs.manage_keys import merged_snapshot, viewer_secret
 from qoescope.ingest.limits import Limits
 from qoescope.settings import Settings
@@ -31,7 +32,7 @@ def replay_letters(
     known, secret = keys.Keyring(merged_snapshot(settings)), viewer_secret(settings)
     limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
     totals, log = rejudging.Replayed(), kafka.RecordProducer(settings)
-    forgotten = Forgotten(viewer_keys.read(settings), known.forgotten)
+    forgotten = ForgottenViewers(viewer_keys.read(settings), known.forgotten)
     with postgres.connect(settings, "writer") as connection:
         for batch in letters.read_waiting(connection, property_id, only, reason):
             now = datetime.now(UTC)
@@ -40,7 +41,7 @@ def replay_letters(
             report(totals)
             if dry_run:
                 continue
-            outgoing = [forgotten.without_letters(one.outgoing) for one in again]
+            outgoing = [without_forgotten(one.outgoing, forgotten) for one in again]
             acknowledged = _send(log, outgoing, settings.kafka_delivery_ms / 1000 + 1)
             ids = [(one["kafka_partition"], one["kafka_offset"]) for one in batch]
             letters.mark(connection, [one for one, done in zip(ids, acknowledged, strict=True) if done], now)

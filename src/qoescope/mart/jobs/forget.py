@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from qoescope.catalog.erasures import ERASURES
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.marts import MARTS
 from qoescope.catalog.operations import (
-    ERASURES,
     LATE,
     OUTCOMES,
     QUARANTINE,
@@ -20,8 +21,9 @@ from qoescope.catalog.operations import (
     SESSION_VERSIONS,
 )
 from qoescope.catalog.tables import EVENTS
-from qoescope.compile import arrow, pseudonyms, versions, viewer_ids
+from qoescope.compile import arrow, pseudonyms, versions
 from qoescope.compile.adding import negate
+from qoescope.compile.forgotten import ForgottenViewers
 from qoescope.compile.live import LIVE_TABLES, live
 from qoescope.connect import days, letters, postgres, viewer_keys, write_access
 from qoescope.connect.lake.deletion import erase_viewer
@@ -52,7 +54,7 @@ class ErasureReceipt:
     sessions: int
     marts: int
     letters: int
-    """Dead letters, and rows of imported files that were quarantined."""
+    """Dead letters, or their bytes where nobody can read them, and rows of imported files that were quarantined."""
     gone_by: date
 
     def __str__(self) -> str:
@@ -143,12 +145,16 @@ def _ids_as_sent(
 
 
 def _erase_letters(connection: Connection, keys: pseudonyms.ViewerKeys, property_id: str, names: frozenset[str]) -> int:
-    """Deletes dead letters and quarantined import rows that name the viewer; returns their number."""
+    """Deletes dead letters and quarantined import rows that name the viewer; returns their number.
+
+    Of letters that cannot be read the bytes are deleted, since they may name them.
+    """
 
     def is_named(viewer: str) -> bool:
         return not names.isdisjoint(pseudonyms.all_pseudonyms(keys, property_id, viewer))
 
-    gone = letters.erase(connection, property_id, lambda body: any(map(is_named, viewer_ids.find_viewer_ids(body))))
+    forgotten = ForgottenViewers(keys, frozenset((property_id, name) for name in names))
+    gone = letters.erase(connection, property_id, partial(forgotten.judge, property_id), datetime.now(UTC))
     rows = connection.execute(
         "select checksum, line, content from import_quarantine where property = %s", (property_id,)
     )

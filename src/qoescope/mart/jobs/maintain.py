@@ -60,6 +60,7 @@ def _maintain(settings: Settings, today: date) -> MaintenanceResult:
         for name in ("outcomes", "unknown_fields"):
             expired += days.expire_rows(connection, name, "minute_at", today - timedelta(days=settings.marts_days))
         expired += days.expire_rows(connection, "dead_letters", "received_at", today - timedelta(days=30))
+        expired += days.expire_rows(connection, "erased_letters", "erased_at", today - timedelta(days=30))
         expired += days.expire_rows(connection, "freshness", "committed_at", today - timedelta(days=7))
         expired += days.expire_rows(connection, "epochs", "committed_at", today - timedelta(days=30))
         for name in (OBSERVED.name, REQUESTS.name):
