@@ -91,9 +91,10 @@ def _read_next_offsets(connection: Connection, topic: str) -> dict[int, int]:
             "select kafka_partition, max(next_offset) from stream_offsets where topic = %s group by 1", (topic,)
         ).fetchall()
     )
-    if topic == DEAD_LETTERS_TOPIC.name and not next_offsets:
+    if topic == DEAD_LETTERS_TOPIC.name:  # an older version kept only the letters
         letters = connection.execute("select kafka_partition, max(kafka_offset) + 1 from dead_letters group by 1")
-        next_offsets = dict(letters.fetchall())
+        for partition, following in letters.fetchall():
+            next_offsets[partition] = max(following, next_offsets.get(partition, 0))
     return next_offsets
 
 

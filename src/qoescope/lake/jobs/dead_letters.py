@@ -1,11 +1,14 @@
 """Dead letters from the log into Postgres, each once: partition and offset are their key."""
 
+from datetime import UTC, datetime
 from threading import Event
 from typing import LiteralString
 
-from qoescope.catalog.operations import DEAD_LETTERS
+import pyarrow as pa
+
+from qoescope.catalog.operations import DEAD_LETTERS, STREAM_OFFSETS
 from qoescope.catalog.topics import DEAD_LETTERS_TOPIC
-from qoescope.connect import postgres, streams
+from qoescope.connect import letters, postgres, streams
 from qoescope.connect.health import Loop
 from qoescope.connect.log_readers import Tail
 from qoescope.connect.loops import Worker
@@ -18,17 +21,19 @@ from qoescope.settings import Settings
 LETTERS = 200
 """Letters that are written at once, at most; each may hold a whole body."""
 WAIT_S = 1.0
-_REACHED: LiteralString = "select kafka_partition, max(kafka_offset) + 1 from dead_letters group by kafka_partition"
+_KNOWN: LiteralString = (
+    "select kafka_partition, first_offset, next_offset from stream_offsets where stream = %s and topic = %s"
+)
 
 
 def worker(settings: Settings, stopping: Event, loop: Loop | None = None) -> Worker:
     """The worker that copies dead letters."""
-    letters = _LetterWriter(settings, Writer(settings, stopping, loop))
-    return Worker("dead_letters", letters.wait, letters.write)
+    copier = _LetterWriter(settings, Writer(settings, stopping, loop))
+    return Worker(dead_letters.STREAM, copier.wait, copier.write)
 
 
 class _LetterWriter:
-    """Copies letters. Its progress is the table itself: the next letter is the one behind the last row."""
+    """Copies letters, without those of forgotten viewers. Its offsets are written with them, for rows may be erased."""
 
     def __init__(self, settings: Settings, writer: Writer) -> None:
         self.settings, self.writer = settings, writer
@@ -41,11 +46,11 @@ class _LetterWriter:
         try:
             if not self.tail.began:
                 self.came = []
-                self.shifts = streams.open_topic(self.settings, self.writer, DEAD_LETTERS_TOPIC.name, ()).shifts
-                reached = dict(self.writer.ask(_REACHED))
+                topic = streams.open_topic(self.settings, self.writer, DEAD_LETTERS_TOPIC.name, ())
+                self.shifts, reached = topic.shifts, topic.known.next_offsets
                 self.tail.begin({p: reached[p] - shift for p, shift in self.shifts.items() if p in reached})
-            letters = self.tail.letters(LETTERS - len(self.came), WAIT_S)
-            self.came += [(p, offset + self.shifts.get(p, 0), body, at) for p, offset, body, at in letters]
+            read = self.tail.letters(LETTERS - len(self.came), WAIT_S)
+            self.came += [(p, offset + self.shifts.get(p, 0), body, at) for p, offset, body, at in read]
         except BaseException:
             self.tail.close()  # it begins behind the last letter that is written
             raise
@@ -53,12 +58,26 @@ class _LetterWriter:
 
     def write(self) -> None:
         """Writes the letters that were read; they stay in memory until that succeeds."""
-        writes = [Write(DEAD_LETTERS, dead_letters.rows(self.came)), progress("dead_letters", None)]
+        rows = dead_letters.rows(self.came)
 
         def written(connection: Connection) -> None:
             with connection.transaction():
-                for write in writes:
+                for write in self._writes(connection, rows):
                     postgres.upsert(connection, write)
 
         self.writer.do(written)
         self.came = []
+
+    def _writes(self, connection: Connection, rows: pa.Table) -> list[Write]:
+        """The letters, those of forgotten viewers that are left out, and how far the stream is."""
+        kept, dropped = dead_letters.split_forgotten(rows, letters.read_forgotten(self.settings, connection))
+        known = connection.execute(_KNOWN, (dead_letters.STREAM, DEAD_LETTERS_TOPIC.name)).fetchall()
+        offsets = dead_letters.offset_rows(
+            [(partition, offset) for partition, offset, *_ in self.came], {p: (first, end) for p, first, end in known}
+        )
+        return [
+            Write(DEAD_LETTERS, kept),
+            letters.erased(dropped, datetime.now(UTC)),
+            Write(STREAM_OFFSETS, offsets),
+            progress(dead_letters.STREAM, None),
+        ]
