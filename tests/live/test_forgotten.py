@@ -12,12 +12,14 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import brotli
 import duckdb
 import httpx
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from backports import zstd
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
@@ -50,6 +52,8 @@ from qoescope.stack import kafka as broker
 pytestmark = pytest.mark.live
 UP_S, SETTLED_S = 600, 300
 ADA, BOB, OLD = "ada.lovelace@example.com", "bob.builder@example.com", "old.visitor@example.com"
+CARL, CARLS_ID = "carl.mended@example.com", "carl.mended@example.com\t\x85" + 600 * "C"
+"""What stands at the beginning of an id that the door changes, and the id."""
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,17 @@ def send(stack: Stack, body: bytes, headers: dict[str, str]) -> httpx.Response:
 
 def letters(stack: Stack) -> int:
     return int(stack.rows("select count(*) from dead_letters")[0][0])
+
+
+def newest(stack: Stack) -> int:
+    """The greatest offset of a dead letter; -1 for none."""
+    return int(stack.rows("select coalesce(max(kafka_offset), -1) from dead_letters")[0][0])
+
+
+def bodies(stack: Stack, after: int) -> list[bytes]:
+    """Bytes of the dead letters behind this offset."""
+    rows = stack.rows("select body from dead_letters where kafka_offset > %s order by kafka_offset", after)
+    return [bytes(body) for (body,) in rows]
 
 
 def spoken(stack: Stack, text: str, *arguments: str) -> str:
@@ -177,12 +192,57 @@ def force_the_end(stack: Stack) -> None:
     until(lambda: not any(p.stat().st_size for p in log.glob("*.log*")), SETTLED_S, "the log drops its dead letters")
 
 
+def test_erased_letters_stay_erased_when_the_stream_starts_again(stack: Stack) -> None:
+    """A viewer whose id the door mends, and whose letters are the newest."""
+    before = letters(stack)
+    assert send(stack, beacon(CARLS_ID, "carl"), {}).json()["accepted"] == 1
+    for number in range(3):
+        assert send(stack, beacon(CARLS_ID, f"bad{number}", {"seq": -1}), {}).status_code == 200
+    until(lambda: letters(stack) == before + 3, SETTLED_S, "dead letters are in Postgres")
+    stack.settled()
+    (receipt,) = json.loads(spoken(stack, CARLS_ID, "batch", "forget", "--property", "demo", "--json"))
+    assert (receipt["events"], receipt["sessions"], receipt["letters"]) == (1, 1, 3)
+    stack.children["stream"].restart({})
+    assert send(stack, b"[1", {}).status_code == 400
+    until(lambda: letters(stack) == before + 1, SETTLED_S, "the stream goes on behind them")
+    assert in_tables(stack, CARL) == []
+    assert stack.rows("select records from stream_offsets where stream = 'dead_letters'") == [
+        (next(iter(kafka.offsets(stack.settings, DEAD_LETTERS_TOPIC.name).values()))[1],)
+    ]
+    assert check_books(stack.settings).ok
+
+
+def test_a_forgotten_viewers_player_leaves_nothing_however_it_packs_and_writes(stack: Stack) -> None:
+    until(lambda: forgotten(stack, CARLS_ID), 60, "the door filters his beacons")
+    broken = beacon(CARLS_ID, "carl", {"seq": -1})
+    before = newest(stack)
+    unread = [
+        (zstd.compress(broken) + b"junk", {"Content-Encoding": "zstd"}),
+        (brotli.compress(broken)[:-4], {"Content-Encoding": "br"}),
+        (brotli.compress(broken + bytes(5_000_000)), {"Content-Encoding": "br"}),
+    ]
+    for body, headers in unread:
+        assert send(stack, body, headers).status_code in (400, 413)
+    for body, headers in (
+        (broken.replace(b"CC", b"\\u0043\\u0000C"), {}),
+        (zstd.compress(broken[:-1]), {"Content-Encoding": "zstd"}),
+        (broken.replace(json.dumps(CARLS_ID).encode(), json.dumps([CARLS_ID]).encode()), {}),
+        (broken.replace(json.dumps(CARLS_ID).encode(), json.dumps({"id": CARLS_ID}).encode()), {}),
+    ):
+        assert send(stack, body, headers).status_code in (200, 400)
+    assert send(stack, b"[2", {}).status_code == 400
+    until(lambda: bodies(stack, before)[-1:] == [b"[2"], SETTLED_S, "the last letter is in Postgres")
+    assert set(bodies(stack, before)) <= {b"", b"[2"}
+    assert in_tables(stack, CARL) == []
+
+
 def test_no_byte_says_who_was_forgotten_also_when_their_player_goes_on(stack: Stack) -> None:
+    before = letters(stack)
     for number, viewer in enumerate((ADA, BOB)):
         assert send(stack, beacon(viewer, f"s{number}"), {}).json()["accepted"] == 1
         for body, headers in bad(viewer):
             assert send(stack, body, headers).status_code in (200, 400, 413, 415)
-    until(lambda: letters(stack) == 12, SETTLED_S, "dead letters are in Postgres")
+    until(lambda: letters(stack) == before + 12, SETTLED_S, "dead letters are in Postgres")
     stack.settled()
     assert in_tables(stack, ADA) == ["dead_letters"]
     assert len(in_log(stack, ADA)) >= 4
@@ -198,9 +258,10 @@ def test_no_byte_says_who_was_forgotten_also_when_their_player_goes_on(stack: St
     for body, headers in bad(ADA):
         assert send(stack, body, headers).status_code in (200, 400, 413, 415)
     assert send(stack, b"{", {}).status_code == 400  # somebody's, told apart by nothing
-    until(lambda: letters(stack) == 7, SETTLED_S, "the last letter is in Postgres")
+    until(lambda: letters(stack) == before + 7, SETTLED_S, "the last letter is in Postgres")
     stack.settled()
     assert [in_tables(stack, viewer) for viewer in (ADA, BOB)] == [[], ["dead_letters"]]
+    assert check_books(stack.settings).ok  # also while the log has what was erased
     force_the_end(stack)
     assert in_log(stack, ADA) == []
     assert in_files(stack, ADA) == []
