@@ -1,4 +1,7 @@
-"""Forgotten: after an erasure no byte under `var/` says who asked for it, also when their player goes on sending."""
+"""Forgotten: after an erasure no byte under `var/` says who asked for it, also when their player goes on sending.
+
+Long because one stack, which takes a minute to come up, is looked through by all of them.
+"""
 
 import base64
 import contextlib
