@@ -1,5 +1,7 @@
 """The witness: a topic that was made again is told from the one that was read, and goes on where that one ended."""
 
+from dataclasses import replace
+
 import pytest
 
 from qoescope.connect.kafka import TopicDescription
@@ -63,3 +65,13 @@ def test_a_partition_that_went_and_came_again_goes_on_where_it_was() -> None:
     assert met(once, topic("two", 5)).broken is None
     assert met(once, topic("two", 5, 3)).shifts == {0: 60, 1: 70}
     assert join(once, topic("three", 5, 3), compare(once, topic("three", 5, 3))) == {0: 65, 1: 70}
+
+
+def test_records_answered_by_a_topic_that_came_between_are_gone_and_have_offsets_of_their_own() -> None:
+    known = replace(READ, elsewhere={"two": {0: 4, 2: 3}, "three": {1: 9}})
+    again = met(known, topic("three", 5, 12, 1))
+    assert again.broken is not None
+    assert again.broken.lost == {0: 10 + 4, 2: 3}  # those of the present topic can be read
+    assert again.shifts == {0: 64, 1: 70, 2: 3}
+    assert met(known, topic("one", 60, 90)).broken is None
+    assert known.gone_elsewhere("one") == {0: 4, 2: 3, 1: 9}

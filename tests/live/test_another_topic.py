@@ -175,6 +175,35 @@ def test_a_topic_that_is_made_again_is_refused_until_its_loss_is_allowed(log: Lo
     assert sum(int(n) for n in named.values()) == before + unread
 
 
+def test_what_a_topic_held_that_no_stream_ever_saw_is_booked_as_lost(log: Log) -> None:
+    """The door is not started again and is quiet for a while; both topics have as many partitions as the one before."""
+    for n in range(40):
+        log.post(f"much {n}")
+    log.read()
+    partitions, before = len(kafka.offsets(log.settings, BEACONS_TOPIC.name)), sum(lost(log).values())
+    log.signalled("stream", signal.SIGSTOP)
+    log.made_again(partitions)
+    time.sleep(3 * log.settings.door_refresh_s)
+    sent = [f"between {n}" for n in range(20)]
+    for session_id in sent:
+        log.post(session_id, 5)
+    between = kafka.topic_ids(log.settings, BEACONS_TOPIC.name)[1]
+    noted = f"select coalesce(sum(next_offset), 0) from log_answered where topic_id = '{between}'"
+    until(lambda: log.rows(noted)[0][0] >= len(sent), BACK_S, "the door notes them under the topic's own id")
+    told = len(log.said())
+    log.made_again(partitions)
+    log.tell(QOESCOPE_SKIP_LOST_RECORDS="true")
+    log.signalled("stream", signal.SIGKILL)
+    line = until(lambda: [one for one in log.said()[told:] if "they are booked as lost" in one], BACK_S)[0]
+    assert gone_unread(line) >= len(sent)
+    log.tell()
+    log.post("after both")
+    until(lambda: "after both" in log.sessions(), BACK_S, "what comes after is read")
+    log.read()
+    assert sum(lost(log).values()) == before + gone_unread(line)
+    assert all("records lost" in d.where for d in check_books(log.settings).differences)
+
+
 def test_partitions_that_are_added_are_read_by_themselves(log: Log) -> None:
     there = kafka.describe(log.settings, BEACONS_TOPIC.name)
     more = len(there.bounds) + 3

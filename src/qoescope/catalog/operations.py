@@ -160,6 +160,8 @@ LOG_ANSWERED = Table(
         Field("kafka_partition", "int", "partition of the topic", nullable=False),
         Field("next_offset", "int", "behind the last record that was answered, as Kafka counts", nullable=False),
         Field("written_at", "instant", "when a collector wrote it", nullable=False),
+        Field("topic", "text", "the topic's name; null where an earlier version wrote it"),
+        Field("booked", "int", "the offset up to which records are booked, as read or lost", default=0, nullable=False),
     ),
     key=("topic_id", "kafka_partition"),
 )

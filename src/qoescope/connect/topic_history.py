@@ -5,6 +5,7 @@ those of the topic before: no two records have the same position.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,6 +42,8 @@ class TopicHistory:
     """By partition the first record that is not read."""
     answered: dict[int, int] = field(default_factory=dict)
     """By partition, the offset behind the last record that a collector acknowledged to a sender."""
+    elsewhere: dict[str, dict[int, int]] = field(default_factory=dict)
+    """By id of another topic of this name and partition, the records that were acknowledged and are not booked."""
 
     def shift(self, partition: int) -> int:
         """What is added to Kafka's offsets of the partition."""
@@ -53,6 +56,19 @@ class TopicHistory:
     def unread(self, partition: int) -> int:
         """How many records were acknowledged and not read."""
         return max(0, self.answered.get(partition, 0) - self.next_offsets.get(partition, 0))
+
+    def gone_elsewhere(self, topic_id: str) -> dict[int, int]:
+        """By partition, records acknowledged by topics of this name that are neither the known one nor this one."""
+        gone: Counter[int] = Counter()
+        for other, partitions in self.elsewhere.items():
+            if other not in (topic_id, self.topic_id):
+                gone.update(partitions)
+        return dict(gone)
+
+    def end(self, partition: int, topic_id: str) -> int:
+        """The offset at which the topic of this id goes on: behind all that was read or acknowledged before it."""
+        gone = self.gone_elsewhere(topic_id) if topic_id != self.topic_id else {}
+        return self.reached(partition) + gone.get(partition, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +98,19 @@ def read_history(connection: Connection, topic: str) -> TopicHistory:
         {p: shift for p, topic_id, shift, _ in rows if not topic_id},
         _read_next_offsets(connection, topic),
         {p: answered for p, _, _, answered in present if answered is not None},
+        _read_elsewhere(connection, topic),
     )
+
+
+def _read_elsewhere(connection: Connection, topic: str) -> dict[str, dict[int, int]]:
+    elsewhere: dict[str, dict[int, int]] = {}
+    for topic_id, partition, records in connection.execute(
+        "select topic_id, kafka_partition, next_offset - booked from log_answered a where topic = %s "
+        "and next_offset > booked and not exists (select from log_partitions p where p.topic_id = a.topic_id)",
+        (topic,),
+    ):
+        elsewhere.setdefault(topic_id, {})[partition] = records
+    return elsewhere
 
 
 def _read_next_offsets(connection: Connection, topic: str) -> dict[int, int]:
@@ -118,7 +146,10 @@ def compare(known: TopicHistory, now: TopicDescription) -> TopicBreak | None:
         why, lost = f"topic '{now.topic}' is shorter than what was read of it ({last})", set(short)
     else:
         return None
-    return TopicBreak(why, {p: known.unread(p) for p in sorted(lost) if known.unread(p)})
+    counts = Counter({p: known.unread(p) for p in lost})
+    if known.topic_id and known.topic_id != now.topic_id:
+        counts.update(known.gone_elsewhere(now.topic_id))
+    return TopicBreak(why, {p: counts[p] for p in sorted(counts) if counts[p]})
 
 
 def join(known: TopicHistory, now: TopicDescription, broken: TopicBreak | None) -> dict[int, int]:
@@ -128,7 +159,7 @@ def join(known: TopicHistory, now: TopicDescription, broken: TopicBreak | None) 
     shifts = {}
     for p, (first, end) in now.bounds.items():
         if known.topic_id != now.topic_id:
-            shifts[p] = max(0, known.reached(p) - first)
+            shifts[p] = max(0, known.end(p, now.topic_id) - first)
         elif end + known.shift(p) < known.next_offsets.get(p, 0):
             shifts[p] = known.reached(p) - end
         else:
@@ -185,8 +216,9 @@ def save_topic(connection: Connection, met: TopicState) -> None:
     if met.broken is None and known.topic_id == now.topic_id and known.shifts.keys() == now.bounds.keys():
         return
     rows = [_row(now, p, now.topic_id, shift) for p, shift in met.shifts.items()]
-    vanished = (known.shifts.keys() | known.next_offsets.keys()) - now.bounds.keys() - known.gone.keys()
-    rows += [_row(now, p, "", known.reached(p)) for p in vanished]
+    earlier = known.shifts.keys() | known.next_offsets.keys() | (met.broken.lost.keys() if met.broken else set())
+    vanished = earlier - now.bounds.keys() - known.gone.keys()
+    rows += [_row(now, p, "", known.end(p, now.topic_id)) for p in vanished]
     with connection.transaction():
         postgres.upsert(connection, Write(LOG_PARTITIONS, pa.Table.from_pylist(rows, arrow.schema(LOG_PARTITIONS))))
         if met.broken is None:
@@ -198,7 +230,7 @@ def save_topic(connection: Connection, met: TopicState) -> None:
                 "topic": now.topic,
                 "kafka_partition": partition,
                 "first_offset": 0,
-                "next_offset": known.reached(partition),
+                "next_offset": known.end(partition, now.topic_id),
                 "records": 0,
                 "lost": lost,
             }
@@ -206,8 +238,31 @@ def save_topic(connection: Connection, met: TopicState) -> None:
         ]
         for row in books:
             connection.execute(_LOST, row)
-        if known.topic_id == now.topic_id:  # what was answered of it counts anew from where it ends
+        if known.topic_id != now.topic_id:
+            _mark_booked(connection, known, now)
+        else:  # what was answered of it counts anew from where it ends
             connection.execute("delete from log_answered where topic_id = %s", (now.topic_id,))
+
+
+def _mark_booked(connection: Connection, known: TopicHistory, now: TopicDescription) -> None:
+    """Notes that all of the topics before `now` is booked, so that only what is stored late of them counts again."""
+    rows = [(known.topic_id, p, known.reached(p) - shift, now.topic) for p, shift in known.shifts.items()]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into log_answered as a (topic_id, kafka_partition, next_offset, booked, topic, written_at) "
+            "values (%s, %s, %s, %s, %s, now()) on conflict (topic_id, kafka_partition) do update set "
+            "booked = greatest(a.booked, excluded.booked), topic = excluded.topic",
+            [(topic_id, p, following, following, topic) for topic_id, p, following, topic in rows],
+        )
+        cursor.executemany(
+            "update log_answered set booked = booked + %s where topic_id = %s and kafka_partition = %s",
+            [
+                (records, topic_id, p)
+                for topic_id, partitions in known.elsewhere.items()
+                if topic_id not in (known.topic_id, now.topic_id)
+                for p, records in partitions.items()
+            ],
+        )
 
 
 _LOST: LiteralString = """
@@ -230,14 +285,14 @@ def _row(now: TopicDescription, partition: int, topic_id: str, shift: int) -> di
     }
 
 
-def save_acknowledged(settings: Settings, topic_id: str, answered: Mapping[int, int]) -> None:
+def save_acknowledged(settings: Settings, topic: str, topic_id: str, answered: Mapping[int, int]) -> None:
     """Stores how far a collector acknowledged, in Kafka's own offsets; the greatest of all collectors counts."""
     if not answered:
         return
     with postgres.connect(settings, "writer") as connection, connection.cursor() as cursor:
         cursor.executemany(
-            "insert into log_answered (topic_id, kafka_partition, next_offset, written_at) "
-            "values (%s, %s, %s, now()) on conflict (topic_id, kafka_partition) do update set "
-            "next_offset = greatest(log_answered.next_offset, excluded.next_offset), written_at = now()",
-            [(topic_id, partition, following) for partition, following in answered.items()],
+            "insert into log_answered (topic, topic_id, kafka_partition, next_offset, written_at) "
+            "values (%s, %s, %s, %s, now()) on conflict (topic_id, kafka_partition) do update set topic = "
+            "excluded.topic, next_offset = greatest(log_answered.next_offset, excluded.next_offset), written_at = now()",
+            [(topic, topic_id, partition, following) for partition, following in answered.items()],
         )

@@ -15,6 +15,7 @@ from qoescope.catalog.topics import BEACONS_TOPIC, TOPICS
 from qoescope.connect import kafka, topic_history, viewer_keys, write_access
 from qoescope.connect.writing import crash
 from qoescope.ingest import answers, openapi, pages
+from qoescope.ingest.acknowledged import Unsaved
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.counters import exposition
 from qoescope.ingest.delivery import Delivery
@@ -80,7 +81,7 @@ class App:
             await self._find_partitions()
             await asyncio.to_thread(synchronise)
             self.are_keys_known = True
-            await asyncio.to_thread(self._save_acknowledged)
+            await self._save_acknowledged()
             await _pause(stop, self.settings.door_refresh_s if self._partitions else TICK_S)
 
     async def drain(self, within_s: float) -> None:
@@ -91,7 +92,7 @@ class App:
             await asyncio.sleep(0.02)
         self.delivery.tick(self._partitions, time.time_ns() // 1_000_000, self.routes.counters)
         left = await asyncio.to_thread(self._log.flush, max(0.1, deadline - time.monotonic()))
-        await asyncio.to_thread(self._save_acknowledged)
+        await self._save_acknowledged()
         if left:
             log.warning("stopped with %d records that Kafka has not acknowledged; none of them was answered", left)
 
@@ -107,25 +108,38 @@ class App:
             return
         self._partitions = partitions or self._partitions
 
-    def _save_acknowledged(self) -> None:
+    async def _save_acknowledged(self) -> None:
         """Stores in Postgres how far Kafka has acknowledged; does nothing where that has not changed.
 
-        The offsets belong to the topic that was there before: one that was created again in between starts at 0.
+        Offsets belong to the id of their topic: where it was created again, each is stored under its own.
         """
+        acknowledged = self.delivery.acknowledged
         for topic in TOPICS:
-            before, unsaved = self._topic_ids.get(topic.name), self.delivery.acknowledged.unsaved(topic.name)
+            before, unsaved = self._topic_ids.get(topic.name), acknowledged.unsaved(topic.name)
             if before is not None and not unsaved:
                 continue
             try:
-                _, now = kafka.topic_ids(self.settings, topic.name, KAFKA_QUERY_S)
-                topic_history.save_acknowledged(self.settings, before or now, unsaved)
+                now, current = await asyncio.to_thread(self._store_acknowledged, topic.name, before, unsaved)
             except (*kafka.AWAY, *write_access.AWAY) as error:
                 log.info("what was answered is noted later: %s", error)
                 continue
             self._topic_ids[topic.name] = now
-            self.delivery.acknowledged.mark_saved(topic.name, unsaved)
-            if before not in (None, now):
-                self.delivery.acknowledged.reset(topic.name)
+            if before in (None, now):
+                acknowledged.mark_saved(topic.name, unsaved)
+            else:
+                acknowledged.restart(topic.name, unsaved, current)
+
+    def _store_acknowledged(self, topic: str, before: str | None, unsaved: Unsaved) -> tuple[str, dict[int, int]]:
+        """Stores the offsets; gives the topic's id and those of the offsets that are of this id."""
+        _, now = kafka.topic_ids(self.settings, topic, KAFKA_QUERY_S)
+        if before in (None, now):
+            topic_history.save_acknowledged(self.settings, topic, now, unsaved.reached)
+            return now, unsaved.reached
+        ends = {p: end for p, (_, end) in kafka.offsets(self.settings, topic, KAFKA_QUERY_S).items()}
+        earlier, current = unsaved.split(ends)
+        topic_history.save_acknowledged(self.settings, topic, str(before), earlier)
+        topic_history.save_acknowledged(self.settings, topic, now, current)
+        return now, current
 
     def reload_keys(self) -> None:
         """Reads the file of keys if it has changed; an unreadable one leaves the keys in use as they are."""

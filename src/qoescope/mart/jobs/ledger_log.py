@@ -20,7 +20,14 @@ def compare_log(cut: LedgerCut, result: LedgerResult) -> None:
     """Compares each partition that was ever read or exists now."""
     there, known = cut.logs[BEACONS_TOPIC.name], cut.history[BEACONS_TOPIC.name]
     broken = topic_history.compare(known, there)
-    differences = [] if broken is None else [Difference("log", broken.why, 0, sum(broken.lost.values()))]
+    if broken is None:
+        gone = known.gone_elsewhere(there.topic_id)
+        differences = [
+            Difference("log", f"partition {p} records answered in an earlier topic and gone unread", 0, lost)
+            for p, lost in sorted(gone.items())
+        ]
+    else:
+        differences = [Difference("log", broken.why, 0, sum(broken.lost.values()))]
     again = known.topic_id not in ("", there.topic_id)
     bounds = {} if again else {p: (a + known.shift(p), b + known.shift(p)) for p, (a, b) in there.bounds.items()}
     rows = cut.connection.execute(
