@@ -183,7 +183,8 @@ def test_what_a_topic_held_that_no_stream_ever_saw_is_booked_as_lost(log: Log) -
     partitions, before = len(kafka.offsets(log.settings, BEACONS_TOPIC.name)), sum(lost(log).values())
     log.signalled("stream", signal.SIGSTOP)
     log.made_again(partitions)
-    time.sleep(3 * log.settings.door_refresh_s)
+    quiet = "select max(written_at) < now() - interval '2 seconds' from log_answered"
+    until(lambda: log.rows(quiet) == [(True,)], BACK_S, "the door has nothing left to note")
     sent = [f"between {n}" for n in range(20)]
     for session_id in sent:
         log.post(session_id, 5)

@@ -90,9 +90,10 @@ class AcknowledgedOffsets:
                 continue
             if p in now:
                 self._saved[place] = now[p]
-            elif self._reached[place] == known:
+                continue
+            self._saved.pop(place, None)
+            if self._reached[place] == known:
                 del self._reached[place]
-                self._saved.pop(place, None)
         self._drop_ended(topic, unsaved)
 
     def _has_begun_anew(self, place: tuple[str, int], unsaved: Unsaved) -> bool:
