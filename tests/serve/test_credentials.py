@@ -55,6 +55,33 @@ def test_rights_come_from_a_field_and_not_from_a_name() -> None:
     assert who.is_token
 
 
+@pytest.mark.parametrize("stored", ["beta x", "alpha beta", "* beta", "beta\tx", "beta\nx"])
+def test_a_name_with_blanks_from_an_earlier_version_grants_no_part_of_it(stored: str) -> None:
+    who = credentials.person({"name": "spy", "role": "reader", "properties": stored})
+    assert who.sees(stored)
+    assert not any(who.sees(name) for name in ("alpha", "beta", "x"))
+
+
+def test_an_account_sees_each_of_its_properties() -> None:
+    stored = credentials.checked_properties(["news", "tv.es-2"])
+    who = credentials.person({"name": "bo", "role": "reader", "properties": stored})
+    assert [who.sees(name) for name in ("news", "tv.es-2", "tv")] == [True, True, False]
+    assert credentials.person({"name": "ada", "role": "admin", "properties": "*"}).sees("anything")
+
+
+@pytest.mark.parametrize("properties", [[], [""], ["*", "news"], ["beta x"], ["a,b"], ["Al/../pha"], ["a\n"], ["-a"]])
+def test_an_account_of_an_invalid_property_is_refused(properties: list[str]) -> None:
+    with pytest.raises(Mistake, match=r"property"):
+        credentials.checked_properties(properties)
+
+
+def test_a_token_of_every_property_from_an_earlier_version_is_nobody() -> None:
+    token, prefix, digest = credentials.new_token()
+    row = {"prefix": prefix, "digest": digest, "property": "*", "scopes": "read", "revoked_at": None}
+    assert credentials.bearer(row, token) is None
+    assert credentials.bearer(row | {"property": "news"}, token) is not None
+
+
 def test_a_token_reads_only_its_property_and_not_once_it_is_revoked() -> None:
     token, prefix, digest = credentials.new_token()
     row = {"prefix": prefix, "digest": digest, "property": "demo", "scopes": "read", "revoked_at": None}

@@ -15,7 +15,7 @@ class UnknownName(Mistake):
         names = sorted(known)
         close = get_close_matches(name, names, n=1, cutoff=0.5)
         self.kind, self.name, self.suggestion = kind, name, close[0] if close else None
-        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names[:40])}"
+        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names[:40]) or 'none yet'}"
         super().__init__(f"unknown {kind} '{name}': {hint}")
 
 

@@ -52,7 +52,7 @@ USERS = Table(
         Field("name", "text", "what they sign in with, lower case", nullable=False),
         Field("digest", "text", "Argon2id of the password, with its parameters and salt", nullable=False),
         Field("role", "text", "reader, operator or admin", nullable=False),
-        Field("properties", "text", "properties they see, separated by spaces; * for all", nullable=False),
+        Field("properties", "text", "properties they see, separated by commas; * for all", nullable=False),
         Field("created_at", "instant", "when the account was made", nullable=False),
         Field("changed_at", "instant", "when password or role last changed: earlier logins end", nullable=False),
         Field("disabled_at", "instant", "from when on they may not sign in"),

@@ -10,6 +10,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from qoescope.catalog.errors import Mistake
+from qoescope.catalog.property_names import check_property
 from qoescope.cli import importing
 from qoescope.cli.terminal import print_line, settings, to_json
 
@@ -32,6 +33,7 @@ def fold(
     """Fold beacons into sessions: one JSON row a session."""
     from qoescope.cli import folding
 
+    check_property(property_id)
     with open_lines(file) as lines:
         folded = folding.fold_lines(lines, property_id, settings())
     for problem in folded.problems:
@@ -40,6 +42,8 @@ def fold(
         print_line(json.dumps(to_json(row), ensure_ascii=False))
     counts = f"{folded.lines:,} lines, {folded.events:,} events, {folded.bad:,} not understood"
     sys.stderr.write(f"{counts}, {len(folded.rows):,} sessions\n")
+    if not folded.events:
+        raise Mistake(f"nothing in {'stdin' if file == '-' else file} could be read as a beacon")
 
 
 def player() -> None:

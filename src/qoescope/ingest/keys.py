@@ -13,6 +13,7 @@ import msgspec
 
 from qoescope.catalog.doors import LIVE_KEYS
 from qoescope.catalog.errors import Mistake, UnknownName
+from qoescope.catalog.property_names import check_property
 from qoescope.compile import pseudonyms
 
 BITS = 256
@@ -86,7 +87,8 @@ def digest(secret: str) -> str:
 
 
 def generate(property_id: str, now: datetime) -> tuple[str, WriteKey]:
-    """A new key: its secret, to be shown once, and its row."""
+    """A new key: its secret, to be shown once, and its row. Raises `Mistake` for an invalid property."""
+    check_property(property_id)
     secret = "qw_" + secrets.token_urlsafe(BITS // 8)
     return secret, WriteKey(property_id, secret[:PREFIX_LENGTH], digest(secret), now)
 

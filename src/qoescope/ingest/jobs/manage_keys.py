@@ -26,7 +26,7 @@ def keys_path(settings: Settings) -> Path:
 def create_key(settings: Settings, property_id: str) -> str:
     """Creates a write key for the property and returns its secret, which is stored nowhere.
 
-    Raises `Mistake` when the property has two keys already.
+    Raises `Mistake` when the name is invalid, or the property has two keys already.
     """
     now = datetime.now(UTC)
     secret, row = keys.generate(property_id, now)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.operations import OUTCOMES, REPORTS, UNKNOWN_FIELDS
+from qoescope.catalog.property_names import check_property
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.writing import commit_files, write_files
 from qoescope.connect.postgres import Write
@@ -53,8 +54,9 @@ def import_log(
 ) -> ImportedLog:
     """Takes a CDN's log, plain, gzip or zstd, in a format of the registry; a file that was taken before adds nothing.
 
-    Raises `Mistake` where there is no such file, format or layout, or where the file is damaged.
+    Raises `Mistake` where the property is invalid, there is no such file, format or layout, or the file is damaged.
     """
+    check_property(property_id)
     source = registry.cdn_log(log_format, layout)
     if not path.is_file():
         raise Mistake(f"no such file: {path}")

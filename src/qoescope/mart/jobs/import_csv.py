@@ -15,6 +15,7 @@ from qoescope.catalog.operations import (
     SESSION_ROWS,
     SESSION_VERSIONS,
 )
+from qoescope.catalog.property_names import check_property
 from qoescope.catalog.tables import SESSIONS
 from qoescope.compile import arrow, versions
 from qoescope.connect import days, postgres
@@ -63,8 +64,9 @@ def import_csv(settings: Settings, path: Path, property_id: str = "import") -> C
     """Imports the data set's CSV into the lake and the marts; importing it again changes nothing.
 
     Rows must keep the file's own rules; the quality gate, which compares with usual values, is for restated days.
-    Raises `Mistake` when there is no such file.
+    Raises `Mistake` when the property is invalid, or there is no such file.
     """
+    check_property(property_id)
     if not path.is_file():
         raise Mistake(f"no file {path}: make it with `python generate_telemetry.py`, or name another")
     with path.open("rb") as file:

@@ -17,8 +17,11 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from qoescope.catalog.errors import Mistake, UnknownName
 from qoescope.catalog.people import EVERY_PROPERTY, LOGIN_S, LONGEST_PASSWORD, RANK, SCOPES
+from qoescope.catalog.property_names import check_property
 
 COOKIE = "qoescope_login"
+PROPERTIES_APART = ","
+"""Between the properties of an account. Blanks do not part them: a name of an earlier version may have some."""
 TOKEN_MARK, PREFIX = "qt_", 11
 ARGON2 = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
 """Argon2id of 32 MiB and one thread; its parameters stand in each digest."""
@@ -101,12 +104,14 @@ def token_digest(token: str) -> str:
 
 def person(user: Mapping[str, Any]) -> Person:
     """Who the account's row is."""
-    return Person(user["name"], user["role"], tuple(user["properties"].split()))
+    return Person(user["name"], user["role"], tuple(user["properties"].split(PROPERTIES_APART)))
 
 
 def bearer(row: Mapping[str, Any] | None, token: str) -> Person | None:
-    """Who the token is, if it is the one behind the row and not revoked."""
+    """Who the token is, if it is the one behind the row and not revoked; nobody for one that is of no one property."""
     if row is None or row["revoked_at"] is not None or not hmac.compare_digest(row["digest"], token_digest(token)):
+        return None
+    if row["property"] == EVERY_PROPERTY:
         return None
     return Person(f"token {row['prefix']}", "reader", (row["property"],), frozenset(row["scopes"].split()), True)
 
@@ -116,6 +121,17 @@ def checked_role(role: str) -> str:
     if role not in RANK:
         raise UnknownName("role", role, RANK)
     return role
+
+
+def checked_properties(properties: Iterable[str]) -> str:
+    """An account's properties as they are stored; raises `Mistake` for an invalid name, or for none."""
+    wanted = list(dict.fromkeys(properties))
+    if not wanted:
+        raise Mistake(f"an account needs a property, or {EVERY_PROPERTY} for all")
+    if wanted != [EVERY_PROPERTY]:
+        for name in wanted:
+            check_property(name)
+    return PROPERTIES_APART.join(wanted)
 
 
 def checked_scopes(scopes: Iterable[str]) -> str:

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 
 from qoescope.catalog.errors import Mistake
 from qoescope.catalog.people import TOKENS, USERS
+from qoescope.catalog.property_names import check_property
 from qoescope.connect import people
 from qoescope.connect.postgres import pool
+from qoescope.connect.properties import require_property
 from qoescope.serve.auth import credentials
 from qoescope.settings import Settings
 
@@ -14,14 +16,14 @@ from qoescope.settings import Settings
 def new_user(settings: Settings, name: str, role: str, properties: Sequence[str], password: str = "") -> str:
     """Makes the account, or gives it a new password; returns the password, which is stored nowhere."""
     name = name.strip().lower()
-    if not name or not properties:
-        raise Mistake("a person needs a name and at least one property (* for all)")
+    if not name:
+        raise Mistake("a person needs a name")
     now, chosen = datetime.now(UTC), password or credentials.new_password()
     row = {
         "name": name,
         "digest": credentials.digest(chosen),
         "role": credentials.checked_role(role),
-        "properties": " ".join(properties),
+        "properties": credentials.checked_properties(properties),
         "created_at": now,
         "changed_at": now,
         "disabled_at": None,
@@ -32,7 +34,11 @@ def new_user(settings: Settings, name: str, role: str, properties: Sequence[str]
 
 
 def new_token(settings: Settings, label: str, property_id: str, scopes: Sequence[str] = ("read",)) -> str:
-    """Makes an API token for the property and returns it; it is stored nowhere."""
+    """Makes an API token for the property and returns it; it is stored nowhere.
+
+    Raises `Mistake` where the name is invalid, or there is no such property.
+    """
+    check_property(property_id)
     token, prefix, digest = credentials.new_token()
     row = {
         "prefix": prefix,
@@ -44,6 +50,8 @@ def new_token(settings: Settings, label: str, property_id: str, scopes: Sequence
         "revoked_at": None,
     }
     with pool(settings, "writer", 1) as writer:
+        with writer.connection() as connection:
+            require_property(connection, property_id)
         people.put(writer, TOKENS, row)
     return token
 
