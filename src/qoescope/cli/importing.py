@@ -55,10 +55,15 @@ def import_cdn(
 
     def import_one(path: Path) -> dict[str, Any]:
         made: ImportedLog = import_log(here, path, property_id, log_format, layout)
+        readable = made.records or made.without_cmcd
         if not as_json:
             for number, why in made.bad[:SHOWN]:
                 sys.stderr.write(f"line {number}: {why}\n")
             print_line(str(made) if len(files) == 1 else f"{path}: {made}")
+        if not readable:
+            why = f"nothing in {path} could be read as a line of the format {log_format}"
+            sys.stderr.write(f"qoescope: {why}\n")
+            return {**vars_of(made), "error": why}
         return vars_of(made)
 
     verdicts = _each(files, import_one)

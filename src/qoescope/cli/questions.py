@@ -45,10 +45,15 @@ def ask(
     )
 
     from qoescope.connect.ask import answer_question
-    from qoescope.connect.postgres import pool
+    from qoescope.connect.postgres import connect, pool
+    from qoescope.connect.properties import require_property
 
-    with pool(settings(), "reader", 1) as reader:
+    here = settings()
+    with pool(here, "reader", 1) as reader:
         result = answer_question(reader, property_id, checked)
+    if not result.rows:
+        with connect(here, "writer") as connection:
+            require_property(connection, property_id)
     if as_json:
         print_json(
             {

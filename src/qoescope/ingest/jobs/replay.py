@@ -7,6 +7,7 @@ from functools import partial
 from qoescope.catalog.errors import Mistake
 from qoescope.compile.forgotten import ForgottenViewers
 from qoescope.connect import kafka, letters, postgres, viewer_keys
+from qoescope.connect.properties import require_property
 from qoescope.ingest import keys, records, rejudging
 from qoescope.ingest.forgotten import without_forgotten
 from qoescope.ingest.jobs.manage_keys import merged_snapshot, viewer_secret
@@ -27,13 +28,14 @@ def replay_letters(
 
     `only` limits it to these letters, `reason` to one reason; `report` is called with the totals after each batch of
     letters. A letter is marked once Kafka has it. Replaying one twice adds nothing: the lake knows its events. Raises
-    `Mistake` when Kafka is away; what it acknowledged until then is marked.
+    `UnknownName` for an unknown property, and `Mistake` when Kafka is away; what it acknowledged until then is marked.
     """
     known, secret = keys.Keyring(merged_snapshot(settings)), viewer_secret(settings)
     limits = Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
     totals, log = rejudging.Replayed(), kafka.RecordProducer(settings)
     forgotten = ForgottenViewers(viewer_keys.read(settings), known.forgotten)
     with postgres.connect(settings, "writer") as connection:
+        require_property(connection, property_id)
         for batch in letters.read_waiting(connection, property_id, only, reason):
             now = datetime.now(UTC)
             again = [rejudging.rejudge_letter(one, known, int(now.timestamp() * 1000), secret, limits) for one in batch]
