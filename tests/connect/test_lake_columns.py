@@ -9,6 +9,7 @@ import pyarrow as pa
 from qoescope.catalog.schema import Table
 from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
+from qoescope.compile.buckets import bucket_of
 from qoescope.connect.lake.compaction import compact_table
 from qoescope.connect.lake.reading import list_files, read_rows, read_session_rows, read_table
 from qoescope.connect.lake.schema import ensure_tables
@@ -25,7 +26,7 @@ NAMES = ("seq", *YOUNGER)
 
 def store(settings: Settings, table: Table, batch: int) -> None:
     ensure_tables(settings, [table])
-    row = {f.name: SAMPLES[f.type] for f in table.fields} | {"seq": batch}
+    row = {f.name: SAMPLES[f.type] for f in table.fields} | {"seq": batch, "bucket": bucket_of("x", 8)}
     rows = pa.Table.from_pylist([row], schema=arrow.schema(table))
     commit_files(open_table(settings, table), table, write_files(settings, table, rows), "test", batch)
 

@@ -10,7 +10,9 @@ from deltalake.schema import Field as StoredField
 
 from qoescope.catalog.operations import LAKE_TABLES
 from qoescope.catalog.schema import Table
+from qoescope.catalog.tables import EVENTS
 from qoescope.compile import arrow
+from qoescope.connect.lake.checks import check_buckets
 from qoescope.connect.lake.tables import STATISTICS, open_table, storage_options, table_uri
 from qoescope.settings import Settings
 
@@ -22,7 +24,10 @@ RETENTION = {
 
 
 def ensure_tables(settings: Settings, tables: Iterable[Table] = LAKE_TABLES) -> None:
-    """Creates missing tables and columns; columns that are no longer declared stay."""
+    """Creates missing tables and columns; columns that are no longer declared stay.
+
+    Raises `Mistake` where the lake has another number of buckets than the settings.
+    """
     for table in tables:
         where = table_uri(settings, table)
         if "://" not in where:
@@ -37,7 +42,10 @@ def ensure_tables(settings: Settings, tables: Iterable[Table] = LAKE_TABLES) -> 
             configuration=_table_properties(table),
             storage_options=storage_options(settings),
         )
-        _add_missing_columns(open_table(settings, table), table)
+        delta = open_table(settings, table)
+        _add_missing_columns(delta, table)
+        if table is EVENTS:
+            check_buckets(settings, table, delta)
 
 
 def _add_missing_columns(delta: DeltaTable, table: Table) -> None:

@@ -20,6 +20,7 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS_TOPIC, DEAD_LETTERS_TOPIC
 from qoescope.connect import kafka, postgres, scan, topic_history
 from qoescope.connect.kafka import TopicDescription
+from qoescope.connect.lake.checks import require_lake
 from qoescope.connect.lake.reading import list_files
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import File, open_table, table_uri
@@ -95,6 +96,7 @@ class LedgerCut:
 def open_cut(settings: Settings) -> Iterator[LedgerCut]:
     """Opens a cut through the present state."""
     with scan.open_scan(settings) as engine, postgres.connect(settings, "writer") as connection:
+        require_lake(settings, EVENTS)
         ensure_tables(settings)
         with postgres.snapshot(connection):
             progress = {
