@@ -3,12 +3,15 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class Settings(BaseSettings):
@@ -51,8 +54,8 @@ class Settings(BaseSettings):
     # The door
     door_address: str = "127.0.0.1"
     """Where the collector listens; another address than loopback needs `door_tls_*` or `door_proxy`."""
-    door_port: int = 8460
-    door_workers: int = 1
+    door_port: Port = 8460
+    door_workers: Count = 1
     """Processes; a key's budget is divided among them."""
     door_tls_certificate: Path | None = None
     door_tls_key: Path | None = None
@@ -104,7 +107,7 @@ class Settings(BaseSettings):
     """What the object store wants to know, such as keys and endpoint."""
     lake_timeout_s: float = 30.0
     """How long one request to an object store may take, before it is sent again."""
-    lake_buckets: int = 8
+    lake_buckets: Annotated[int, Field(ge=1, le=256)] = 8
     """Parts of a day by hash of the session, at most 256; fixed for the life of a lake."""
     checkpoints: str = ""
     """Where streams keep their place; empty means `var/checkpoints`."""
@@ -112,7 +115,7 @@ class Settings(BaseSettings):
     """Spark's master; here twice as many threads as cores, so that a small batch need not wait for a large one."""
     spark_memory: str = "2g"
     """The driver's heap; on one machine it is all of it."""
-    spark_partitions: int = 2
+    spark_partitions: Count = 2
     """Shuffle partitions, fixed for the life of a stream's checkpoint."""
     spark_options: dict[str, str] = {}
     """More of Spark's options."""
@@ -128,11 +131,11 @@ class Settings(BaseSettings):
     """For how long at most closed sessions wait while events come faster than they can be written."""
     batch_records: int = 80_000
     """Records of the log in one batch at most; a task reads 32 MB of them at once, however large they are."""
-    session_gap_s: int = 60
+    session_gap_s: Count = 60
     """A session closes after this long without events."""
     late_after_days: int = 7
     """An event older than this when received is kept aside as late."""
-    stream_port: int = 8470
+    stream_port: Port = 8470
     """Where the streams answer `/livez`, `/readyz` and `/metrics`, on loopback; 0 for any free port."""
     stuck_s: float = 120.0
     """After so long with work and without a good batch, a stream is not ready."""
@@ -146,9 +149,9 @@ class Settings(BaseSettings):
     So it does where the topic itself was deleted and made again, or is another cluster's."""
 
     # The stack on one machine; a port that is taken is replaced by a free one, 0 always is
-    postgres_port: int = 5842
-    broker_port: int = 9492
-    airflow_port: int = 8480
+    postgres_port: Port = 5842
+    broker_port: Port = 9492
+    airflow_port: Port = 8480
     broker_heap: str = "512m"
     """The broker's heap."""
     dags: Path = ROOT / "dags"
@@ -159,7 +162,7 @@ class Settings(BaseSettings):
     # The console and the API
     console_address: str = "127.0.0.1"
     """Where they listen; another address than loopback needs `console_tls_*` or `console_proxy`."""
-    console_port: int = 8450
+    console_port: Port = 8450
     console_tls_certificate: Path | None = None
     console_tls_key: Path | None = None
     console_proxy: str = ""
@@ -168,10 +171,10 @@ class Settings(BaseSettings):
     Named, it is believed who asks (`X-Forwarded-For`, `X-Forwarded-Host`); by an address, only from there."""
     console_body_timeout_s: float = 10.0
     """How long a request's body may take to arrive."""
-    console_threads: int = 8
+    console_threads: Count = 8
     """Questions of the console that are worked on at once."""
     console_stop_s: float = 10.0
-    questions_at_once: int = 4
+    questions_at_once: Count = 4
     """Questions of one person or token at the same time."""
     connection_wait_s: float = 5.0
     """How long a question waits for a free connection to Postgres, before it is a 503."""
@@ -179,7 +182,7 @@ class Settings(BaseSettings):
     # The monitor
     monitor_every_s: float = 5.0
     """How often it asks whether another minute of data is complete."""
-    monitor_port: int = 8471
+    monitor_port: Port = 8471
     """Where it answers `/livez`, `/readyz` and `/metrics`, on loopback; 0 for any free port."""
     webhook_url: str = ""
     """Where incidents are told; empty: nowhere."""
@@ -197,7 +200,7 @@ class Settings(BaseSettings):
     """Address that incidents are mailed to."""
     mail_from: str = "qoescope@localhost"
     smtp_host: str = "127.0.0.1"
-    smtp_port: int = 25
+    smtp_port: Port = 25
     smtp_user: str = ""
     smtp_password: SecretStr = SecretStr("")
     smtp_tls: bool = False
@@ -208,10 +211,10 @@ class Settings(BaseSettings):
     """How long a webhook or mail server may take to answer."""
 
     # How long it is kept; topics declare their own
-    events_days: int = 90
-    live_days: int = 28
-    sessions_days: int = 400
-    marts_days: int = 1_096
+    events_days: Count = 90
+    live_days: Count = 28
+    sessions_days: Count = 400
+    marts_days: Count = 1_096
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from qoescope.catalog.errors import Mistake
-from qoescope.cli import batch, data, extras, generate, importing, keys, measuring, questions, services
+from qoescope.cli import batch, data, extras, failures, generate, importing, keys, measuring, questions, services
 
 UMASK = 0o077
 
@@ -56,17 +56,15 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("psycopg", "psycopg_pool"):
+        why = failures.explain_failure(error)
+        if why is None:
             raise
-        sys.exit(
-            _print_error(
-                f"Postgres does not answer ({str(error).strip().splitlines()[0]}): `qoescope status` says what runs"
-            )
-        )
+        sys.exit(_print_error(why))
 
 
 def _print_error(why: str) -> int:
-    sys.stderr.write(f"qoescope: {why}\n")
+    for line in why.splitlines():
+        sys.stderr.write(f"qoescope: {line}\n")
     return 2
 
 

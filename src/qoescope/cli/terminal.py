@@ -21,10 +21,10 @@ Property = Annotated[str, typer.Option("--property", "-p", help="The app or site
 
 def settings() -> "Settings":
     """The environment's settings, with the addresses of the stack that runs here."""
-    from qoescope.settings import Settings
+    from qoescope.cli.failures import read_settings
     from qoescope.stack import state
 
-    return state.locate(Settings())
+    return state.locate(read_settings())
 
 
 def log_to_stderr() -> None:

@@ -34,6 +34,8 @@ def read(settings: Settings) -> StackState | None:
     """The running stack's state; None when none runs."""
     try:
         place: StackState = json.loads(path(settings).read_text())
+    except NotADirectoryError:
+        raise Mistake(f"{settings.var} is not a folder: QOESCOPE_VAR names the folder of all state") from None
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     supervisor = place["supervisor"]

@@ -28,7 +28,7 @@ def run(settings: Settings) -> None:
     stopping = signals.stop_event()
     with ExitStack() as open_until_the_end:
         enter = open_until_the_end.enter_context
-        enter(locks.own(folder(settings) / f"{PART}.lock", f"the streams of {settings.var}"))
+        enter(locks.own(folder(settings) / f"{PART}.lock", f"the state of the streams in {settings.var}"))
         board = enter(HealthBoard(settings, PART, (*STREAMS, *lag.SOURCES)))
         enter(health_http.serve(board, settings.stream_port, readiness.readiness_limits(settings)))
         for beside in (lag.watch, health_rows.publish):
