@@ -3,6 +3,7 @@
 Long because every kind of damage stands in one table, with the lines that name it.
 """
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from qoescope.connect import kafka, postgres
 from qoescope.connect.lake.reading import list_files, read_table
 from qoescope.connect.lake.tables import open_table, table_uri
 from qoescope.connect.lake.writing import append_files, write_files
+from qoescope.lake.jobs.import_cdn_log import import_log
 from qoescope.mart.jobs.ledger import check_books
 from qoescope.mart.jobs.restate import restate_day
 from qoescope.mart.ledger_result import LedgerResult
@@ -39,6 +42,7 @@ pytestmark = pytest.mark.live
 UP_S, BACK_S = 600, 600
 DAY_MS = 86_400_000
 OLD = "an old session"
+CMCD = "cmcd-1"
 
 
 class Books(Stack):
@@ -79,6 +83,18 @@ def event(seq: int, **more: Any) -> dict[str, Any]:
     return {"seq": seq, "at": at, "type": "heartbeat", "state": "playing", "state_ms": 1000, **more}
 
 
+def cdn_log(path: Path) -> Path:
+    """A CDN's log of one session that ended some time ago, on two hosts."""
+    at = datetime.now(UTC) - timedelta(minutes=30)
+    lines = [
+        {"at": (at + timedelta(seconds=n)).isoformat(), "status": 200, "url": f"https://cdn{n % 2}.example/{n}.m4s?"
+         f"CMCD=bl%3D9000%2Cbr%3D3200%2Cd%3D4000%2Cmtp%3D9000%2Cot%3Dv%2Csid%3D%22{CMCD}%22"}
+        for n in range(6)
+    ]  # fmt: skip
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
 @pytest.fixture(scope="module")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     """Postgres, Kafka, door and streams, with something in each of the books."""
@@ -98,6 +114,8 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
             made.post(OLD, event(4, state="no such state"))
         made.post(OLD, event(2, state_ms=999))
         made.traffic(rate=150, seconds=10).finished()
+        made.settled()
+        import_log(made.settings, cdn_log(folder / "cdn.json"), "cdn")
         made.settled()
         yield made
         made.signalled(signal.SIGCONT)
@@ -220,6 +238,7 @@ def cut(books: Books) -> None:
 ONE_EVENT = f"session_id = '{OLD}' and seq = 2"
 MINUTE = r"demo \d{4}-\d\d-\d\d \d\d:\d\d"
 WINDOW = rf"marts: live_window {MINUTE}:\d\d total .*"
+LEAF = rf"marts: live_leaf {MINUTE}:\d\d leaf .*"
 FILE = r"lake: {} file session_day=.* of \d+ rows: expected \d+ bytes, found {}"
 ONE_CELL = "(select ctid, tableoid from {} where grouping = '' order by starts_at limit 1)"
 
@@ -231,11 +250,11 @@ def cell(mart: str, measure: str) -> str:
 
 DAMAGES = (
     of_lake("row of the lake removed", gone(EVENTS, ONE_EVENT), rf"lake: {MINUTE} lake: expected (\d+), found \d+",
-            rf"sessions: demo session {OLD} playing ms: expected 0, found 1000", WINDOW),
+            rf"sessions: demo session {OLD} playing ms: expected 0, found 1000", WINDOW, LEAF),
     of_lake("row of the lake doubled", doubled, rf"lake: demo session {OLD} seq 2: expected 1, found 2",
-            rf"lake: {MINUTE} lake: .*", WINDOW),
+            rf"lake: {MINUTE} lake: .*", WINDOW, LEAF),
     of_lake("row of the lake changed", altered(EVENTS, ONE_EVENT, "state_ms"),
-            rf"sessions: demo session {OLD} playing ms: expected 1001, found 1000", WINDOW),
+            rf"sessions: demo session {OLD} playing ms: expected 1001, found 1000", WINDOW, LEAF),
     of_lake("file of events removed", lambda books: books.file(EVENTS).unlink(), FILE.format("events", "no file"),
             rf"lake: {MINUTE} lake: .*"),
     of_lake("file of events cut", cut, FILE.format("events", r"\d+ bytes"), rf"lake: {MINUTE} lake: .*"),
@@ -278,6 +297,21 @@ DAMAGES = (
                 rf"marts: viewer_day {MINUTE}:\d\d .* plays: .*"),
     of_postgres("cell of a live window off by one", "live_window", cell("live_window", "live_events"),
                 rf"marts: live_window {MINUTE}:\d\d total live_events: .*"),
+    of_postgres("cell of a leaf off by one", "live_leaf", "update live_leaf set events = events + 1 where "
+                "(ctid, tableoid) in (select ctid, tableoid from live_leaf where property = 'demo' limit 1)",
+                rf"marts: live_leaf {MINUTE}:\d\d leaf \d+ events: expected \d+, found \d+"),
+    of_postgres("leaf removed", "live_leaf", "delete from live_leaf where (ctid, tableoid) in "
+                "(select ctid, tableoid from live_leaf where property = 'demo' limit 1)",
+                rf"marts: live_leaf {MINUTE}:\d\d leaf \d+: expected a row, found no row"),
+    of_postgres("CMCD session removed", "cmcd_sessions", f"delete from cmcd_sessions where session_id = '{CMCD}'",
+                rf"delivery: cmcd_sessions cdn session {CMCD}: expected a row, found no row"),
+    of_postgres("CMCD session changed", "cmcd_sessions", "update cmcd_sessions set media_ms = media_ms + 1 "
+                f"where session_id = '{CMCD}'", rf"delivery: cmcd_sessions cdn session {CMCD} media_ms: .*"),
+    of_postgres("CMCD host removed", "cmcd_requests", "delete from cmcd_requests where host = 'cdn1.example'",
+                rf"delivery: cmcd_requests cdn session {CMCD} cdn1.example: expected a row, found no row"),
+    of_postgres("CMCD host changed", "cmcd_requests", "update cmcd_requests set request_count = request_count + 1 "
+                "where host = 'cdn0.example'",
+                rf"delivery: cmcd_requests cdn session {CMCD} cdn0.example request_count: expected 3, found 4"),
     of_postgres("dead letter lost", "dead_letters", "delete from dead_letters where kafka_offset = "
                 "(select max(kafka_offset) - 1 from dead_letters)",
                 r"letters: dead_letters partition 0 offset \d+: expected a row, found no row"),

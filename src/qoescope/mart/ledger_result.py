@@ -19,6 +19,7 @@ BOOKS = {
     "letters": "dead letters read = their rows",
     "sessions": "time by state: a day's events = its sessions; each row = its events, folded again",
     "rows": "the last version of each session in the lake = its row in Postgres",
+    "delivery": "the rows of each CMCD session in Postgres = its reports in the lake, read again",
     "marts": "every measure = its recomputation by another engine; a day = the sum of its hours",
     "sender": "what was acknowledged is in the lake, once",
 }

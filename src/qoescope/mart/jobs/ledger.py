@@ -19,7 +19,7 @@ from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS_TOPIC
 from qoescope.connect.lake.reading import group_buckets, list_files
 from qoescope.mart import books
-from qoescope.mart.jobs import lake_days, ledger_days, ledger_log
+from qoescope.mart.jobs import lake_days, ledger_days, ledger_delivery, ledger_log
 from qoescope.mart.jobs.cut import READ_TABLES, LedgerCut, open_cut
 from qoescope.mart.ledger_result import Difference, LedgerResult
 from qoescope.settings import Settings
@@ -59,6 +59,10 @@ def check_books(
             ledger_days.compare_sessions(cut, day, result)
             report(f"{day}: its marts")
             ledger_days.compare_marts(cut, day, result)
+        reported = {date.fromisoformat(f.session_day) for f in list_files(cut.tables[REPORTS.name])}
+        for day in [only] if only else sorted(reported)[-LEDGER_DAYS:]:
+            report(f"{day}: its CMCD delivery")
+            ledger_delivery.compare_delivery(cut, day, result)
     return result
 
 

@@ -1,25 +1,22 @@
 """The ledger's books of a day: sessions against events, rows against sessions, marts against both."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from qoescope.catalog.marts import LIVE_WINDOW, QUALITY_DAY, QUALITY_HOUR, SESSION_MARTS
+from qoescope.catalog.marts import QUALITY_DAY, QUALITY_HOUR, SESSION_MARTS
 from qoescope.catalog.operations import SESSION_ROWS, SESSION_VERSIONS
 from qoescope.catalog.tables import EVENTS, SESSIONS
 from qoescope.compile import arrow, fold, versions
-from qoescope.compile.adding import add_cubes
 from qoescope.compile.buckets import bucket_of
 from qoescope.compile.cube import cube
 from qoescope.compile.duck import open_cursor
-from qoescope.compile.live import LIVE_COLUMNS
-from qoescope.compile.records.reading import SANE_START_DAYS
 from qoescope.connect.lake.reading import group_buckets, list_files, read_rows
 from qoescope.mart import books
-from qoescope.mart.jobs import lake_days
+from qoescope.mart.jobs import lake_days, ledger_live
 from qoescope.mart.jobs.cut import LedgerCut
 from qoescope.mart.ledger_result import LedgerResult
 
@@ -74,7 +71,7 @@ def _find_open(cut: LedgerCut, events: pa.Table) -> pa.Table:
 
 
 def compare_marts(cut: LedgerCut, day: date, result: LedgerResult) -> None:
-    """Compares the day in Postgres: rows with the lake, marts with rows, live windows with events."""
+    """Compares the day in Postgres: rows with the lake, marts with rows, live numbers with events."""
     stored = cut.rows(SESSION_ROWS, "day = {day}", day=day)
     due = _compare_rows(cut, day, stored, result)
     tables = {}
@@ -90,7 +87,7 @@ def compare_marts(cut: LedgerCut, day: date, result: LedgerResult) -> None:
             )
         result.add("marts", len(again), differences)
     result.add("marts", 0, books.compare_hours(tables[QUALITY_HOUR.name], tables[QUALITY_DAY.name], QUALITY_DAY))
-    _compare_windows(cut, day, result)
+    ledger_live.compare_live(cut, day, result)
 
 
 def _compare_rows(cut: LedgerCut, day: date, there: pa.Table, result: LedgerResult) -> pa.Table:
@@ -164,42 +161,3 @@ def _is_restated(cut: LedgerCut, day: date) -> bool:
         "select 1 from restatements where day = %s and finished_at >= %s", (day, datetime.fromtimestamp(at / 1000, UTC))
     )
     return done.fetchone() is None
-
-
-def _compare_windows(cut: LedgerCut, day: date, result: LedgerResult) -> None:
-    """Compares live windows with the booked events, some buckets at a time.
-
-    A day with an unreadable file of events is skipped.
-    """
-    stored = cut.rows(LIVE_WINDOW.table, "day = {day}", day=day)
-    begins = datetime.combine(day, time(), UTC)
-    first, last = SANE_START_DAYS[0], cut.settings.late_after_days + SANE_START_DAYS[1]
-    near = {(day + timedelta(days=n)).isoformat() for n in range(first, last + 1)}
-    every = list_files(cut.tables[EVENTS.name], since=begins - AHEAD)
-    files = [f for f in every if f.session_day in near]
-    if len(cut.readable(EVENTS, files)) < len(files):
-        return
-    at = pc.field("at")
-    where = (at >= pa.scalar(begins)) & (at < pa.scalar(begins + timedelta(days=1)))
-    again = arrow.schema(LIVE_WINDOW.table).empty_table()
-    for buckets in group_buckets(files, ROWS_AT_ONCE):
-        events = read_rows(cut.settings, EVENTS, [f for f in files if f.bucket in buckets], LIVE_COLUMNS, where)
-        events = events.filter(_is_booked(cut, events))
-        if len(events):
-            again = add_cubes([again, cube(events, LIVE_WINDOW)], LIVE_WINDOW.table)
-    result.add("marts", len(again), books.compare_mart(stored, again, LIVE_WINDOW))
-
-
-AHEAD = timedelta(minutes=10)
-"""How much later than its arrival an event may claim to have happened."""
-
-
-def _is_booked(cut: LedgerCut, events: pa.Table) -> pa.ChunkedArray:
-    """Which events are booked."""
-    partition, offset = events["kafka_partition"], events["kafka_offset"]
-    if not cut.next_offsets:
-        return pc.is_valid(partition)
-    read = pc.less(partition, 0)
-    for number, following in cut.next_offsets.items():
-        read = pc.or_(read, pc.and_(pc.equal(partition, number), pc.less(offset, following)))
-    return read
