@@ -291,8 +291,8 @@ def save_acknowledged(settings: Settings, topic: str, topic_id: str, answered: M
         return
     with postgres.connect(settings, "writer") as connection, connection.cursor() as cursor:
         cursor.executemany(
-            "insert into log_answered (topic, topic_id, kafka_partition, next_offset, written_at) "
-            "values (%s, %s, %s, %s, now()) on conflict (topic_id, kafka_partition) do update set "
+            "insert into log_answered (topic, topic_id, kafka_partition, next_offset, booked, written_at) "
+            "values (%s, %s, %s, %s, 0, now()) on conflict (topic_id, kafka_partition) do update set "
             "topic = excluded.topic, written_at = now(), "
             "next_offset = greatest(log_answered.next_offset, excluded.next_offset)",
             [(topic, topic_id, partition, following) for partition, following in answered.items()],
