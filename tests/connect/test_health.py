@@ -255,3 +255,17 @@ def test_a_record_that_was_set_aside_is_told_and_keeps_nobody_from_being_ready(t
             ]
             == []
         )
+
+
+def test_a_full_disk_is_named_by_the_folder_with_the_least_room(tmp_path: Path) -> None:
+    settings = Settings(var=tmp_path / "var", lake=str(tmp_path / "lake"))
+    settings.var.mkdir()
+    with HealthBoard(settings, "stream", ["events"]) as board:
+        loop = board["events"]
+        loop.failed(OSError(28, "No space left on device"))
+        assert f"under {settings.var} " in loop.health.cause
+        assert loop.health.cause.endswith(" MB are left")
+        loop.failed(OSError(28, "No space left on device", "/data/lake/x.parquet"))
+        assert loop.health.cause.endswith("'/data/lake/x.parquet'")
+        loop.failed(OSError(13, "Permission denied"))
+        assert "MB" not in loop.health.cause

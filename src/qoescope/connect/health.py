@@ -3,25 +3,23 @@
 import json
 import logging
 import os
-import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from qoescope.connect.causes import Cause, explain
+from qoescope.connect.disks import free_bytes, name_full_disk
 from qoescope.settings import Settings
 
 log = logging.getLogger("qoescope.health")
 State = Literal["starting", "running", "stopping", "stopped"]
 HEARTBEAT_S = 1.0
 ENDS_KEPT = 10
-DEPENDENCY_FOLDERS = ("kafka", "log", "postgres")
-"""Folders of `var` that may be on disks of their own and that everything depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,8 @@ class PartHealth:
 class Loop:
     """Receives the outcomes of a loop's batches; any thread may call it."""
 
-    def __init__(self, health: LoopHealth, lock: threading.Lock) -> None:
-        self._lock, self.health = lock, health
+    def __init__(self, health: LoopHealth, lock: threading.Lock, settings: Settings) -> None:
+        self._lock, self.health, self._settings = lock, health, settings
 
     def succeeded(self) -> None:
         """A batch was written, or there was nothing to do."""
@@ -96,7 +94,7 @@ class Loop:
 
     def failed(self, error: BaseException | str) -> Cause:
         """A batch, or an attempt to start one, failed; returns the cause."""
-        cause, now = explain(error), time.time()
+        cause, now = name_full_disk(explain(error), self._settings), time.time()
         with self._lock:
             self.health = replace(
                 self.health,
@@ -142,7 +140,7 @@ class HealthBoard:
         self._lock, self._settings = threading.Lock(), settings
         self._path = path(settings, part)
         before = read_file(self._path)
-        self._loops = {name: Loop(_initial_health(name, before), self._lock) for name in loops}
+        self._loops = {name: Loop(_initial_health(name, before), self._lock, settings) for name in loops}
         self._done = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="health", daemon=True)
         now = time.time()
@@ -181,9 +179,7 @@ class HealthBoard:
         """The health of the process at this moment."""
         with self._lock:
             loops = tuple(loop.health for loop in self._loops.values())
-            return replace(
-                self._part, written_at=time.time(), loops=loops, free_bytes=dict(_free_bytes(self._settings))
-            )
+            return replace(self._part, written_at=time.time(), loops=loops, free_bytes=dict(free_bytes(self._settings)))
 
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT_S):
@@ -219,15 +215,6 @@ def _initial_health(name: str, before: PartHealth | None) -> LoopHealth:
         return LoopHealth(name)
     kept = {key: getattr(known, key) for key in ("set_aside", "set_aside_at", "set_aside_why")}
     return LoopHealth(name, **kept)
-
-
-def _free_bytes(settings: Settings) -> Iterator[tuple[str, int]]:
-    """Free bytes of each disk that the process writes to or depends on."""
-    folders = (str(settings.var), settings.lake, settings.checkpoints)
-    mounted = [str(path) for path in (settings.var / name for name in DEPENDENCY_FOLDERS) if path.is_mount()]
-    for place in dict.fromkeys((*folders, *mounted)):
-        if place and "://" not in place and Path(place).exists():
-            yield place, shutil.disk_usage(place).free
 
 
 def folder(settings: Settings) -> Path:
