@@ -87,7 +87,20 @@ def test_wrong_values_are_invalid_with_a_reason(wrong: Event, reason: str) -> No
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (b'{"seq":1,"at":1,"type":"heartbeat","state":"playing","state_ms":1e999}', "Expected `int`"),
+        (
+            b'{"seq":1,"at":1,"type":"heartbeat","state":"playing","state_ms":1e999}',
+            "`state_ms` is infinite, or",
+        ),
+        (
+            b'{"seq":1,"at":1,"type":"heartbeat","state":"playing","state_ms":-1E400}',
+            "`state_ms` is infinite, or",
+        ),
+        (b'{"seq":1,"at":1,"type":"heartbeat","state":"playing","state_ms":NaN}', "`state_ms` is NaN: send a number"),
+        (b'{"seq":NaN,"at":1,"type":"heartbeat","state":"playing","state_ms":1}', "`seq` is NaN: send a number"),
+        (
+            b'{"seq":1,"at":1,"type":"heartbeat","state":"playing","state_ms":%s}' % (b"8" * 5000),
+            "`state_ms` is a number of 5,000 digits",
+        ),
         (b'"text"', "not an object"),
         (b"null", "not an object"),
         (b"[]", "not an object"),

@@ -1,5 +1,6 @@
 """One event, or the session's context, from bytes to the wire's types; repaired where it can be."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TypeVar
@@ -24,6 +25,7 @@ NAMED = {**fields.EVENT, **fields.CONTEXT}
 LONGEST_REASON = 200
 _ANYTHING = msgspec.json.Decoder().decode
 _EVENT_TEXTS = tuple(f.name for f in EVENT_FIELDS if f.type == "text" and f.name not in wire.WORDS)
+_TEXT_FOR_NUMBER = re.compile(r"^Expected `(?:int|float)[^,]*, got `str` - at `\$\.(?P<name>\w+)`")
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
@@ -99,7 +101,23 @@ def _convert(known: dict[str, object], kind: type[Kind]) -> Kind:
     try:
         return msgspec.convert(known, kind)
     except msgspec.ValidationError as error:
-        raise MalformedEvent(str(error)[:LONGEST_REASON]) from error
+        raise MalformedEvent((_explain_number(str(error), known) or str(error))[:LONGEST_REASON]) from error
+
+
+def _explain_number(reason: str, known: dict[str, object]) -> str | None:
+    """What is wrong with a number that JSON or 64 bits cannot hold and that was repaired to a text; None elsewhere."""
+    found = _TEXT_FOR_NUMBER.search(reason)
+    value = known.get(found["name"]) if found else None
+    if found is None or not isinstance(value, str):
+        return None
+    name, digits = found["name"], value.removeprefix("-")
+    if value == "NaN":
+        return f"`{name}` is NaN: send a number, or leave the member out"
+    if digits == "Infinity":
+        return f"`{name}` is infinite, or larger than a 64-bit float: send a smaller number, or leave the member out"
+    if digits.isdecimal() and len(value) > texts.DIGITS_OF_64_BITS:
+        return f"`{name}` is a number of {len(digits):,} digits, larger than 64 bits"
+    return None
 
 
 def _read_members(raw: bytes, limits: Limits) -> dict[str, object]:
