@@ -273,7 +273,8 @@ DAMAGES = (
                 f"update sessions set play_ms = play_ms + 1 where session_id = '{OLD}'",
                 rf"rows: demo session {OLD} play_ms: expected 1000, found 1001"),
     of_postgres("outcome of the door changed", "outcomes",
-                "update outcomes set received = received + 1 where ctid in (select ctid from outcomes limit 1)",
+                "update outcomes set received = received + 1 where ctid in (select ctid from outcomes "
+                "where property = 'demo' limit 1)",
                 rf"door: {MINUTE} received: expected \d+, found \d+"),
     of_postgres("outcome of the lake changed", "outcomes",
                 "update outcomes set lake = lake + 1, accepted = accepted + 1, received = received + 1 "

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count, islice, takewhile
@@ -23,7 +24,7 @@ from qoescope.lake.jobs.reports import CmcdPublisher
 from qoescope.settings import Settings
 from qoescope.sources import packing, registry
 from qoescope.sources.cdn_logs.reports import log_reports
-from qoescope.sources.cdn_logs.requests import NumberedLine
+from qoescope.sources.cdn_logs.requests import LogEntry, NumberedLine
 
 CHUNK = 50_000
 """Lines of a CDN's log that are written at once."""
@@ -65,9 +66,16 @@ def import_log(
         app = f"cmcd:{property_id}:{hashlib.file_digest(raw, 'sha256').hexdigest()}"
     app += "" if source is DEFAULT else f":{source.name}"  # read by another format, a file holds something else
     app += f":{hashlib.sha256(layout.encode()).hexdigest()[:16]}" if layout else ""
-    writer, made, now = Writer(settings, Event()), ImportedLog(), datetime.now(UTC)
+    with closing(Writer(settings, Event())) as writer:
+        return _import_entries(settings, writer, source.parse(_lines(path)), app, property_id)
+
+
+def _import_entries(
+    settings: Settings, writer: Writer, entries: Iterator[tuple[int, LogEntry]], app: str, property_id: str
+) -> ImportedLog:
+    """Takes the entries of the log that is known as `app`."""
+    made, now = ImportedLog(), datetime.now(UTC)
     publisher, touched = CmcdPublisher(settings, writer), list[pa.Table]()
-    entries = source.parse(_lines(path))
     for number, chunk in enumerate(takewhile(bool, (list(islice(entries, CHUNK)) for _ in count()))):
         log = log_reports(chunk, property_id, settings.lake_buckets, now)
         rows = log.reports
