@@ -1,13 +1,17 @@
 """The jobs of the DAGs, as commands."""
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qoescope.cli import importing
 from qoescope.cli.terminal import AsJson, Property, print_json, print_line, print_table, settings
+
+if TYPE_CHECKING:
+    from qoescope.mart.jobs.publish import RestatedDay
 
 app = typer.Typer(
     no_args_is_help=True, help="Run what Airflow runs: restate, import, forget; and replay.", rich_markup_mode=None
@@ -25,7 +29,9 @@ def restate(day: Day, accept: Accept = None, as_json: AsJson = False) -> None:
     """Fold a day's events again, check its quality, and replace the day in the marts."""
     from qoescope.mart.jobs.restate import restate_day
 
-    _print_results([restate_day(settings(), day.date(), accepted=accept or ())], as_json)
+    restated = restate_day(settings(), day.date(), accepted=accept or ())
+    _print_results([restated], as_json)
+    _name_empty([restated])
 
 
 @app.command()
@@ -36,7 +42,17 @@ def backfill(first: Day, last: Day, as_json: AsJson = False) -> None:
     from qoescope.mart.jobs.restate import restate_day
 
     here, days = settings(), (last - first).days + 1
-    _print_results([restate_day(here, (first + timedelta(days=n)).date()) for n in range(days)], as_json)
+    restated = [restate_day(here, (first + timedelta(days=n)).date()) for n in range(days)]
+    _print_results(restated, as_json)
+    _name_empty(restated)
+
+
+def _name_empty(restated: "Sequence[RestatedDay]") -> None:
+    """Says on stderr of which days the lake holds nothing."""
+    empty = [str(one.day) for one in restated if not one.sessions and not one.events]
+    if empty:
+        days = empty[0] if len(empty) == 1 else f"{len(empty)} days, {empty[0]} to {empty[-1]}"
+        sys.stderr.write(f"qoescope: the lake holds neither events nor sessions of {days}: nothing was restated\n")
 
 
 @app.command()
@@ -71,8 +87,6 @@ def _read_secret_line(what: str) -> str:
 
     The line ends at a line feed: an id may hold other line breaks.
     """
-    import sys
-
     if sys.stdin.isatty():
         return str(typer.prompt(what, hide_input=True, err=True))
     return sys.stdin.buffer.readline().rstrip(b"\r\n").decode("utf-8", "replace")

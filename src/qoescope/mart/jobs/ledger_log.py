@@ -6,6 +6,8 @@ from qoescope.catalog.operations import DEAD_LETTERS
 from qoescope.catalog.tables import EVENTS
 from qoescope.catalog.topics import BEACONS_TOPIC, DEAD_LETTERS_TOPIC
 from qoescope.connect import kafka, topic_history
+from qoescope.connect.kafka import TopicDescription
+from qoescope.connect.topic_history import TopicBreak, TopicHistory
 from qoescope.mart import log_books
 from qoescope.mart.jobs.cut import LedgerCut
 from qoescope.mart.ledger_result import Difference, LedgerResult
@@ -27,7 +29,7 @@ def compare_log(cut: LedgerCut, result: LedgerResult) -> None:
             for p, lost in sorted(gone.items())
         ]
     else:
-        differences = [Difference("log", broken.why, 0, sum(broken.lost.values()))]
+        differences = [_name_break("log", known, there, broken)]
     again = known.topic_id not in ("", there.topic_id)
     bounds = {} if again else {p: (a + known.shift(p), b + known.shift(p)) for p, (a, b) in there.bounds.items()}
     rows = cut.connection.execute(
@@ -48,11 +50,21 @@ def compare_log(cut: LedgerCut, result: LedgerResult) -> None:
     _compare_letters(cut, result)
 
 
+def _name_break(book: str, known: TopicHistory, there: TopicDescription, broken: TopicBreak) -> Difference:
+    """The difference of another topic: the answered records that are gone, or what shows that it is another one."""
+    if lost := sum(broken.lost.values()):
+        return Difference(book, f"{broken.why}: answered records gone unread", 0, lost)
+    if known.topic_id != there.topic_id:
+        return Difference(book, broken.why, f"topic {known.topic_id}", f"topic {there.topic_id or 'none'}")
+    read, ends = (sum(ends.values()) for ends in (known.next_offsets, {p: b for p, (_, b) in there.bounds.items()}))
+    return Difference(book, broken.why, f"{read} records or more", f"{ends}")
+
+
 def _compare_letters(cut: LedgerCut, result: LedgerResult) -> None:
     """Every offset of the dead letters' topic that was read must be a row, unless it was erased."""
     there, known = cut.logs[DEAD_LETTERS_TOPIC.name], cut.history[DEAD_LETTERS_TOPIC.name]
     if (broken := topic_history.compare(known, there)) is not None:
-        result.add("letters", 0, [Difference("letters", broken.why, 0, sum(broken.lost.values()))])
+        result.add("letters", 0, [_name_break("letters", known, there, broken)])
     if known.topic_id not in ("", there.topic_id):
         return
     since = datetime.now(UTC) - timedelta(days=LETTERS_DAYS)
