@@ -55,7 +55,7 @@ def test_each_invalid_setting_has_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [-1, 65_536])
 def test_every_port_is_a_port(name: str, value: int) -> None:
     with pytest.raises(ValidationError):
-        Settings(**{name: value})
+        Settings.model_validate({name: value})
 
 
 @pytest.mark.parametrize("arguments", [("status",), ("up",), ("keys", "new", "z"), ("ledger",)])
