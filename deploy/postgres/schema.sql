@@ -189,6 +189,8 @@ create table if not exists qoescope.log_answered (
   "kafka_partition" bigint not null,
   "next_offset" bigint not null,
   "written_at" timestamptz not null,
+  "topic" text,
+  "booked" bigint not null,
   primary key ("topic_id", "kafka_partition")
 );
 grant select, insert, update, delete, truncate on qoescope.log_answered to qoescope_writer;
