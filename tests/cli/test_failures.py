@@ -14,10 +14,12 @@ from qoescope.settings import Settings
 PORTS = [name for name in Settings.model_fields if name.endswith("_port")]
 
 
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "qoescope.cli.app", *arguments]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path), **variables}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+    return subprocess.run(
+        command, input=given, capture_output=True, text=True, check=False, env=environment, timeout=120
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,3 +94,10 @@ def test_what_a_machine_or_a_service_refuses_has_its_cause_and_a_next_step(error
 
 def test_an_error_of_the_program_itself_stays_one() -> None:
     assert explain_failure(KeyError("x")) is None
+
+
+@pytest.mark.parametrize("given", ["", "nonsense\n", '{"session": {}, "events": []}\n'])
+def test_fold_of_nothing_readable_is_a_mistake(given: str, tmp_path: Path) -> None:
+    done = run("fold", "-", given=given, QOESCOPE_VAR=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == "qoescope: nothing in stdin could be read as a beacon"
