@@ -1,5 +1,7 @@
 """Localizers: five published methods, written anew after their papers, over leaves with a real figure and a forecast.
 
+Long because the five share their cells and are read side by side.
+
 Of sessions the figure is the bad ones, and the forecast is what our own baseline model expects of each leaf, so that
 the methods differ in their search alone. Thresholds are the papers' own.
 

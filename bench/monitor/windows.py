@@ -1,5 +1,7 @@
 """Windows: tables of counts with known causes, drawn afresh for each family and seed, to score root causes on.
 
+Long because a family is a table of choices, and all of them are here.
+
 Ratio families are sessions of one window and those before it, by seven dimensions of which some follow from others.
 Mixtures and rates drift, dimensions depend on each other through the kind of viewer, values may be missing, slices
 are thin, and causes share sessions. Additive families follow the recipe of RiskLoc's synthetic sets (Kalander 2022,
