@@ -191,7 +191,7 @@ def wanted(extra: str) -> set[str]:
 
 WORKS = [
     ("", ["--version"], 0, "qoescope 0.1.0"),
-    ("", ["fold", "-"], 0, "0 sessions"),
+    ("", ["fold", "-"], 2, "nothing in stdin could be read as a beacon"),
     ("", ["cmcd", "decode", "br=3200"], 0, "3200"),
     ("", ["ask", "plays"], 2, "no Postgres for the reader"),
     ("", ["monitor"], 2, "no Postgres for the writer"),
