@@ -370,7 +370,8 @@ def test_an_operator_finds_a_viewer_by_their_own_id_which_no_address_holds(page:
     expect(page.locator("#se-grid .ag-cell[col-id=viewer]")).to_have_count(1)
     assert "ada" not in page.url
     page.locator("#se-q").fill("nobody@example.com")
-    expect(page.locator(".empty")).to_contain_text("Viewers are stored by a pseudonym")
+    expect(page.locator("#se-none")).to_contain_text("Viewers are stored by a pseudonym")
+    assert "nobody" not in page.url
 
 
 def test_the_walk_that_readme_shows_leads_from_what_broke_to_one_of_its_viewers(page: Page, served: Console) -> None:

@@ -35,6 +35,9 @@ def test_who_does_not_hash_waits_for_no_hash_and_too_many_are_refused() -> None:
         ("2001:db8:1:2:3:4:5:6", [], "", "2001:db8:1:2::"),
         ("::ffff:10.0.0.5", [], "", "10.0.0.5"),
         ("10.0.0.5", ["[2001:db8:1:2::9]"], "ingress", "2001:db8:1:2::"),
+        ("10.0.0.5", ["203.0.113.9:51824"], "ingress", "203.0.113.9"),
+        ("10.0.0.5", ["[2001:db8:1:2::9]:443"], "ingress", "2001:db8:1:2::"),
+        ("10.0.0.5", ["[]:443"], "ingress", "10.0.0.5"),
     ],
 )
 def test_who_asks_is_the_connection_s_other_end_or_what_the_named_proxy_says(

@@ -107,6 +107,7 @@ def test_roles_hold_what_lower_ones_may_and_properties_limit_what_is_seen() -> N
         ({"host": "console:8500", "origin": "http://console:8500"}, True),
         ({"host": "console:8500", "origin": "http://evil.example"}, False),
         ({"host": "console:8500", "origin": "null"}, False),
+        ({"host": "console:8500", "origin": "http://["}, False),
         ({"host": "console:8500", "sec-fetch-site": "same-origin"}, True),
         ({"host": "console:8500", "sec-fetch-site": "cross-site"}, False),
         ({"host": "console:8500"}, False),
@@ -117,7 +118,17 @@ def test_only_our_own_pages_may_change_something(headers: dict[str, str], ours: 
 
 
 @pytest.mark.parametrize(
-    "address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]
+    "address",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "",
+        "//[",
+        "http://[::1",
+        "/\\",
+    ],
 )
 def test_after_signing_in_nobody_is_sent_elsewhere(address: str) -> None:
     assert credentials.safe_next(address) == "/"

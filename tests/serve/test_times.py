@@ -30,7 +30,20 @@ def test_a_time_is_understood(text: str, at: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "tomorrow", "yesterday 25:00", "today 9:00", "99999d", "-3h", "2026-13-01", "1e9"]
+    "text",
+    [
+        "",
+        "tomorrow",
+        "yesterday 25:00",
+        "today 9:00",
+        "99999d",
+        "-3h",
+        "2026-13-01",
+        "1e9",
+        "2199-12-31T23:59:59-23:59",
+        "1970-01-01T00:00+23:59",
+        "0001-01-01T00:00+14:00",
+    ],
 )
 def test_what_is_no_time_is_refused_with_what_to_write(text: str) -> None:
     with pytest.raises(Mistake, match=r"is not a valid time; use|outside the supported dates"):

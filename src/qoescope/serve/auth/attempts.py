@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import ipaddress
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -123,9 +124,15 @@ def _is(peer: str, proxy: str) -> bool:
         return bool(proxy)
 
 
+_WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
+"""An address as some proxies write it: in brackets, or with the port that it came from."""
+
+
 def _network(text: str) -> str:
+    written = _WITH_PORT.fullmatch(text)
+    bare = (written[1] or written[2] or "") if written else text
     try:
-        address = ipaddress.ip_address(text.strip("[]"))
+        address = ipaddress.ip_address(bare)
     except ValueError:
         return ""
     if isinstance(address, ipaddress.IPv4Address):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -189,12 +189,22 @@ def is_same_origin(headers: Mapping[str, str], proxied: bool = False) -> bool:
     host = host or headers.get("host", "")
     origin = headers.get("origin")
     if origin is not None:
-        return bool(host) and urlsplit(origin).netloc == host
+        parts = _split(origin)
+        return parts is not None and bool(host) and parts.netloc == host
     return headers.get("sec-fetch-site") == "same-origin"
+
+
+def _split(address: str) -> SplitResult | None:
+    """The address in its parts; None for what is no address, such as `//[`."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
 
 
 def safe_next(address: str) -> str:
     """Where to go after signing in: a page of ours, whatever the link says."""
-    parts = urlsplit(address)
-    ours = not parts.scheme and not parts.netloc and address.startswith("/") and not address.startswith(("//", "/\\"))
-    return address if ours and "\\" not in address else "/"
+    parts = _split(address)
+    if parts is None or parts.scheme or parts.netloc or not address.startswith("/") or address.startswith("//"):
+        return "/"
+    return "/" if "\\" in address else address

@@ -26,9 +26,13 @@ def parse_time(text: str, now: datetime | None = None) -> datetime:
         raise Mistake(
             f"'{text}' is not a valid time; use 2026-01-31T20:00 (UTC), 24h, now or 'yesterday 20:00'"
         ) from error
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    elif 1 < at.year < CALENDAR[1]:  # else the zone may lead out of what Python can say
+        at = at.astimezone(UTC)
     if not CALENDAR[0] <= at.year < CALENDAR[1]:
         raise Mistake(f"'{text}' is outside the supported dates")
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at
 
 
 def _relative(text: str, now: datetime) -> datetime | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, dcc, html
+from dash import Input, Output, State, callback, dcc, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -77,7 +77,8 @@ def _search_bar(request: PageRequest, kind: str, search: str) -> Component:
         **{"aria-label": "Search by complete id"},
     )
     kinds = html.Div(tabs, className="segments wrap", role="group", **{"aria-label": "Kind"})
-    return html.Div([field, kinds, parts.chosen(q=search)], className="chooser")
+    none = html.P(id="se-none", className="note", role="status")
+    return html.Div([field, kinds, parts.chosen(q=search), none], className="chooser")
 
 
 _ABOUT_IDS = (
@@ -182,20 +183,23 @@ def _line(request: PageRequest, r: dict[str, Any]) -> dict[str, Any]:
 
 @callback(
     Output("_pages_location", "search", allow_duplicate=True),
+    Output("se-none", "children"),
     Input("se-q", "value"),
     State("chosen", "data"),
     State("_pages_location", "search"),
     prevent_initial_call=True,
 )
-def search_for(wanted: str | None, chosen: dict[str, str], search: str | None) -> str:
-    """The address that shows what was searched for; a viewer's own id gives way to their pseudonym.
+def search_for(wanted: str | None, chosen: dict[str, str], search: str | None) -> tuple[object, str]:
+    """The address that shows what was searched for, or why there is none.
 
-    So it stands in no address, history or log.
+    Only an id of our tables stands in it: a viewer's own id gives way to their pseudonym, and one of which there is
+    nothing stays out of the address, the history and every log.
     """
     wanted = (wanted or "").strip()
     if wanted == chosen.get("q"):
         raise PreventUpdate
     request = callback_request(search, "/sessions")
-    if wanted and request.may("operator"):
-        wanted = viewers.find_pseudonym(request.store, request.state.between, wanted) or wanted
-    return request.state.query(q=wanted or None, after=None) or "?"
+    name = viewers.find_id(request.store, request.state.between, wanted, request.may("operator")) if wanted else ""
+    if name is None:
+        return no_update, f"No session in this range has this id. {_ABOUT_IDS}"
+    return request.state.query(q=name or None, after=None) or "?", ""

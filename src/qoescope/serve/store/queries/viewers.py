@@ -14,14 +14,15 @@ from viewer_day where grouping = 'viewer_id,device_type' and value_1 = %(viewer)
   and day between %(first)s and %(last)s group by 1 order by 4 desc, 1"""
 
 
-def find_pseudonym(store: PropertyStore, between: Between, wanted: str) -> str | None:
-    """The pseudonym of the viewer whose own id this is; None where it is an id of our tables, or nobody's.
+def find_id(store: PropertyStore, between: Between, wanted: str, may_ask_for_people: bool) -> str | None:
+    """The id of our tables by which sessions of the time are found; None where there are none.
 
-    A viewer has one under each version of the viewer key: the newest that has sessions in the time.
+    That is `wanted` itself, or where the caller may ask for people the pseudonym of the viewer whose own id it is:
+    a viewer has one under each version of the viewer key, the newest that has sessions counts.
     """
     if store.sessions(between, {}, search=wanted, limit=1):
-        return None
-    names = reversed(store.pseudonyms(wanted))
+        return wanted
+    names = reversed(store.pseudonyms(wanted)) if may_ask_for_people else ()
     return next((name for name in names if store.sessions(between, {}, search=name, limit=1)), None)
 
 
