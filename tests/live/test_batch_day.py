@@ -74,7 +74,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
     """Four days, each restated once."""
     settings = Settings(
         var=tmp_path_factory.mktemp("days") / "var", postgres_port=0, broker_port=0, airflow_port=0, door_port=0,
-        console_port=0, events_days=FOREVER, sessions_days=FOREVER,
+        console_port=0, events_days=FOREVER, sessions_days=FOREVER, lake_buckets=1,
     )  # fmt: skip
     with assembly.run_parts(settings, ("postgres",)) as (here, children):
         children.wait(["postgres"], UP_S)

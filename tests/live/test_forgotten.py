@@ -138,7 +138,10 @@ def in_files(stack: Stack, text: str) -> list[str]:
     found, wanted = [], forms(text)
     with duckdb.connect() as engine:
         for path in sorted(p for p in stack.settings.var.rglob("*") if p.is_file()):
-            data = path.read_bytes()
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:  # a stream beside us removes what it needs no more
+                continue
             packed = path.suffix == ".parquet" and engine.execute(
                 "select count(*) from read_parquet($path, hive_partitioning = false) t "
                 "where contains(t::varchar, $text)",

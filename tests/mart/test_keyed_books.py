@@ -82,3 +82,11 @@ def test_delivery_read_again_is_what_was_written_in_any_order() -> None:
         columns = [name for name in table.names if name not in table.key]
         assert differing_rows(a, b, table, columns) == []
         assert len(differing_rows(a.slice(0, 0), b, table, columns)) == len(b)
+
+
+def test_a_leaf_that_counts_nothing_any_more_is_as_none() -> None:
+    """As an erasure leaves it: what its viewer counted is taken away, the row stays."""
+    here, gone = rows_of(LIVE_LEAF, 2)
+    empty = gone | dict.fromkeys(LIVE_LEAF.sums, 0)
+    assert compare_leaves(stored(LIVE_LEAF, [here, empty]), stored(LIVE_LEAF, [here])) == []
+    assert len(compare_leaves(stored(LIVE_LEAF, [here, empty]), stored(LIVE_LEAF, [here, gone]))) == 1
