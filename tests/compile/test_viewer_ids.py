@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import re
+import tracemalloc
 import zlib
 from random import Random
 
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qoescope.compile import contents
-from qoescope.compile.viewer_ids import MOST_VALUES, find_viewer_ids
+from qoescope.compile.contents import MOST_BYTES, MOST_VALUES, Budget
+from qoescope.compile.viewer_ids import find_viewer_ids
 
 ADA = "ada@example.com"
 BEACON = json.dumps({"session": {"viewer_id": ADA, "session_id": 7}, "events": [{"seq": -1}]})
@@ -89,6 +92,49 @@ def test_many_names_cost_no_more_than_their_bytes() -> None:
     assert len(found.ids) <= MOST_VALUES
     assert not found.complete
     assert not find_viewer_ids(b'{"viewer_id":[' + b'"x",' * 300_000).complete
+
+
+def test_the_parts_of_an_unquoted_value_are_counted_and_none_is_passed_over() -> None:
+    found = find_viewer_ids(b'{"viewer_id":[' + b":".join(b"p%d" % number for number in range(600_000)) + b"]}")
+    assert len(found.ids) <= 2 * MOST_VALUES
+    assert not found.complete
+    assert "p700" in find_viewer_ids(b"{viewer_id:[" + b":".join(b"p%d" % number for number in range(900))).ids
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff" * (MOST_BYTES - 4),
+        b"\xff\xfe" + b"\0\xd8" * (MOST_BYTES // 2 - 4),
+        b"\xff\xfe\0\0" + b"\xff" * (MOST_BYTES - 8),
+        b"\xff\xfe" + (b"\0\xd8" + "abcdefghijklm".encode("utf-16-le")) * (MOST_BYTES // 28 - 4),
+    ],
+    ids=["no UTF-8", "no UTF-16", "no UTF-32", "a tenth no UTF-16"],
+)
+def test_packed_noise_is_judged_without_an_object_for_each_character(body: bytes) -> None:
+    packed = gzip.compress(body)
+    tracemalloc.start()
+    complete = find_viewer_ids(packed).complete
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not complete
+    assert most < 12 * MOST_BYTES
+
+
+def test_one_budget_bounds_all_that_is_made_of_a_body() -> None:
+    escapes = gzip.compress(b'{"viewer_id": "' + b"\\u0061" * 600_000 + b'"}')
+    one_long = gzip.compress(b'viewer_id:"' + b"\\a" * 2_000_000)
+    for body in (escapes, one_long):
+        assert not find_viewer_ids(body).complete
+    both = Budget(work=5_000, values=3)
+    assert find_viewer_ids(BEACON.encode(), both).ids == {ADA}
+    assert not find_viewer_ids(BEACON.encode() * 9, both).complete
+    assert both.is_spent
+
+
+@given(st.text(st.sampled_from("a\t\n\0\x07\x1f\x7f\x85\x9f\xa0\ufffdé日")))
+def test_characters_that_are_none_are_counted(text: str) -> None:
+    assert contents.count_bad(text) == len(re.findall("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]", text))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])

@@ -5,10 +5,13 @@ from typing import Literal
 
 from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.compile import pseudonyms
+from qoescope.compile.contents import Budget
 from qoescope.compile.viewer_ids import find_viewer_ids
 
 Fate = Literal["keep", "withhold", "drop"]
 """Keep the bytes; keep only that they came; or keep nothing, since they name a forgotten viewer."""
+MOST_NAMES = 50_000
+"""Pseudonyms that are computed because of one body."""
 
 
 class ForgottenViewers:
@@ -21,16 +24,18 @@ class ForgottenViewers:
     def __bool__(self) -> bool:
         return bool(self._names)
 
-    def judge(self, property_id: str, body: bytes) -> Fate:
+    def judge(self, property_id: str, body: bytes, budget: Budget | None = None) -> Fate:
         """What may be kept of the bytes, readable or not; of an unknown property, they may name anybody's viewer.
 
-        Bytes that cannot be read are withheld where somebody of the property is forgotten, and so are named viewers
-        without keys, since nobody can tell who they are.
+        Bytes that cannot be read within the budget, by default one body's, are withheld where somebody of the property
+        is forgotten, and so are named viewers without keys, since nobody can tell who they are.
         """
         concerned = self._properties if property_id == UNKNOWN else self._properties & {property_id}
         if not concerned or not body:
             return "keep"
-        found = find_viewer_ids(body)
+        found = find_viewer_ids(body, budget)
+        if len(found.ids) * len(concerned) * len(self._keys) > MOST_NAMES:
+            return "withhold"
         if any(self._is_forgotten(one, viewer_id) for one in concerned for viewer_id in found.ids):
             return "drop"
         return "keep" if found.complete and (self._keys or not found.ids) else "withhold"

@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from qoescope.compile.contents import read_contents
+from qoescope.compile.contents import Budget, decode_text, read_contents
 
-MOST_VALUES = 20_000
-"""Values behind the name that are looked at in one text: more than the largest honest body has viewers."""
 _NAME = re.compile(r"""viewer_id["'\\]*\s*[:=]\s*\\*""", re.IGNORECASE)
 _TOKEN = re.compile(
-    r""" "(?P<double>(?:[^"\\]|\\.)*)"?
+    r""" "(?P<double>(?:[^"\\]++|\\.)*+)"?
        | '(?P<single>[^'\n]*)'?
        | (?P<bracket>[\[\]{}])
        | (?P<bare>[^\s,;&"'{}\[\]\\]+)""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+VALUE_WORK, ESCAPE_WORK = 10, 50
+"""Work for a character of a value, and for an escape, in characters searched."""
 _OPENS = frozenset("[{")
 
 
@@ -35,27 +35,31 @@ class FoundIds:
     """Whether all of the bytes could be read; if not, they may name others too."""
 
 
-def find_viewer_ids(body: bytes) -> FoundIds:
-    """The viewer ids in the bytes, with bounded work."""
-    contents, complete = read_contents(body)
+def find_viewer_ids(body: bytes, budget: Budget | None = None) -> FoundIds:
+    """The viewer ids in the bytes, as far as the budget, by default one body's, allows."""
+    budget = budget or Budget()
+    contents, complete = read_contents(body, budget)
     ids = set[str]()
     for content in contents:
-        for text in _texts(content):
-            complete &= _search(text, ids)
-    return FoundIds(frozenset(ids), complete)
+        for text in _texts(content, budget):
+            if not budget.take_work(len(text)) or not _search(text, ids, budget):
+                return FoundIds(frozenset(ids), complete=False)
+    return FoundIds(frozenset(ids), complete and not budget.is_spent)
 
 
-def _texts(body: bytes) -> Iterator[str]:
-    """The bytes as texts that can be searched."""
-    read = set[str]()
-    for encoding in dict.fromkeys((json.detect_encoding(body), "utf-8")):
-        read.add(body.decode(encoding, "replace"))
+def _texts(body: bytes, budget: Budget) -> Iterator[str]:
+    """The bytes as texts that can be searched; those that the budget does not allow are left out, and it is spent."""
+    read = {body.decode("utf-8", "replace")}
+    encoding = json.detect_encoding(body)
+    if not encoding.startswith("utf-8"):
+        read.add(decode_text(body, encoding) or "")
     if b"\0" in body:  # UTF-16 of plain letters is those letters and zeros, wherever it begins
         read.add(body.replace(b"\0", b"").decode("utf-8", "replace"))
     for text in read:
         yield text
         if "\\" in text:
-            yield _ESCAPE.sub(_unescape, text)
+            if budget.take_work(ESCAPE_WORK * text.count("\\u")):
+                yield _ESCAPE.sub(_unescape, text)
             yield text.replace('\\"', '"')  # JSON in a text of JSON
 
 
@@ -65,16 +69,18 @@ def _unescape(escape: re.Match[str]) -> str:
     return escape[0] if character < " " or character in '"\\' else character
 
 
-def _search(text: str, ids: set[str]) -> bool:
-    """Adds the ids in the text; whether all of them were looked at. Reads each character once."""
-    at = values = 0
+def _search(text: str, ids: set[str], budget: Budget) -> bool:
+    """Adds the ids in the text; whether all of them were looked at. Reads each character twice."""
+    at = 0
+    if b"viewer_id" not in text.encode("ascii", "ignore").lower():
+        return True
     while name := _NAME.search(text, at):
         at, depth = name.end(), 0
         while token := (_TOKEN.search if depth else _TOKEN.match)(text, at):
-            values += 1
-            if values > MOST_VALUES:
-                return False
             at, bracket = token.end(), token["bracket"]
+            parts = 1 + text.count(":", *token.span()) if depth > 0 else 1
+            if not budget.take_values(parts) or not budget.take_work(VALUE_WORK * (at - token.start())):
+                return False
             if bracket:
                 depth += 1 if bracket in _OPENS else -1
             else:
