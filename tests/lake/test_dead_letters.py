@@ -2,9 +2,11 @@
 
 import base64
 import json
+import re
 from datetime import UTC, datetime
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +55,19 @@ def test_who_was_forgotten_is_not_stored_and_nobody_else_is_lost() -> None:
 def test_where_nobody_is_forgotten_all_is_stored() -> None:
     letters = rows(letter(b'{"viewer_id": "dora"'), b"no letter")
     assert dead_letters.split_forgotten(letters, ForgottenViewers({}, frozenset())) == (letters, [])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("count", "1e30"), ("count", "-3"), ("count", str(2**63)), ("count", "1e999"), ("count", "[]")]
+    + [(name, '"\\ud800"') for name in ("property", "stage", "reason", "detail")],
+)
+def test_a_letter_that_no_table_can_hold_is_kept_with_its_bytes_and_why(field: str, value: str) -> None:
+    poison = re.sub(rf'"{field}": [^,]+,', lambda _: f'"{field}": {value},', letter(b"x").decode()).encode()
+    good, bad = rows(letter(b"y"), poison).to_pylist()
+    assert (good["stage"], good["body"]) == ("door", b"y")
+    assert (bad["stage"], bad["reason"], bad["body"], bad["count"]) == ("lake", "unreadable", poison, 1)
+    assert bad["detail"]
 
 
 @given(

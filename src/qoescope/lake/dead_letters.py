@@ -70,11 +70,19 @@ def offset_rows(letters: Iterable[tuple[int, int]], known: Mapping[int, tuple[in
     return pa.Table.from_pylist(books, arrow.schema(STREAM_OFFSETS))
 
 
+def _refuse_unstorable(row: Mapping[str, Any]) -> None:
+    """Raises `ValueError` for a row that neither Arrow nor Postgres can hold."""
+    if not 0 <= row["count"] < 2**31:
+        raise ValueError(f"count {str(row['count'])[:32]} is no number of events")
+    for name in ("property", "stage", "reason", "detail"):
+        row[name].encode()
+
+
 def _row(partition: int, offset: int, record: bytes | None, logged_at: datetime) -> dict[str, Any]:
     position = {"kafka_partition": partition, "kafka_offset": offset}
     try:
         fields = json.loads(record or b"")
-        return position | {
+        row = position | {
             "property": str(fields["property"]),
             "received_at": datetime.fromtimestamp(fields["received_at"] / 1000, UTC),
             "stage": str(fields["stage"]),
@@ -83,13 +91,15 @@ def _row(partition: int, offset: int, record: bytes | None, logged_at: datetime)
             "body": base64.b64decode(fields.get("body_base64") or "", validate=True),
             "count": int(fields.get("count", 1)),
         }
+        _refuse_unstorable(row)
+        return row
     except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError, binascii.Error) as error:
         return position | {
             "property": UNKNOWN,
             "received_at": logged_at,
             "stage": LAKE,
             "reason": "unreadable",
-            "detail": str(error)[:512],
+            "detail": str(error).encode(errors="replace").decode()[:512],
             "body": record or b"",
             "count": 1,
         }
