@@ -27,6 +27,13 @@ def test_any_other_sign_makes_none(around: str, sign: str) -> None:
             check_property(name)
 
 
+@pytest.mark.parametrize("name", ["unknown", "Unknown", "UNKNOWN"])
+def test_no_property_is_called_as_letters_of_none_are(name: str) -> None:
+    with pytest.raises(Mistake, match="reserved"):
+        check_property(name)
+    assert check_property(f"{name}-2") == f"{name}-2"
+
+
 @pytest.mark.parametrize(
     "command",
     [
