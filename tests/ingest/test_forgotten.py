@@ -17,6 +17,7 @@ from qoescope.ingest.context import Arrival
 from qoescope.ingest.forgotten import without_forgotten
 from qoescope.ingest.judge import judge_beacon
 from qoescope.ingest.limits import Limits
+from qoescope.ingest.write_routes import WriteRoutes
 from qoescope.settings import Settings
 
 KEYS = {1: b"a" * 32, 2: b"b" * 32}
@@ -45,6 +46,22 @@ def test_only_the_books_are_left_of_a_forgotten_viewers_bad_beacon(viewer: str, 
 def test_who_was_forgotten_under_an_older_key_is_forgotten_under_the_newer() -> None:
     fates = [GONE.judge(*one) for one in (("shop", beacon("ada")), ("shop", beacon("bob")), ("news", beacon("ada")))]
     assert fates == ["drop", "keep", "keep"]
+
+
+@pytest.mark.parametrize("viewer", ["ada", "bob"])
+def test_a_beacon_with_more_values_than_are_looked_at_brings_nobody_back_under_the_newer_key(viewer: str) -> None:
+    routes = WriteRoutes(Settings(), (2, KEYS[2]))
+    routes.viewer_keys = KEYS
+    routes.keyring = keys.Keyring(
+        keys.Snapshot((), (), tuple(("shop", n) for n in all_pseudonyms({1: KEYS[1]}, "shop", "ada")))
+    )
+    key = keys.WriteKey("shop", "qw_x", "0" * 64, datetime(2026, 1, 1, tzinfo=UTC))
+    few = beacon(viewer)
+    many = few[:1] + b'"x":{"viewer_id":[' + b"1," * 30_000 + b"1]}," + few[1:]
+    kept = [
+        len(routes.withdraw_forgotten(judge_beacon(body, ARRIVAL, LIMITS), body, key).events) for body in (few, many)
+    ]
+    assert kept == [viewer == "bob", 0]
 
 
 @pytest.mark.parametrize("viewer", ["ada\\u0000", "a\\u0000da", "ada\0"])

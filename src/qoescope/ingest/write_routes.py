@@ -209,7 +209,7 @@ class WriteRoutes:
         for beacon, part in zip(judged, whole, strict=True):
             identity = _beacon_identity(beacon, part, key)
             admitted.append(
-                self._withdraw_unwanted(self._withdraw_forgotten(beacon, part, key), identity, key, property_row, fresh)
+                self._withdraw_unwanted(self.withdraw_forgotten(beacon, part, key), identity, key, property_row, fresh)
             )
             if admitted[-1].events:
                 fresh[identity] = None
@@ -245,8 +245,8 @@ class WriteRoutes:
             return judge.withdraw(beacon, "duplicate", "this beacon was acknowledged before")
         return beacon
 
-    def _withdraw_forgotten(self, beacon: JudgedBeacon, part: bytes, key: WriteKey) -> JudgedBeacon:
-        """The beacon, or none of its events where its viewer asked to be forgotten."""
+    def withdraw_forgotten(self, beacon: JudgedBeacon, part: bytes, key: WriteKey) -> JudgedBeacon:
+        """The beacon, or none of its events where its viewer asked, or may have asked, to be forgotten."""
         if beacon.session is None or not beacon.events:
             return beacon
         named = (key.property, beacon.session.viewer_id) in self.keyring.forgotten
@@ -268,8 +268,8 @@ class WriteRoutes:
         return self._tombstones[1]
 
     def _is_older_name_forgotten(self, property_id: str, body: bytes) -> bool:
-        """Whether the viewer was forgotten under an older version of the key."""
-        return len(self.viewer_keys) > 1 and self._forgotten().judge(property_id, body) == "drop"
+        """Whether the viewer was, or may have been, forgotten under an older version of the key."""
+        return len(self.viewer_keys) > 1 and self._forgotten().judge(property_id, body) != "keep"
 
     async def _dead_letter(self, refused: Refused, key: WriteKey, arrival: Arrival) -> None:
         """Keeps and counts a body that was refused whole; raises `Refused` if Kafka is away."""
