@@ -1,6 +1,7 @@
 """Dead letters on their way into Postgres: forgotten viewers are left out, and no letter is read twice for that."""
 
 import base64
+import gzip
 import json
 import re
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qoescope.compile.forgotten import ForgottenViewers
+from qoescope.compile.forgotten import BATCH_BODIES, ForgottenViewers
 from qoescope.compile.pseudonyms import pseudonym
 from qoescope.lake import dead_letters
 
@@ -55,6 +56,17 @@ def test_who_was_forgotten_is_not_stored_and_nobody_else_is_lost() -> None:
 def test_where_nobody_is_forgotten_all_is_stored() -> None:
     letters = rows(letter(b'{"viewer_id": "dora"'), b"no letter")
     assert dead_letters.split_forgotten(letters, ForgottenViewers({}, frozenset())) == (letters, [])
+
+
+def test_letters_that_cost_much_stop_no_others_and_lose_their_bytes_only() -> None:
+    costly = gzip.compress(gzip.compress(b'{"viewer_id":[' + b"1," * 30_000 + b"1]}" + b" " * 4_000_000))
+    many = [letter(costly) for _ in range(BATCH_BODIES + 2)]
+    light = [letter(b'{"viewer_id": "emil"'), letter(b"x", "news")]
+    kept, dropped = dead_letters.split_forgotten(rows(*many, *light), GONE)
+    assert dropped == []
+    assert kept["body"].to_pylist() == [b""] * (len(many) + 1) + [b"x"]
+    before, _ = dead_letters.split_forgotten(rows(*light, *many), GONE)
+    assert before["body"].to_pylist()[:2] == [b'{"viewer_id": "emil"', b"x"]
 
 
 @pytest.mark.parametrize(

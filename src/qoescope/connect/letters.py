@@ -1,6 +1,7 @@
 """Dead letters in Postgres: read for a replay, marked afterwards, erased."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -11,7 +12,7 @@ from qoescope.catalog.dimensions import UNKNOWN
 from qoescope.catalog.erasures import ERASED_LETTERS
 from qoescope.catalog.errors import Mistake
 from qoescope.compile import arrow
-from qoescope.compile.forgotten import Fate, ForgottenViewers, describe_withheld
+from qoescope.compile.forgotten import ForgottenViewers, describe_withheld
 from qoescope.connect import postgres, viewer_keys
 from qoescope.connect.postgres import Connection, Write
 from qoescope.settings import Settings
@@ -67,10 +68,29 @@ def mark(connection: Connection, places: Sequence[LetterId], replayed_at: dateti
         )
 
 
-def read_forgotten(settings: Settings, connection: Connection) -> ForgottenViewers:
-    """The forgotten viewers as they are until the transaction ends: no erasure looks through the letters meanwhile."""
+def lock(connection: Connection) -> None:
+    """Until the transaction ends no letters and no rows of imports are written, and no erasure begins to look.
+
+    Whoever writes them reads the forgotten viewers under this lock; an erasure takes it once after it has noted its
+    own, so what it does not see then is written by those who know of it. Nobody judges letters while holding it.
+    """
     connection.execute(_LOCK)
-    names = frozenset(connection.execute("select property, viewer_id from forgotten").fetchall())
+
+
+def read_names(connection: Connection) -> frozenset[tuple[str, str]]:
+    """(property, pseudonym) of all forgotten viewers."""
+    return frozenset(connection.execute("select property, viewer_id from forgotten").fetchall())
+
+
+def read_pseudonyms(connection: Connection, property_id: str) -> frozenset[str]:
+    """The pseudonyms of the property's forgotten viewers."""
+    rows = connection.execute("select viewer_id from forgotten where property = %s", (property_id,)).fetchall()
+    return frozenset(name for (name,) in rows)
+
+
+def read_forgotten(settings: Settings, connection: Connection) -> ForgottenViewers:
+    """The forgotten viewers as they are now."""
+    names = read_names(connection)
     try:
         return ForgottenViewers(viewer_keys.read(settings) if names else {}, names)
     except Mistake:  # not on this machine: nobody can be told apart
@@ -83,31 +103,52 @@ def erased(places: Sequence[LetterId], erased_at: datetime) -> Write:
     return Write(ERASED_LETTERS, pa.Table.from_pylist(rows, arrow.schema(ERASED_LETTERS)))
 
 
-def erase(connection: Connection, property_id: str, judge: Callable[[bytes], Fate], erased_at: datetime) -> int:
-    """Erases the property's letters, and those without a property, or only their bytes; returns their number.
+@dataclass(frozen=True, slots=True)
+class NamingLetters:
+    """Letters that name, or may name, a forgotten viewer."""
 
-    Call it in a transaction.
+    dropped: list[LetterId]
+    withheld: list[tuple[str, int, int]]
+    """(detail, partition, offset) of those whose bytes cannot be read."""
+
+
+def find_naming(connection: Connection, property_id: str, forgotten: ForgottenViewers) -> NamingLetters:
+    """The letters of the property, and those without a property, that name these viewers or cannot be read.
+
+    Takes minutes where there are many, so call it outside of transactions, once the viewers are noted as forgotten.
     """
-    connection.execute(_LOCK)
-    last: LetterId = (-1, -1)
-    gone = 0
-    while True:
-        rows = connection.execute(
-            "select kafka_partition, kafka_offset, body from dead_letters where property in (%s, %s) "
-            "and (kafka_partition, kafka_offset) > (%s, %s) order by kafka_partition, kafka_offset limit %s",
-            (property_id, UNKNOWN, *last, AT_ONCE),
+    with connection.transaction():
+        lock(connection)
+        ends = connection.execute(
+            "select kafka_partition, max(kafka_offset) from dead_letters where property in (%s, %s) group by 1",
+            (property_id, UNKNOWN),
         ).fetchall()
-        if not rows:
-            return gone
-        fates = [(partition, offset, len(body or b""), judge(bytes(body or b""))) for partition, offset, body in rows]
-        dropped = [(partition, offset) for partition, offset, _, fate in fates if fate == "drop"]
-        withheld = [(describe_withheld(size), p, offset) for p, offset, size, fate in fates if fate == "withhold"]
-        with connection.cursor() as cursor:
-            cursor.executemany("delete from dead_letters where (kafka_partition, kafka_offset) = (%s, %s)", dropped)
-            cursor.executemany(
-                "update dead_letters set body = '', detail = %s where (kafka_partition, kafka_offset) = (%s, %s)",
-                withheld,
-            )
-        postgres.upsert(connection, erased(dropped, erased_at))
-        gone += len(dropped) + len(withheld)
-        last = rows[-1][0], rows[-1][1]
+    found = NamingLetters([], [])
+    for partition, end in ends:
+        last = -1
+        while rows := connection.execute(
+            "select kafka_offset, body from dead_letters where property in (%s, %s) and kafka_partition = %s "
+            "and kafka_offset > %s and kafka_offset <= %s order by kafka_offset limit %s",
+            (property_id, UNKNOWN, partition, last, end, AT_ONCE),
+        ).fetchall():
+            bodies = [bytes(body or b"") for _, body in rows]
+            fates = forgotten.judge_all((property_id, body) for body in bodies)
+            for (offset, _), body, fate in zip(rows, bodies, fates, strict=True):
+                if fate == "drop":
+                    found.dropped.append((partition, offset))
+                elif fate == "withhold":
+                    found.withheld.append((describe_withheld(len(body)), partition, offset))
+            last = rows[-1][0]
+    return found
+
+
+def erase(connection: Connection, found: NamingLetters, erased_at: datetime) -> int:
+    """Erases these letters, or only their bytes; returns their number. Call it in a transaction."""
+    with connection.cursor() as cursor:
+        cursor.executemany("delete from dead_letters where (kafka_partition, kafka_offset) = (%s, %s)", found.dropped)
+        cursor.executemany(
+            "update dead_letters set body = '', detail = %s where (kafka_partition, kafka_offset) = (%s, %s)",
+            found.withheld,
+        )
+    postgres.upsert(connection, erased(found.dropped, erased_at))
+    return len(found.dropped) + len(found.withheld)

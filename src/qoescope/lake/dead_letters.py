@@ -30,12 +30,14 @@ def rows(letters: Iterable[Letter]) -> pa.Table:
 def split_forgotten(letters: pa.Table, forgotten: ForgottenViewers) -> tuple[pa.Table, list[tuple[int, int]]]:
     """(rows of `dead_letters` that may be stored, (partition, offset) of those that name a forgotten viewer).
 
-    Bytes that cannot be read are left out where somebody of the property is forgotten; of a record that is no letter,
-    where anybody is, since its bytes are packed in a way that nobody knows.
+    Takes seconds where many letters hold much, so call it outside of transactions. Bytes that cannot be read are left
+    out where somebody of the property is forgotten; of a record that is no letter, where anybody is, since its bytes
+    are packed in a way that nobody knows.
     """
     kept, dropped = [], []
-    for row in letters.to_pylist() if forgotten else ():
-        fate = forgotten.judge(row["property"], row["body"])
+    found = letters.to_pylist() if forgotten else []
+    fates = forgotten.judge_all((row["property"], row["body"]) for row in found)
+    for row, fate in zip(found, fates, strict=True):
         if fate == "drop":
             dropped.append((row["kafka_partition"], row["kafka_offset"]))
             continue
@@ -70,29 +72,31 @@ def offset_rows(letters: Iterable[tuple[int, int]], known: Mapping[int, tuple[in
     return pa.Table.from_pylist(books, arrow.schema(STREAM_OFFSETS))
 
 
-def _refuse_unstorable(row: Mapping[str, Any]) -> None:
-    """Raises `ValueError` for a row that neither Arrow nor Postgres can hold."""
+def _storable(row: dict[str, Any]) -> dict[str, Any]:
+    """The row; raises `ValueError` for one that neither Arrow nor Postgres can hold."""
     if not 0 <= row["count"] < 2**31:
         raise ValueError(f"count {str(row['count'])[:32]} is no number of events")
     for name in ("property", "stage", "reason", "detail"):
         row[name].encode()
+    return row
 
 
 def _row(partition: int, offset: int, record: bytes | None, logged_at: datetime) -> dict[str, Any]:
     position = {"kafka_partition": partition, "kafka_offset": offset}
     try:
         fields = json.loads(record or b"")
-        row = position | {
-            "property": str(fields["property"]),
-            "received_at": datetime.fromtimestamp(fields["received_at"] / 1000, UTC),
-            "stage": str(fields["stage"]),
-            "reason": str(fields["reason"]),
-            "detail": str(fields.get("detail") or ""),
-            "body": base64.b64decode(fields.get("body_base64") or "", validate=True),
-            "count": int(fields.get("count", 1)),
-        }
-        _refuse_unstorable(row)
-        return row
+        return _storable(
+            position
+            | {
+                "property": str(fields["property"]),
+                "received_at": datetime.fromtimestamp(fields["received_at"] / 1000, UTC),
+                "stage": str(fields["stage"]),
+                "reason": str(fields["reason"]),
+                "detail": str(fields.get("detail") or ""),
+                "body": base64.b64decode(fields.get("body_base64") or "", validate=True),
+                "count": int(fields.get("count", 1)),
+            }
+        )
     except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError, binascii.Error) as error:
         return position | {
             "property": UNKNOWN,

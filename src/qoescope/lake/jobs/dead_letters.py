@@ -1,6 +1,8 @@
 """Dead letters from the log into Postgres, each once: partition and offset are their key."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 from typing import LiteralString
 
@@ -8,6 +10,7 @@ import pyarrow as pa
 
 from qoescope.catalog.operations import DEAD_LETTERS, STREAM_OFFSETS
 from qoescope.catalog.topics import DEAD_LETTERS_TOPIC
+from qoescope.compile.forgotten import ForgottenViewers
 from qoescope.connect import letters, postgres, streams
 from qoescope.connect.health import Loop
 from qoescope.connect.log_readers import Tail
@@ -57,20 +60,32 @@ class _LetterWriter:
         return bool(self.came)
 
     def write(self) -> None:
-        """Writes the letters that were read; they stay in memory until that succeeds."""
+        """Writes the letters that were read; they stay in memory until that succeeds.
+
+        Judges them before the transaction, and again where somebody was forgotten meanwhile.
+        """
         rows = dead_letters.rows(self.came)
-
-        def written(connection: Connection) -> None:
-            with connection.transaction():
-                for write in self._writes(connection, rows):
-                    postgres.upsert(connection, write)
-
-        self.writer.do(written)
+        is_written = False
+        while not is_written:
+            forgotten = self.writer.do(partial(letters.read_forgotten, self.settings))
+            kept, dropped = dead_letters.split_forgotten(rows, forgotten)
+            is_written = self.writer.do(partial(self._write_judged, forgotten, kept, dropped))
         self.came = []
 
-    def _writes(self, connection: Connection, rows: pa.Table) -> list[Write]:
+    def _write_judged(
+        self, forgotten: ForgottenViewers, kept: pa.Table, dropped: Sequence[letters.LetterId], connection: Connection
+    ) -> bool:
+        """Writes the judged letters; False, and no change, where others are forgotten now."""
+        with connection.transaction():
+            letters.lock(connection)
+            if letters.read_names(connection) != forgotten.names:
+                return False
+            for write in self._writes(connection, kept, dropped):
+                postgres.upsert(connection, write)
+        return True
+
+    def _writes(self, connection: Connection, kept: pa.Table, dropped: Sequence[letters.LetterId]) -> list[Write]:
         """The letters, those of forgotten viewers that are left out, and how far the stream is."""
-        kept, dropped = dead_letters.split_forgotten(rows, letters.read_forgotten(self.settings, connection))
         known = connection.execute(_KNOWN, (dead_letters.STREAM, DEAD_LETTERS_TOPIC.name)).fetchall()
         offsets = dead_letters.offset_rows(
             [(partition, offset) for partition, offset, *_ in self.came], {p: (first, end) for p, first, end in known}

@@ -1,11 +1,10 @@
 """Erases one viewer from the lake, the marts and the dead letters; the viewer's own id is stored nowhere."""
 
-import csv
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,15 +25,18 @@ from qoescope.compile.adding import negate
 from qoescope.compile.forgotten import ForgottenViewers
 from qoescope.compile.live import LIVE_TABLES, live
 from qoescope.connect import days, letters, postgres, viewer_keys, write_access
+from qoescope.connect.causes import explain
 from qoescope.connect.lake.deletion import erase_viewer
 from qoescope.connect.lake.reading import list_files, read_rows
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import open_table
 from qoescope.connect.postgres import Connection, Write
 from qoescope.mart import ledger_result
+from qoescope.mart.imported import row_judge
 from qoescope.mart.jobs import lake_days
 from qoescope.settings import Settings
 
+log = logging.getLogger("qoescope.forget")
 TABLES_WITH_VIEWERS = (EVENTS, LATE, QUARANTINE, SESSION_VERSIONS)
 """Tables of the lake that name viewers."""
 PURGE_DAYS = 38
@@ -63,6 +65,15 @@ class ErasureReceipt:
             f"{self.property}: {self.events} events, {self.sessions} sessions, {self.marts} rows of Postgres and "
             f"{self.letters} letters erased; all data will be purged by {self.gone_by}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptBytes:
+    """What was kept as it came, and names or may name a viewer."""
+
+    naming: letters.NamingLetters
+    rows: list[tuple[str, str, int]]
+    """(property, checksum, line) of quarantined rows of imports."""
 
 
 def find_pseudonyms(settings: Settings, property_id: str, viewer: str) -> tuple[str, ...]:
@@ -100,30 +111,40 @@ def forget_viewer(settings: Settings, property_id: str, names: Sequence[str]) ->
     return ErasureReceipt(property_id, tuple(names), gone_by=gone_by, **total)
 
 
-def without_forgotten(settings: Settings, connection: Connection, property_id: str, rows: pa.Table) -> pa.Table:
-    """The rows, which name viewers by their own ids, without those of forgotten viewers."""
-    forgotten_rows = connection.execute(
-        "select viewer_id from forgotten where property = %s", (property_id,)
-    ).fetchall()
-    names = {name for (name,) in forgotten_rows}
-    if not names:
-        return rows
-    keys = viewer_keys.read(settings)
-    viewers = [viewer for viewer in pc.unique(rows["viewer_id"]).to_pylist() if viewer]
-    named = [viewer for viewer in viewers if not names.isdisjoint(pseudonyms.all_pseudonyms(keys, property_id, viewer))]
-    return rows.filter(pc.invert(pc.is_in(rows["viewer_id"], pa.array(named, rows["viewer_id"].type))))
-
-
 def repeat_erasures(settings: Settings, today: date) -> int:
-    """Erases the viewers of the last days' erasures again; returns the number of rows deleted."""
+    """Erases the viewers of the last days' erasures again; returns the number of rows deleted.
+
+    Raises `Mistake` where some failed, once the others are done.
+    """
     with postgres.connect(settings, "writer") as connection:
         recent = connection.execute(
             "select property, array_agg(viewer_id order by viewer_id) from forgotten where forgotten_at >= %s "
             "group by property, forgotten_at",
             (today - timedelta(days=REPEAT_DAYS),),
         ).fetchall()
-    receipts = [forget_viewer(settings, property_id, names) for property_id, names in recent]
-    return sum(files.events + files.sessions + files.marts + files.letters for files in receipts)
+    return erase_each(recent, lambda property_id, names: forget_viewer(settings, property_id, names))
+
+
+def erase_each(
+    viewers: Sequence[tuple[str, Sequence[str]]], erase: Callable[[str, Sequence[str]], ErasureReceipt]
+) -> int:
+    """Erases each viewer, by (property, pseudonyms); returns the number of rows deleted.
+
+    Goes on where one fails, and raises `Mistake` with the causes at the end.
+    """
+    deleted, failed = 0, dict[str, str]()
+    for property_id, names in viewers:
+        try:
+            receipt = erase(property_id, names)
+        except Exception as error:  # noqa: BLE001 - one property's failure must not keep the viewers of others
+            failed[property_id] = str(explain(error))
+            log.warning("the erasure of a viewer of %s failed: %s", property_id, failed[property_id])
+        else:
+            deleted += receipt.events + receipt.sessions + receipt.marts + receipt.letters
+    if failed:
+        causes = "; ".join(f"{property_id}: {cause}" for property_id, cause in failed.items())
+        raise Mistake(f"the erasures of {len(failed)} properties failed, repeat them by hand: {causes}")
+    return deleted
 
 
 def _ids_as_sent(
@@ -144,30 +165,24 @@ def _ids_as_sent(
     return {name: named if name == names[-1] else [] for name in names}
 
 
-def _erase_letters(connection: Connection, keys: pseudonyms.ViewerKeys, property_id: str, names: frozenset[str]) -> int:
-    """Deletes dead letters and quarantined import rows that name the viewer; returns their number.
-
-    Of letters that cannot be read the bytes are deleted, since they may name them.
-    """
-
-    def is_named(viewer: str) -> bool:
-        return not names.isdisjoint(pseudonyms.all_pseudonyms(keys, property_id, viewer))
-
+def _find_kept(
+    connection: Connection, keys: pseudonyms.ViewerKeys, property_id: str, names: frozenset[str]
+) -> _KeptBytes:
+    """The dead letters and quarantined import rows that name the viewer, or that nobody can read to their end."""
     forgotten = ForgottenViewers(keys, frozenset((property_id, name) for name in names))
-    gone = letters.erase(connection, property_id, partial(forgotten.judge, property_id), datetime.now(UTC))
+    naming = letters.find_naming(connection, property_id, forgotten)
     rows = connection.execute(
         "select checksum, line, content from import_quarantine where property = %s", (property_id,)
-    )
-    named = [
-        (property_id, checksum, line) for checksum, line, text in rows.fetchall() if any(map(is_named, _fields(text)))
-    ]
+    ).fetchall()
+    may_name = row_judge(keys, property_id, names)
+    return _KeptBytes(naming, [(property_id, checksum, line) for checksum, line, text in rows if may_name(text or "")])
+
+
+def _erase_kept(connection: Connection, kept: _KeptBytes) -> int:
+    """Deletes what was found; returns the number of letters and rows. Call it in a transaction."""
     with connection.cursor() as cursor:
-        cursor.executemany("delete from import_quarantine where (property, checksum, line) = (%s, %s, %s)", named)
-    return gone + len(named)
-
-
-def _fields(content: str | None) -> list[str]:
-    return [field for row in csv.reader([content or ""]) for field in row]
+        cursor.executemany("delete from import_quarantine where (property, checksum, line) = (%s, %s, %s)", kept.rows)
+    return letters.erase(connection, kept.naming, datetime.now(UTC)) + len(kept.rows)
 
 
 def _erase(
@@ -190,11 +205,12 @@ def _erase(
     }
     events, sessions = erased[EVENTS.name], versions.latest(erased[SESSION_VERSIONS.name])
     taken = [Write(LIVE_TABLES[n], negate(t, LIVE_TABLES[n])) for n, t in live(events).items() if len(events)]
+    kept = _find_kept(connection, keys, property_id, letters_of) if letters_of else None
     personal = (SESSION_ROWS, *(mart.table for mart in MARTS if mart.personal))
     with connection.transaction():
         days.lock(connection)
         gone = sum(days.erase(connection, table, property_id, each) for table in personal for each in names)
-        letters_gone = _erase_letters(connection, keys, property_id, letters_of) if letters_of else 0
+        letters_gone = _erase_kept(connection, kept) if kept else 0
         counts = {"events": len(events), "sessions": len(sessions), "marts": gone, "letters": letters_gone}
         for write in (Write(OUTCOMES, ledger_result.erasure_outcomes(erased)), *taken):
             postgres.upsert(connection, write)

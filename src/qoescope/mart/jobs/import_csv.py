@@ -18,14 +18,14 @@ from qoescope.catalog.operations import (
 from qoescope.catalog.property_names import check_property
 from qoescope.catalog.tables import SESSIONS
 from qoescope.compile import arrow, versions
-from qoescope.connect import days, postgres
+from qoescope.connect import days, letters, postgres, viewer_keys
 from qoescope.connect.lake.reading import list_files, read_rows
 from qoescope.connect.lake.schema import ensure_tables
 from qoescope.connect.lake.tables import open_table
 from qoescope.connect.lake.writing import append_files, write_files
 from qoescope.connect.postgres import Connection, Write
+from qoescope.mart.imported import quarantined_without_forgotten, without_forgotten
 from qoescope.mart.jobs import lake_days
-from qoescope.mart.jobs.forget import without_forgotten
 from qoescope.settings import Settings
 from qoescope.sources import packing, registry
 from qoescope.sources.csv.sessions import CsvSessions
@@ -75,7 +75,8 @@ def import_csv(settings: Settings, path: Path, property_id: str = "import") -> C
         found = registry.CSV.parse(packing.text_lines(file, path.name), property_id, settings.lake_buckets)
     ensure_tables(settings)
     with postgres.connect(settings, "writer") as connection:
-        rows = without_forgotten(settings, connection, property_id, found.sessions)
+        names = letters.read_pseudonyms(connection, property_id)
+    rows = without_forgotten(found.sessions, viewer_keys.read(settings) if names else {}, property_id, names)
     placed = pa.table(
         {n: rows[n if n != "session_day" else "day"] for n in ("property", "session_id", "session_day", "bucket")}
     )
@@ -91,8 +92,8 @@ def import_csv(settings: Settings, path: Path, property_id: str = "import") -> C
             lambda: arrow.conform(lake_days.read_sessions_of(settings, started), SESSION_ROWS),
             lake_days.mart_writes,
         )
-        with connection.transaction():
-            _note_import(connection, found, property_id, path.name, digest)
+        while not _note_import(settings, connection, found, property_id, path.name, digest):
+            pass  # somebody was forgotten meanwhile: the rows are looked through again
     kept_aside = _reasons(found.quarantined)
     return CsvImport(found.rows, len(rows), len(new), found.repeated, len(found.quarantined), len(started), kept_aside)
 
@@ -104,7 +105,16 @@ def _reasons(quarantined: pa.Table) -> tuple[Reason, ...]:
     return tuple(sorted(reasons, key=lambda reason: (-reason.rows, reason.first_line)))
 
 
-def _note_import(connection: Connection, found: CsvSessions, property_id: str, name: str, digest: str) -> None:
+def _note_import(
+    settings: Settings, connection: Connection, found: CsvSessions, property_id: str, name: str, digest: str
+) -> bool:
+    """Writes the import and the rows that were kept aside, without those of forgotten viewers.
+
+    False, and no change, where others are forgotten now than when the rows were looked through.
+    """
+    names = letters.read_pseudonyms(connection, property_id)
+    keys = viewer_keys.read(settings) if names else {}
+    quarantined = quarantined_without_forgotten(found.quarantined, keys, property_id, names)
     note = {
         "checksum": digest,
         "property": property_id,
@@ -115,7 +125,12 @@ def _note_import(connection: Connection, found: CsvSessions, property_id: str, n
         "quarantined": len(found.quarantined),
         "finished_at": datetime.now(UTC),
     }
-    kept = found.quarantined.append_column("property", pa.repeat(pa.scalar(property_id), len(found.quarantined)))
+    kept = quarantined.append_column("property", pa.repeat(pa.scalar(property_id), len(quarantined)))
     kept = kept.append_column("checksum", pa.repeat(pa.scalar(digest), len(kept)))
-    postgres.upsert(connection, Write(IMPORTS, pa.Table.from_pylist([note])))
-    postgres.upsert(connection, Write(IMPORT_QUARANTINE, kept))
+    with connection.transaction():
+        letters.lock(connection)
+        if letters.read_pseudonyms(connection, property_id) != names:
+            return False
+        postgres.upsert(connection, Write(IMPORTS, pa.Table.from_pylist([note])))
+        postgres.upsert(connection, Write(IMPORT_QUARANTINE, kept))
+    return True

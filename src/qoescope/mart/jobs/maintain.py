@@ -52,7 +52,6 @@ def _maintain(settings: Settings, today: date) -> MaintenanceResult:
         expired += expire_days(settings, table, today - timedelta(days=kept_days))
         joined += compact_table(settings, table, 1)
         deleted += len(vacuum_table(settings, table))
-    expired += repeat_erasures(settings, today)
     with postgres.connect(settings, "writer") as connection:
         kept = {SESSION_ROWS.name: settings.sessions_days, LIVE_LEAF.name: settings.live_days}
         for name, kept_days in (kept | {mart.name: _kept_days(settings, mart) for mart in MARTS}).items():
@@ -65,6 +64,7 @@ def _maintain(settings: Settings, today: date) -> MaintenanceResult:
         expired += days.expire_rows(connection, "epochs", "committed_at", today - timedelta(days=30))
         for name in (OBSERVED.name, REQUESTS.name):
             expired += days.expire_rows(connection, name, "last_at", today - timedelta(days=settings.sessions_days))
+    expired += repeat_erasures(settings, today)  # last, for it raises where one of them failed
     return MaintenanceResult(joined, deleted, expired)
 
 
