@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from qoescope.catalog.errors import Mistake
 from qoescope.compile import pseudonyms
+from qoescope.compile.forgotten import ForgottenViewers
 from qoescope.connect import viewer_keys
 from qoescope.ingest.context import Arrival
 from qoescope.ingest.jobs import manage_keys
@@ -72,6 +73,18 @@ def test_an_id_has_one_name_whatever_the_door_mends_of_it(viewer: str) -> None:
         assert name is None
     else:
         assert pseudonyms.all_pseudonyms({1: KEY}, "shop", viewer) == (name,)
+
+
+@pytest.mark.parametrize(("viewer", "encoding"), [("zoë", "latin-1"), ("zoé", "latin-1"), ("žofie€", "cp1252")])
+def test_an_id_in_latin_1_is_the_one_that_an_erasure_asks_for(viewer: str, encoding: str) -> None:
+    event = {"seq": 1, "at": NOW, "type": "playback_request", "state": "idle", "state_ms": 0}
+    beacon = {"session": {"session_id": "s", "viewer_id": viewer, "content_title": "ß 日"}, "events": [event]}
+    body = json.dumps(beacon, ensure_ascii=False).encode().replace(viewer.encode(), viewer.encode(encoding))
+    session = judge_beacon(body, Arrival("shop", NOW, KEY, {}), Limits()).session
+    assert session is not None
+    names = pseudonyms.all_pseudonyms({1: KEY}, "shop", viewer)
+    assert (session.viewer_id,) == names
+    assert ForgottenViewers({1: KEY}, {("shop", names[0])}).judge("shop", body[:-9]) == "drop"
 
 
 @pytest.mark.parametrize("viewer", CHANGED, ids=range(len(CHANGED)))

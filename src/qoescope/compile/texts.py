@@ -10,6 +10,24 @@ _CLEAN = {0: None, **_NO_CHARACTERS, **_LINE_BREAKS}
 """Removes NUL, turns line breaks into spaces, and other control characters into U+FFFD."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
+_HIGH = range(0x80, 0x100)
+_WINDOWS = {byte: bytes((byte,)).decode("cp1252", "replace") for byte in _HIGH}
+
+
+def decode_mended(body: bytes) -> str:
+    """The bytes as UTF-8, where those that are none mean what they mean in Windows-1252, the web's Latin-1.
+
+    The collector and an erasure both read viewer ids by it, so that ids in Latin-1 stay apart and are found.
+    """
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        text = body.decode("utf-8", "surrogateescape")
+    for byte in _HIGH:  # a hundred replacements of a character cost less than a call for each one
+        if byte in body:
+            text = text.replace(chr(0xDC00 + byte), _WINDOWS[byte])
+    return text
+
 
 def clean(text: str) -> str:
     """The text without control characters and line separators."""

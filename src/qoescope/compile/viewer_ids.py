@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from qoescope.compile.contents import Budget, decode_text, read_contents
+from qoescope.compile.texts import decode_mended
 
 _NAME = re.compile(r"""viewer_id["'\\]*\s*[:=]\s*\\*""", re.IGNORECASE)
 _TOKEN = re.compile(
@@ -50,6 +51,8 @@ def find_viewer_ids(body: bytes, budget: Budget | None = None) -> FoundIds:
 def _texts(body: bytes, budget: Budget) -> Iterator[str]:
     """The bytes as texts that can be searched; those that the budget does not allow are left out, and it is spent."""
     read = {body.decode("utf-8", "replace")}
+    if decode_text(body, "utf-8") is not None:
+        read.add(decode_mended(body))
     encoding = json.detect_encoding(body)
     if not encoding.startswith("utf-8"):
         read.add(decode_text(body, encoding) or "")
