@@ -13,7 +13,7 @@ Fate = Literal["keep", "withhold", "drop"]
 MOST_NAMES = 50_000
 """Pseudonyms that are computed because of one body."""
 BATCH_BODIES = 20
-"""Budgets of a body that a batch of letters has, about 6 s on one core."""
+"""Budgets of a body that a batch of letters has: up to 15 s of one core for the costliest known ones."""
 
 
 class ForgottenViewers:
