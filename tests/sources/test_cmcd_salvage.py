@@ -1,13 +1,18 @@
 """What is damaged in a record, or encoded once too often, costs itself and never the record."""
 
+import re
 from collections.abc import Callable
+from time import process_time
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from qoescope.catalog.cmcd import LONGEST_RECORD
 from qoescope.sources.cmcd.reading import RecordReading, read
-from qoescope.sources.cmcd.salvage import decoded, salvage
-from qoescope.sources.cmcd.transport import SentRecord, in_body, in_headers, in_query
+from qoescope.sources.cmcd.salvage import _without_odd_strings, decoded, salvage
+from qoescope.sources.cmcd.transport import SentRecord, TooLarge, in_body, in_headers, in_query
 
 PLAIN = {
     "CMCD-Request": "bl=2000,sta=p,su",
@@ -97,3 +102,37 @@ def test_a_member_that_cannot_be_parsed_is_named_and_the_others_stay() -> None:
 
 def test_text_that_gains_nothing_by_decoding_stays() -> None:
     assert [decoded(text) for text in ("%%%", "%41%42 =", "plain", "")] == ["%%%", "%41%42 =", "plain", ""]
+
+
+def seconds_to_salvage(text: str) -> float:
+    """Processor time of the quickest of three runs."""
+    times = []
+    for _ in range(3):
+        began = process_time()
+        salvage(text)
+        times.append(process_time() - began)
+    return min(times)
+
+
+@pytest.mark.parametrize("unit", ['\\"', '("', '\\"é', '" ', 'a=("é'])
+def test_what_never_closes_is_salvaged_in_time_that_grows_with_its_length(unit: str) -> None:
+    short, long = (f'sid="s",nor=("{(unit * size)[:size]}' for size in (8_000, 64_000))
+    assert seconds_to_salvage(long) < 24 * max(seconds_to_salvage(short), 0.0005)
+    assert salvage(long).record["sid"] == "s"
+
+
+@given(st.text(alphabet='"\\aé\n ', max_size=24))
+def test_a_list_is_salvaged_as_by_a_search_from_every_quote(inside: str) -> None:
+    def printable(met: re.Match[str]) -> str:
+        return met[0] if re.fullmatch(r"[\x20-\x7e]*", met[0]) else ""
+
+    kept = re.sub(r'"(?:[^"\\]|\\.)*"', printable, f"({inside})")
+    kept = re.sub(r" {2,}", " ", kept).replace("( ", "(").replace(" )", ")")
+    assert _without_odd_strings(f"nor=({inside})") == (f"nor={kept}" if kept != "()" else "")
+
+
+def test_headers_are_refused_by_length_before_they_are_read() -> None:
+    half = 'nor=("' + '\\"' * (LONGEST_RECORD // 4)
+    with pytest.raises(TooLarge):
+        in_headers([("CMCD-Request", half), ("CMCD-Session", half)])
+    assert in_headers([("CMCD-Request", half), ("CMCD-Session", 'sid="s"')]) is not None

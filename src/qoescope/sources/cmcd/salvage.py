@@ -10,7 +10,8 @@ from qoescope.sources.cmcd.structured_fields import Record
 
 MOST_DECODED = 2
 """How often a text may be encoded beyond what its way asks for."""
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+("?)')
+"""A string and its closing quote; one that never closes is matched, too, so that no quote inside it is tried again."""
 _UNQUOTED = re.compile(r"'([\w.~:/+ -]+)'|([\w.~:/+-]+)", re.ASCII)
 """Texts such as a UUID that begins with a digit, which is no token."""
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
@@ -56,7 +57,7 @@ def _without_odd_strings(member: str) -> str:
     key, _, value = member.partition("=")
     if not value.startswith("("):
         return ""
-    kept = _STRING.sub(lambda match: match[0] if _PRINTABLE.fullmatch(match[0]) else "", value)
+    kept = _STRING.sub(lambda met: "" if met[1] and not _PRINTABLE.fullmatch(met[0]) else met[0], value)
     kept = re.sub(r" {2,}", " ", kept).replace("( ", "(").replace(" )", ")")
     return f"{key}={kept}" if kept != "()" else ""
 
@@ -70,9 +71,10 @@ def decoded(text: str) -> str:
             return text
         members = _readable_members(text)
         best, most = (text, members) if members > most else (best, most)
-        if "%" not in text:
+        again = unquote(text) if "%" in text else text
+        if again == text:
             break
-        text = unquote(text)
+        text = again
     return best
 
 

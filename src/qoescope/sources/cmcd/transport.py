@@ -61,11 +61,13 @@ def home(name: str, version: int) -> str:
 
 
 def in_headers(headers: Iterable[tuple[str, str]]) -> SentRecord | None:
-    """The union of the four headers, in any case; None if there is none of them."""
+    """The union of the four headers, in any case; None if there is none of them. Raises `TooLarge`."""
     names = {f"cmcd-{header.lower()}": header for header in HEADERS}
-    present = [(names[name.lower()], decoded(value.strip())) for name, value in headers if name.lower() in names]
-    if not present:
+    sent = [(names[name.lower()], value.strip()) for name, value in headers if name.lower() in names]
+    if not sent:
         return None
+    _short(",".join(value for _, value in sent))
+    present = [(header, decoded(value)) for header, value in sent]
     texts, notes, dropped = [], set[str](), list[str]()
     for header, value in present:
         record, at = structured_fields.parsed(value)
