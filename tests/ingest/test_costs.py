@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from qoescope.catalog.cmcd import LONGEST_BODY
 from qoescope.ingest import costs
 from qoescope.ingest.bodies import Refused
 from qoescope.ingest.limits import Limits
@@ -30,6 +31,22 @@ def test_what_names_no_event_costs_one(body: bytes) -> None:
 def test_many_values_cost_as_many_events_as_could_hold_them() -> None:
     body = beacon(*[[]] * 64_000)
     assert (costs.estimate_events(body, LIMITS), costs.count_named_events(body, LIMITS)) == (1_000, 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "cost"),
+    [
+        (b"", 1),
+        (b'sid="s",v=2\n', 1),
+        (b'e=t,sid="s",ts=1,v=2\n' * 63, 63),
+        (b'[{"sid":"s"},{"sid":"s"},{"sid":"t"}]', 3),
+        (b'sid="s",nor=("' + rb"\"" * 8_180, 15),
+        (b"d=," * 16_000, 1_000),
+        (b"x" * LONGEST_BODY, 1_024),
+    ],
+)
+def test_cmcd_costs_its_records_or_as_many_as_its_bytes_could_hold(body: bytes, cost: int) -> None:
+    assert costs.estimate_reports(body) == cost
 
 
 def test_a_body_names_no_more_events_than_one_may_hold() -> None:

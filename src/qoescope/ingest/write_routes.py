@@ -281,11 +281,11 @@ class WriteRoutes:
         self, request: "Request", body: bytes, charged: int, arrival: Arrival, key: WriteKey
     ) -> bytes:
         """An empty answer, once Kafka has acknowledged all CMCD records of the request."""
+        self._budget(key).owe(max(0, costs.estimate_reports(body) - charged), 0)
         if request.method == "GET":
             sent = reports.parse_request(request.headers.items(), request.query)
         else:
             sent = reports.parse_body(body, request.headers.get("content-type"))
-        self._budget(key).owe(max(0, sent.received - charged), 0)
         await self._put(reports.report_records(sent, arrival, CMCD_PATH))
         self.counters.count(key.property, sent.counts)
         self.counters.count_unknown(key.property, sent.left_out)
