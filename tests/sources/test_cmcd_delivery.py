@@ -169,3 +169,10 @@ def test_a_player_that_tells_no_states_may_still_say_how_long_it_took_to_start()
     found = made([(0, 'e=t,sid="x",ts=1,v=2'), (2000, 'e=t,msd=2334,sid="x",ts=2001,v=2')], "event")
     (row,) = found.observed.to_pylist()
     assert (row["startup_ms"], row["tells_states"], len(found.events)) == (2334, False, 0)
+
+
+def test_hosts_that_differ_in_characters_that_are_not_stored_are_one_row() -> None:
+    hosts = ["xy", "x\0y", "\0", None, "x\x01y", "x\ufffdy"]
+    rows = made([(place, 'br=1000,sid="x"', {"host": host}) for place, host in enumerate(hosts)]).requests.to_pylist()
+    assert {row["host"]: row["request_count"] for row in rows} == {"xy": 2, "unknown": 2, "x\ufffdy": 2}
+    assert len(rows) == 3

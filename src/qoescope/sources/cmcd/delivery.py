@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from qoescope.catalog.bounds import LARGEST_SUM, LONGEST_REQUEST_MS
 from qoescope.catalog.cmcd import Rules
+from qoescope.compile.texts import tidy_id
 from qoescope.sources.cmcd.order import CmcdSession, Report, lost_reports
 
 _VIDEO = ("v", "av")
@@ -99,12 +100,12 @@ def _latest_first_byte(record: Report) -> int:
 
 
 def _host(record: Report) -> str | None:
-    if record.event != "rr":
-        return record.host
+    """The host as it is stored: what differs in characters that no table holds is one host, and one key."""
     try:
-        return urlsplit(record.reading.texts.get("url", "")).hostname
+        host = record.host if record.event != "rr" else urlsplit(record.reading.texts.get("url", "")).hostname
     except ValueError:
         return None
+    return host and tidy_id(host)
 
 
 def _status(record: Report) -> int | None:
