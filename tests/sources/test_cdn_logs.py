@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from qoescope.sources.cdn_logs import json_lines
+from qoescope.sources.cdn_logs import json_lines, nginx, varnish
 from qoescope.sources.cdn_logs.reports import LogReports, log_reports
+from qoescope.sources.cdn_logs.requests import LoggedRequest
 from qoescope.sources.cmcd.mapping import map_records
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -156,3 +157,43 @@ def test_an_agent_is_read_though_it_is_escaped_and_a_dash_is_none() -> None:
 
 def test_a_logs_own_remarks_are_no_lines() -> None:
     assert (found(b"#Version: 1.0", b"#Fields: date time").books, found(b"[]").bad[0][0]) == (Counter(), 1)
+
+
+IN_LAYOUTS = {
+    "nginx": nginx.with_layout('$host $msec "$request" "$http_user_agent"'),
+    "varnish": varnish.with_layout('%{Host}i %{sec}t "%r" "%{User-Agent}i"'),
+}
+
+
+@pytest.mark.parametrize("layout", IN_LAYOUTS)
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [(r"\ud800", "\ufffd"), (r"\uDFFF\ud800", "\ufffd\ufffd"), (r"\ud83d\ude00", "\U0001f600"), (r"\x00", ""),
+     (r"\xed\xa0\x80", "\ufffd" * 3), (r"\u0000", "")],
+)  # fmt: skip
+def test_an_escape_that_no_table_holds_costs_neither_its_line_nor_the_file(
+    layout: str, written: str, meant: str
+) -> None:
+    lines = [
+        f'x{written}y {SECOND} "GET /1.m4s?{CMCD} HTTP/1.1" "App{written}/1.0 ({written})"',
+        f'xy {SECOND} "GET /2.m4s?CMCD=sid%3D%22{written}%22 HTTP/1.1" "-"',
+        f'xy {SECOND} "GET /3.m4s?{CMCD} HTTP/1.1" "-"',
+    ]
+    made = log_reports(IN_LAYOUTS[layout](enumerate((line.encode() for line in lines), 1)), "app", 8, NOW)
+    rows = made.reports.to_pylist()
+    assert [rows[0]["host"], rows[-1]["host"], rows[-1]["kafka_offset"]] == [f"x{meant}y", "xy", 3]
+    assert len(rows) + len(made.bad) == 3 - made.outcomes("app")["filtered"].to_pylist()[0]
+
+
+def test_a_record_is_kept_in_characters_that_a_table_holds() -> None:
+    url = 'https://a\ud800.example/1.m4s?CMCD=br=3000,cid="\ud83d\ude00",sid="s",com.x="\udfff"'
+    made = log_reports([(1, LoggedRequest(NOW, url, 200, "", ()))], "app", 8, NOW)
+    (row,) = made.reports.to_pylist()
+    assert (row["host"], row["record"]) == ("a\ufffd.example", 'br=3000,cid="\U0001f600",sid="s",com.x="\ufffd"')
+
+
+def test_a_url_that_is_none_is_a_bad_line_and_the_others_stay() -> None:
+    odd = LoggedRequest(NOW, "https://[a.example/1.m4s", 200, "", (("cmcd-session", 'sid="s"'),))
+    plain = LoggedRequest(NOW, f"https://a.example/1.m4s?{CMCD}", 200, "", ())
+    made = log_reports([(1, odd), (2, plain)], "app", 8, NOW)
+    assert (made.reports["kafka_offset"].to_pylist(), made.bad) == ([2], [(1, "Invalid IPv6 URL")])

@@ -39,11 +39,14 @@ def tidy_text(text: str) -> str:
     return clean(text)[:LONGEST_TEXT]
 
 
+def join_surrogates(text: str) -> str:
+    """The text as UTF-8 can hold it: a surrogate pair becomes its character, half of one U+FFFD. Idempotent."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def tidy_id(text: str) -> str:
     """An id from anywhere as the collector stores it; half a surrogate pair becomes U+FFFD. Idempotent."""
-    if not text.isascii():
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return tidy_text(text)
+    return tidy_text(join_surrogates(text))
 
 
 def holds_no_character(text: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qoescope.catalog.errors import Mistake
+from qoescope.compile.texts import join_surrogates
 from qoescope.sources.cdn_logs.requests import (
     NOTHING,
     LoggedRequest,
@@ -97,7 +98,7 @@ def _unescaped(text: str) -> str:
             return bytes.fromhex(match[1].replace("\\x", "")).decode("utf-8", "replace")
         return chr(int(match[2], 16)) if match[2] else _PLAIN.get(match[3], match[3])
 
-    return _ESCAPE.sub(plain, text) if "\\" in text else text
+    return join_surrogates(_ESCAPE.sub(plain, text)) if "\\" in text else text
 
 
 def _request_of(fields: Mapping[str, object]) -> LoggedRequest:

@@ -17,6 +17,7 @@ from qoescope.catalog.cmcd import COUNTED_AS
 from qoescope.catalog.operations import OUTCOMES, REPORTS, UNKNOWN_FIELDS
 from qoescope.compile import agents, arrow
 from qoescope.compile.buckets import bucket_of
+from qoescope.compile.texts import join_surrogates, tidy_id
 from qoescope.sources.cdn_logs.requests import LogEntry, LoggedRequest, UnreadableLine
 from qoescope.sources.cmcd import transport
 from qoescope.sources.cmcd.reading import read
@@ -93,19 +94,20 @@ def log_reports(entries: Iterable[tuple[int, LogEntry]], tenant: str, buckets: i
             continue
         try:
             sent = _sent(entry)
+            row = sent and _row(entry, sent.text, number)
         except ValueError as error:
             made.bad.append((number, str(error)))
             made.count(now, "invalid")
             continue
-        if sent is None:
+        if sent is None or row is None:
             made.without_cmcd += 1
         else:
-            _add(made, number, entry, sent, tenant, buckets)
+            _add(made, entry, sent, row | {"property": tenant}, buckets)
     return made
 
 
 def _add(
-    made: LogReports, number: int, request: LoggedRequest, sent: transport.SentRecord, tenant: str, buckets: int
+    made: LogReports, request: LoggedRequest, sent: transport.SentRecord, row: dict[str, Any], buckets: int
 ) -> None:
     """Books a request with CMCD, and adds its row if it belongs to a session."""
     reading = read(sent.text, "request")
@@ -114,25 +116,25 @@ def _add(
         dropped = (COUNTED_AS + name for name in (*reading.dropped, *sent.dropped))
         made.count_unknown(request.at, (*dropped, *request.unknown))
     if reading.empty:
-        made.bad.append((number, "its CMCD cannot be read"))
+        made.bad.append((row["kafka_offset"], "its CMCD cannot be read"))
         made.count(request.at, "invalid")
     elif session_id is None:
         made.count(request.at, "filtered")
     else:
         made.count(request.at, "accepted", "reports")
-        row = _row(request, sent.text, number)
-        row |= {"property": tenant, "session_id": session_id, "bucket": bucket_of(session_id, buckets)}
-        made.rows.append(row)
+        made.rows.append(row | {"session_id": session_id, "bucket": bucket_of(session_id, buckets)})
 
 
 def _row(request: LoggedRequest, record: str, number: int) -> dict[str, Any]:
+    """The request's row but for its session; raises `ValueError` for a URL that is none."""
+    host = urlsplit(request.url).hostname
     return {
         **dict(agents.device_fields(request.user_agent)),
         **dict(request.context),
         "mode": "request",
-        "record": record,
+        "record": join_surrogates(record),
         "received_at": request.at,
-        "host": urlsplit(request.url).hostname,
+        "host": host and tidy_id(host),
         "status": request.status,
         "kafka_partition": PARTITION,
         "kafka_offset": number,

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from qoescope.catalog.cmcd import KEYS
+from qoescope.compile.texts import tidy_id
 from qoescope.sources.cdn_logs.times import parse_time
 
 REQUEST_LINE = re.compile(r"[A-Za-z]+ (\S+) HTTP/[\d.]+")
@@ -160,7 +161,7 @@ def _agent(agent: object) -> str:
         if " " in text or not ESCAPE.search(text):
             break
         text = unquote(text if "%20" in text or "%25" in text else text.replace("+", " "))
-    return "" if text in NOTHING else text
+    return "" if text in NOTHING else tidy_id(text)
 
 
 def _context(context: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -169,7 +170,7 @@ def _context(context: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         text = str(value).strip() if isinstance(value, str | int) and value not in NOTHING else ""
         form = FORMS.get(name)
         if text and (form is None or form.fullmatch(text)):
-            yield name, text.upper() if name == "country_code" else text
+            yield name, text.upper() if name == "country_code" else tidy_id(text)
 
 
 def _status(status: object) -> int | None:
