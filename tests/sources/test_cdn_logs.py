@@ -1,14 +1,16 @@
 """CDN logs: what is taken of a line, and what is counted of the others."""
 
+import io
 import json
 from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
 
+from qoescope.sources import packing, registry
 from qoescope.sources.cdn_logs import json_lines, nginx, varnish
 from qoescope.sources.cdn_logs.reports import LogReports, log_reports
-from qoescope.sources.cdn_logs.requests import LoggedRequest
+from qoescope.sources.cdn_logs.requests import LoggedRequest, LogParser, UnreadableLine
 from qoescope.sources.cmcd.mapping import map_records
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -197,3 +199,15 @@ def test_a_url_that_is_none_is_a_bad_line_and_the_others_stay() -> None:
     plain = LoggedRequest(NOW, f"https://a.example/1.m4s?{CMCD}", 200, "", ())
     made = log_reports([(1, odd), (2, plain)], "app", 8, NOW)
     assert (made.reports["kafka_offset"].to_pylist(), made.bad) == ([2], [(1, "Invalid IPv6 URL")])
+
+
+@pytest.mark.parametrize("source", registry.CDN_LOGS, ids=lambda source: source.name)
+def test_an_overlong_line_is_a_bad_line_and_those_around_it_stay(source: registry.Source[LogParser]) -> None:
+    lines = source.sample_bytes().splitlines(keepends=True)
+    wanted = [entry for _, entry in source.parse(enumerate(lines, 1))]
+    for filler in (lines[-1].strip(), b" "):
+        overlong = filler * (1 + packing.LONGEST_LINE // len(filler)) + b"\n"
+        log = io.BytesIO(b"".join([*lines[:-1], overlong, lines[-1]]))
+        found = [entry for _, entry in source.parse(enumerate(packing.byte_lines(log, "log"), 1))]
+        assert found.pop(-2) == UnreadableLine("the line is longer than 1 MiB")
+        assert found == wanted

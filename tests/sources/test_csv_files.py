@@ -1,13 +1,14 @@
 """A CSV of sessions is read however spreadsheets and exporters saved it, cell by cell."""
 
 import csv
-from io import StringIO
+from io import BytesIO, StringIO
 
 import pytest
 from csv_rows import NEVER_STARTED, PLAIN, file, lines
 
 from qoescope.catalog.data_set import COLUMNS
 from qoescope.catalog.errors import Mistake
+from qoescope.sources import packing
 from qoescope.sources.csv.sessions import csv_sessions
 
 
@@ -165,3 +166,16 @@ def test_what_an_agent_says_is_among_the_dimensions() -> None:
     names = ("device_type", "os", "os_version", "browser", "browser_version", "user_agent")
     assert [told[name] for name in names] == ["web", "windows", "7", "firefox", "115", agent]
     assert given["device_type"] == "console"
+
+
+@pytest.mark.parametrize("filler", ["x", ",", '"', "\0", '""', "a,"])
+@pytest.mark.parametrize("before", ["", '"an open quote\r\n'])
+def test_an_overlong_line_is_kept_aside_and_those_around_it_are_imported(filler: str, before: str) -> None:
+    names, first, second = AS_COMMAS.splitlines(keepends=True)
+    overlong = filler * (1 + packing.LONGEST_LINE // len(filler)) + "\r\n"
+    saved = BytesIO((names + first + before + overlong + second).encode())
+    found = csv_sessions(packing.text_lines(saved, "table"), "archive", 8)
+    assert sorted(found.sessions["session_id"].to_pylist()) == ["a", "b"]
+    kept = [(row["line"], row["reason"], len(row["content"]) <= 4096) for row in found.quarantined.to_pylist()]
+    opened = [(3, "a quote is opened and never closed", True)] * bool(before)
+    assert kept == [*opened, (3 + bool(before), "the line is longer than 1 MiB", True)]

@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import tracemalloc
+from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
@@ -60,3 +62,32 @@ def test_nothing_is_nothing() -> None:
 )
 def test_a_text_is_read_as_it_was_saved(data: bytes) -> None:
     assert "".join(packing.text_lines(io.BytesIO(data), "log")) == TEXT
+
+
+BOMB = 40 * packing.LONGEST_LINE
+GOOD = "good, and short\n"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd, bytes])
+@pytest.mark.parametrize("signs", ["x", " ", "\0"])
+def test_an_overlong_line_is_cut_in_bounded_memory_and_costs_itself_only(
+    pack: Callable[[bytes], bytes], signs: str
+) -> None:
+    packed = pack((GOOD + signs * BOMB + "\n" + GOOD + signs * BOMB).encode())
+    tracemalloc.start()
+    as_bytes = [(line[:20], packing.is_overlong(line)) for line in packing.byte_lines(io.BytesIO(packed), "log")]
+    as_text = [(line[:20], packing.is_overlong(line)) for line in packing.text_lines(io.BytesIO(packed), "log")]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    good, bad = (GOOD, False), (signs * 20, True)
+    assert as_text == [(line.decode(), cut) for line, cut in as_bytes] == [good, bad, good, bad]
+    assert peak < 16 * packing.LONGEST_LINE
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", ""])
+def test_a_line_is_whole_up_to_the_longest_one(more: int, end: str) -> None:
+    line = "é" + "x" * (packing.LONGEST_LINE - 1 - len(end) + more) + end
+    (first, *others) = packing.text_lines(io.BytesIO(line.encode() + GOOD.encode() * bool(end)), "table")
+    assert (packing.is_overlong(first), others[-1:]) == (more > 0, [GOOD] * bool(end))
+    assert first == line or more > 0

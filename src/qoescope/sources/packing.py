@@ -4,17 +4,21 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
 import pyarrow as pa
 
 from qoescope.catalog.errors import Mistake
 
+Line = TypeVar("Line", bytes, str)
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 OTHERS = {b"PK\x03\x04": "a zip archive", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PAR1": "Parquet"}
 """First bytes of what is not read here."""
+LONGEST_LINE = 1024 * 1024
+"""Bytes or characters of a line that is read; a line of which there are more is no line of a log or a table."""
+OVERLONG = f"the line is longer than {LONGEST_LINE // 1024**2} MiB"
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DAMAGE = (EOFError, OSError, zlib.error, pa.ArrowException)
 
@@ -53,18 +57,36 @@ def text(content: BinaryIO) -> io.TextIOWrapper:
 
 
 def byte_lines(raw: BinaryIO, name: str) -> Iterator[bytes]:
-    """The lines of what is packed or not, which is closed behind them.
+    """The lines of what is packed or not, which is closed behind them; of each at most `LONGEST_LINE` + 1 bytes.
 
-    Raises `Mistake` with the name where it is damaged or cut short.
+    A line that `is_overlong` is cut. Raises `Mistake` with the name where it is damaged or cut short.
     """
     with _damage_reported(name), unpacked(raw, name) as stream:
-        yield from stream
+        yield from _bounded(stream.readline)
 
 
 def text_lines(raw: BinaryIO, name: str) -> Iterator[str]:
-    """The same as text."""
+    """The same as text, in characters."""
     with _damage_reported(name), text(unpacked(raw, name)) as stream:
-        yield from stream
+        yield from _bounded(stream.readline)
+
+
+def is_overlong(line: bytes | str) -> bool:
+    """Whether a line of the above was longer than `LONGEST_LINE`, so that its end is not there."""
+    return len(line) > LONGEST_LINE
+
+
+def _bounded(read_line: Callable[[int], Line]) -> Iterator[Line]:
+    """The lines, each cut to `LONGEST_LINE` + 1; what is beyond is read in pieces and dropped."""
+    while line := read_line(LONGEST_LINE + 1):
+        yield line
+        rest = line
+        while len(rest) > LONGEST_LINE and not _is_ended(rest):
+            rest = read_line(LONGEST_LINE + 1)
+
+
+def _is_ended(piece: bytes | str) -> bool:
+    return piece.endswith(b"\n") if isinstance(piece, bytes) else piece.endswith(("\n", "\r"))
 
 
 @contextmanager

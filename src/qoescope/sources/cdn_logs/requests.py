@@ -12,6 +12,7 @@ import msgspec
 from qoescope.catalog.cmcd import KEYS
 from qoescope.compile.texts import tidy_id
 from qoescope.sources.cdn_logs.times import parse_time
+from qoescope.sources.packing import OVERLONG, is_overlong
 
 REQUEST_LINE = re.compile(r"[A-Za-z]+ (\S+) HTTP/[\d.]+")
 STATUS = re.compile(r"(?<![\d.])\d{3}(?![\d.])")
@@ -125,11 +126,13 @@ def by_line(parse_line: Callable[[bytes], LoggedRequest]) -> LogParser:
 
 def is_remark(line: bytes) -> bool:
     """Whether the line is empty, or a remark of the log itself."""
-    return not line.strip() or line.startswith(b"#")
+    return line.startswith(b"#") or not (line.strip() or is_overlong(line))
 
 
 def read_line(parse_line: Callable[[bytes], LoggedRequest], line: bytes) -> LogEntry:
     """The line's request, or why there is none."""
+    if is_overlong(line):
+        return UnreadableLine(OVERLONG)
     try:
         return parse_line(line)
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:

@@ -4,8 +4,10 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from qoescope.catalog.errors import Mistake
+from qoescope.sources.packing import OVERLONG, is_overlong
 
 LINES = 20
 """A cell goes on over so many lines at most; a quote that is open for longer was never meant to be one."""
@@ -24,13 +26,15 @@ def rows(lines: Iterable[tuple[int, str]], delimiter: str = ",") -> Iterator[Row
         if line is None:
             return
         number, text = line
+        if is_overlong(text):
+            yield number, OVERLONG, text
+            continue
         cells, joined, used = _cells(text, delimiter), text, 0
         while isinstance(cells, str) and text.count('"') % 2 and used < LINES:
             if used == len(ahead):
-                following = next(coming, None)
-                if following is None:
-                    break
-                ahead.append(following)
+                ahead.extend(islice(coming, 1))
+            if used == len(ahead) or is_overlong(ahead[used][1]):
+                break
             joined += ahead[used][1]
             used += 1
             if joined.count('"') % 2 == 0:

@@ -13,6 +13,7 @@ from qoescope.compile import agents, arrow, fold
 from qoescope.compile.buckets import bucket_sql
 from qoescope.sources.csv import rows
 from qoescope.sources.csv.rules import HEIGHT_SQL, NUMBERS, ROWS_SQL
+from qoescope.sources.packing import is_overlong
 
 PIECE_MS = 240_000
 """Longest interval that a row is told in: a longer one would be taken for a sleeping device."""
@@ -53,12 +54,12 @@ def csv_sessions(file: Iterable[str], tenant: str, buckets: int) -> CsvSessions:
 
 def _read(file: Iterable[str]) -> tuple[pa.Table, pa.Table]:
     """(rows as text with their line, rows with another number of cells)."""
-    lines = enumerate((line.replace("\0", "") for line in file), 1)
+    lines = enumerate((line if is_overlong(line) else line.replace("\0", "") for line in file), 1)
     delimiter, names = rows.header(lines, COLUMNS)
     whole, places, ragged = [], [], []
     for number, row, text in rows.rows(lines, delimiter):
         if isinstance(row, str):
-            ragged.append((number, row, text[:LONGEST_KEPT]))
+            ragged.append((number, row, text[:LONGEST_KEPT].replace("\0", "")))
         elif not any(map(str.strip, row)):
             continue
         elif len(row) == len(names):
