@@ -1,11 +1,15 @@
 """Rows of the data set become sessions, measured by the fold; one that breaks a rule is kept aside with its line."""
 
 from io import StringIO
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 from csv_rows import NEVER_STARTED, PLAIN, file, lines
 
 from qoescope.catalog.errors import Mistake
+from qoescope.compile import fold
+from qoescope.sources.csv import sessions
 from qoescope.sources.csv.rules import MOST
 from qoescope.sources.csv.sessions import csv_sessions
 
@@ -147,3 +151,28 @@ def test_a_cell_of_several_lines_and_a_quote_inside_a_cell_are_read() -> None:
     found = csv_sessions(lines('"two\nlines, ""quoted"""', '5" screen', "UA"), "archive", 8)
     told = sorted((row["session_id"], row["user_agent"]) for row in found.sessions.to_pylist())
     assert told == [("q-0", 'two\nlines, "quoted"'), ("q-1", '5" screen'), ("q-2", "UA")]
+
+
+def test_rows_of_many_stalls_are_measured_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+
+    def measure(events: pa.Table, threads: int = 1) -> pa.Table:
+        counts.append(len(events))
+        return fold.sessions(events, threads)
+
+    monkeypatch.setattr(sessions, "fold", SimpleNamespace(sessions=measure))
+    stalls = {"rebuffer_count": "10000", "rebuffer_duration_ms": "20000", "session_duration_sec": "86400"}
+    found = csv_sessions(file(*(PLAIN | stalls | {"session_id": f"{n}"} for n in range(20))), "archive", 8)
+    assert sorted(row["session_id"] for row in found.sessions.to_pylist()) == sorted(map(str, range(20)))
+    assert set(found.sessions["stall_count"].to_pylist()) == {10_000}
+    assert sum(counts) >= 20 * 20_000
+    assert max(counts) <= sessions.EVENTS_AT_ONCE + 40_000
+
+
+def test_sessions_are_the_same_however_many_are_measured_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(NEVER_STARTED if n % 5 == 0 else PLAIN) | {"session_id": f"{n}", "rebuffer_count": f"{n % 5}"}
+            for n in range(40)]  # fmt: skip
+    whole = csv_sessions(file(*rows), "archive", 8).sessions.sort_by("session_id")
+    monkeypatch.setattr(sessions, "EVENTS_AT_ONCE", 9)
+    assert csv_sessions(file(*rows), "archive", 8).sessions.sort_by("session_id").equals(whole)
+    assert len(whole) == 40

@@ -20,6 +20,14 @@ PIECE_MS = 240_000
 OF_AGENT = ("device_type", "os", "os_version", "browser", "browser_version")
 LONGEST_KEPT = 4096
 """Characters of a row that is kept aside."""
+EVENTS_AT_ONCE = 100_000
+"""Events that are in memory at once, but for those of one row: a row tells of thousands of stalls in a few digits."""
+_CHUNKS_SQL = f"""
+create temp table chosen as
+select *, cast(sum(4 + 2 * rebuffer_count + (session_duration_sec * 1000 + rebuffer_duration_ms) // {PIECE_MS})
+  over (order by line) // $at_once as bigint) as chunk
+from judged where reason is null and again = 1"""
+"""The rows that become sessions, in chunks by the most events that each may make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +51,20 @@ def csv_sessions(file: Iterable[str], tenant: str, buckets: int) -> CsvSessions:
         engine.execute(ROWS_SQL)
         broken = engine.sql("select line, reason, content from judged where reason is not null").to_arrow_table()
         ((repeated,),) = engine.sql("select count(*) from judged where reason is null and again > 1").fetchall()
-        events = engine.sql(_events_sql(buckets), params={"property": tenant}).to_arrow_table()
-        sessions = fold.sessions(arrow.conform(events, EVENTS), threads=2)
-        engine.register("folded", sessions)
-        kept = engine.sql(_told_sql(buckets)).to_arrow_table()
+        engine.execute(_CHUNKS_SQL, {"at_once": EVENTS_AT_ONCE})
+        chunks = engine.sql("select distinct chunk from chosen order by chunk").fetchall() or [(0,)]
+        kept = pa.concat_tables([_sessions_of(engine, chunk, tenant, buckets) for (chunk,) in chunks])
     quarantined = pa.concat_tables([broken, ragged.cast(broken.schema)])
     placed = arrow.conform(kept, SESSIONS).append_column("bucket", kept["bucket"])
     return CsvSessions(len(lines) + len(ragged), placed, repeated, quarantined)
+
+
+def _sessions_of(engine: duckdb.DuckDBPyConnection, chunk: int, tenant: str, buckets: int) -> pa.Table:
+    """The sessions of one chunk of `chosen`, whose events alone are in memory."""
+    chosen = {"chunk": chunk}
+    events = engine.sql(_events_sql(buckets), params={"property": tenant, **chosen}).to_arrow_table()
+    engine.register("folded", fold.sessions(arrow.conform(events, EVENTS), threads=2))
+    return engine.sql(_told_sql(buckets), params=chosen).to_arrow_table()
 
 
 def _read(file: Iterable[str]) -> tuple[pa.Table, pa.Table]:
@@ -127,7 +142,7 @@ def _steps_sql() -> str:
       as rebuffer_count),  -- its beginning was lost, and it took place all the same
     cast(round(session_duration_sec * 1000) as bigint) as session_ms,
     startup_time_ms is not null or bitrate_kbps is not null or resolution is not null as is_play
-  from judged where reason is null and again = 1
+  from chosen where chunk = $chunk
 ),
 timed as (
   select *, greatest(0, session_ms - coalesce(startup_time_ms, 0) - rebuffer_duration_ms) as play_ms,
@@ -172,4 +187,4 @@ select folded.* replace (
     coalesce(folded.main_height, {HEIGHT_SQL}) as main_height,
     null as first_received_at, null as last_received_at, judged.started as started_at),
   {bucket_sql("folded.session_id", buckets)} as bucket
-from folded join (select * from judged where reason is null and again = 1) as judged using (session_id)"""
+from folded join (select * from chosen where chunk = $chunk) as judged using (session_id)"""
